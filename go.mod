@@ -1,0 +1,3 @@
+module backplane
+
+go 1.26.8

@@ -1,0 +1,166 @@
+package periph
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sort"
+
+	"backplane/periph/i2c"
+	"backplane/simbus"
+)
+
+// Bus is what a chip hangs on.
+type Bus uint8
+
+// The buses.
+const (
+	OnI2C  Bus = iota // an I2C controller, at an address
+	OnGPIO            // lines of a GPIO controller
+)
+
+func (b Bus) String() string { return [...]string{"i2c", "gpio"}[b] }
+
+// PinSpec is a pin of a model that the board file can wire to a GPIO line.
+type PinSpec struct {
+	Name   string // "alert"
+	Output bool   // the chip drives it (open-drain or push-pull); otherwise it only reads it
+	// OpenDrain outputs may share a line.
+	OpenDrain bool
+	Required  bool // a board file that leaves it unconnected is wrong
+	Doc       string
+}
+
+// Model is a kind of chip. A new one is one file under periph/chips that makes
+// a Model, its line in the table there, and a test; nothing else changes.
+type Model struct {
+	Name       string  // as TOML has it: "tmp102"
+	Title      string  // "TI TMP102 digital temperature sensor"
+	Source     string  // data sheet and revision
+	Bus        Bus     //
+	Addresses  []uint8 // the 7-bit addresses that the part can be strapped to; nil for none
+	Pins       []PinSpec
+	Properties []Spec // what the outside can set and read while it runs
+	Options    []Spec // what the board file fixes
+	// Node describes the chip to the kernel. Nil: the chip has no device-tree
+	// node, and only programs in the guest see it.
+	Node func(o *Options) Node
+	// Kernel lists the CONFIG_ symbols of the Linux driver that binds.
+	Kernel []string
+	// New builds one instance in its power-on state.
+	New func(env *Env, o *Options) (Chip, error)
+}
+
+// Node is a chip's device-tree node, without the address and interrupt, which
+// the board adds. Properties hold string, []string, uint32, []uint32, []byte,
+// bool (true: an empty property) or PinRef.
+type Node struct {
+	Name       string // generic name: "temperature-sensor", "eeprom", "rtc"
+	Compatible []string
+	Properties []NodeProperty
+	Children   []Node
+	// Interrupt names the pin whose GPIO line is the node's interrupt, empty for none.
+	Interrupt string
+	// InterruptType is the IRQ_TYPE_* of dt-bindings/interrupt-controller/irq.h (8 is level low).
+	InterruptType uint32
+}
+
+// NodeProperty is one property of a device-tree node.
+type NodeProperty struct {
+	Name  string
+	Value any
+}
+
+// PinRef stands for the GPIO line that a pin is wired to: <&gpio line flags>.
+type PinRef struct {
+	Pin   string
+	Flags uint32 // dt-bindings/gpio/gpio.h: 1 is active low
+}
+
+// Options are the values that a board file gave for one chip, checked and with
+// defaults filled in.
+type Options struct {
+	Name    string           // of the chip: "temp0"
+	Address uint8            // on I2C
+	Values  map[string]Value // by name of the Spec, options and initial properties
+	Wired   map[string]bool  // pins that are connected
+}
+
+// Get is the value of the option or initial property of that name.
+func (o *Options) Get(name string) Value { return o.Values[name] }
+
+// Env is what a chip gets from its board.
+type Env struct {
+	Clock simbus.Clock
+	// Epoch is the wall-clock time, in seconds since 1970 UTC, at Time 0.
+	Epoch int64
+	// Pin is the chip's pin of that name. An unconnected pin is soldered to a
+	// wire of its own, so a chip needs no special case.
+	Pin func(name string) *simbus.Pin
+	// Changed tells the event stream that a property has a new value. Chips
+	// call it for changes that come from inside (a relay that the guest switched).
+	Changed func(property string, v Value)
+	// Rand is the chip's own source of chance, seeded from the run's seed and the chip's place.
+	Rand *rand.Rand
+	// Path turns a file name from the board file into one that can be opened.
+	Path func(name string) string
+}
+
+// Chip is one instance of a model. A chip on I2C is also an [i2c.Target].
+// All its methods are called on the goroutine that drives its board.
+type Chip interface {
+	// Get and Set read and write a property by its name in the model's table;
+	// Set is given a value that Spec.Check found good.
+	Get(property string) Value
+	Set(property string, v Value) error
+	// Close ends the chip: what must outlive the run is on disk when it returns.
+	Close() error
+}
+
+// Target is a chip as an I2C target, and an error if it is none.
+func Target(c Chip) (i2c.Target, error) {
+	t, ok := c.(i2c.Target)
+	if !ok {
+		return nil, fmt.Errorf("%T does not answer on I2C", c)
+	}
+	return t, nil
+}
+
+// Property is the spec of the property of that name.
+func (m *Model) Property(name string) (*Spec, bool) { return find(m.Properties, name) }
+
+// Option is the spec of the option of that name.
+func (m *Model) Option(name string) (*Spec, bool) { return find(m.Options, name) }
+
+func find(specs []Spec, name string) (*Spec, bool) {
+	for i := range specs {
+		if specs[i].Name == name {
+			return &specs[i], true
+		}
+	}
+	return nil, false
+}
+
+// Catalog is a set of models that can be listed and looked up.
+type Catalog []*Model
+
+// Lookup finds a model by name.
+func (c Catalog) Lookup(name string) (*Model, bool) {
+	for _, m := range c {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return nil, false
+}
+
+// Names lists the models on that bus, sorted.
+func (c Catalog) Names(b Bus) []string {
+	var names []string
+	for _, m := range c {
+		if m.Bus == b {
+			names = append(names, m.Name)
+		}
+	}
+	sort.Strings(names)
+	return names
+}

@@ -1,0 +1,147 @@
+// Package periph is what a board is made of besides its kernel: the models of
+// parts that a TOML file can name, and what they have in common. The virtio
+// controllers stand in sub-packages (virtio, vhostuser, gpio, i2c, console,
+// net, rng), the chips in periph/chips, one file each.
+//
+// Words: a controller is what the guest kernel sees (a gpiochip, an I2C
+// adapter); a chip hangs on a controller; a property is what the outside can
+// set or read on a chip; a model is a kind of chip that TOML can name.
+package periph
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// Kind is the type of a property's or an option's value.
+type Kind uint8
+
+// The kinds of values.
+const (
+	Number Kind = iota // float64 with a unit
+	Whole              // a whole number
+	Switch             // on or off
+	Text               // text
+	Action             // write only: something to do, such as pressing a button; the value is its argument
+)
+
+func (k Kind) String() string {
+	return [...]string{"number", "whole number", "switch", "text", "action"}[k]
+}
+
+// Spec describes one property or option of a model: what `backplane parts`
+// lists, what a board file is checked against, and what Set enforces.
+type Spec struct {
+	Name     string
+	Kind     Kind
+	Unit     string   // "°C", "V", "ms"; empty for none
+	Min, Max float64  // range of a Number or Whole, both 0 for no limit
+	Default  Value    // the value at power-on unless the board file says otherwise
+	Enum     []string // allowed words of a Text; empty for any text
+	ReadOnly bool     // cannot be set from outside
+	Doc      string   // one line
+}
+
+// Value is a value of some Kind. The zero Value is the number 0, off, and "".
+type Value struct {
+	num  float64
+	text string
+}
+
+// Num, On and Str make values.
+func Num(f float64) Value { return Value{num: f} }
+
+// On makes the value of a Switch.
+func On(b bool) Value {
+	if b {
+		return Value{num: 1}
+	}
+	return Value{}
+}
+
+// Str makes the value of a Text.
+func Str(s string) Value { return Value{text: s} }
+
+// Float is the value of a Number or Whole.
+func (v Value) Float() float64 { return v.num }
+
+// Int is the value of a Whole.
+func (v Value) Int() int { return int(v.num) }
+
+// Bool is the value of a Switch.
+func (v Value) Bool() bool { return v.num != 0 }
+
+// Text is the value of a Text.
+func (v Value) Text() string { return v.text }
+
+// Format writes the value as its spec's kind has it, without the unit. Parse reads it back.
+func (s *Spec) Format(v Value) string {
+	switch s.Kind {
+	case Switch:
+		if v.Bool() {
+			return "on"
+		}
+		return "off"
+	case Text, Action:
+		return v.text
+	default:
+		return strconv.FormatFloat(v.num, 'g', -1, 64)
+	}
+}
+
+// Parse reads a value from text and checks it.
+func (s *Spec) Parse(text string) (Value, error) {
+	switch s.Kind {
+	case Switch:
+		switch text {
+		case "on", "true", "1", "high", "closed":
+			return On(true), nil
+		case "off", "false", "0", "low", "open":
+			return On(false), nil
+		}
+		return Value{}, fmt.Errorf("%q is not a switch position: say on or off", text)
+	case Text, Action:
+		return Str(text), s.Check(Str(text))
+	default:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return Value{}, fmt.Errorf("%q is not a number", text)
+		}
+		return Num(f), s.Check(Num(f))
+	}
+}
+
+// Check says what is wrong with the value for this spec, if anything.
+func (s *Spec) Check(v Value) error {
+	switch s.Kind {
+	case Number, Whole:
+		if math.IsNaN(v.num) || math.IsInf(v.num, 0) {
+			return fmt.Errorf("%s must be a finite number", s.Name)
+		}
+		if s.Kind == Whole && v.num != math.Trunc(v.num) {
+			return fmt.Errorf("%s is %s, and must be a whole number", s.Name, s.Format(v))
+		}
+		if (s.Min != 0 || s.Max != 0) && (v.num < s.Min || v.num > s.Max) {
+			return fmt.Errorf("%s is %s, outside %g to %g%s", s.Name, s.Format(v), s.Min, s.Max, s.unit())
+		}
+	case Text:
+		if len(s.Enum) == 0 {
+			return nil
+		}
+		for _, e := range s.Enum {
+			if v.text == e {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s is %q, and must be one of %q", s.Name, v.text, s.Enum)
+	}
+	return nil
+}
+
+func (s *Spec) unit() string {
+	if s.Unit == "" {
+		return ""
+	}
+	return " " + s.Unit
+}

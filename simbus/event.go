@@ -1,0 +1,130 @@
+package simbus
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// Event is one thing that happened, with its time. One ordered stream of them
+// feeds scenario expectations, files, the live view and the determinism check.
+type Event struct {
+	Time  Time
+	Board string // name of the board, empty for what belongs to the appliance
+	Part  string // controller, chip, link or segment: "i2c0", "temp0", "lan"
+	Kind  string // see the Kind constants
+	Attrs []Attr // what there is to say, in a fixed order for each kind
+}
+
+// Attr is one named value of an event. A value is text or a number.
+type Attr struct {
+	Key   string
+	text  string
+	num   int64
+	isNum bool
+}
+
+// Text makes a text attribute. Bytes that are not UTF-8 are escaped when written.
+func Text(key, v string) Attr { return Attr{Key: key, text: v} }
+
+// Int makes a whole-number attribute.
+func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uint](key string, v T) Attr {
+	return Attr{Key: key, num: int64(v), isNum: true}
+}
+
+// Value is the attribute as text.
+func (a Attr) Value() string {
+	if a.isNum {
+		return strconv.FormatInt(a.num, 10)
+	}
+	return a.text
+}
+
+// Kinds of events. The attributes of each, in order, stand behind it.
+const (
+	KindGPIO     = "gpio"      // a line changed its level: line, level (0 or 1)
+	KindI2C      = "i2c"       // a transaction ended: addr (0x48), messages ("W 00 R 19 00"), result (ok, nack)
+	KindUARTTx   = "uart.tx"   // the guest sent bytes: data
+	KindUARTRx   = "uart.rx"   // the guest was sent bytes: data
+	KindConsole  = "console"   // a whole line appeared on a console: line
+	KindFrame    = "frame"     // a segment took a frame: from (board.port), length, summary
+	KindFrameEnd = "frame.end" // a frame was dropped: from, to, why
+	KindProperty = "property"  // a property changed: name, value
+	KindDevice   = "device"    // a device broke its protocol or was stopped: error
+	KindGuest    = "guest"     // start, hello, off, exit, panic, lost: state, detail
+	KindLink     = "link"      // a link or wire was cut or restored: state
+	KindStep     = "step"      // a scenario step: step, result
+)
+
+// Get returns the value of the attribute with that key, and whether there is one.
+func (e *Event) Get(key string) (string, bool) {
+	for i := range e.Attrs {
+		if e.Attrs[i].Key == key {
+			return e.Attrs[i].Value(), true
+		}
+	}
+	return "", false
+}
+
+// AppendJSON appends the event as one JSON object without a newline. Equal
+// events give equal bytes.
+func (e *Event) AppendJSON(b []byte) []byte {
+	b = append(b, `{"t":`...)
+	b = strconv.AppendInt(b, int64(e.Time), 10)
+	for _, f := range [...]struct{ key, v string }{{"board", e.Board}, {"part", e.Part}, {"kind", e.Kind}} {
+		if f.v != "" {
+			b = append(b, `,"`...)
+			b = append(b, f.key...)
+			b = append(b, `":`...)
+			b = appendJSONString(b, f.v)
+		}
+	}
+	for i := range e.Attrs {
+		a := &e.Attrs[i]
+		b = append(b, ',')
+		b = appendJSONString(b, a.Key)
+		b = append(b, ':')
+		if a.isNum {
+			b = strconv.AppendInt(b, a.num, 10)
+		} else {
+			b = appendJSONString(b, a.text)
+		}
+	}
+	return append(b, '}')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendJSONString writes text as JSON; a byte that is not part of valid UTF-8
+// becomes \u00XX, so that binary data stays readable and nothing is lost.
+func appendJSONString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c == '\r':
+			b = append(b, '\\', 'r')
+		case c == '\t':
+			b = append(b, '\\', 't')
+		case c < 0x20 || c == 0x7f:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		case c < utf8.RuneSelf:
+			b = append(b, c)
+		default:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 {
+				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+				i++
+				continue
+			}
+			b = append(b, s[i:i+n]...)
+			i += n
+			continue
+		}
+		i++
+	}
+	return append(b, '"')
+}
