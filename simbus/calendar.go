@@ -1,72 +1,258 @@
 package simbus
 
-// The API below is what the rest of the program builds on; see doc.go.
-// STATUS: signatures fixed, being implemented by the lead.
-
 import (
 	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sort"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
+// Granule is how often Advance looks at its stop condition in virtual time, so
+// that the time at which the caller goes on does not depend on the host.
+const Granule = time.Millisecond
+
 // Calendar holds the time of one appliance.
-type Calendar struct{}
+type Calendar struct {
+	// StallLimit is how long a guest may compute, in host time, without virtual
+	// time moving before it is given up as lost.
+	StallLimit time.Duration
+
+	virtual     bool
+	cpu         int // where virtual time runs, -1 for anywhere
+	domains     []*Domain
+	direct      map[[2]int]time.Duration // as Connect said
+	delays      [][]time.Duration        // along the shortest path; nil when it must be worked out
+	subscribers []func(*Event)
+
+	mu  sync.Mutex // virtual: held while the appliance moves; real: orders the stream
+	now Time       // virtual: what every domain has reached
+
+	start   time.Time // real: Time 0
+	closed  atomic.Bool
+	failure chan error
+}
 
 // NewVirtual makes a calendar whose time moves only when every guest waits.
-func NewVirtual() *Calendar { return nil }
+//
+// The guests of a virtual appliance and the goroutine that drives them take
+// turns, so they are kept on one CPU: a switch between two CPUs costs several
+// times one on the same.
+func NewVirtual() *Calendar {
+	c := newCalendar()
+	c.virtual = true
+	c.cpu = pickCPU()
+	return c
+}
 
 // NewReal makes a calendar that follows the host's clock.
-func NewReal() *Calendar { return nil }
+func NewReal() *Calendar {
+	c := newCalendar()
+	c.cpu = -1
+	c.start = time.Now()
+	return c
+}
+
+func newCalendar() *Calendar {
+	return &Calendar{StallLimit: time.Minute, direct: make(map[[2]int]time.Duration), failure: make(chan error, 1)}
+}
+
+// pickCPU takes one of the CPUs that this process may use, another one for
+// another process.
+func pickCPU() int {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil || set.Count() < 2 {
+		return -1
+	}
+	skip := os.Getpid() % set.Count()
+	for cpu := 0; ; cpu++ {
+		if set.IsSet(cpu) {
+			if skip == 0 {
+				return cpu
+			}
+			skip--
+		}
+	}
+}
 
 // Virtual tells which kind the calendar is.
-func (c *Calendar) Virtual() bool { return false }
+func (c *Calendar) Virtual() bool { return c.virtual }
+
+// CPU is where the processes of a virtual appliance belong, -1 for anywhere.
+func (c *Calendar) CPU() int { return c.cpu }
 
 // AddDomain adds a domain. Domains are ordered by when they were added; where
 // times are equal, that order decides.
-func (c *Calendar) AddDomain(name string) *Domain { return nil }
-
-// Connect says that what one domain sends to the other takes at least delay.
-// Only connected domains may Send to each other.
-func (c *Calendar) Connect(from, to *Domain, delay time.Duration) {}
-
-// Subscribe calls f for each event, in order. The event is f's to keep. Call it before the first Advance.
-func (c *Calendar) Subscribe(f func(*Event)) {}
-
-// Now is a time that every domain has reached and none has passed, when the
-// appliance stands still between two calls of Advance; in real time, the present.
-func (c *Calendar) Now() Time { return 0 }
-
-// Advance lets the appliance run until that time, or until ctx ends, or until
-// stop returns true for an event. In virtual time stop is looked at each
-// Granule, so that the time at which the caller goes on does not depend on the host.
-func (c *Calendar) Advance(ctx context.Context, until Time, stop func(*Event) bool) (stopped bool, err error) {
-	return false, nil
+func (c *Calendar) AddDomain(name string) (*Domain, error) {
+	p, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	d := &Domain{cal: c, name: name, index: len(c.domains), poll: p, wakeup: -1}
+	c.domains = append(c.domains, d)
+	c.delays = nil
+	if c.virtual {
+		return d, nil
+	}
+	d.done = make(chan struct{})
+	if d.wakeup, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("create eventfd: %w", err)
+	}
+	var buf [8]byte
+	if err := p.watch(d.wakeup, func() { _, _ = unix.Read(d.wakeup, buf[:]) }); err != nil {
+		return nil, err
+	}
+	go func() {
+		runtime.LockOSThread() // its blocking wait needs a thread of its own anyway
+		d.serve()
+	}()
+	return d, nil
 }
 
-// Granule is how often Advance looks at its stop condition in virtual time.
-const Granule = time.Millisecond
+// Connect says that what one domain sends to the other takes at least delay,
+// which must be positive. Only connected domains may Send to each other.
+func (c *Calendar) Connect(from, to *Domain, delay time.Duration) {
+	key := [2]int{from.index, to.index}
+	if old, ok := c.direct[key]; !ok || delay < old {
+		c.direct[key] = delay
+	}
+	c.delays = nil
+}
 
-// Domain is what shares one time line and one goroutine. It is a [Clock].
-type Domain struct{}
+const unconnected = time.Duration(Never)
 
-// Now is the domain's present time.
-func (d *Domain) Now() Time { return 0 }
+// delay is the least time in which something that happens in one domain can
+// matter in another, through any others; for a domain and itself, there and back.
+func (c *Calendar) delay(from, to *Domain) time.Duration {
+	if c.delays == nil {
+		c.delays = shortestPaths(len(c.domains), c.direct)
+	}
+	return c.delays[from.index][to.index]
+}
 
-// At calls f on the domain's goroutine at time t.
-func (d *Domain) At(t Time, f func()) *Timer { return nil }
+func shortestPaths(n int, direct map[[2]int]time.Duration) [][]time.Duration {
+	d := make([][]time.Duration, n)
+	for i := range d {
+		d[i] = make([]time.Duration, n)
+		for j := range d[i] {
+			d[i][j] = unconnected
+		}
+	}
+	for key, delay := range direct {
+		d[key[0]][key[1]] = delay
+	}
+	for k := range n {
+		for i := range n {
+			if d[i][k] == unconnected {
+				continue
+			}
+			for j := range n {
+				if d[k][j] != unconnected {
+					d[i][j] = min(d[i][j], d[i][k]+d[k][j])
+				}
+			}
+		}
+	}
+	return d
+}
 
-// Emit puts an event into the stream with the domain's present time and board name filled in where empty.
-func (d *Domain) Emit(e Event) {}
+// Subscribe calls f for each event, in order. The event is f's to keep. Call it
+// before the first Advance.
+func (c *Calendar) Subscribe(f func(*Event)) { c.subscribers = append(c.subscribers, f) }
 
-// Do runs f on the domain's goroutine, at its present time, and returns when it
-// is done. From outside only: never from a model.
-func (d *Domain) Do(f func()) {}
+// Emit puts an event of the appliance itself into the stream, at the present time.
+// Like Do it is for callers from outside.
+func (c *Calendar) Emit(e Event) {
+	if !c.virtual {
+		e.Time = c.hostTime()
+		c.publish(&e)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flush(c.now + 1)
+	e.Time = c.now
+	c.deliver(&e)
+}
 
-// Send calls f in the other domain after delay, which must be at least what Connect said.
-// Called on d's goroutine. In real time the delay is kept as well as the host can.
-func (d *Domain) Send(to *Domain, delay time.Duration, f func()) {}
+// Now is a time that every domain has reached and none has passed. It stands
+// still between two calls of Advance in virtual time; in real time it is the present.
+func (c *Calendar) Now() Time {
+	if !c.virtual {
+		return c.hostTime()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
 
-// Timer is a call that At has put on the calendar.
-type Timer struct{}
+// Advance lets everything happen that is due before the time until. It returns
+// early, with true, once stop has returned true for an event; in virtual time
+// that is at the end of the event's Granule. It returns ctx's error if ctx ends.
+// Only one Advance runs at a time.
+func (c *Calendar) Advance(ctx context.Context, until Time, stop func(*Event) bool) (stopped bool, err error) {
+	if c.virtual {
+		return c.advanceVirtual(ctx, until, stop)
+	}
+	return c.advanceReal(ctx, until, stop)
+}
 
-// Stop takes the call off the calendar; false if it has happened or was stopped before.
-func (t *Timer) Stop() bool { return false }
+// Close ends the calendar: nothing happens in its domains any more. Guests must have gone.
+func (c *Calendar) Close() {
+	if c.closed.Swap(true) {
+		return
+	}
+	if c.virtual {
+		c.mu.Lock()
+		c.flush(Never)
+		c.mu.Unlock()
+	}
+	for _, d := range c.domains {
+		if !c.virtual {
+			d.wake()
+			<-d.done
+			unix.Close(d.wakeup)
+		}
+		d.poll.close()
+	}
+}
+
+func (c *Calendar) deliver(e *Event) {
+	for _, f := range c.subscribers {
+		f(e)
+	}
+}
+
+// exchange delivers what the domains sent to each other, in an order that
+// depends on times alone, then on the order of the domains.
+func (c *Calendar) exchange() {
+	var sent []crossing
+	for _, d := range c.domains {
+		sent = append(sent, d.sent...)
+		d.sent = d.sent[:0]
+	}
+	sort.SliceStable(sent, func(i, j int) bool { return sent[i].at < sent[j].at })
+	for _, m := range sent {
+		m.to.timers.add(m.at, m.f)
+	}
+}
+
+// flush hands the events that are earlier than safe to the subscribers, in the
+// same order.
+func (c *Calendar) flush(safe Time) {
+	var ready []Event // new each time: the events are the subscribers' to keep
+	for _, d := range c.domains {
+		n := sort.Search(len(d.events), func(i int) bool { return d.events[i].Time >= safe })
+		ready = append(ready, d.events[:n]...)
+		d.events = append(d.events[:0], d.events[n:]...)
+	}
+	sort.SliceStable(ready, func(i, j int) bool { return ready[i].Time < ready[j].Time })
+	for i := range ready {
+		c.deliver(&ready[i])
+	}
+}

@@ -1,0 +1,176 @@
+// Package guest runs a board's kernel: a User Mode Linux process in namespaces
+// of its own, in a run folder that goes when it ends. It knows how to start,
+// watch and stop one, not what hangs on it.
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config says how to start one guest. Paths in Args are relative to Dir, so
+// that nothing of the host shows in the guest's own log.
+type Config struct {
+	Board  string    // for messages
+	Kernel string    // path of the kernel, an executable
+	Dir    string    // the run folder, the process's working directory
+	Memory int64     // bytes
+	Args   []string  // further words of the kernel's command line
+	CPU    int       // the host CPU to keep it on, -1 for any
+	Output io.Writer // what the kernel prints on the host side, before it has a console of its own
+}
+
+// Process is a guest's kernel while it runs.
+type Process struct {
+	cmd   *exec.Cmd
+	pidfd int
+	tail  *tail
+
+	once sync.Once
+	err  error
+	done chan struct{}
+}
+
+// Start starts the kernel. Its processes live in a PID namespace of their own
+// and end with the kernel, and the kernel ends with this program, however that
+// ends. Nothing of this needs root.
+func Start(c Config) (*Process, error) {
+	kernel, err := filepath.Abs(c.Kernel)
+	if err != nil {
+		return nil, fmt.Errorf("board %s: kernel %s: %w", c.Board, c.Kernel, err)
+	}
+	args := append([]string{
+		fmt.Sprintf("mem=%dK", c.Memory/1024),
+		"uml_dir=.", "umid=uml",
+	}, c.Args...)
+	p := &Process{pidfd: -1, done: make(chan struct{}), tail: &tail{w: c.Output}}
+	p.cmd = exec.Command(kernel, args...)
+	p.cmd.Dir = c.Dir
+	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
+	// Nothing of the host's environment reaches the guest: UML makes unknown
+	// variables its init's environment.
+	p.cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR=" + os.TempDir(), "HOME=/", "TERM=linux"}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		Pdeathsig:   unix.SIGKILL,
+		Setsid:      true, // a Ctrl-C at the terminal is ours to handle
+		PidFD:       &p.pidfd,
+	}
+	if err := spawn(p.cmd); err != nil {
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
+			return nil, fmt.Errorf("board %s: start kernel: no user namespace to be had (%w): run 'backplane doctor'", c.Board, err)
+		}
+		return nil, fmt.Errorf("board %s: start kernel %s: %w", c.Board, kernel, err)
+	}
+	if c.CPU >= 0 {
+		var set unix.CPUSet
+		set.Set(c.CPU)
+		_ = unix.SchedSetaffinity(p.cmd.Process.Pid, &set) // slower without, and right all the same
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// PidFD can be read from, as poll(2) has it, once the process has ended.
+func (p *Process) PidFD() int { return p.pidfd }
+
+// Kill ends the guest at once, as if its plug were pulled, and waits for it.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// Wait waits for the guest's end. The error says how it ended if not by
+// powering off, with the last that its kernel printed on the host side.
+func (p *Process) Wait() error {
+	<-p.done
+	p.once.Do(func() {
+		if p.pidfd >= 0 {
+			unix.Close(p.pidfd)
+			p.pidfd = -1
+		}
+		if p.err == nil {
+			return
+		}
+		if last := p.tail.lines(); last != "" {
+			p.err = fmt.Errorf("%w; its last words: %s", p.err, last)
+		}
+	})
+	return p.err
+}
+
+// spawn starts cmd from a thread that lives as long as this program: the
+// kernel sends Pdeathsig when the starting thread ends, not the process.
+func spawn(cmd *exec.Cmd) error {
+	startSpawner.Do(func() {
+		go func() {
+			runtime.LockOSThread()
+			for s := range spawns {
+				s.err <- s.cmd.Start()
+			}
+		}()
+	})
+	s := spawnRequest{cmd, make(chan error)}
+	spawns <- s
+	return <-s.err
+}
+
+type spawnRequest struct {
+	cmd *exec.Cmd
+	err chan error
+}
+
+var (
+	startSpawner sync.Once
+	spawns       = make(chan spawnRequest)
+)
+
+// tail passes on what is written to it and keeps the end.
+type tail struct {
+	mu   sync.Mutex
+	w    io.Writer
+	kept []byte
+}
+
+const tailSize = 2048
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = append(t.kept, p...)
+	if len(t.kept) > tailSize {
+		t.kept = t.kept[len(t.kept)-tailSize:]
+	}
+	if t.w == nil {
+		return len(p), nil
+	}
+	return t.w.Write(p)
+}
+
+// lines is the last few lines in one.
+func (t *tail) lines() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var last []string
+	for _, l := range strings.Split(string(t.kept), "\n") {
+		if l = strings.TrimSpace(l); l != "" {
+			last = append(last, l)
+		}
+	}
+	return strings.Join(last[max(0, len(last)-4):], " | ")
+}

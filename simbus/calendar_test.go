@@ -1,0 +1,275 @@
+package simbus
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func newVirtual(t *testing.T, names ...string) (*Calendar, []*Domain) {
+	t.Helper()
+	c := NewVirtual()
+	var ds []*Domain
+	for _, n := range names {
+		d, err := c.AddDomain(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ds = append(ds, d)
+	}
+	t.Cleanup(c.Close)
+	return c, ds
+}
+
+func advance(t *testing.T, c *Calendar, until Time) {
+	t.Helper()
+	if _, err := c.Advance(context.Background(), until, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCallsHappenInOrder(t *testing.T) {
+	c, ds := newVirtual(t, "a")
+	var got []string
+	note := func(s string) func() { return func() { got = append(got, fmt.Sprint(s, "@", ds[0].Now())) } }
+	ds[0].Do(func() {
+		ds[0].At(20, note("late"))
+		ds[0].At(10, note("first"))
+		ds[0].At(10, note("second"))
+		stopped := ds[0].At(15, note("never"))
+		if !stopped.Stop() || stopped.Stop() {
+			t.Error("a timer stops once")
+		}
+		ds[0].At(30, note("at the end: not yet"))
+	})
+	advance(t, c, 30)
+	want := []string{"first@0.000000010s", "second@0.000000010s", "late@0.000000020s"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if c.Now() != 30 || ds[0].Now() != 30 {
+		t.Errorf("now %s and %s, want 30 ns", c.Now(), ds[0].Now())
+	}
+}
+
+func TestNilTimerStops(t *testing.T) {
+	var none *Timer
+	if none.Stop() {
+		t.Error("a timer that was never started has nothing to stop")
+	}
+}
+
+// TestPingPong passes a ball between two domains: each hit must happen one
+// delay after the one before, though each domain could run ahead by itself.
+func TestPingPong(t *testing.T) {
+	c, ds := newVirtual(t, "a", "b")
+	const delay = 50 * time.Microsecond
+	c.Connect(ds[0], ds[1], delay)
+	c.Connect(ds[1], ds[0], delay)
+	var hits []Time
+	var hit func(from, to *Domain) func()
+	hit = func(from, to *Domain) func() {
+		return func() {
+			hits = append(hits, from.Now())
+			from.Send(to, delay, hit(to, from))
+		}
+	}
+	// Both have plenty to do of their own, in steps that are no multiple of the delay.
+	for i, d := range ds {
+		var tick func()
+		tick = func() { After(d, time.Duration(7000+i*4000), tick) }
+		d.Do(tick)
+	}
+	ds[0].Do(hit(ds[0], ds[1]))
+	advance(t, c, Time(time.Second))
+	for i, h := range hits {
+		if want := Time(i) * Time(delay); h != want {
+			t.Fatalf("hit %d at %s, want %s", i, h, want)
+		}
+	}
+	if want := int(time.Second / delay); len(hits) != want {
+		t.Fatalf("%d hits in a second, want %d", len(hits), want)
+	}
+	for i, h := range hits {
+		if want := Time(i) * Time(delay); h != want {
+			t.Fatalf("hit %d at %s, want %s", i, h, want)
+		}
+	}
+}
+
+// TestMessagesNeverArriveLate sends at random between domains that keep busy
+// and checks that each call happens at exactly its time.
+func TestMessagesNeverArriveLate(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := NewVirtual()
+		defer c.Close()
+		n := rapid.IntRange(2, 5).Draw(rt, "domains")
+		var ds []*Domain
+		for i := range n {
+			d, err := c.AddDomain(fmt.Sprint(i))
+			if err != nil {
+				rt.Fatal(err)
+			}
+			ds = append(ds, d)
+		}
+		delays := make(map[[2]int]time.Duration)
+		for i := range n {
+			for j := range n {
+				if i != j && rapid.Bool().Draw(rt, "linked") {
+					delays[[2]int{i, j}] = time.Duration(rapid.IntRange(1, 300).Draw(rt, "delay"))
+					c.Connect(ds[i], ds[j], delays[[2]int{i, j}])
+				}
+			}
+		}
+		last := make([]Time, n)
+		arrive := func(j int, want Time) func() {
+			return func() {
+				if got := ds[j].Now(); got != want {
+					rt.Errorf("domain %d got a message of %s at %s", j, want, got)
+				}
+				if want < last[j] {
+					rt.Errorf("domain %d went back from %s to %s", j, last[j], want)
+				}
+				last[j] = want
+			}
+		}
+		for i := range n {
+			step := time.Duration(rapid.IntRange(1, 100).Draw(rt, "step"))
+			var tick func()
+			tick = func() {
+				now := ds[i].Now()
+				last[i] = max(last[i], now)
+				for j := range n {
+					if delay, ok := delays[[2]int{i, j}]; ok {
+						ds[i].Send(ds[j], delay, arrive(j, now.Add(delay)))
+					}
+				}
+				After(ds[i], step, tick)
+			}
+			ds[i].Do(tick)
+		}
+		if _, err := c.Advance(context.Background(), 3000, nil); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func TestEventsComeInOrderOfTime(t *testing.T) {
+	c, ds := newVirtual(t, "a", "b")
+	c.Connect(ds[0], ds[1], time.Millisecond) // a runs ahead of b, and b of a
+	c.Connect(ds[1], ds[0], time.Millisecond)
+	var got []Time
+	c.Subscribe(func(e *Event) { got = append(got, e.Time) })
+	for i, d := range ds {
+		var tick func()
+		tick = func() {
+			d.Emit(Event{Kind: KindStep})
+			After(d, time.Duration(300+i*100)*time.Microsecond, tick)
+		}
+		d.Do(tick)
+	}
+	advance(t, c, Time(100*time.Millisecond))
+	if !slices.IsSorted(got) {
+		t.Error("events out of order")
+	}
+	if want := 334 + 250; len(got) != want {
+		t.Errorf("%d events, want %d", len(got), want)
+	}
+}
+
+func TestAdvanceStopsAtTheGranule(t *testing.T) {
+	c, ds := newVirtual(t, "a")
+	ds[0].Do(func() {
+		ds[0].At(Time(2500*time.Microsecond), func() { ds[0].Emit(Event{Kind: KindStep}) })
+		ds[0].At(Time(2600*time.Microsecond), func() { ds[0].Emit(Event{Kind: KindLink}) })
+	})
+	stopped, err := c.Advance(context.Background(), Time(time.Second), func(e *Event) bool { return e.Kind == KindStep })
+	if err != nil || !stopped {
+		t.Fatalf("stopped %v, %v", stopped, err)
+	}
+	if want := Time(3 * time.Millisecond); c.Now() != want {
+		t.Errorf("goes on at %s, want %s", c.Now(), want)
+	}
+}
+
+func TestAdvanceEndsWithItsContext(t *testing.T) {
+	for _, c := range []*Calendar{NewVirtual(), NewReal()} {
+		t.Run(fmt.Sprintf("virtual=%v", c.Virtual()), func(t *testing.T) {
+			defer c.Close()
+			d, err := c.AddDomain("a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			var tick func()
+			n := 0
+			tick = func() {
+				if n++; n == 10 {
+					cancel()
+				}
+				After(d, time.Microsecond, tick)
+			}
+			d.Do(tick)
+			if _, err := c.Advance(ctx, Never, nil); err != context.Canceled {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestRealTime(t *testing.T) {
+	c := NewReal()
+	defer c.Close()
+	a, err := c.AddDomain("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.AddDomain("b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Connect(a, b, time.Millisecond)
+	var sent, arrived Time
+	go a.Do(func() { // once and again: the first may come before Advance listens
+		var send func()
+		send = func() {
+			at := a.Now()
+			a.Send(b, 2*time.Millisecond, func() {
+				sent, arrived = at, b.Now()
+				b.Emit(Event{Kind: KindStep})
+			})
+			After(a, 10*time.Millisecond, send)
+		}
+		send()
+	})
+	stopped, err := c.Advance(context.Background(), Never, func(e *Event) bool { return e.Kind == KindStep && e.Board == "b" })
+	if err != nil || !stopped {
+		t.Fatalf("stopped %v, %v", stopped, err)
+	}
+	if took := arrived.Sub(sent); took < 2*time.Millisecond {
+		t.Errorf("a message of 2 ms took %s", took)
+	}
+}
+
+func BenchmarkPingPong(b *testing.B) {
+	c := NewVirtual()
+	defer c.Close()
+	x, _ := c.AddDomain("x")
+	y, _ := c.AddDomain("y")
+	c.Connect(x, y, time.Microsecond)
+	c.Connect(y, x, time.Microsecond)
+	var hit func(from, to *Domain) func()
+	hit = func(from, to *Domain) func() {
+		return func() { from.Send(to, time.Microsecond, hit(to, from)) }
+	}
+	x.Do(hit(x, y))
+	b.ReportAllocs()
+	b.ResetTimer()
+	if _, err := c.Advance(context.Background(), Time(b.N)*1000, nil); err != nil {
+		b.Fatal(err)
+	}
+}

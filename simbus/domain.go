@@ -1,0 +1,269 @@
+package simbus
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Domain is what shares one time line and one goroutine: usually one board. It
+// is a [Clock] for the models on it.
+type Domain struct {
+	cal   *Calendar
+	name  string
+	index int
+
+	timers timers
+	poll   *poller
+
+	// Virtual time.
+	now     Time       // the latest time at which something happened here
+	limit   Time       // how far it may run in this window
+	guests  []*Guest   // in the order of power-on
+	running *Guest     // the one whose turn it is
+	events  []Event    // emitted, not yet merged into the stream
+	sent    []crossing // to other domains, not yet delivered
+
+	// Real time.
+	mu     sync.Mutex
+	inbox  []posted
+	wakeup int // eventfd
+	done   chan struct{}
+}
+
+// posted is a call that another goroutine has left for a domain in real time.
+type posted struct {
+	at Time
+	f  func()
+}
+
+// crossing is a call that one domain has sent to another in virtual time.
+type crossing struct {
+	to *Domain
+	at Time
+	f  func()
+}
+
+// Name is the domain's name: its board's.
+func (d *Domain) Name() string { return d.name }
+
+// Now is the domain's present time. While a guest runs it is the time that the
+// guest has told of last, which it does before each notification.
+func (d *Domain) Now() Time {
+	if !d.cal.virtual {
+		return d.cal.hostTime()
+	}
+	if d.running != nil {
+		return max(d.now, d.running.localTime())
+	}
+	return d.now
+}
+
+// At calls f on the domain's goroutine at time t.
+func (d *Domain) At(t Time, f func()) *Timer {
+	timer := d.timers.add(max(t, d.Now()), f)
+	if d.running != nil {
+		d.running.stopBy(timer.t)
+	}
+	return timer
+}
+
+// Emit puts an event into the stream, with the domain's present time and its
+// name where they are empty.
+func (d *Domain) Emit(e Event) {
+	if e.Time == 0 {
+		e.Time = d.Now()
+	}
+	if e.Board == "" {
+		e.Board = d.name
+	}
+	if d.cal.virtual {
+		d.events = append(d.events, e)
+		return
+	}
+	d.cal.publish(&e)
+}
+
+// Observed tells whether anybody listens to the stream, for models that can
+// save themselves the work of describing what happens.
+func (d *Domain) Observed() bool { return len(d.cal.subscribers) > 0 }
+
+// Watch calls ready on the domain's goroutine whenever the file descriptor can
+// be read or its peer has hung up. In virtual time that is only while a guest
+// of the domain runs.
+func (d *Domain) Watch(fd int, ready func()) error { return d.poll.watch(fd, ready) }
+
+// Unwatch ends a Watch.
+func (d *Domain) Unwatch(fd int) { d.poll.unwatch(fd) }
+
+// Do runs f on the domain's goroutine, at its present time, and returns when it
+// is done. It is for callers from outside: a model, a subscriber and a stop
+// function of Advance must not call it.
+func (d *Domain) Do(f func()) {
+	if d.cal.virtual {
+		d.cal.mu.Lock()
+		defer d.cal.mu.Unlock()
+		d.now = max(d.now, d.cal.now)
+		f()
+		d.cal.flush(d.cal.now + 1)
+		return
+	}
+	finished := make(chan struct{})
+	d.post(0, func() { defer close(finished); f() })
+	select {
+	case <-finished:
+	case <-d.done:
+	}
+}
+
+// Send calls f in another domain when delay has passed, on that domain's
+// goroutine. The delay must be at least what Connect said: a shorter one is
+// made as long.
+func (d *Domain) Send(to *Domain, delay time.Duration, f func()) {
+	if to == d {
+		d.At(d.Now().Add(delay), f)
+		return
+	}
+	if !d.cal.virtual {
+		to.post(d.Now().Add(delay), f)
+		return
+	}
+	at := d.Now().Add(max(delay, d.cal.delay(d, to)))
+	d.sent = append(d.sent, crossing{to, at, f})
+	// The answer may come back as soon as this: do not run past it.
+	if back := at.Add(d.cal.delay(to, d)); back < d.limit {
+		d.limit = back
+		if d.running != nil {
+			d.running.stopBy(back)
+		}
+	}
+}
+
+// next is when something happens here next.
+func (d *Domain) next() Time {
+	t := d.timers.next()
+	for _, g := range d.guests {
+		t = min(t, g.next())
+	}
+	return t
+}
+
+// run lets everything happen that is due before d.limit, which Send may lower meanwhile.
+func (d *Domain) run(ctx context.Context) error {
+	for {
+		t := d.timers.next()
+		var guest *Guest
+		for _, g := range d.guests {
+			if n := g.next(); n < t {
+				t, guest = n, g
+			}
+		}
+		if t >= d.limit {
+			return nil
+		}
+		d.now = max(d.now, t)
+		if guest == nil {
+			d.timers.pop().f()
+			continue
+		}
+		if err := d.turn(ctx, guest); err != nil {
+			return err
+		}
+	}
+}
+
+// turn gives one guest the time until something else is due, and serves it until it waits.
+func (d *Domain) turn(ctx context.Context, g *Guest) error {
+	until := min(d.limit, d.timers.next())
+	for _, other := range d.guests {
+		if other != g {
+			until = min(until, other.next())
+		}
+	}
+	d.running = g
+	defer func() { d.running = nil }()
+	g.resume(until)
+	progress := time.Now()
+	for g.state == guestRunning {
+		n, err := d.poll.wait(100 * time.Millisecond)
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err // with the guest in mid-turn: the appliance can only be closed now
+		}
+		if n > 0 {
+			progress = time.Now()
+		} else if stuck := time.Since(progress); stuck > d.cal.StallLimit {
+			g.lose(fmt.Errorf("no sign of life for %s of host time, at virtual time %s: guest code that loops without sleeping holds virtual time still",
+				stuck.Round(time.Second), d.Now()))
+		}
+	}
+	d.now = max(d.now, g.localTime())
+	if g.state == guestGone {
+		return d.drain()
+	}
+	return nil
+}
+
+// drain handles what a dead guest has left on its sockets, its hang-ups among it.
+func (d *Domain) drain() error {
+	for {
+		n, err := d.poll.wait(0)
+		if n == 0 || err != nil {
+			return err
+		}
+	}
+}
+
+// post leaves a call for the domain's goroutine in real time.
+func (d *Domain) post(at Time, f func()) {
+	d.mu.Lock()
+	d.inbox = append(d.inbox, posted{at, f})
+	first := len(d.inbox) == 1
+	d.mu.Unlock()
+	if first {
+		d.wake()
+	}
+}
+
+func (d *Domain) wake() {
+	one := [8]byte{1}
+	_, _ = unix.Write(d.wakeup, one[:]) // full means that it is awake already
+}
+
+// serve is the domain's goroutine in real time: it ends with the calendar.
+func (d *Domain) serve() {
+	defer close(d.done)
+	for !d.cal.closed.Load() {
+		wait := time.Duration(-1)
+		if t := d.timers.next(); t != Never {
+			wait = max(0, t.Sub(d.Now()))
+		}
+		if _, err := d.poll.wait(wait); err != nil {
+			d.cal.fail(err)
+			return
+		}
+		d.takeInbox()
+		for d.timers.next() <= d.Now() {
+			d.timers.pop().f()
+		}
+	}
+}
+
+func (d *Domain) takeInbox() {
+	d.mu.Lock()
+	calls := d.inbox
+	d.inbox = nil
+	d.mu.Unlock()
+	for _, c := range calls {
+		if c.at > d.Now() {
+			d.timers.add(c.at, c.f)
+		} else {
+			c.f()
+		}
+	}
+}

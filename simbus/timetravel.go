@@ -1,0 +1,316 @@
+package simbus
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Operations of the time-travel protocol (enum um_timetravel_ops in
+// include/uapi/linux/um_timetravel.h).
+const (
+	ttAck       = 0
+	ttStart     = 1
+	ttRequest   = 2
+	ttWait      = 3
+	ttGet       = 4
+	ttUpdate    = 5
+	ttRun       = 6
+	ttFreeUntil = 7
+	ttGetTOD    = 8
+	ttBroadcast = 9
+)
+
+// The shared page (struct um_timetravel_schedshm). Each guest has one of its
+// own, so that each may be given its own time to run until; in it, client 0 is
+// the calendar and client 1 the guest.
+const (
+	shmVersion       = 2
+	shmHeader        = 4096
+	shmClientSize    = 128
+	shmLen           = 2 * shmHeader
+	shmCalendar      = 0
+	shmGuest         = 1
+	shmCapTimeShare  = 1 // UM_TIMETRAVEL_SCHEDSHM_CAP_TIME_SHARE
+	shmFlagReqRun    = 1 // UM_TIMETRAVEL_SCHEDSHM_FLAGS_REQ_RUN
+	ttMessageSize    = 16
+	shmOffFreeUntil  = 8
+	shmOffTime       = 16
+	shmOffRunning    = 24
+	shmOffMaxClients = 26
+	clientOffCapa    = 0
+	clientOffFlags   = 4
+	clientOffReqTime = 8
+)
+
+type guestState uint8
+
+const (
+	guestStarting guestState = iota // its first turn is due: boot
+	guestRunning                    // its turn; it computes, or waits for an answer of ours
+	guestWaiting                    // for its request
+	guestGone
+)
+
+// Guest is a kernel that takes its time from the calendar: the controller's end
+// of one time-travel connection.
+type Guest struct {
+	// OnGone, if set, is called on the domain's goroutine when the guest has
+	// ended or was given up. err is nil when it only hung up, as it does when
+	// it ends by itself.
+	OnGone func(err error)
+
+	d      *Domain
+	state  guestState
+	base   Time // the domain's time at the guest's time 0
+	until  Time // how far its present or last turn goes
+	turns  int  // since its time last moved
+	epoch  int64
+	listen int
+	conn   int
+	memfd  int
+	shm    []byte
+}
+
+// AddGuest prepares for a guest that is being started now, at the domain's
+// present time: its kernel is to connect to the listening Unix stream socket,
+// which becomes the Guest's to close. epoch is the wall-clock time at the
+// calendar's time 0, in nanoseconds since 1970 UTC. Call it through Do.
+func (d *Domain) AddGuest(listen int, epoch int64) (*Guest, error) {
+	now := d.Now()
+	g := &Guest{d: d, base: now, until: now, epoch: epoch, listen: listen, conn: -1, memfd: -1}
+	fail := func(what string, err error) (*Guest, error) {
+		g.release()
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	var err error
+	if g.memfd, err = unix.MemfdCreate("backplane-time", unix.MFD_CLOEXEC); err != nil {
+		return fail("create the page shared with the guest", err)
+	}
+	if err = unix.Ftruncate(g.memfd, shmLen); err != nil {
+		return fail("size the page shared with the guest", err)
+	}
+	if g.shm, err = unix.Mmap(g.memfd, 0, shmLen, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return fail("map the page shared with the guest", err)
+	}
+	*g.word32(0) = shmVersion
+	*g.word32(4) = shmLen
+	binary.NativeEndian.PutUint16(g.shm[shmOffMaxClients:], 2)
+	*g.word32(clientAt(shmCalendar) + clientOffCapa) = shmCapTimeShare
+	if err = d.Watch(listen, g.accept); err != nil {
+		return fail("watch the time socket", err)
+	}
+	d.guests = append(d.guests, g)
+	return g, nil
+}
+
+func clientAt(id int) int { return shmHeader + id*shmClientSize }
+
+func (g *Guest) word32(off int) *uint32 { return (*uint32)(unsafe.Pointer(&g.shm[off])) }
+func (g *Guest) word64(off int) *uint64 { return (*uint64)(unsafe.Pointer(&g.shm[off])) }
+
+// next is when the guest wants to run next.
+func (g *Guest) next() Time {
+	switch g.state {
+	case guestStarting:
+		return g.base
+	case guestWaiting:
+		if atomic.LoadUint32(g.word32(clientAt(shmGuest)+clientOffFlags))&shmFlagReqRun == 0 {
+			return Never
+		}
+		t := atomic.LoadUint64(g.word64(clientAt(shmGuest) + clientOffReqTime))
+		if t >= uint64(Never-g.base) {
+			return Never
+		}
+		return g.base + Time(t)
+	default:
+		return Never
+	}
+}
+
+// localTime is how far the guest has told to have come, on the calendar's time
+// line. It is not believed to have come further than it was allowed to.
+func (g *Guest) localTime() Time {
+	t := atomic.LoadUint64(g.word64(shmOffTime))
+	if t > uint64(g.until-g.base) {
+		return g.until
+	}
+	return g.base + Time(t)
+}
+
+// setTime tells the guest the time; its own never goes back.
+func (g *Guest) setTime(t Time) {
+	g.until = max(g.until, t)
+	if t > g.localTime() {
+		atomic.StoreUint64(g.word64(shmOffTime), uint64(t-g.base))
+	}
+}
+
+// Present makes the domain's present time the guest's, before something reaches
+// it while it waits.
+func (g *Guest) Present() {
+	if g.state == guestWaiting {
+		g.setTime(g.d.Now())
+	}
+}
+
+// stopBy lets the running guest go no further than t without asking.
+func (g *Guest) stopBy(t Time) {
+	if t < g.until {
+		g.until = max(t, g.localTime())
+		atomic.StoreUint64(g.word64(shmOffFreeUntil), uint64(g.until-g.base))
+	}
+}
+
+// maxTurns is how often a guest may wait without time moving. Real ones do so
+// a few times for an interrupt; a broken one would hold the appliance forever.
+const maxTurns = 1_000_000
+
+// resume begins the guest's turn.
+func (g *Guest) resume(until Time) {
+	if g.d.now > g.localTime() {
+		g.turns = 0
+	} else if g.turns++; g.turns > maxTurns {
+		g.lose(fmt.Errorf("%w: %d turns at virtual time %s", errProtocol, g.turns, g.d.now))
+		return
+	}
+	first := g.state == guestStarting
+	g.state = guestRunning
+	g.until = max(until, g.d.now)
+	g.setTime(g.d.now)
+	atomic.StoreUint64(g.word64(shmOffFreeUntil), uint64(g.until-g.base))
+	g.setRunning(shmGuest)
+	if first {
+		return // it has not connected yet and needs no word from us to boot
+	}
+	if err := g.send(ttRun, 0, uint64(g.d.now-g.base), nil); err != nil {
+		g.lose(err)
+	}
+}
+
+func (g *Guest) setRunning(id uint16) { binary.NativeEndian.PutUint16(g.shm[shmOffRunning:], id) }
+
+func (g *Guest) accept() {
+	fd, _, err := unix.Accept4(g.listen, unix.SOCK_CLOEXEC)
+	if err != nil {
+		return // it has gone again
+	}
+	g.d.Unwatch(g.listen)
+	unix.Close(g.listen)
+	g.listen = -1
+	g.conn = fd
+	if err := g.d.Watch(fd, g.receive); err != nil {
+		g.lose(err)
+	}
+}
+
+var errProtocol = errors.New("guest broke the time-travel protocol")
+
+func (g *Guest) receive() {
+	var buf [ttMessageSize]byte
+	n, _, err := unix.Recvfrom(g.conn, buf[:], 0)
+	switch {
+	case err == unix.EINTR || err == unix.EAGAIN:
+		return
+	case err == unix.ECONNRESET || err == nil && n == 0:
+		g.lose(nil)
+		return
+	case err != nil:
+		g.lose(fmt.Errorf("read from the time socket: %w", err))
+		return
+	case n != len(buf):
+		g.lose(fmt.Errorf("%w: a message of %d bytes", errProtocol, n))
+		return
+	}
+	op := binary.NativeEndian.Uint32(buf[0:])
+	seq := binary.NativeEndian.Uint32(buf[4:])
+	t := binary.NativeEndian.Uint64(buf[8:])
+	if err := g.handle(op, seq, t); err != nil {
+		g.lose(err)
+	}
+}
+
+func (g *Guest) handle(op, seq uint32, t uint64) error {
+	if g.state != guestRunning {
+		return fmt.Errorf("%w: operation %d out of turn", errProtocol, op)
+	}
+	switch op {
+	case ttStart:
+		// The log file that the protocol asks for is not used by the kernel yet
+		// ("we don't use the logging for now"): the page stands in for it.
+		return g.send(ttAck, seq, shmGuest, unix.UnixRights(g.memfd, g.memfd))
+	case ttWait: // no answer with shared memory
+		g.setRunning(shmCalendar)
+		g.state = guestWaiting
+		return nil
+	case ttGet:
+		return g.send(ttAck, seq, atomic.LoadUint64(g.word64(shmOffTime)), nil)
+	case ttGetTOD:
+		return g.send(ttAck, seq, uint64(g.epoch+int64(g.localTime())), nil)
+	case ttUpdate:
+		g.setTime(g.base + Time(min(t, uint64(Never-g.base))))
+		return g.send(ttAck, seq, 0, nil)
+	case ttRequest:
+		// Only a guest that has not taken the shared page up asks this way.
+		return fmt.Errorf("%w: it does not share memory; time travel needs a kernel with schedshm version %d", errProtocol, shmVersion)
+	case ttBroadcast:
+		return g.send(ttAck, seq, 0, nil)
+	default:
+		return fmt.Errorf("%w: unknown operation %d", errProtocol, op)
+	}
+}
+
+func (g *Guest) send(op, seq uint32, t uint64, rights []byte) error {
+	var buf [ttMessageSize]byte
+	binary.NativeEndian.PutUint32(buf[0:], op)
+	binary.NativeEndian.PutUint32(buf[4:], seq)
+	binary.NativeEndian.PutUint64(buf[8:], t)
+	if err := unix.Sendmsg(g.conn, buf[:], rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
+		return fmt.Errorf("write to the time socket: %w", err)
+	}
+	return nil
+}
+
+// Exited tells that the guest's process has ended, for the one who waits for
+// it. Call it on the domain's goroutine; later calls do nothing.
+func (g *Guest) Exited() { g.lose(nil) }
+
+// lose takes the guest off the calendar.
+func (g *Guest) lose(err error) {
+	if g.state == guestGone {
+		return
+	}
+	g.state = guestGone
+	for i, other := range g.d.guests {
+		if other == g {
+			g.d.guests = append(g.d.guests[:i:i], g.d.guests[i+1:]...)
+		}
+	}
+	g.release()
+	if g.OnGone != nil {
+		g.OnGone(err)
+	}
+}
+
+func (g *Guest) release() {
+	for _, fd := range [...]*int{&g.listen, &g.conn} {
+		if *fd >= 0 {
+			g.d.Unwatch(*fd)
+			unix.Close(*fd)
+			*fd = -1
+		}
+	}
+	if g.memfd >= 0 {
+		unix.Close(g.memfd)
+		g.memfd = -1
+	}
+	if g.shm != nil {
+		last := append([]byte(nil), g.shm...) // what it said last can still be asked for
+		_ = unix.Munmap(g.shm)
+		g.shm = last
+	}
+}

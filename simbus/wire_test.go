@@ -1,0 +1,67 @@
+package simbus
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestWireResolves(t *testing.T) {
+	tests := []struct {
+		name   string
+		drives []Drive
+		want   Level
+		clash  bool
+	}{
+		{"nothing drives it", []Drive{Float, Float}, Low, false},
+		{"pulled up", []Drive{Float, PullUp}, High, false},
+		{"pull-up against pull-down", []Drive{PullDown, PullUp}, High, false},
+		{"open drain low wins over the pull-up", []Drive{PullUp, DriveLow}, Low, false},
+		{"two open drains", []Drive{PullUp, DriveLow, DriveLow}, Low, false},
+		{"high wins over the pull-down", []Drive{PullDown, DriveHigh}, High, false},
+		{"a short to ground", []Drive{DriveHigh, DriveLow}, Low, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			clash := false
+			w := &Wire{OnConflict: func(_, _ *Pin) { clash = true }}
+			for _, d := range tt.drives {
+				w.NewPin("p").Drive(d)
+			}
+			if w.Level() != tt.want || clash != tt.clash {
+				t.Errorf("level %s, clash %v; want %s, %v", w.Level(), clash, tt.want, tt.clash)
+			}
+		})
+	}
+}
+
+// TestWatchersEndWithTheLevel checks that whatever watchers do to a wire, the
+// last level that each is told of is the wire's.
+func TestWatchersEndWithTheLevel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := &Wire{}
+		told := make([]Level, 3)
+		var pins []*Pin
+		for i := range told {
+			p := w.NewPin("p")
+			p.Watch(func(l Level) { told[i] = l })
+			pins = append(pins, p)
+		}
+		// One pin pulls the wire low again when it goes high, now and then.
+		moody := w.NewPin("moody")
+		moody.Watch(func(l Level) {
+			if l == High && rapid.Bool().Draw(rt, "objects") {
+				moody.Drive(DriveLow)
+			}
+		})
+		for range rapid.IntRange(1, 20).Draw(rt, "steps") {
+			moody.Drive(Float)
+			pins[rapid.IntRange(0, 2).Draw(rt, "pin")].Drive(Drive(rapid.IntRange(0, 4).Draw(rt, "drive")))
+			for i, l := range told {
+				if l != w.Level() {
+					rt.Fatalf("pin %d was last told %s, the wire is %s", i, l, w.Level())
+				}
+			}
+		}
+	})
+}
