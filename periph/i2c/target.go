@@ -1,5 +1,5 @@
 // Package i2c is the I2C bus: the virtio-i2c controller that the guest sees
-// (virtio 1.2 section 5.12; Linux drivers/i2c/busses/i2c-virtio.c), and
+// (virtio 1.2 section 5.16; Linux drivers/i2c/busses/i2c-virtio.c), and
 // [Target], what hangs on it.
 package i2c
 

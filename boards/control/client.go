@@ -1,0 +1,100 @@
+package control
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+)
+
+// Conn is a client's connection: one command.
+type Conn struct {
+	c  net.Conn
+	in *bufio.Reader
+}
+
+// Dial reaches the appliance of that name, or the only one there is if name is empty.
+func Dial(name string) (*Conn, error) {
+	if name == "" {
+		names, err := Running()
+		if err != nil {
+			return nil, err
+		}
+		switch len(names) {
+		case 0:
+			return nil, errors.New("no appliance is running: 'backplane up FILE' starts one")
+		case 1:
+			name = names[0]
+		default:
+			return nil, fmt.Errorf("several appliances are running (%s): say which with --name", strings.Join(names, ", "))
+		}
+	}
+	path, err := Path(name)
+	if err != nil {
+		return nil, err
+	}
+	c, err := net.Dial("unix", path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("no appliance named %s is running", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reach the appliance %s: %w (if it has ended, remove %s)", name, err, path)
+	}
+	return &Conn{c: c, in: bufio.NewReader(c)}, nil
+}
+
+// Do sends the command and calls each with every answer but the last, which it returns.
+func (c *Conn) Do(r Request, each func(Reply) error) (Reply, error) {
+	if err := c.Send(r); err != nil {
+		return Reply{}, err
+	}
+	for {
+		reply, err := c.Next()
+		if err != nil || reply.Done {
+			return reply, err
+		}
+		if err := each(reply); err != nil {
+			return Reply{}, err
+		}
+	}
+}
+
+// Send sends the command.
+func (c *Conn) Send(r Request) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = c.c.Write(append(b, '\n'))
+	return err
+}
+
+// Next is the next answer. An answer that says that something is wrong is an error.
+func (c *Conn) Next() (Reply, error) {
+	var reply Reply
+	line, err := c.in.ReadBytes('\n')
+	if err == io.EOF {
+		return reply, errors.New("the appliance has ended")
+	}
+	if err != nil {
+		return reply, err
+	}
+	if err := json.Unmarshal(line, &reply); err != nil {
+		return reply, fmt.Errorf("not an answer: %w", err)
+	}
+	if reply.Error != "" {
+		return reply, errors.New(reply.Error)
+	}
+	return reply, nil
+}
+
+// Read and Write are the console, after the first answer to "console".
+func (c *Conn) Read(p []byte) (int, error)  { return c.in.Read(p) }
+func (c *Conn) Write(p []byte) (int, error) { return c.c.Write(p) }
+
+// Close ends the connection, and what it carries.
+func (c *Conn) Close() error { return c.c.Close() }

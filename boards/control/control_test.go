@@ -1,0 +1,237 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"backplane/simbus"
+
+	"go.uber.org/goleak"
+)
+
+// fake is an appliance of one board that echoes.
+type fake struct {
+	mu     sync.Mutex
+	values map[string]string
+}
+
+func (f *fake) Status() []string { return []string{"BOARD  STATE", "sensor on"} }
+
+func (f *fake) Get(path string) (string, string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if v, ok := f.values[path]; ok {
+		return v, "°C", nil
+	}
+	return "", "", fmt.Errorf("no property %s", path)
+}
+
+func (f *fake) Set(path, value string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.values[path] = value
+	return nil
+}
+
+func (f *fake) Run(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(int, error)) (func(), error) {
+	if board != "sensor" {
+		return nil, errors.New("no board " + board)
+	}
+	stdout(stdin)
+	stderr([]byte(strings.Join(args, " ")))
+	done(3, nil)
+	return func() {}, nil
+}
+
+func (f *fake) Attach(path string, out func([]byte)) (func([]byte), func(), error) {
+	return func(p []byte) { out([]byte(strings.ToUpper(string(p)))) }, func() {}, nil
+}
+
+func serve(t *testing.T) *Server {
+	t.Helper()
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	s, err := Listen("thermal", &fake{values: map[string]string{"sensor.temp0.temperature": "21.5"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func dial(t *testing.T) *Conn {
+	t.Helper()
+	c, err := Dial("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func do(t *testing.T, r Request) (texts []string, last Reply, err error) {
+	t.Helper()
+	last, err = dial(t).Do(r, func(r Reply) error {
+		texts = append(texts, r.Text+string(r.Stdout)+string(r.Stderr)+string(r.Event))
+		return nil
+	})
+	return texts, last, err
+}
+
+func TestCommands(t *testing.T) {
+	s := serve(t)
+	s.Event(&simbus.Event{Time: 5, Kind: simbus.KindGuest})
+	tests := []struct {
+		name   string
+		give   Request
+		want   string
+		status int
+		err    string
+	}{
+		{name: "ps", give: Request{Command: "ps"}, want: "BOARD  STATE|sensor on"},
+		{name: "get", give: Request{Command: "get", Path: "sensor.temp0.temperature"}, want: "21.5 °C"},
+		{name: "get nothing", give: Request{Command: "get", Path: "x"}, err: "no property x"},
+		{name: "set", give: Request{Command: "set", Path: "x", Value: "1"}},
+		{name: "get what was set", give: Request{Command: "get", Path: "x"}, want: "1 °C"},
+		{name: "exec", give: Request{Command: "exec", Path: "sensor", Args: []string{"echo", "a"}, Stdin: []byte("in")}, want: "in|echo a", status: 3},
+		{name: "exec nowhere", give: Request{Command: "exec", Path: "x"}, err: "no board x"},
+		{name: "events", give: Request{Command: "events"}, want: `{"t":5,"kind":"guest"}`},
+		{name: "unknown", give: Request{Command: "dance"}, err: `unknown command "dance"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			texts, last, err := do(t, tt.give)
+			if got := fmt.Sprint(err); tt.err != "" && got != tt.err || tt.err == "" && err != nil {
+				t.Fatalf("error %q, want %q", got, tt.err)
+			}
+			if got := strings.Join(texts, "|"); got != tt.want || last.Status != tt.status {
+				t.Errorf("got %q, status %d; want %q, %d", got, last.Status, tt.want, tt.status)
+			}
+		})
+	}
+}
+
+func TestConsoleCarriesBytesBothWays(t *testing.T) {
+	serve(t)
+	c := dial(t)
+	if err := c.Send(Request{Command: "console", Path: "sensor"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 5)
+	if _, err := c.Read(buf); err != nil || string(buf) != "HELLO" {
+		t.Errorf("%q, %v", buf, err)
+	}
+}
+
+func TestEventsFollow(t *testing.T) {
+	s := serve(t)
+	c := dial(t)
+	if err := c.Send(Request{Command: "events", Follow: true}); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() { // until the follower is there to see one
+		defer wg.Done()
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				s.Event(&simbus.Event{Time: 7, Kind: simbus.KindStep})
+			}
+		}
+	}()
+	r, err := c.Next()
+	close(stop)
+	wg.Wait()
+	if err != nil || string(r.Event) != `{"t":7,"kind":"step"}` {
+		t.Errorf("%s, %v", r.Event, err)
+	}
+}
+
+func TestDown(t *testing.T) {
+	s := serve(t)
+	if _, _, err := do(t, Request{Command: "down"}); err != nil {
+		t.Fatal(err)
+	}
+	<-s.Down()
+}
+
+func TestOnlyTheUserCanOpenTheSocket(t *testing.T) {
+	s := serve(t)
+	info, err := os.Stat(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		t.Errorf("the socket has mode %o", perm)
+	}
+}
+
+func TestListenTwice(t *testing.T) {
+	serve(t)
+	if _, err := Listen("thermal", &fake{}); !errors.Is(err, ErrBusy) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFolderOfAnotherUserIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	if err := os.Mkdir(dir+"/backplane", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir+"/backplane", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Path("x"); err == nil || !strings.Contains(err.Error(), "chmod 700") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte(`{"command":"ps"}`))
+	f.Add([]byte(`{"command":"exec","path":"sensor","stdin":"AAAA"}`))
+	dir, err := os.MkdirTemp("", "control")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { os.RemoveAll(dir) })
+	f.Setenv("XDG_RUNTIME_DIR", dir)
+	s, err := Listen("fuzz", &fake{values: map[string]string{}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(s.Close)
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if strings.Contains(string(line), "console") || strings.Contains(string(line), "ollow") {
+			return // these go on until the client ends them
+		}
+		c, err := Dial("fuzz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write(append(line, '\n')); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			if r, err := c.Next(); err != nil || r.Done {
+				return
+			}
+		}
+	})
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

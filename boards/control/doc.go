@@ -1,0 +1,71 @@
+// Package control is how one program reaches an appliance that another keeps
+// running: a Unix socket that only its user can open.
+//
+// Each connection carries one command. The client sends a [Request], a JSON
+// object on a line; the server answers with [Reply] objects, a line each, of
+// which the last has Done set. After the first reply to "console" the
+// connection is the console: bytes both ways.
+package control
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Request is one command.
+type Request struct {
+	Command string   `json:"command"`         // ps, get, set, exec, console, events, down
+	Path    string   `json:"path,omitempty"`  // get, set: board.part.property; exec: board; console: board[:part]
+	Value   string   `json:"value,omitempty"` // set
+	Args    []string `json:"args,omitempty"`  // exec: the program and its arguments
+	Stdin   []byte   `json:"stdin,omitempty"` // exec
+	Follow  bool     `json:"follow,omitempty"`
+}
+
+// Reply is one answer.
+type Reply struct {
+	Error  string          `json:"error,omitempty"`
+	Text   string          `json:"text,omitempty"`   // ps, get: a line to print
+	Event  json.RawMessage `json:"event,omitempty"`  // events
+	Stdout []byte          `json:"stdout,omitempty"` // exec
+	Stderr []byte          `json:"stderr,omitempty"`
+	Status int             `json:"status,omitempty"` // exec, with Done
+	Done   bool            `json:"done,omitempty"`
+}
+
+// Path is where the socket of the appliance of that name is: in the user's
+// runtime folder, or in a folder of the user's under TMPDIR. The folder is made
+// if need be, for its user alone.
+func Path(appliance string) (string, error) {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		dir = filepath.Join(os.TempDir(), fmt.Sprintf("backplane-user-%d", os.Getuid()))
+	} else {
+		dir = filepath.Join(dir, "backplane")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the folder for control sockets: %w", err)
+	}
+	if err := private(dir); err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, appliance+".sock"), nil
+}
+
+// Running lists the names of appliances that have a socket.
+func Running() ([]string, error) {
+	pattern, err := Path("*")
+	if err != nil {
+		return nil, err
+	}
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range found {
+		found[i] = filepath.Base(f[:len(f)-len(".sock")])
+	}
+	return found, nil
+}

@@ -1,0 +1,315 @@
+package control
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"backplane/simbus"
+)
+
+// Appliance is what the server lets its clients do. It is safe for use by
+// several goroutines at once.
+type Appliance interface {
+	// Status is a line for each board, with a heading.
+	Status() []string
+	Get(path string) (value, unit string, err error)
+	Set(path, value string) error
+	// Run runs a program on a board; the functions are called in order, done last.
+	Run(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error)
+	// Attach calls out with what the guest sends on a console or UART.
+	Attach(path string, out func([]byte)) (in func([]byte), detach func(), err error)
+}
+
+// Server serves one appliance on its socket.
+type Server struct {
+	app  Appliance
+	ln   *net.UnixListener
+	path string
+	down chan struct{}
+	once sync.Once
+	wg   sync.WaitGroup
+
+	mu      sync.Mutex
+	conns   map[net.Conn]struct{}
+	follow  map[chan simbus.Event]struct{}
+	history []simbus.Event
+}
+
+// historyLength is how many events `events` shows that does not follow.
+const historyLength = 1000
+
+// ErrBusy says that an appliance of that name is already running.
+var ErrBusy = errors.New("already running")
+
+// Listen begins to serve the appliance of that name.
+func Listen(name string, app Appliance) (*Server, error) {
+	path, err := Path(name)
+	if err != nil {
+		return nil, err
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("an appliance named %s is %w: 'backplane down %s' ends it, --name gives this one another name", name, ErrBusy, name)
+	}
+	_ = os.Remove(path) // left behind by one that was killed
+	// The folder is private already; the mask keeps the socket so if it is moved.
+	old := syscall.Umask(0o177)
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	syscall.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("make the control socket: %w", err)
+	}
+	s := &Server{app: app, ln: ln, path: path, down: make(chan struct{}),
+		conns: make(map[net.Conn]struct{}), follow: make(map[chan simbus.Event]struct{})}
+	s.wg.Add(1)
+	go s.accept()
+	return s, nil
+}
+
+// Down is closed when a client has asked for the end.
+func (s *Server) Down() <-chan struct{} { return s.down }
+
+// Event shows an event to those who follow. It never waits for a slow one,
+// whose connection ends instead.
+func (s *Server) Event(e *simbus.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.history = append(s.history, *e); len(s.history) >= 2*historyLength {
+		s.history = append(s.history[:0], s.history[historyLength:]...)
+	}
+	for ch := range s.follow {
+		select {
+		case ch <- *e:
+		default:
+			delete(s.follow, ch)
+			close(ch)
+		}
+	}
+}
+
+// Close ends the server and its connections.
+func (s *Server) Close() {
+	s.ln.Close()
+	s.mu.Lock()
+	for c := range s.conns {
+		c.Close()
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	_ = os.Remove(s.path)
+}
+
+func (s *Server) accept() {
+	defer s.wg.Done()
+	for {
+		c, err := s.ln.Accept()
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		s.conns[c] = struct{}{}
+		s.mu.Unlock()
+		s.wg.Add(1)
+		go func() {
+			defer s.wg.Done()
+			s.serve(c)
+			c.Close()
+			s.mu.Lock()
+			delete(s.conns, c)
+			s.mu.Unlock()
+		}()
+	}
+}
+
+// maxRequest bounds a request: exec's stdin is the only long thing in one.
+const maxRequest = 64 << 20
+
+// session is one connection.
+type session struct {
+	s   *Server
+	c   net.Conn
+	in  *bufio.Reader
+	mu  sync.Mutex
+	err error
+}
+
+// reply sends one answer; false means that the client has gone.
+func (n *session) reply(r Reply) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.err == nil {
+		var b []byte
+		if b, n.err = json.Marshal(r); n.err == nil {
+			_, n.err = n.c.Write(append(b, '\n'))
+		}
+	}
+	return n.err == nil
+}
+
+func (s *Server) serve(c net.Conn) {
+	limited := &io.LimitedReader{R: c, N: maxRequest}
+	n := &session{s: s, c: c, in: bufio.NewReader(limited)}
+	line, err := n.in.ReadBytes('\n')
+	if err != nil {
+		return // it only looked whether somebody is here
+	}
+	limited.N = 1 << 62 // a console may go on forever
+	var r Request
+	if err := json.Unmarshal(line, &r); err != nil {
+		n.reply(Reply{Error: "not a request: " + err.Error(), Done: true})
+		return
+	}
+	if err := n.handle(&r); err != nil {
+		n.reply(Reply{Error: err.Error(), Done: true})
+	}
+}
+
+func (n *session) handle(r *Request) error {
+	app := n.s.app
+	switch r.Command {
+	case "ps":
+		for _, line := range app.Status() {
+			n.reply(Reply{Text: line})
+		}
+	case "get":
+		v, unit, err := app.Get(r.Path)
+		if err != nil {
+			return err
+		}
+		if unit != "" {
+			v += " " + unit
+		}
+		n.reply(Reply{Text: v})
+	case "set":
+		if err := app.Set(r.Path, r.Value); err != nil {
+			return err
+		}
+	case "exec":
+		return n.exec(r)
+	case "console":
+		return n.console(r)
+	case "events":
+		return n.events(r.Follow)
+	case "down":
+		n.s.once.Do(func() { close(n.s.down) })
+	default:
+		return fmt.Errorf("unknown command %q", r.Command)
+	}
+	n.reply(Reply{Done: true})
+	return nil
+}
+
+func (n *session) exec(r *Request) error {
+	type result struct {
+		status int
+		err    error
+	}
+	done := make(chan result, 1)
+	cancel, err := n.s.app.Run(r.Path, r.Args, r.Stdin,
+		func(p []byte) { n.reply(Reply{Stdout: p}) },
+		func(p []byte) { n.reply(Reply{Stderr: p}) },
+		func(status int, err error) { done <- result{status, err} })
+	if err != nil {
+		return err
+	}
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = n.in.ReadByte() // a client says nothing more: this ends when it goes
+	}()
+	select {
+	case d := <-done:
+		if d.err != nil {
+			return d.err
+		}
+		n.reply(Reply{Status: d.status, Done: true})
+	case <-gone:
+		cancel()
+	}
+	return nil
+}
+
+func (n *session) console(r *Request) error {
+	// What the guest sends must not wait for a slow terminal.
+	out := make(chan []byte, 1024)
+	in, detach, err := n.s.app.Attach(r.Path, func(p []byte) {
+		select {
+		case out <- append([]byte(nil), p...):
+		default: // the terminal is too slow: it loses output, the guest does not wait
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		detach()
+		close(out)
+	}()
+	n.reply(Reply{})
+	go func() {
+		for p := range out {
+			if _, err := n.c.Write(p); err != nil {
+				return
+			}
+		}
+	}()
+	buf := make([]byte, 4096)
+	for {
+		k, err := n.in.Read(buf)
+		if k > 0 {
+			in(append([]byte(nil), buf[:k]...))
+		}
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+func (n *session) events(follow bool) error {
+	s := n.s
+	ch := make(chan simbus.Event, 4096)
+	s.mu.Lock()
+	past := append([]simbus.Event(nil), s.history...)
+	if follow {
+		s.follow[ch] = struct{}{}
+	}
+	s.mu.Unlock()
+	show := func(e *simbus.Event) bool { return n.reply(Reply{Event: e.AppendJSON(nil)}) }
+	if !follow {
+		for i := range past[max(0, len(past)-historyLength):] {
+			show(&past[i])
+		}
+		n.reply(Reply{Done: true})
+		return nil
+	}
+	defer func() {
+		s.mu.Lock()
+		delete(s.follow, ch)
+		s.mu.Unlock()
+	}()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = n.in.ReadByte()
+	}()
+	for {
+		select {
+		case e, ok := <-ch:
+			if !ok {
+				return errors.New("events come faster than they can be shown here")
+			}
+			if !show(&e) {
+				return nil
+			}
+		case <-gone:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package console
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"backplane/periph/virtio"
+)
+
+// Feature bits (section 5.3.3).
+const featureSize = 1 << 0
+
+// The virtqueues of a device with one port (section 5.3.2), named from the guest's side.
+const (
+	receiveQueue = iota
+	transmitQueue
+	queueCount
+)
+
+// configSize is the size of struct virtio_console_config in bytes.
+const configSize = 12
+
+// InputLimit is how many bytes of input a console keeps for a guest that does
+// not take them.
+const InputLimit = 1 << 20
+
+// Output is copied out of guest memory chunk bytes at a time. The longest
+// buffer that Linux sends is what it finds in a pipe, 1 MiB at most.
+const (
+	chunk     = 4096
+	maxOutput = 1 << 20
+)
+
+// ErrOverrun is what Write's error wraps when input was dropped.
+var ErrOverrun = errors.New("input overrun")
+
+// Console is one console. It is a [virtio.Device].
+type Console struct {
+	// OnOutput, if set, is called with what the guest writes. p is the callee's
+	// only until it returns.
+	OnOutput func(p []byte)
+	// Cols and Rows are the size of the terminal, told to the guest if both are
+	// set before it starts.
+	Cols, Rows uint16
+
+	name    string
+	rx, tx  *virtio.Queue
+	input   []byte // not yet taken by the guest
+	dropped int    // bytes of input
+	held    bool
+	scratch [chunk]byte
+}
+
+var _ virtio.Device = (*Console)(nil)
+
+// New makes a console.
+func New(name string) *Console { return &Console{name: name} }
+
+// Name is the console's name on its board.
+func (c *Console) Name() string { return c.name }
+
+// Write gives the guest input. What the guest has no room for is kept, up to
+// InputLimit; the rest is dropped, and the error then wraps ErrOverrun. Input
+// for a guest that has not started yet waits for it.
+func (c *Console) Write(p []byte) (int, error) {
+	n := min(len(p), InputLimit-len(c.input))
+	c.input = append(c.input, p[:n]...)
+	if err := c.deliver(); err != nil {
+		c.rx.Fail(err)
+		return n, err
+	}
+	if lost := len(p) - n; lost > 0 {
+		c.dropped += lost
+		return n, fmt.Errorf("%s: %w: %d bytes dropped, since the guest has not taken the %d before them",
+			c.name, ErrOverrun, lost, InputLimit)
+	}
+	return n, nil
+}
+
+// Waiting is how many bytes of input the guest has not taken yet.
+func (c *Console) Waiting() int { return len(c.input) }
+
+// Dropped is how many bytes of input were dropped so far.
+func (c *Console) Dropped() int { return c.dropped }
+
+// ID is virtio.IDConsole.
+func (c *Console) ID() uint32 { return virtio.IDConsole }
+
+// Features offers the terminal's size if there is one.
+func (c *Console) Features() uint64 {
+	if c.Cols > 0 && c.Rows > 0 {
+		return featureSize
+	}
+	return 0
+}
+
+// Queues is two: one for each direction.
+func (c *Console) Queues() int { return queueCount }
+
+// Config is struct virtio_console_config, in the order that Linux has: columns, then rows.
+func (c *Console) Config() []byte {
+	b := make([]byte, configSize)
+	binary.LittleEndian.PutUint16(b[0:], c.Cols)
+	binary.LittleEndian.PutUint16(b[2:], c.Rows)
+	binary.LittleEndian.PutUint32(b[4:], 1) // max_nr_ports
+	return b
+}
+
+// SetConfig refuses: emergency writes are not offered.
+func (c *Console) SetConfig(int, []byte) error {
+	return fmt.Errorf("%s: write to the configuration space, which is read-only", c.name)
+}
+
+// Start takes the queues and delivers input that has waited.
+func (c *Console) Start(_ uint64, queues []*virtio.Queue) error {
+	if len(queues) < queueCount || queues[receiveQueue] == nil || queues[transmitQueue] == nil {
+		return fmt.Errorf("%s: started without both its queues", c.name)
+	}
+	c.rx, c.tx = queues[receiveQueue], queues[transmitQueue]
+	return c.deliver()
+}
+
+// Kick passes on what the guest wrote, or gives it input that has waited for room.
+func (c *Console) Kick(n int) error {
+	if n == transmitQueue {
+		return c.transmit()
+	}
+	return c.deliver()
+}
+
+// Stop drops the input that the guest has not taken.
+func (c *Console) Stop() {
+	c.rx, c.tx = nil, nil
+	c.input = nil
+}
+
+// hold leaves the guest's output in its queue until it is called with false.
+// Linux busy-waits for the console to take it: hold only output that has long
+// been ahead of what it goes to.
+func (c *Console) hold(on bool) {
+	c.held = on
+	if on || c.tx == nil {
+		return
+	}
+	if err := c.transmit(); err != nil {
+		c.tx.Fail(err)
+	}
+}
+
+// transmit takes the guest's output.
+func (c *Console) transmit() error {
+	for taken := false; ; taken = true {
+		if c.tx == nil {
+			return nil // OnOutput stopped the guest
+		}
+		var chain *virtio.Chain
+		var err error
+		if !c.held {
+			if chain, err = c.tx.Next(); err != nil {
+				return fmt.Errorf("%s: take output: %w", c.name, err)
+			}
+		}
+		if chain == nil {
+			if taken {
+				c.tx.Notify()
+			}
+			return nil
+		}
+		if n := chain.WriteLen(); n > 0 {
+			return fmt.Errorf("%s: output buffer with room for %d bytes of input", c.name, n)
+		}
+		if n := chain.ReadLen(); n > maxOutput {
+			return fmt.Errorf("%s: output buffer of %d bytes: must be at most %d", c.name, n, maxOutput)
+		}
+		tx := c.tx
+		c.output(chain)
+		if c.tx == tx {
+			tx.Done(chain, 0)
+		}
+	}
+}
+
+func (c *Console) output(chain *virtio.Chain) {
+	for _, part := range chain.Readable {
+		for len(part) > 0 && c.tx != nil {
+			n := copy(c.scratch[:], part)
+			part = part[n:]
+			if c.OnOutput != nil {
+				c.OnOutput(c.scratch[:n])
+			}
+		}
+	}
+}
+
+// deliver gives the guest as much input as it has room for.
+func (c *Console) deliver() error {
+	if c.rx == nil {
+		return nil
+	}
+	delivered := false
+	for len(c.input) > 0 {
+		chain, err := c.rx.Next()
+		if err != nil {
+			return fmt.Errorf("%s: take an input buffer: %w", c.name, err)
+		}
+		if chain == nil {
+			break
+		}
+		if chain.ReadLen() > 0 || chain.WriteLen() == 0 {
+			return fmt.Errorf("%s: input buffer of %d bytes to read and %d to write: must be only to write",
+				c.name, chain.ReadLen(), chain.WriteLen())
+		}
+		n := chain.CopyIn(0, c.input)
+		c.input = c.input[n:]
+		c.rx.Done(chain, n)
+		delivered = true
+	}
+	if len(c.input) == 0 {
+		c.input = nil // or its array would grow for ever
+	}
+	if delivered {
+		c.rx.Notify()
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package console
+
+import (
+	"fmt"
+	"time"
+
+	"backplane/simbus"
+)
+
+// A character of 8N1 is a start bit, eight data bits and a stop bit.
+const bitsPerChar = 10
+
+// FIFO is how many bytes a UART takes from the guest ahead of its line. Real
+// ones take 16 to 256; this one is large because Linux's console driver spins
+// until its bytes are taken, which it should not have to do while the line is
+// slow. A guest that gets this far ahead does spin, and so writes at line rate.
+const FIFO = 64 << 10
+
+// UART is a serial port of the guest: a [Console] at the end of a line of
+// 8N1 characters. It is a [virtio.Device]. The Console's OnOutput is taken:
+// what the guest sends comes out of Out.
+//
+// Bytes go over the line in pieces: at most 16 bytes, or what a millisecond
+// carries if that is more.
+type UART struct {
+	*Console
+	// Out, if set, is called when a piece that the guest sent begins to go over
+	// the line. at is when its last bit arrives: whoever is at the other end
+	// gives it to its In then. p is the callee's to keep.
+	Out func(p []byte, at simbus.Time)
+	// OnReceive, if set, is called with each piece that arrives for the guest.
+	OnReceive func(p []byte)
+
+	clock simbus.Clock
+	baud  int
+	tx    pacer // from the guest
+	feed  pacer // what Feed was given
+}
+
+// NewUART makes a serial port of baud bits a second, which must be positive.
+func NewUART(name string, clock simbus.Clock, baud int) *UART {
+	u := &UART{Console: New(name), clock: clock, baud: baud}
+	u.OnOutput = u.send
+	u.tx = pacer{clock: clock, charTime: u.charTime, drained: u.drained, out: func(p []byte, at simbus.Time) {
+		if u.Out != nil {
+			u.Out(p, at)
+		}
+	}}
+	u.feed = pacer{clock: clock, charTime: u.charTime, out: func(p []byte, at simbus.Time) {
+		clock.At(at, func() { _ = u.In(p) }) // an overrun is counted, as a UART's status register would
+	}}
+	return u
+}
+
+// Baud is the line's rate in bits a second.
+func (u *UART) Baud() int { return u.baud }
+
+// charTime is how long n characters take on the line.
+func (u *UART) charTime(n int) time.Duration {
+	return time.Duration(int64(n) * bitsPerChar * int64(time.Second) / int64(u.baud))
+}
+
+// In gives the guest bytes whose last bit arrives now. The error is [Console.Write]'s.
+func (u *UART) In(p []byte) error {
+	if u.OnReceive != nil {
+		u.OnReceive(p)
+	}
+	_, err := u.Write(p)
+	return err
+}
+
+// Feed sends the guest bytes from a source that has no line of its own, such as
+// a scenario or a terminal: they arrive at the line's rate. It takes all or
+// nothing; it takes nothing when InputLimit bytes are under way.
+func (u *UART) Feed(p []byte) error {
+	if waiting := u.feed.waiting(); len(p) > InputLimit-waiting {
+		return fmt.Errorf("%s: send %d bytes: %d are still to go over the line, of at most %d", u.Name(), len(p), waiting, InputLimit)
+	}
+	u.feed.put(p)
+	return nil
+}
+
+// Discard forgets what has not begun to go over the line, both ways, and what
+// has arrived while the guest was off: it is for a board whose power is cut, or
+// comes back. Stop alone lets what the guest sent go out, since a program that
+// has closed its port may believe that it has.
+func (u *UART) Discard() {
+	u.tx.discard()
+	u.feed.discard()
+	u.input = nil
+}
+
+// send takes the guest's output.
+func (u *UART) send(p []byte) {
+	u.tx.put(p)
+	if u.tx.waiting() >= FIFO {
+		u.hold(true)
+	}
+}
+
+func (u *UART) drained() {
+	if u.held && u.tx.waiting() < FIFO/2 {
+		u.hold(false)
+	}
+}

@@ -1,0 +1,165 @@
+package gpio
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"backplane/periph/virtio"
+	"backplane/simbus"
+)
+
+// Controller is one GPIO controller. It is a [virtio.Device].
+type Controller struct {
+	name     string
+	lines    []line
+	names    []byte // the gpio-names block: zero-terminated names in the order of the lines
+	irq      bool   // the driver accepted featureIRQ
+	requests *virtio.Queue
+	events   *virtio.Queue
+}
+
+// line is one line: its wire, what the driver has set it to, and its interrupt.
+type line struct {
+	name      string
+	wire      simbus.Wire
+	pin       *simbus.Pin
+	direction uint8
+	output    simbus.Level // what it drives while its direction is out
+	interrupt
+}
+
+var _ virtio.Device = (*Controller)(nil)
+
+// CheckLines says what is wrong with the names of a controller's lines, if
+// anything: there must be 1 to 65535 lines, and a name must be ASCII without
+// control characters, and stand once. An empty name is an unnamed line.
+func CheckLines(names []string) error {
+	if len(names) == 0 || len(names) > math.MaxUint16 {
+		return fmt.Errorf("a controller of %d lines: there must be 1 to %d", len(names), math.MaxUint16)
+	}
+	seen := make(map[string]int, len(names))
+	for i, name := range names {
+		if name == "" {
+			continue
+		}
+		for _, r := range name {
+			if r < ' ' || r > '~' {
+				return fmt.Errorf("line %d is named %q: a name must be printable ASCII", i, name)
+			}
+		}
+		if first, ok := seen[name]; ok {
+			return fmt.Errorf("lines %d and %d are both named %q", first, i, name)
+		}
+		seen[name] = i
+	}
+	return nil
+}
+
+// New makes a controller whose lines have these names, which CheckLines must
+// find good. All lines float.
+func New(name string, names []string) *Controller {
+	c := &Controller{name: name, lines: make([]line, len(names))}
+	named := false
+	for i := range c.lines {
+		l := &c.lines[i]
+		l.name = names[i]
+		label := names[i]
+		if label == "" {
+			label = strconv.Itoa(i)
+		}
+		l.wire.Name = name + "." + label
+		l.pin = l.wire.NewPin(l.wire.Name)
+		l.pin.Watch(func(level simbus.Level) { c.sense(l, level) })
+		c.names = append(append(c.names, names[i]...), 0)
+		named = named || names[i] != ""
+	}
+	if !named {
+		c.names = nil // gpio_names_size 0: the driver does not ask
+	}
+	return c
+}
+
+// Name is the controller's name on its board.
+func (c *Controller) Name() string { return c.name }
+
+// Len is how many lines there are.
+func (c *Controller) Len() int { return len(c.lines) }
+
+// Line is the wire of line i, which must be below Len. Chips solder their pins to it.
+func (c *Controller) Line(i int) *simbus.Wire { return &c.lines[i].wire }
+
+// LineByName is the wire of the line of that name, nil if there is none.
+func (c *Controller) LineByName(name string) *simbus.Wire {
+	for i := range c.lines {
+		if name != "" && c.lines[i].name == name {
+			return &c.lines[i].wire
+		}
+	}
+	return nil
+}
+
+// ID is virtio.IDGPIO.
+func (c *Controller) ID() uint32 { return virtio.IDGPIO }
+
+// Features offers interrupts.
+func (c *Controller) Features() uint64 { return featureIRQ }
+
+// Queues is two: requests, and interrupt events.
+func (c *Controller) Queues() int { return queueCount }
+
+// Config is struct virtio_gpio_config.
+func (c *Controller) Config() []byte {
+	b := make([]byte, configSize)
+	binary.LittleEndian.PutUint16(b, uint16(len(c.lines)))
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(c.names)))
+	return b
+}
+
+// SetConfig refuses: there is nothing to write.
+func (c *Controller) SetConfig(int, []byte) error {
+	return fmt.Errorf("%s: write to the configuration space, which is read-only", c.name)
+}
+
+// Start takes the queues.
+func (c *Controller) Start(features uint64, queues []*virtio.Queue) error {
+	if len(queues) < 1 || queues[requestQueue] == nil {
+		return errors.New(c.name + ": started without its request queue")
+	}
+	c.requests = queues[requestQueue]
+	c.irq = features&featureIRQ != 0
+	if c.irq {
+		if len(queues) < queueCount || queues[eventQueue] == nil {
+			return errors.New(c.name + ": started with interrupts but without its event queue")
+		}
+		c.events = queues[eventQueue]
+	}
+	return nil
+}
+
+// Kick answers the requests in the request queue, or takes the buffers in the
+// event queue, each of which unmasks its line's interrupt.
+func (c *Controller) Kick(n int) error {
+	switch {
+	case n == requestQueue && c.requests != nil:
+		return c.answerRequests()
+	case n == eventQueue && c.events != nil:
+		return c.takeEventBuffers()
+	}
+	return nil
+}
+
+// Stop forgets what the driver set: all lines float.
+func (c *Controller) Stop() {
+	c.requests, c.events, c.irq = nil, nil, false
+	for i := range c.lines {
+		c.lines[i].interrupt = interrupt{} // before any pin moves, or it would sense that
+	}
+	for i := range c.lines {
+		l := &c.lines[i]
+		l.direction, l.output = directionNone, simbus.Low
+		l.pin.Drive(simbus.Float)
+	}
+}

@@ -1,0 +1,122 @@
+package gpio
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"backplane/periph/virtio"
+	"backplane/simbus"
+)
+
+// interrupt is the state of a line's interrupt (section 5.18.6.6). It is enabled
+// by a type other than none, and unmasked while the driver has a buffer queued
+// for it. Delivery returns the buffer and so masks it again.
+type interrupt struct {
+	kind    uint8         // one of the irq types
+	latched bool          // an edge came while it was masked; several are one
+	buffer  *virtio.Chain // queued by the driver, nil while masked
+}
+
+func (i *interrupt) enabled() bool { return i.kind != irqNone }
+
+// due tells whether the interrupt is to be delivered at this level of the line.
+// A level interrupt is never latched: what counts is the level at unmasking.
+func (i *interrupt) due(level simbus.Level) bool {
+	switch i.kind {
+	case irqLevelHigh:
+		return level == simbus.High
+	case irqLevelLow:
+		return level == simbus.Low
+	}
+	return i.latched
+}
+
+// sense is called after each change of a line's level.
+func (c *Controller) sense(l *line, level simbus.Level) {
+	if level == simbus.High && l.kind&irqEdgeRising != 0 || level == simbus.Low && l.kind&irqEdgeFalling != 0 {
+		l.latched = true
+	}
+	c.deliver(l)
+}
+
+// deliver returns the line's buffer to the driver if its interrupt is due and unmasked.
+func (c *Controller) deliver(l *line) {
+	if l.buffer != nil && l.due(l.wire.Level()) {
+		l.latched = false
+		c.returnBuffer(l, irqStatusValid)
+	}
+}
+
+// returnBuffer masks the line's interrupt.
+func (c *Controller) returnBuffer(l *line, status uint8) {
+	chain := l.buffer
+	l.buffer = nil // first: the driver may act inside Notify
+	c.events.Done(chain, chain.CopyIn(0, []byte{status}))
+	c.events.Notify()
+}
+
+// setIRQType enables the line's interrupt, or disables it, which also discards
+// a latched edge and returns an unused buffer. Linux changes the type of an
+// enabled interrupt without disabling it first.
+func (c *Controller) setIRQType(l *line, kind uint32) bool {
+	switch kind {
+	case irqNone:
+		l.kind, l.latched = irqNone, false
+		if l.buffer != nil {
+			c.returnBuffer(l, irqStatusInvalid)
+		}
+	case irqEdgeRising, irqEdgeFalling, irqEdgeBoth, irqLevelHigh, irqLevelLow:
+		if l.direction == directionOut {
+			return false
+		}
+		if uint8(kind) != l.kind {
+			l.kind, l.latched = uint8(kind), false
+		}
+		c.deliver(l)
+	default:
+		return false
+	}
+	return true
+}
+
+func (c *Controller) takeEventBuffers() error {
+	for {
+		chain, err := c.events.Next()
+		if err != nil {
+			return fmt.Errorf("%s: take an event buffer: %w", c.name, err)
+		}
+		if chain == nil {
+			return nil
+		}
+		l, err := c.eventLine(chain)
+		if err != nil {
+			return err
+		}
+		l.buffer = chain
+		if !l.enabled() {
+			c.returnBuffer(l, irqStatusInvalid)
+			continue
+		}
+		c.deliver(l)
+	}
+}
+
+// eventLine is the line that an eventq buffer (struct virtio_gpio_irq_request) is for.
+func (c *Controller) eventLine(chain *virtio.Chain) (*line, error) {
+	var b [irqRequestSize]byte
+	if n := chain.ReadLen(); n != irqRequestSize {
+		return nil, fmt.Errorf("%s: event buffer with a request of %d bytes: must be %d", c.name, n, irqRequestSize)
+	}
+	if n := chain.WriteLen(); n < irqStatusSize {
+		return nil, fmt.Errorf("%s: event buffer with no room for its status", c.name)
+	}
+	chain.CopyOut(b[:], 0)
+	i := int(binary.LittleEndian.Uint16(b[:]))
+	if i >= len(c.lines) {
+		return nil, fmt.Errorf("%s: event buffer for line %d: there are %d", c.name, i, len(c.lines))
+	}
+	if c.lines[i].buffer != nil {
+		return nil, fmt.Errorf("%s: second event buffer for line %d: one may be queued", c.name, i)
+	}
+	return &c.lines[i], nil
+}

@@ -1,0 +1,234 @@
+package i2c
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"backplane/periph/virtio"
+	"backplane/simbus"
+)
+
+// Controller is one I2C controller and the bus behind it. It is a [virtio.Device].
+type Controller struct {
+	// Frequency is the bus clock in Hz. At 0 transactions take no time.
+	// Otherwise one takes nine bit times a byte and one for each START and
+	// STOP, and reaches its target when that is over.
+	Frequency int
+	// Clock is needed if Frequency is not 0.
+	Clock simbus.Clock
+	// OnTransfer, if set, is called after each transaction, or each part of one
+	// that is for one address: the event stream hangs here. The messages are
+	// the callee's only until it returns.
+	OnTransfer func(addr uint8, msgs []Msg, err error)
+
+	name    string
+	targets [MaxAddress + 1]Target
+	queue   *virtio.Queue
+	group   []request     // the transaction under way
+	data    arena         // its messages' bytes
+	msgs    []Msg         // its messages for one target; kept, like data, to save allocations
+	busy    *simbus.Timer // when it is over; nil while the bus is free
+}
+
+var _ virtio.Device = (*Controller)(nil)
+
+// NewController makes a controller with nothing on its bus, which takes no time.
+func NewController(name string) *Controller { return &Controller{name: name} }
+
+// Name is the controller's name on its board.
+func (c *Controller) Name() string { return c.name }
+
+// Attach puts a target on the bus. It is an error if the address is taken or reserved.
+func (c *Controller) Attach(addr uint8, t Target) error {
+	switch {
+	case addr < MinAddress || addr > MaxAddress:
+		return fmt.Errorf("attach to %s: address %#02x is reserved: must be %#02x to %#02x", c.name, addr, MinAddress, MaxAddress)
+	case c.targets[addr] != nil:
+		return fmt.Errorf("attach to %s: address %#02x is taken", c.name, addr)
+	}
+	c.targets[addr] = t
+	return nil
+}
+
+// ID is virtio.IDI2C.
+func (c *Controller) ID() uint32 { return virtio.IDI2C }
+
+// Features offers zero-length requests, which every driver must accept.
+func (c *Controller) Features() uint64 { return featureZeroLengthRequest }
+
+// Queues is one, for requests.
+func (c *Controller) Queues() int { return 1 }
+
+// Config is empty.
+func (c *Controller) Config() []byte { return nil }
+
+// SetConfig refuses: there is nothing to write.
+func (c *Controller) SetConfig(int, []byte) error {
+	return fmt.Errorf("%s: write to the configuration space: there is none", c.name)
+}
+
+// Start takes the queue. It refuses a driver without zero-length requests, as
+// the specification demands.
+func (c *Controller) Start(features uint64, queues []*virtio.Queue) error {
+	if features&featureZeroLengthRequest == 0 {
+		return errors.New(c.name + ": driver did not accept zero-length requests (VIRTIO_I2C_F_ZERO_LENGTH_REQUEST)")
+	}
+	if len(queues) < 1 || queues[0] == nil {
+		return errors.New(c.name + ": started without its request queue")
+	}
+	c.queue = queues[0]
+	return nil
+}
+
+// Kick carries out the transactions in the queue.
+func (c *Controller) Kick(int) error {
+	if c.queue == nil || c.busy != nil {
+		return nil // when the bus is free again it looks by itself
+	}
+	return c.run()
+}
+
+// Stop ends the transaction under way: its targets do not see it.
+func (c *Controller) Stop() {
+	c.busy.Stop()
+	c.busy, c.queue = nil, nil
+	c.group = c.group[:0]
+}
+
+// run carries out transactions until the queue is empty or one takes time.
+func (c *Controller) run() error {
+	for answered := false; ; answered = true {
+		if err := c.collect(); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		if len(c.group) == 0 {
+			if answered {
+				c.queue.Notify()
+			}
+			return nil
+		}
+		if d := c.duration(); d > 0 {
+			if answered {
+				c.queue.Notify()
+			}
+			c.busy = simbus.After(c.Clock, d, c.finish)
+			return nil
+		}
+		c.transfer()
+	}
+}
+
+// finish is called when a transaction that takes time is over.
+func (c *Controller) finish() {
+	c.busy = nil
+	queue := c.queue
+	c.transfer()
+	queue.Notify()
+	if c.queue != queue {
+		return // the driver went away meanwhile
+	}
+	if err := c.run(); err != nil {
+		queue.Fail(err)
+	}
+}
+
+// collect takes the requests of the next transaction from the queue. One whose
+// last request is missing is carried out as far as it goes: Linux queues what
+// fits into the ring, and waits for that.
+func (c *Controller) collect() error {
+	c.group = c.group[:0]
+	c.data.reset()
+	for total := 0; ; {
+		chain, err := c.queue.Next()
+		if err != nil {
+			return fmt.Errorf("take a request: %w", err)
+		}
+		if chain == nil {
+			return nil
+		}
+		r, err := parse(chain, &c.data)
+		if err != nil {
+			return err
+		}
+		if total += len(r.msg.Data); total > maxGroup {
+			return fmt.Errorf("transaction of over %d bytes", maxGroup)
+		}
+		c.group = append(c.group, r)
+		if !r.linked {
+			return nil
+		}
+	}
+}
+
+// transfer carries out the collected transaction and answers its requests in
+// order. After a failure the rest fails unseen.
+func (c *Controller) transfer() {
+	failed := false
+	for rest := c.group; len(rest) > 0; {
+		n := sameAddress(rest)
+		if !failed {
+			failed = c.transferRun(rest[:n]) != nil
+		}
+		status := uint8(statusOK)
+		if failed {
+			status = statusErr
+		}
+		for i := range rest[:n] {
+			c.queue.Done(rest[i].chain, rest[i].answer(status))
+		}
+		rest = rest[n:]
+	}
+	clear(c.group)
+	c.group = c.group[:0]
+}
+
+// transferRun hands messages for one address to its target.
+func (c *Controller) transferRun(run []request) error {
+	c.msgs = c.msgs[:0]
+	for i := range run {
+		c.msgs = append(c.msgs, run[i].msg)
+	}
+	err := ErrNoAck
+	if t := c.target(&run[0]); t != nil {
+		err = t.Transfer(c.msgs)
+	}
+	if c.OnTransfer != nil {
+		c.OnTransfer(run[0].address(), c.msgs, err)
+	}
+	return err
+}
+
+// target is what the request addresses, nil for nothing.
+func (c *Controller) target(r *request) Target {
+	if r.addr>>8 != 0 || r.addr&1 != 0 || r.address() > MaxAddress {
+		return nil
+	}
+	return c.targets[r.address()]
+}
+
+// sameAddress is how many requests at the head of the group have one address.
+func sameAddress(group []request) int {
+	n := 1
+	for n < len(group) && group[n].addr == group[0].addr {
+		n++
+	}
+	return n
+}
+
+// duration is how long the collected transaction takes on the wire. One that
+// nobody acknowledges ends after its address.
+func (c *Controller) duration() time.Duration {
+	if c.Frequency <= 0 {
+		return 0
+	}
+	bits := bitsStop
+	for i := range c.group {
+		bits += bitsAddressed
+		if c.target(&c.group[i]) == nil {
+			break
+		}
+		bits += len(c.group[i].msg.Data) * bitsPerByte
+	}
+	return time.Duration(int64(bits) * int64(time.Second) / int64(c.Frequency))
+}
