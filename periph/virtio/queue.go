@@ -1,9 +1,34 @@
 package virtio
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+)
 
 // ErrBroken wraps everything that a driver did wrong with a queue.
 var ErrBroken = errors.New("driver broke the virtqueue")
+
+// Sizes and offsets of a split virtqueue (virtio 1.2 section 2.7).
+const (
+	descSize      = 16
+	availRing     = 4 // flags, idx, then the ring of uint16, then used_event
+	usedRing      = 4 // flags, idx, then the ring of (uint32, uint32), then avail_event
+	usedElemSize  = 8
+	MaxQueueSize  = 1024 // more than any driver here asks for
+	maxChainBytes = 1 << 30
+)
+
+// Flags of a descriptor and of the rings (sections 2.7.5 to 2.7.8).
+const (
+	descNext         = 1
+	descWrite        = 2
+	descIndirect     = 4
+	usedNoNotify     = 1
+	availNoInterrupt = 1
+)
 
 // Chain is one buffer that the driver made available: what the device may read,
 // then what it may write, as slices of guest memory. The guest may change that
@@ -15,21 +40,254 @@ type Chain struct {
 	head     uint16
 }
 
-// Queue is one split virtqueue, seen from the device.
-type Queue struct{}
+// QueueConfig is what a transport knows of a queue once the driver has set it up.
+type QueueConfig struct {
+	Index             int // for messages
+	Size              int // number of descriptors, a power of two
+	Desc, Avail, Used uint64
+	// Base is the index of the first buffer to take.
+	Base     uint16
+	Features uint64 // negotiated
+	Memory   *Memory
+	// Interrupt tells the driver that buffers have been used.
+	Interrupt func()
+	// Fail stops the device.
+	Fail func(error)
+}
 
-// Next takes the next buffer that the driver made available, nil if there is none.
-// An error (ErrBroken) stops the device: return it from Kick or give it to Fail.
-func (q *Queue) Next() (*Chain, error) { return nil, nil }
+// Queue is one split virtqueue, seen from the device. Nothing in it allocates
+// once it has been through its first buffers.
+type Queue struct {
+	c        QueueConfig
+	mask     uint16
+	indirect bool
+	eventIdx bool
+
+	desc, avail, used []byte
+	availHead         *uint32 // flags and idx, as one word
+	usedHead          *uint32
+
+	taken    uint16 // buffers taken from the available ring
+	done     uint16 // buffers put into the used ring
+	notified uint16 // value of done when the driver was last considered for an interrupt
+	quiet    bool   // no kicks, please
+	spare    []*Chain
+}
+
+// NewQueue checks where the driver has put a queue and takes it over.
+func NewQueue(c QueueConfig) (*Queue, error) {
+	if c.Size < 1 || c.Size > MaxQueueSize || c.Size&(c.Size-1) != 0 {
+		return nil, fmt.Errorf("%w: queue %d has %d descriptors: a power of two up to %d is needed", ErrBroken, c.Index, c.Size, MaxQueueSize)
+	}
+	n := uint64(c.Size)
+	q := &Queue{c: c, mask: uint16(c.Size - 1), taken: c.Base, done: c.Base, notified: c.Base,
+		indirect: c.Features&FeatureIndirectDesc != 0, eventIdx: c.Features&FeatureEventIdx != 0}
+	for _, part := range []struct {
+		name          string
+		to            *[]byte
+		addr          uint64
+		length, align uint64
+	}{
+		{"descriptor table", &q.desc, c.Desc, descSize * n, 16},
+		// 2 would do by the specification; 4 is what every driver has, and what
+		// reading flags and index as one word takes.
+		{"available ring", &q.avail, c.Avail, availRing + 2*n + 2, 4},
+		{"used ring", &q.used, c.Used, usedRing + usedElemSize*n + 2, 4},
+	} {
+		b, err := c.Memory.User(part.addr, part.length)
+		if err != nil {
+			return nil, fmt.Errorf("queue %d: %s: %w", c.Index, part.name, err)
+		}
+		if part.addr%part.align != 0 || uintptr(unsafe.Pointer(&b[0]))%uintptr(part.align) != 0 {
+			return nil, fmt.Errorf("%w: queue %d: %s at %#x is not aligned to %d", ErrBroken, c.Index, part.name, part.addr, part.align)
+		}
+		*part.to = b
+	}
+	q.availHead = (*uint32)(unsafe.Pointer(&q.avail[0]))
+	q.usedHead = (*uint32)(unsafe.Pointer(&q.used[0]))
+	return q, nil
+}
+
+// Size is the number of descriptors.
+func (q *Queue) Size() int { return q.c.Size }
+
+// Base is the index of the next buffer to take, for a queue that takes over from this one.
+func (q *Queue) Base() uint16 { return q.taken }
+
+// Next takes the next buffer that the driver made available, nil if there is
+// none; the driver then kicks when there is one. An error (ErrBroken) stops the
+// device: return it from Kick or give it to Fail.
+func (q *Queue) Next() (*Chain, error) {
+	pending, err := q.Pending()
+	if err != nil {
+		return nil, err
+	}
+	if pending == 0 {
+		if q.quiet || !q.askForKick() {
+			return nil, nil
+		}
+		if pending, err = q.Pending(); pending == 0 {
+			return nil, err
+		}
+	}
+	head := binary.LittleEndian.Uint16(q.avail[availRing+2*int(q.taken&q.mask):])
+	q.taken++
+	c := q.chain()
+	c.head = head
+	if err := q.walk(c, head); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Pending is how many buffers the driver has made available.
+func (q *Queue) Pending() (int, error) {
+	idx := uint16(atomic.LoadUint32(q.availHead) >> 16)
+	n := int(idx - q.taken)
+	if n > q.c.Size {
+		return 0, fmt.Errorf("%w: queue %d: available index went from %d to %d with %d descriptors", ErrBroken, q.c.Index, q.taken, idx, q.c.Size)
+	}
+	return n, nil
+}
+
+// askForKick asks the driver to kick for the next buffer. It returns true if
+// one may have come before the driver could see that, so that it must be looked
+// for again.
+func (q *Queue) askForKick() bool {
+	if q.eventIdx {
+		q.setAvailEvent(q.taken)
+	}
+	return uint16(atomic.LoadUint32(q.availHead)>>16) != q.taken
+}
+
+// setAvailEvent writes avail_event, behind the used ring, with the order that
+// the driver's check needs: before any later look at the available index.
+func (q *Queue) setAvailEvent(v uint16) {
+	off := usedRing + usedElemSize*q.c.Size
+	binary.LittleEndian.PutUint16(q.used[off:], v)
+	atomic.StoreUint32(q.usedHead, atomic.LoadUint32(q.usedHead)) // a full barrier
+}
+
+// NotifyOff asks the driver not to kick, for a device that looks by itself.
+func (q *Queue) NotifyOff() {
+	q.quiet = true
+	if !q.eventIdx {
+		atomic.StoreUint32(q.usedHead, uint32(q.done)<<16|usedNoNotify)
+	}
+	// With the event index, not moving avail_event on is enough.
+}
+
+// NotifyOn asks the driver to kick again. It returns true if a buffer has come
+// meanwhile.
+func (q *Queue) NotifyOn() bool {
+	q.quiet = false
+	if !q.eventIdx {
+		atomic.StoreUint32(q.usedHead, uint32(q.done)<<16)
+	}
+	return q.askForKick()
+}
+
+func (q *Queue) chain() *Chain {
+	if n := len(q.spare); n > 0 {
+		c := q.spare[n-1]
+		q.spare = q.spare[:n-1]
+		c.Readable, c.Writable = c.Readable[:0], c.Writable[:0]
+		return c
+	}
+	return new(Chain)
+}
+
+// walk follows a chain of descriptors. Each is copied before it is looked at.
+func (q *Queue) walk(c *Chain, head uint16) error {
+	table, size := q.desc, q.c.Size
+	inIndirect := false
+	var total uint64
+	for i, count := int(head), 0; ; count++ {
+		if i >= size {
+			return q.broken(c, "descriptor %d of %d", i, size)
+		}
+		if count >= size || count >= MaxQueueSize {
+			return q.broken(c, "more than %d descriptors in one buffer, or a loop", count)
+		}
+		d := table[i*descSize : i*descSize+descSize]
+		addr, rest := binary.LittleEndian.Uint64(d), binary.LittleEndian.Uint64(d[8:])
+		length, flags, next := rest&0xffffffff, uint16(rest>>32), int(rest>>48)
+		if flags&descIndirect != 0 {
+			switch {
+			case !q.indirect:
+				return q.broken(c, "an indirect descriptor that was not negotiated")
+			case inIndirect || count > 0 || flags&(descNext|descWrite) != 0:
+				return q.broken(c, "an indirect descriptor where none may stand")
+			case length == 0 || length%descSize != 0 || length/descSize > MaxQueueSize:
+				return q.broken(c, "an indirect table of %d bytes", length)
+			}
+			var err error
+			if table, err = q.c.Memory.Guest(addr, length); err != nil {
+				return fmt.Errorf("queue %d: indirect table: %w", q.c.Index, err)
+			}
+			size, i, count, inIndirect = int(length/descSize), 0, -1, true
+			continue
+		}
+		if total += length; total > maxChainBytes {
+			return q.broken(c, "more than %d bytes in one buffer", maxChainBytes)
+		}
+		b, err := q.c.Memory.Guest(addr, length)
+		if err != nil {
+			return fmt.Errorf("queue %d: descriptor %d: %w", q.c.Index, i, err)
+		}
+		switch {
+		case flags&descWrite != 0:
+			c.Writable = append(c.Writable, b)
+		case len(c.Writable) > 0:
+			return q.broken(c, "a readable descriptor behind a writable one")
+		default:
+			c.Readable = append(c.Readable, b)
+		}
+		if flags&descNext == 0 {
+			return nil
+		}
+		i = next
+	}
+}
+
+func (q *Queue) broken(c *Chain, format string, args ...any) error {
+	return fmt.Errorf("%w: queue %d, buffer at descriptor %d: %s", ErrBroken, q.c.Index, c.head, fmt.Sprintf(format, args...))
+}
 
 // Done gives a buffer back with the number of bytes written to it, without an
 // interrupt. Buffers may be given back in any order.
-func (q *Queue) Done(c *Chain, written int) {}
+func (q *Queue) Done(c *Chain, written int) {
+	e := q.used[usedRing+usedElemSize*int(q.done&q.mask):]
+	binary.LittleEndian.PutUint32(e, uint32(c.head))
+	binary.LittleEndian.PutUint32(e[4:], uint32(written))
+	q.done++
+	flags := uint32(0)
+	if q.quiet && !q.eventIdx {
+		flags = usedNoNotify
+	}
+	atomic.StoreUint32(q.usedHead, uint32(q.done)<<16|flags) // publishes the element
+	q.spare = append(q.spare, c)
+}
 
 // Notify interrupts the driver if it wants to know of the buffers given back
-// since the last Notify (event index or flags, section 2.7.10).
-func (q *Queue) Notify() {}
+// since the last Notify (event index or flags, sections 2.7.7 and 2.7.10).
+func (q *Queue) Notify() {
+	if q.done == q.notified {
+		return
+	}
+	last := q.notified
+	q.notified = q.done
+	if q.eventIdx {
+		event := binary.LittleEndian.Uint16(q.avail[availRing+2*q.c.Size:])
+		if q.done-event-1 >= q.done-last {
+			return
+		}
+	} else if atomic.LoadUint32(q.availHead)&availNoInterrupt != 0 {
+		return
+	}
+	q.c.Interrupt()
+}
 
 // Fail stops the whole device because of err, for devices that find a mistake
 // outside Kick.
-func (q *Queue) Fail(err error) {}
+func (q *Queue) Fail(err error) { q.c.Fail(err) }

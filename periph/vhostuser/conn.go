@@ -1,0 +1,275 @@
+package vhostuser
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"backplane/periph/virtio"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long a guest may take, in host time, to send the rest of a
+// message or to answer an interrupt. A kernel does both at once.
+const patience = 10 * time.Second
+
+// conn is one guest kernel's connection.
+type conn struct {
+	s        *Server
+	fd       int
+	backend  int // for our own requests, -1 until the guest gives it
+	features uint64
+	protocol uint64
+	memory   virtio.Memory
+	mapped   [][]byte
+	rings    []ring
+	queues   []*virtio.Queue // as the device has them; nil while it is stopped
+	failed   bool            // the device was stopped because of a mistake
+	buf      [headerSize + maxPayload]byte
+	out      []byte
+}
+
+// ring is what the driver has said of one virtqueue.
+type ring struct {
+	num               int
+	base              uint16
+	desc, avail, used uint64
+	addressed         bool
+	enabled           bool
+	kick, call        int
+}
+
+func newConn(s *Server, fd int) *conn {
+	c := &conn{s: s, fd: fd, backend: -1, rings: make([]ring, s.dev.Queues())}
+	for i := range c.rings {
+		c.rings[i].kick, c.rings[i].call = -1, -1
+	}
+	return c
+}
+
+// ready handles one message, or the guest's going.
+func (c *conn) ready() {
+	c.guard(func() error {
+		m, err := c.receive()
+		if err != nil {
+			return err
+		}
+		if m == nil {
+			c.close()
+			return nil
+		}
+		defer m.closeFDs()
+		return c.handle(m)
+	})
+}
+
+// guard runs f, which may touch guest memory, and stops the device if that goes
+// wrong. A guest can cut its memory file short, and a look at what is missing
+// is then a fault, which must not be this program's.
+func (c *conn) guard(f func() error) {
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	err := recovered(f)
+	if err != nil {
+		c.fail(err)
+	}
+}
+
+func recovered(f func() error) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a fault, as SetPanicOnFault makes it
+			err = fmt.Errorf("%w: its memory at %#x has gone", virtio.ErrBroken, r.Addr())
+		default:
+			panic(r)
+		}
+	}()
+	return f()
+}
+
+// fail stops the device and says why, once.
+func (c *conn) fail(err error) {
+	c.stop()
+	if !c.failed {
+		c.failed = true
+		c.s.report(err)
+	}
+}
+
+// close ends the connection; the server waits for the next.
+func (c *conn) close() {
+	if c.s.conn != c {
+		return
+	}
+	c.stop()
+	c.s.conn = nil
+	c.s.opts.Poller.Unwatch(c.fd)
+	unix.Close(c.fd)
+	if c.backend >= 0 {
+		unix.Close(c.backend)
+	}
+	for i := range c.rings {
+		c.setKick(i, -1)
+		c.setCall(i, -1)
+	}
+	c.unmap()
+}
+
+// receive reads one message; nil without an error means that the guest has gone.
+func (c *conn) receive() (*message, error) {
+	oob := make([]byte, unix.CmsgSpace(4*maxFDs))
+	n, oobn, flags, _, err := unix.Recvmsg(c.fd, c.buf[:headerSize], oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	switch {
+	case err == unix.ECONNRESET || err == nil && n == 0:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read from the guest: %w", err)
+	}
+	m := &message{fds: parseRights(oob[:oobn])}
+	if flags&unix.MSG_CTRUNC != 0 {
+		m.closeFDs()
+		return nil, fmt.Errorf("%w: more than %d file descriptors", errProtocol, maxFDs)
+	}
+	if err := c.readFull(c.buf[n:headerSize]); err != nil {
+		m.closeFDs()
+		return nil, err
+	}
+	m.request = binary.NativeEndian.Uint32(c.buf[0:])
+	m.flags = binary.NativeEndian.Uint32(c.buf[4:])
+	size := binary.NativeEndian.Uint32(c.buf[8:])
+	switch {
+	case m.flags&versionMask != version || m.flags&flagReply != 0:
+		err = fmt.Errorf("%w: message %s with flags %#x", errProtocol, m.name(), m.flags)
+	case size > maxPayload:
+		err = fmt.Errorf("%w: message %s of %d bytes", errProtocol, m.name(), size)
+	default:
+		m.payload = c.buf[headerSize : headerSize+size]
+		err = c.readFull(m.payload)
+	}
+	if err != nil {
+		m.closeFDs()
+		c.close() // what follows could be anything
+		return nil, err
+	}
+	return m, nil
+}
+
+// readFull reads the rest of a message, which the kernel has written in one go.
+func (c *conn) readFull(p []byte) error {
+	for deadline := time.Now().Add(patience); len(p) > 0; {
+		n, err := unix.Read(c.fd, p)
+		if n > 0 {
+			p = p[n:]
+			continue
+		}
+		if err == nil || time.Now().After(deadline) {
+			return fmt.Errorf("%w: half a message", errProtocol)
+		}
+		if err != unix.EAGAIN && err != unix.EINTR {
+			return fmt.Errorf("read from the guest: %w", err)
+		}
+		if err := waitReadable(c.fd, -1, time.Until(deadline)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitReadable waits for fd, or for other to hang up.
+func waitReadable(fd, other int, d time.Duration) error {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(other), Events: unix.POLLRDHUP}}
+	for {
+		n, err := unix.Poll(fds, max(0, int(d.Milliseconds())))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return fmt.Errorf("wait for the guest: %w", err)
+		case n == 0:
+			return fmt.Errorf("%w: no answer for %s", errProtocol, patience)
+		case fds[0].Revents != 0:
+			return nil
+		default:
+			return fmt.Errorf("%w: it has gone", errProtocol)
+		}
+	}
+}
+
+func parseRights(oob []byte) []int {
+	var fds []int
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil
+	}
+	for i := range msgs {
+		if got, err := unix.ParseUnixRights(&msgs[i]); err == nil {
+			fds = append(fds, got...)
+		}
+	}
+	return fds
+}
+
+func (m *message) closeFDs() {
+	for i, fd := range m.fds {
+		if fd >= 0 {
+			unix.Close(fd)
+			m.fds[i] = -1
+		}
+	}
+}
+
+func (m *message) name() string {
+	if n, ok := requestNames[m.request]; ok {
+		return n
+	}
+	return fmt.Sprintf("%d", m.request)
+}
+
+// send writes a message on a socket of the guest's.
+func (c *conn) send(fd int, request, flags uint32, payload []byte) error {
+	c.out = appendMessage(c.out[:0], request, flags, payload)
+	if _, err := unix.SendmsgN(fd, c.out, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
+		return fmt.Errorf("write to the guest: %w", err)
+	}
+	return nil
+}
+
+// request sends a request of our own and waits for the guest's answer, which it
+// gives from its signal handler even while it waits for one of ours.
+func (c *conn) request(request uint32, payload []byte) error {
+	if c.s.opts.BeforeCall != nil {
+		c.s.opts.BeforeCall()
+	}
+	flags := uint32(version)
+	if c.protocol&protocolReplyAck != 0 {
+		flags |= flagAck
+	}
+	if err := c.send(c.backend, request, flags, payload); err != nil {
+		return err
+	}
+	if flags&flagAck == 0 {
+		return nil
+	}
+	var reply [headerSize + 8]byte
+	for n := 0; n < len(reply); {
+		if err := waitReadable(c.backend, c.fd, patience); err != nil {
+			return err
+		}
+		k, err := unix.Read(c.backend, reply[n:])
+		switch {
+		case err == unix.EINTR || err == unix.EAGAIN:
+		case err != nil:
+			return fmt.Errorf("read the guest's answer: %w", err)
+		case k == 0:
+			return fmt.Errorf("%w: it has gone", errProtocol)
+		default:
+			n += k
+		}
+	}
+	if status := binary.NativeEndian.Uint64(reply[headerSize:]); status != 0 {
+		return fmt.Errorf("%w: it refused request %d of ours", errProtocol, request)
+	}
+	return nil
+}

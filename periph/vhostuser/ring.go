@@ -1,0 +1,178 @@
+package vhostuser
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"backplane/periph/virtio"
+
+	"golang.org/x/sys/unix"
+)
+
+// ringMessage carries out the messages about one virtqueue.
+func (c *conn) ringMessage(m *message) (reply []byte, err error) {
+	if _, known := payloadSizes[m.request]; !known {
+		return nil, fmt.Errorf("%w: unknown message %d", errProtocol, m.request)
+	}
+	index := m.u32(0)
+	if m.request == setVringKick || m.request == setVringCall {
+		index &= noFD - 1
+	}
+	if int(index) >= len(c.rings) {
+		if m.request == getVringBase {
+			reply = make([]byte, 8)
+		}
+		return reply, fmt.Errorf("%w: %s for queue %d of %d", errProtocol, m.name(), index, len(c.rings))
+	}
+	i, r := int(index), &c.rings[index]
+	switch m.request {
+	case setVringNum:
+		c.stop()
+		r.num = int(m.u32(4))
+	case setVringBase:
+		c.stop()
+		r.base = uint16(m.u32(4))
+	case setVringAddr:
+		c.stop()
+		r.desc, r.used, r.avail, r.addressed = m.u64(8), m.u64(16), m.u64(24), true
+	case getVringBase: // also says that the ring ends (vhost-user, "Ring states")
+		c.stop()
+		r.enabled = false
+		reply = binary.NativeEndian.AppendUint32(nil, index)
+		return binary.NativeEndian.AppendUint32(reply, uint32(r.base)), nil
+	case setVringKick, setVringCall:
+		fd := -1
+		if m.u64(0)&noFD == 0 {
+			if len(m.fds) != 1 {
+				return nil, fmt.Errorf("%w: %s with %d file descriptors", errProtocol, m.name(), len(m.fds))
+			}
+			fd = m.takeFD(0)
+		}
+		if m.request == setVringCall {
+			c.setCall(i, fd)
+			return nil, nil
+		}
+		return nil, c.setKick(i, fd)
+	case setVringEnable:
+		return nil, c.enable(r, m.u32(4) != 0)
+	case vringKick:
+		return nil, c.kick(i)
+	}
+	return nil, nil
+}
+
+func (c *conn) setCall(i, fd int) {
+	r := &c.rings[i]
+	if r.call >= 0 {
+		unix.Close(r.call)
+	}
+	if r.call = fd; fd >= 0 {
+		_ = unix.SetNonblock(fd, true) // a full pipe is an interrupt that is pending anyway
+	}
+}
+
+func (c *conn) setKick(i, fd int) error {
+	r := &c.rings[i]
+	if r.kick >= 0 {
+		c.s.opts.Poller.Unwatch(r.kick)
+		unix.Close(r.kick)
+	}
+	if r.kick = fd; fd < 0 {
+		return nil
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return fmt.Errorf("kick of queue %d: %w", i, err)
+	}
+	var buf [8]byte
+	return c.s.opts.Poller.Watch(fd, func() {
+		if _, err := unix.Read(fd, buf[:]); err != nil {
+			return
+		}
+		c.guard(func() error { return c.kick(i) })
+	})
+}
+
+// enable starts the device once every queue that the driver has set up is
+// enabled, and stops it with the first that is disabled. virtio_uml sets up all
+// its queues before it enables the first.
+func (c *conn) enable(r *ring, on bool) error {
+	r.enabled = on
+	if !on {
+		c.stop()
+		return nil
+	}
+	for i := range c.rings {
+		if c.rings[i].addressed && !c.rings[i].enabled {
+			return nil
+		}
+	}
+	return c.start()
+}
+
+func (c *conn) start() error {
+	if c.queues != nil || c.failed {
+		return nil
+	}
+	queues := make([]*virtio.Queue, len(c.rings))
+	for i := range c.rings {
+		r := &c.rings[i]
+		if !r.addressed {
+			continue
+		}
+		var err error
+		queues[i], err = virtio.NewQueue(virtio.QueueConfig{
+			Index: i, Size: r.num, Desc: r.desc, Avail: r.avail, Used: r.used, Base: r.base,
+			Features: c.features, Memory: &c.memory,
+			Interrupt: func() { c.interrupt(i) },
+			Fail:      c.fail,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	c.queues = queues
+	return c.s.dev.Start(c.features&^featureProtocol, queues)
+}
+
+// stop takes the queues from the device.
+func (c *conn) stop() {
+	if c.queues == nil {
+		return
+	}
+	for i, q := range c.queues {
+		if q != nil {
+			c.rings[i].base = q.Base()
+		}
+	}
+	c.queues = nil
+	c.s.dev.Stop()
+}
+
+func (c *conn) kick(i int) error {
+	if c.queues == nil || c.queues[i] == nil {
+		return nil // a device that was stopped, or a driver that is early: it kicks again
+	}
+	return c.s.dev.Kick(i)
+}
+
+// interrupt tells the driver that queue i has used buffers.
+func (c *conn) interrupt(i int) {
+	if c.queues == nil {
+		return
+	}
+	if c.s.opts.InBand {
+		var state [8]byte
+		binary.NativeEndian.PutUint32(state[:], uint32(i))
+		if c.backend < 0 {
+			return
+		}
+		if err := c.request(backendVringCall, state[:]); err != nil {
+			c.fail(err)
+		}
+		return
+	}
+	if fd := c.rings[i].call; fd >= 0 {
+		one := [8]byte{1}
+		_, _ = unix.Write(fd, one[:]) // EAGAIN: one is pending. EPIPE: the guest goes, and the socket says so
+	}
+}

@@ -1,0 +1,128 @@
+package vhostuser
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"backplane/periph/virtio"
+
+	"golang.org/x/sys/unix"
+)
+
+// Poller tells when a file descriptor can be read, or its peer has hung up, on
+// the goroutine that drives the board. *simbus.Domain is one.
+type Poller interface {
+	Watch(fd int, ready func()) error
+	Unwatch(fd int)
+}
+
+// Options say how to serve a device.
+type Options struct {
+	Poller Poller
+	// InBand carries notifications as messages that are answered: virtual time
+	// needs that, and real time must not have it (a guest that waits for the
+	// answer to its kick does not take our interrupt).
+	InBand bool
+	// BeforeCall, if set, is called before each interrupt: the guest's time is set there.
+	BeforeCall func()
+	// OnError is told why a device was stopped. The connection stays open, and
+	// the device answers no more, until the guest connects anew.
+	OnError func(error)
+}
+
+// Server serves one device on a socket, to one guest kernel after another.
+// Everything it does happens on the poller's goroutine; so must Close.
+type Server struct {
+	dev    virtio.Device
+	opts   Options
+	listen int
+	conn   *conn
+}
+
+// Listen makes the socket, which only its user can open, and waits for a guest there.
+func Listen(path string, dev virtio.Device, opts Options) (*Server, error) {
+	fd, err := listen(path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	s := &Server{dev: dev, opts: opts, listen: fd}
+	if err := opts.Poller.Watch(fd, s.accept); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return s, nil
+}
+
+// listen makes a listening Unix socket. It is bound through its folder's file
+// descriptor, since a socket's address holds no more than 107 bytes.
+func listen(path string) (fd int, err error) {
+	dir, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(dir)
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, err
+	}
+	short := fmt.Sprintf("/proc/self/fd/%d/%s", dir, filepath.Base(path))
+	if err = unix.Bind(fd, &unix.SockaddrUnix{Name: short}); err == nil {
+		if err = os.Chmod(path, 0o600); err == nil {
+			err = unix.Listen(fd, 4)
+		}
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func (s *Server) accept() {
+	fd, _, err := unix.Accept4(s.listen, unix.SOCK_CLOEXEC)
+	if err != nil {
+		return // it has gone again
+	}
+	if s.conn != nil {
+		unix.Close(fd) // the device is soldered to one kernel
+		return
+	}
+	c := newConn(s, fd)
+	if err := s.opts.Poller.Watch(fd, c.ready); err != nil {
+		unix.Close(fd)
+		s.report(err)
+		return
+	}
+	s.conn = c
+}
+
+// ConfigChanged tells the guest that the device's configuration space has
+// changed, if there is a guest that wants to know.
+func (s *Server) ConfigChanged() {
+	if s.conn != nil && s.conn.backend >= 0 {
+		s.conn.guard(func() error { return s.conn.request(backendConfigChange, nil) })
+	}
+}
+
+// Close stops the device and removes the connection. The socket file goes with its folder.
+func (s *Server) Close() {
+	if s.conn != nil {
+		s.conn.close()
+	}
+	if s.listen >= 0 {
+		s.opts.Poller.Unwatch(s.listen)
+		unix.Close(s.listen)
+		s.listen = -1
+	}
+}
+
+func (s *Server) report(err error) {
+	if s.opts.OnError != nil {
+		s.opts.OnError(err)
+	}
+}
+
+// errProtocol wraps what a front end did wrong.
+var errProtocol = errors.New("guest broke the vhost-user protocol")
