@@ -33,9 +33,10 @@ type Calendar struct {
 	mu  sync.Mutex // virtual: held while the appliance moves; real: orders the stream
 	now Time       // virtual: what every domain has reached
 
-	start   time.Time // real: Time 0
-	closed  atomic.Bool
-	failure chan error
+	start    time.Time // real: Time 0
+	closed   atomic.Bool
+	listened atomic.Bool
+	failure  chan error
 }
 
 // NewVirtual makes a calendar whose time moves only when every guest waits.
@@ -163,7 +164,13 @@ func shortestPaths(n int, direct map[[2]int]time.Duration) [][]time.Duration {
 
 // Subscribe calls f for each event, in order. The event is f's to keep. Call it
 // before the first Advance.
-func (c *Calendar) Subscribe(f func(*Event)) { c.subscribers = append(c.subscribers, f) }
+func (c *Calendar) Subscribe(f func(*Event)) {
+	c.subscribers = append(c.subscribers, f)
+	c.listened.Store(true)
+}
+
+// observed tells whether anybody listens to the stream, or did.
+func (c *Calendar) observed() bool { return c.listened.Load() }
 
 // Emit puts an event of the appliance itself into the stream, at the present time.
 // Like Do it is for callers from outside.

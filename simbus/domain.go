@@ -89,7 +89,7 @@ func (d *Domain) Emit(e Event) {
 
 // Observed tells whether anybody listens to the stream, for models that can
 // save themselves the work of describing what happens.
-func (d *Domain) Observed() bool { return len(d.cal.subscribers) > 0 }
+func (d *Domain) Observed() bool { return d.cal.observed() }
 
 // Watch calls ready on the domain's goroutine whenever the file descriptor can
 // be read or its peer has hung up. In virtual time that is only while a guest

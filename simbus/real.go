@@ -28,6 +28,7 @@ func (c *Calendar) fail(err error) {
 func (c *Calendar) advanceReal(ctx context.Context, until Time, stop func(*Event) bool) (bool, error) {
 	matched := make(chan struct{}, 1)
 	if stop != nil {
+		c.listened.Store(true)
 		c.mu.Lock()
 		c.subscribers = append(c.subscribers, func(e *Event) {
 			if stop(e) {

@@ -276,8 +276,14 @@ func (g *Guest) send(op, seq uint32, t uint64, rights []byte) error {
 }
 
 // Exited tells that the guest's process has ended, for the one who waits for
-// it. Call it on the domain's goroutine; later calls do nothing.
-func (g *Guest) Exited() { g.lose(nil) }
+// it. Call it on the domain's goroutine; later calls do nothing. In virtual time
+// what hangs up with the guest has been heard of when it returns.
+func (g *Guest) Exited() {
+	g.lose(nil)
+	if g.d.running == nil {
+		_ = g.d.drain() // a poller that fails fails the next turn as well
+	}
+}
 
 // lose takes the guest off the calendar.
 func (g *Guest) lose(err error) {

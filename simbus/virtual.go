@@ -23,6 +23,7 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 
 	var matched bool
 	if stop != nil {
+		c.listened.Store(true)
 		watch := func(e *Event) { matched = matched || stop(e) }
 		c.subscribers = append(c.subscribers, watch)
 		defer func() { c.subscribers = c.subscribers[:len(c.subscribers)-1] }()

@@ -43,6 +43,9 @@ type Console struct {
 	// Cols and Rows are the size of the terminal, told to the guest if both are
 	// set before it starts.
 	Cols, Rows uint16
+	// Limit is how many bytes of input are kept for a guest that does not take
+	// them: InputLimit unless it is set.
+	Limit int
 
 	name    string
 	rx, tx  *virtio.Queue
@@ -55,7 +58,7 @@ type Console struct {
 var _ virtio.Device = (*Console)(nil)
 
 // New makes a console.
-func New(name string) *Console { return &Console{name: name} }
+func New(name string) *Console { return &Console{name: name, Limit: InputLimit} }
 
 // Name is the console's name on its board.
 func (c *Console) Name() string { return c.name }
@@ -64,7 +67,7 @@ func (c *Console) Name() string { return c.name }
 // InputLimit; the rest is dropped, and the error then wraps ErrOverrun. Input
 // for a guest that has not started yet waits for it.
 func (c *Console) Write(p []byte) (int, error) {
-	n := min(len(p), InputLimit-len(c.input))
+	n := min(len(p), c.Limit-len(c.input))
 	c.input = append(c.input, p[:n]...)
 	if err := c.deliver(); err != nil {
 		c.rx.Fail(err)
@@ -73,7 +76,7 @@ func (c *Console) Write(p []byte) (int, error) {
 	if lost := len(p) - n; lost > 0 {
 		c.dropped += lost
 		return n, fmt.Errorf("%s: %w: %d bytes dropped, since the guest has not taken the %d before them",
-			c.name, ErrOverrun, lost, InputLimit)
+			c.name, ErrOverrun, lost, c.Limit)
 	}
 	return n, nil
 }

@@ -1,0 +1,281 @@
+package boards
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"backplane/boards/tomlfile"
+	"backplane/periph"
+	"backplane/simbus"
+)
+
+// find resolves board.part.rest and calls f on the board's goroutine.
+func (r *Running) find(path string, f func(m *Machine, part, rest string) error) error {
+	board, place, ok := strings.Cut(path, ".")
+	if !ok {
+		return fmt.Errorf("%q leads nowhere: write board.part.property, or board.controller.line", path)
+	}
+	part, rest, _ := strings.Cut(place, ".")
+	err := r.onMachine(board, func(m *Machine) error { return f(m, part, rest) })
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// Get reads a property ("sensor.temp0.temperature"), a GPIO line's level
+// ("sensor.gpio0.alarm": 0 or 1) or a link ("sensor.eth0.link": up or down).
+func (r *Running) Get(path string) (value, unit string, err error) {
+	err = r.find(path, func(m *Machine, part, rest string) error {
+		if chip, ok := m.chips[part]; ok {
+			spec, err := m.property(part, rest)
+			if err != nil {
+				return err
+			}
+			value, unit = spec.Format(chip.Get(rest)), spec.Unit
+			return nil
+		}
+		if nic, ok := m.nics[part]; ok && rest == "link" {
+			value = map[bool]string{true: "up", false: "down"}[nic.Up()]
+			return nil
+		}
+		ref, err := m.board.line(part+"."+rest, -1)
+		if err != nil {
+			return m.noPart(part, err)
+		}
+		value = m.wire(ref).Level().String()
+		return nil
+	})
+	return value, unit, err
+}
+
+// Set sets a property, or does an action ("sensor.button0.press"). A GPIO line
+// is driven from outside with 0 and 1, and let go with "float".
+func (r *Running) Set(path, value string) error {
+	return r.find(path, func(m *Machine, part, rest string) error {
+		if chip, ok := m.chips[part]; ok {
+			return m.set(chip, part, rest, value)
+		}
+		if nic, ok := m.nics[part]; ok && rest == "link" {
+			if value != "up" && value != "down" {
+				return fmt.Errorf("%q is no state of a link: say up or down", value)
+			}
+			nic.SetLink(value == "up")
+			return nil
+		}
+		ref, err := m.board.line(part+"."+rest, -1)
+		if err != nil {
+			return m.noPart(part, err)
+		}
+		return m.probe(ref, value)
+	})
+}
+
+// noPart says which parts there are, unless part is a GPIO controller.
+func (m *Machine) noPart(part string, err error) error {
+	var names []string
+	for i := range m.board.GPIO {
+		if m.board.GPIO[i].Name == part {
+			return err
+		}
+		names = append(names, m.board.GPIO[i].Name)
+	}
+	return unknown("part", part, append(append(names, sorted(m.chips)...), sorted(m.nics)...))
+}
+
+func (m *Machine) property(part, name string) (*periph.Spec, error) {
+	model := m.parts[part].model
+	spec, ok := model.Property(name)
+	if !ok {
+		var names []string
+		for _, s := range model.Properties {
+			names = append(names, s.Name)
+		}
+		return nil, fmt.Errorf("a %s has no property %q%s", model.Name, name, tomlfile.Suggest(name, names))
+	}
+	return spec, nil
+}
+
+func (m *Machine) set(chip periph.Chip, part, name, text string) error {
+	spec, err := m.property(part, name)
+	if err != nil {
+		return err
+	}
+	if spec.ReadOnly {
+		return errors.New("can only be read")
+	}
+	v, err := spec.Parse(text)
+	if err != nil {
+		return err
+	}
+	m.emit(part, simbus.KindProperty, simbus.Text("name", name), simbus.Text("value", text))
+	return chip.Set(name, v)
+}
+
+// probe drives a line from outside.
+func (m *Machine) probe(ref lineRef, value string) error {
+	drive, ok := map[string]simbus.Drive{"0": simbus.DriveLow, "low": simbus.DriveLow, "1": simbus.DriveHigh, "high": simbus.DriveHigh,
+		"float": simbus.Float, "up": simbus.PullUp, "down": simbus.PullDown}[value]
+	if !ok {
+		return fmt.Errorf("%q is nothing to do to a line: say 0, 1, up or down (a pull), or float", value)
+	}
+	p := m.probes[ref]
+	if p == nil {
+		p = m.wire(ref).NewPin("outside")
+		m.probes[ref] = p
+	}
+	p.Drive(drive)
+	return nil
+}
+
+// terminal finds "board.uart1", "board:uart1", or the main console of "board".
+func (r *Running) terminal(path string) (*Machine, *terminal, error) {
+	board, name, ok := strings.Cut(strings.Replace(path, ":", ".", 1), ".")
+	if !ok {
+		name = MainConsole
+	}
+	m, err := r.machine(board)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := m.consoles[name]
+	if t == nil {
+		return nil, nil, fmt.Errorf("board %s: %w", board, unknown("console", name, sorted(m.consoles)))
+	}
+	return m, t, nil
+}
+
+// Send types bytes on a console, or sends them to a UART, at its rate.
+func (r *Running) Send(path string, p []byte) error {
+	m, t, err := r.terminal(path)
+	if err != nil {
+		return err
+	}
+	m.domain.Do(func() { err = t.input(p) })
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func (t *terminal) input(p []byte) error {
+	if t.uart != nil {
+		return t.uart.Feed(p)
+	}
+	_, err := t.console.Write(p)
+	return err
+}
+
+// Attach calls out with what the guest sends on a console or UART, until detach
+// is called; in gives it input.
+func (r *Running) Attach(path string, out func([]byte)) (in func([]byte), detach func(), err error) {
+	m, t, err := r.terminal(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &client{out}
+	m.domain.Do(func() { t.clients = append(t.clients, c) })
+	return func(p []byte) { m.domain.Do(func() { _ = t.input(p) }) }, // who types too much loses it, as on a terminal
+		func() {
+			m.domain.Do(func() {
+				for i := range t.clients {
+					if t.clients[i] == c {
+						t.clients = append(t.clients[:i:i], t.clients[i+1:]...)
+						return
+					}
+				}
+			})
+		}, nil
+}
+
+// KindExec is the kind of the event that tells that a program has ended: command, status.
+const KindExec = "exec"
+
+// Exec runs a program on a board. The functions are called on the board's
+// goroutine while time moves, done last; then comes an event of KindExec.
+func (r *Running) Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error) {
+	m, err := r.machine(board)
+	if err != nil {
+		return nil, err
+	}
+	var stop func()
+	m.domain.Do(func() {
+		stop, err = m.agent.Exec(args, stdin, stdout, stderr, func(status int, err error) {
+			done(status, err)
+			m.emit("", KindExec, simbus.Text("command", strings.Join(args, " ")), simbus.Int("status", status))
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("board %s: %w", board, err)
+	}
+	return func() { m.domain.Do(stop) }, nil
+}
+
+// Run is Exec under the name that the control socket has for it.
+func (r *Running) Run(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error) {
+	return r.Exec(board, args, stdin, stdout, stderr, done)
+}
+
+// Put writes a file on a board; done is called as for Exec.
+func (r *Running) Put(board, path string, data []byte, mode os.FileMode, done func(error)) error {
+	return r.onMachine(board, func(m *Machine) error {
+		return m.agent.Put(path, data, mode, func(err error) {
+			done(err)
+			m.emit("", KindExec, simbus.Text("command", "put "+path), simbus.Int("status", 0))
+		})
+	})
+}
+
+// Fetch reads a file on a board; done is called as for Exec.
+func (r *Running) Fetch(board, path string, done func([]byte, error)) error {
+	return r.onMachine(board, func(m *Machine) error {
+		return m.agent.Get(path, func(data []byte, err error) {
+			done(data, err)
+			m.emit("", KindExec, simbus.Text("command", "get "+path), simbus.Int("status", 0))
+		})
+	})
+}
+
+// Boards names the boards in order.
+func (r *Running) Boards() []string {
+	var names []string
+	for _, m := range r.machines {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// State is a board's state: one of the State constants.
+func (r *Running) State(board string) (state string, err error) {
+	err = r.onMachine(board, func(m *Machine) error {
+		if state = m.state; state == "" {
+			state = StateOff
+		}
+		return nil
+	})
+	return state, err
+}
+
+// Status is a line for each board, with a heading.
+func (r *Running) Status() []string {
+	lines := []string{fmt.Sprintf("%-16s %-8s %5s %7s %10s", "BOARD", "STATE", "CPUS", "MEMORY", "UP")}
+	for _, m := range r.machines {
+		m.domain.Do(func() {
+			state, up := m.state, "-"
+			if state == "" {
+				state = StateOff
+			}
+			if m.proc != nil {
+				up = m.domain.Now().Sub(m.on).Round(10 * time.Millisecond).String()
+			}
+			if state == StateUp {
+				state = "up"
+			}
+			lines = append(lines, fmt.Sprintf("%-16s %-8s %5d %7s %10s", m.name, state, m.board.CPUs, m.board.Memory, up))
+		})
+	}
+	return lines
+}

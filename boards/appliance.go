@@ -1,0 +1,259 @@
+package boards
+
+import (
+	"fmt"
+	"net/netip"
+	"sort"
+	"strings"
+
+	"backplane/boards/tomlfile"
+)
+
+// check finds what is wrong between the boards.
+func (a *Appliance) check() {
+	d := a.doc
+	switch {
+	case a.Name == "":
+		d.Add("name", "the appliance has no name: say name = \"NAME\"")
+	case !validName.MatchString(a.Name):
+		d.Add("name", "name %q %s", a.Name, nameRule)
+	}
+	if len(a.Board) == 0 {
+		d.Add("", "the appliance has no boards: add [[board]]")
+	}
+	names := make(map[string]string)
+	for i := range a.Board {
+		at := fmt.Sprintf("board[%d]", i)
+		a.unique(names, at, a.Board[i].Name, "board")
+	}
+	links := make(map[string]string)
+	a.checkSegments(links)
+	a.checkSerial(links)
+	a.checkWires(links)
+}
+
+func (a *Appliance) unique(names map[string]string, at, name, what string) {
+	switch first, taken := names[name]; {
+	case name == "" && what == "board":
+		return // its file was not found, which has been said
+	case name == "":
+		a.doc.Add(at, "a %s without a name: say name = \"NAME\"", what)
+	case !validName.MatchString(name):
+		a.doc.Add(at+".name", "name %q %s", name, nameRule)
+	case taken:
+		a.doc.Add(at+".name", "the name %q is taken, in %s", name, a.doc.Where(first))
+	default:
+		names[name] = at
+	}
+}
+
+// Member is the board of that name, nil if there is none.
+func (a *Appliance) Member(name string) *Member {
+	for i := range a.Board {
+		if a.Board[i].Name == name {
+			return &a.Board[i]
+		}
+	}
+	return nil
+}
+
+// end resolves "board.rest"; it says what is wrong and returns nil if the board
+// does not exist, or was not read.
+func (a *Appliance) end(at, text string) (m *Member, rest string) {
+	name, rest, ok := strings.Cut(text, ".")
+	if !ok || rest == "" {
+		a.doc.Add(at, "%q is no place on a board: write board.part", text)
+		return nil, ""
+	}
+	if m = a.Member(name); m == nil {
+		var names []string
+		for _, b := range a.Board {
+			names = append(names, b.Name)
+		}
+		a.doc.Add(at, "there is no board %q%s", name, tomlfile.Suggest(name, names))
+		return nil, ""
+	}
+	if m.Board == nil {
+		return nil, ""
+	}
+	return m, rest
+}
+
+func (a *Appliance) checkSegments(links map[string]string) {
+	used := make(map[string]string)
+	for i := range a.Segment {
+		s := &a.Segment[i]
+		at := fmt.Sprintf("segment[%d]", i)
+		a.unique(links, at, s.Name, "segment")
+		if s.Loss < 0 || s.Loss > 1 {
+			a.doc.Add(at+".loss", "loss is %g, and must be 0 to 1", s.Loss)
+		}
+		addresses := make(map[netip.Addr]string)
+		for j, text := range s.Ports {
+			at := fmt.Sprintf("%s.ports[%d]", at, j)
+			m, port := a.end(at, text)
+			if m == nil {
+				continue
+			}
+			e := m.Board.ethernet(port)
+			if e == nil {
+				var names []string
+				for _, e := range m.Board.Ethernet {
+					names = append(names, e.Name)
+				}
+				a.doc.Add(at, "board %s has no Ethernet port %q%s", m.Name, port, tomlfile.Suggest(port, names))
+				continue
+			}
+			if first, taken := used[text]; taken {
+				a.doc.Add(at, "the port %s is on a segment already, in %s", text, a.doc.Where(first))
+			}
+			used[text] = at
+			if p, err := netip.ParsePrefix(e.Address); err == nil {
+				if other, taken := addresses[p.Addr()]; taken {
+					a.doc.Add(at, "%s and %s on segment %s both have the address %s", other, text, s.Name, p.Addr())
+				}
+				addresses[p.Addr()] = text
+			}
+		}
+	}
+}
+
+func (b *Board) ethernet(name string) *Ethernet {
+	for i := range b.Ethernet {
+		if b.Ethernet[i].Name == name {
+			return &b.Ethernet[i]
+		}
+	}
+	return nil
+}
+
+func (b *Board) serial(name string) *Serial {
+	for i := range b.Serial {
+		if b.Serial[i].Name == name {
+			return &b.Serial[i]
+		}
+	}
+	return nil
+}
+
+func (a *Appliance) checkSerial(links map[string]string) {
+	used := make(map[string]string)
+	for i, l := range a.Serial {
+		at := fmt.Sprintf("serial[%d]", i)
+		a.unique(links, at, l.Name, "serial link")
+		if len(l.Ports) != 2 {
+			a.doc.Add(at+".ports", "a serial link has two ends, and this one %d: say ports = [\"a.uart\", \"b.uart\"]", len(l.Ports))
+		}
+		var bauds []int
+		for j, text := range l.Ports {
+			at := fmt.Sprintf("%s.ports[%d]", at, j)
+			m, port := a.end(at, text)
+			if m == nil {
+				continue
+			}
+			s := m.Board.serial(port)
+			if s == nil {
+				var names []string
+				for _, s := range m.Board.Serial {
+					names = append(names, s.Name)
+				}
+				a.doc.Add(at, "board %s has no serial port %q%s", m.Name, port, tomlfile.Suggest(port, names))
+				continue
+			}
+			if first, taken := used[text]; taken {
+				a.doc.Add(at, "the port %s is on a link already, in %s", text, a.doc.Where(first))
+			}
+			used[text] = at
+			bauds = append(bauds, s.Baud)
+		}
+		if len(bauds) == 2 && bauds[0] != bauds[1] {
+			a.doc.Add(at+".ports", "the ends of link %s run at %d and %d baud: they must be the same", l.Name, bauds[0], bauds[1])
+		}
+	}
+}
+
+func (a *Appliance) checkWires(links map[string]string) {
+	driven := make(map[string]string)
+	for i := range a.Wire {
+		w := &a.Wire[i]
+		at := fmt.Sprintf("wire[%d]", i)
+		a.unique(links, at, w.Name, "wire")
+		if !a.doc.Has(at + ".delay") {
+			w.Delay = Duration(defaultWireDelay)
+		}
+		from, fromRef := a.wireEnd(at+".from", w.From)
+		to, toRef := a.wireEnd(at+".to", w.To)
+		if from == nil || to == nil {
+			continue
+		}
+		if from == to {
+			a.doc.Add(at, "wire %s leads from board %s to itself: solder its parts to one line", w.Name, from.Name)
+			continue
+		}
+		if w.Delay == 0 {
+			a.doc.Add(at+".delay", "a wire from board to board takes some time: delay must be at least 1ns")
+		}
+		key := fmt.Sprint(to.Name, toRef)
+		if first, taken := driven[key]; taken {
+			a.doc.Add(at+".to", "%s is driven by another wire, in %s: two outputs on one line", w.To, a.doc.Where(first))
+		}
+		driven[key] = at + ".to"
+		if who := to.Board.drives(toRef); who != "" {
+			a.doc.Add(at+".to", "%s is driven by %s on its own board: two outputs on one line", w.To, who)
+		}
+		_ = fromRef
+	}
+}
+
+func (a *Appliance) wireEnd(at, text string) (*Member, lineRef) {
+	m, rest := a.end(at, text)
+	if m == nil {
+		return nil, lineRef{}
+	}
+	ref, err := m.Board.line(rest, -1)
+	if err != nil {
+		a.doc.Add(at, "board %s: %v", m.Name, err)
+		return nil, lineRef{}
+	}
+	return m, ref
+}
+
+// drives names the push-pull output of a chip on that line, "" if there is none.
+func (b *Board) drives(ref lineRef) string {
+	for _, p := range b.allParts() {
+		for _, name := range sorted(p.Pins) {
+			if spec, ok := pin(p.model, name); ok && spec.Output && !spec.OpenDrain && p.pins[name] == ref && p.options.Wired[name] {
+				return p.Name + "." + name
+			}
+		}
+	}
+	return ""
+}
+
+// allParts are the board's chips that could be resolved.
+func (b *Board) allParts() []*part {
+	var parts []*part
+	add := func(chips []Chip) {
+		for i := range chips {
+			if p := chips[i].part; p != nil && p.model != nil {
+				parts = append(parts, p)
+			}
+		}
+	}
+	for i := range b.I2C {
+		add(b.I2C[i].Chip)
+	}
+	for i := range b.GPIO {
+		add(b.GPIO[i].Chip)
+	}
+	return parts
+}
+
+func sorted[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

@@ -1,0 +1,135 @@
+// Package boards turns descriptions into running machines: board and appliance
+// files and what may be wrong in them, the device tree that a kernel gets, and
+// the assembly of kernel, controllers and chips.
+package boards
+
+import (
+	"backplane/boards/tomlfile"
+	"backplane/periph/regmap"
+)
+
+// Board is one board file.
+type Board struct {
+	Name     string     `toml:"name" jsonschema:"description=What the board is called unless an appliance names it"`
+	Doc      string     `toml:"doc,omitempty" jsonschema:"description=One line for people"`
+	CPUs     int        `toml:"cpus,omitempty" jsonschema:"minimum=1,maximum=64,default=1,description=CPUs of the board; a virtual clock gives it one"`
+	Memory   Size       `toml:"memory,omitempty" jsonschema:"default=64M,description=Main memory"`
+	Firmware Firmware   `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
+	GPIO     []GPIO     `toml:"gpio,omitempty" jsonschema:"description=GPIO controllers in the order in which the kernel numbers them"`
+	I2C      []I2C      `toml:"i2c,omitempty" jsonschema:"description=I2C controllers"`
+	Serial   []Serial   `toml:"serial,omitempty" jsonschema:"description=Serial ports"`
+	Console  []Console  `toml:"console,omitempty" jsonschema:"description=Further consoles beside the main one"`
+	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=Ethernet ports"`
+
+	doc *tomlfile.Doc
+}
+
+// Firmware is what runs on a board.
+type Firmware struct {
+	Rootfs       []string `toml:"rootfs,omitempty" jsonschema:"description=Folders and tar or cpio archives that are laid over each other to make the root file system; paths are relative to the board file"`
+	Init         string   `toml:"init,omitempty" jsonschema:"description=The program that runs once the board is up; without one the board waits for commands"`
+	Args         []string `toml:"init_args,omitempty" jsonschema:"description=Arguments of init"`
+	Handover     bool     `toml:"handover,omitempty" jsonschema:"description=init is an init system and becomes process 1"`
+	KernelArgs   string   `toml:"args,omitempty" jsonschema:"description=Further kernel arguments"`
+	KernelConfig string   `toml:"kernel_config,omitempty" jsonschema:"description=File with further kernel configuration (CONFIG_X=y lines)"`
+}
+
+// GPIO is one GPIO controller.
+type GPIO struct {
+	Name  string   `toml:"name" jsonschema:"description=What the controller is called"`
+	Lines []string `toml:"lines" jsonschema:"description=Names of the lines; an empty one is a line without a name"`
+	Chip  []Chip   `toml:"chip,omitempty" jsonschema:"description=Parts on the lines: LEDs and buttons and relays"`
+}
+
+// I2C is one I2C controller and its bus.
+type I2C struct {
+	Name      string `toml:"name" jsonschema:"description=What the bus is called"`
+	Number    *int   `toml:"number,omitempty" jsonschema:"minimum=0,maximum=255,description=N of /dev/i2c-N; the next free one if left out"`
+	Frequency int    `toml:"frequency,omitempty" jsonschema:"minimum=0,maximum=5000000,description=Bus clock in Hz; 0: transfers take no time"`
+	Chip      []Chip `toml:"chip,omitempty" jsonschema:"description=Parts on the bus"`
+}
+
+// Chip is one part on a controller. The model's options and its properties'
+// initial values stand beside the keys named here.
+type Chip struct {
+	Name      string            `toml:"name" jsonschema:"description=What the part is called"`
+	Model     string            `toml:"model" jsonschema:"description=Its model: 'backplane parts' lists them; 'registers' is a part described in this file"`
+	Address   *int              `toml:"address,omitempty" jsonschema:"minimum=8,maximum=119,description=7-bit I2C address"`
+	Pins      map[string]string `toml:"pins,omitempty" jsonschema:"description=Pin = GPIO line: controller.line or the line alone on its own controller"`
+	Registers *regmap.Map       `toml:"registers,omitempty" jsonschema:"description=Register map of a part with model 'registers'"`
+	Values    map[string]any    `toml:",rest" json:"-"`
+
+	part *part
+}
+
+// Serial is one serial port.
+type Serial struct {
+	Name   string `toml:"name" jsonschema:"description=What the port is called"`
+	Device string `toml:"device,omitempty" jsonschema:"description=Its name in the guest such as /dev/ttyS1"`
+	Baud   int    `toml:"baud,omitempty" jsonschema:"minimum=50,maximum=12000000,default=115200,description=Bits a second (8N1)"`
+}
+
+// Console is one more console.
+type Console struct {
+	Name   string `toml:"name" jsonschema:"description=What the console is called"`
+	Device string `toml:"device,omitempty" jsonschema:"description=Its name in the guest"`
+}
+
+// Ethernet is one Ethernet port.
+type Ethernet struct {
+	Name    string `toml:"name" jsonschema:"description=Name of the interface in the guest such as eth0"`
+	MAC     string `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the board's and port's place if left out"`
+	Address string `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface"`
+}
+
+// Appliance is one appliance file, with the boards that it names.
+type Appliance struct {
+	Name    string    `toml:"name" jsonschema:"description=What the appliance is called"`
+	Doc     string    `toml:"doc,omitempty" jsonschema:"description=One line for people"`
+	Board   []Member  `toml:"board" jsonschema:"description=The boards in the order in which they are switched on"`
+	Segment []Segment `toml:"segment,omitempty" jsonschema:"description=Ethernet segments"`
+	Serial  []Link    `toml:"serial,omitempty" jsonschema:"description=Serial links from UART to UART"`
+	Wire    []Wire    `toml:"wire,omitempty" jsonschema:"description=Wires from GPIO line to GPIO line"`
+
+	doc *tomlfile.Doc
+}
+
+// Member is one board of an appliance.
+type Member struct {
+	Name string         `toml:"name,omitempty" jsonschema:"description=What the board is called here; the board file's own name if left out"`
+	File string         `toml:"file" jsonschema:"description=The board file; relative to this one"`
+	Off  bool           `toml:"off,omitempty" jsonschema:"description=Not switched on at the start"`
+	Set  map[string]any `toml:"set,omitempty" jsonschema:"description=Initial properties of this instance: part.property = value"`
+
+	Board *Board `toml:"-" json:"-"`
+}
+
+// Segment is one Ethernet segment: a learning switch.
+type Segment struct {
+	Name      string   `toml:"name" jsonschema:"description=What the segment is called"`
+	Ports     []string `toml:"ports" jsonschema:"description=The ports on it: board.port"`
+	Latency   Duration `toml:"latency,omitempty" jsonschema:"description=How long a frame is under way; 20us in virtual time if left out"`
+	Bandwidth Rate     `toml:"bandwidth,omitempty" jsonschema:"description=Bits a second of each port; unlimited if left out"`
+	Loss      float64  `toml:"loss,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that is lost"`
+}
+
+// Link is one serial link.
+type Link struct {
+	Name  string   `toml:"name" jsonschema:"description=What the link is called"`
+	Ports []string `toml:"ports" jsonschema:"description=Its two ends: board.port"`
+}
+
+// Wire is one wire from a line that drives it to a line that reads it.
+type Wire struct {
+	Name  string   `toml:"name" jsonschema:"description=What the wire is called"`
+	From  string   `toml:"from" jsonschema:"description=The line that drives: board.controller.line"`
+	To    string   `toml:"to" jsonschema:"description=The line that is driven: board.controller.line"`
+	Delay Duration `toml:"delay,omitempty" jsonschema:"default=1us,description=How long a change of level is under way"`
+}
+
+// Limits of a board.
+const (
+	MaxCPUs   = 64 // CONFIG_NR_CPUS of the guest kernel
+	MinMemory = 32 << 20
+	MaxMemory = 4 << 40
+)

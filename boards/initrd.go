@@ -1,0 +1,102 @@
+package boards
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"backplane/firmware/config"
+	"backplane/guest/rootfs"
+	"backplane/periph/virtio"
+)
+
+// writeInitrd packs the board's root file system, with our init and what it has to do.
+func (m *Machine) writeInitrd() error {
+	init, err := os.ReadFile(m.r.opts.Init)
+	if err != nil {
+		return fmt.Errorf("the init that every board needs: %w ('make' builds it)", err)
+	}
+	conf, err := json.MarshalIndent(m.config(), "", "\t")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(m.dir, "initrd.cpio")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var layers []string
+	for _, l := range m.board.Firmware.Rootfs {
+		layers = append(layers, m.board.path(l))
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	err = rootfs.Pack(w, layers, []rootfs.File{
+		{Path: "/init", Mode: 0o755, Data: init},
+		{Path: config.Path, Mode: 0o644, Data: conf},
+	})
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("root file system: %w", err)
+	}
+	return m.fits(path)
+}
+
+// kernelOverhead is what a board needs beside its root file system, in bytes:
+// less than this, and the kernel cannot unpack it and still run anything.
+const kernelOverhead = 24 << 20
+
+// fits checks that the board's memory holds its root file system twice, packed
+// and unpacked, as it does while it boots.
+func (m *Machine) fits(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if need := 2*info.Size() + kernelOverhead; need > int64(m.board.Memory) {
+		return fmt.Errorf("memory is %s, and must be at least %dM: the root file system has %d MiB, which the kernel holds twice while it boots",
+			m.board.Memory, need>>20+1, info.Size()>>20)
+	}
+	return nil
+}
+
+// config is what init has to do.
+func (m *Machine) config() *config.Board {
+	f := &m.board.Firmware
+	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover}
+	for _, g := range m.board.GPIO {
+		c.GPIO = append(c.GPIO, g.Name)
+	}
+	devices := make(map[string]string) // by the console's name
+	for _, s := range m.board.Serial {
+		devices[s.Name] = s.Device
+	}
+	for _, s := range m.board.Console {
+		devices[s.Name] = s.Device
+	}
+	hvc := 0
+	for _, s := range m.slots {
+		if s.dev.ID() != virtio.IDConsole {
+			continue
+		}
+		target := fmt.Sprintf("/dev/hvc%d", hvc)
+		hvc++
+		if s.dev == m.slots[len(m.slots)-1].dev {
+			c.Agent = target
+		} else if name := devices[s.name]; name != "" && name != target {
+			c.Devices = append(c.Devices, config.Device{Name: name, Target: target})
+		}
+	}
+	for i := range m.board.Ethernet {
+		e := &m.board.Ethernet[i]
+		c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.nics[e.Name].MAC().String(), Name: e.Name, Address: e.Address})
+	}
+	return c
+}

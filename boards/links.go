@@ -1,0 +1,196 @@
+package boards
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"backplane/boards/tomlfile"
+	"backplane/simbus"
+)
+
+// link is what Cut and Restore act on.
+type link interface{ setCut(cut bool) }
+
+// defaultWireDelay is how long a change of level is under way unless a file says otherwise.
+const defaultWireDelay = time.Microsecond
+
+func unknown(what, name string, known []string) error {
+	return fmt.Errorf("there is no %s %q%s", what, name, tomlfile.Suggest(name, known))
+}
+
+// connect makes what runs between the boards.
+func (r *Running) connect(a *Appliance) error {
+	for i := range a.Segment {
+		if err := r.addSegment(&a.Segment[i]); err != nil {
+			return err
+		}
+	}
+	for i := range a.Serial {
+		r.addSerial(&a.Serial[i])
+	}
+	for i := range a.Wire {
+		r.addWire(&a.Wire[i])
+	}
+	return nil
+}
+
+// place splits board.rest, both of which the appliance's check has found.
+func (r *Running) place(text string) (*Machine, string) {
+	board, rest, _ := strings.Cut(text, ".")
+	m, _ := r.machine(board)
+	return m, rest
+}
+
+func (r *Running) addSegment(s *Segment) error {
+	sum := sha256.Sum256(fmt.Appendf(nil, "backplane %d segment %s", r.opts.Seed, s.Name))
+	seg, err := r.cal.NewSegment(s.Name, simbus.SegmentConfig{Latency: time.Duration(s.Latency), Bandwidth: int64(s.Bandwidth),
+		Loss: s.Loss, Seed: binary.LittleEndian.Uint64(sum[:])})
+	if err != nil {
+		return err
+	}
+	if r.opts.Out != "" {
+		w, err := r.record(s.Name + ".pcapng")
+		if err != nil {
+			return err
+		}
+		c, err := seg.NewCapture(w, r.epoch)
+		if err != nil {
+			return err
+		}
+		r.captures = append(r.captures, c)
+	}
+	whole := segmentLink{seg: seg}
+	for _, text := range s.Ports {
+		m, name := r.place(text)
+		nic := m.nics[name]
+		nic.Offload = seg.Direct()
+		nic.Port = seg.AddPort(text, m.domain, nic.Receive)
+		one := portLink{nic.Port, m, name}
+		r.links[s.Name+":"+text] = one
+		whole.ports = append(whole.ports, one)
+	}
+	r.links[s.Name] = whole
+	r.segments = append(r.segments, seg)
+	return nil
+}
+
+type segmentLink struct {
+	seg   *simbus.Segment
+	ports []portLink
+}
+
+func (l segmentLink) setCut(cut bool) {
+	l.seg.SetCut(cut)
+	for _, p := range l.ports {
+		p.setCut(cut)
+	}
+}
+
+// portLink is one cable to a segment.
+type portLink struct {
+	port *simbus.Port
+	m    *Machine
+	nic  string
+}
+
+func (l portLink) setCut(cut bool) {
+	l.port.SetCut(cut)
+	l.m.domain.Do(func() { l.m.nics[l.nic].SetLink(!cut) })
+}
+
+// serialLink joins two UARTs.
+type serialLink struct {
+	cut [2]bool // each side's own view
+	m   [2]*Machine
+}
+
+func (r *Running) addSerial(s *Link) {
+	l := &serialLink{}
+	var ends [2]*terminal
+	for i, text := range s.Ports {
+		m, name := r.place(text)
+		l.m[i], ends[i] = m, m.consoles[name]
+	}
+	for i := range ends {
+		from, to := l.m[i], l.m[1-i]
+		send, there := ends[i].uart.Out, ends[1-i].uart
+		if from != to {
+			r.cal.Connect(from.domain, to.domain, 10*time.Second/time.Duration(ends[i].uart.Baud()))
+		}
+		ends[i].uart.Out = func(p []byte, at simbus.Time) {
+			send(p, at)
+			if !l.cut[i] {
+				from.domain.Send(to.domain, at.Sub(from.domain.Now()), func() { _ = there.In(p) }) // an overrun is the receiver's to notice
+			}
+		}
+	}
+	r.links[s.Name] = l
+}
+
+func (l *serialLink) setCut(cut bool) {
+	for i, m := range l.m {
+		m.domain.Do(func() { l.cut[i] = cut })
+	}
+}
+
+// wireLink is a wire from a board to another.
+type wireLink struct {
+	to    *Machine
+	pin   *simbus.Pin
+	level simbus.Level // at the far end, as if it were not cut
+	cut   bool
+}
+
+func (r *Running) addWire(w *Wire) {
+	from, fromLine := r.place(w.From)
+	to, toLine := r.place(w.To)
+	fromRef, _ := from.board.line(fromLine, -1) // both were checked
+	toRef, _ := to.board.line(toLine, -1)
+	delay := time.Duration(w.Delay)
+	r.cal.Connect(from.domain, to.domain, delay)
+
+	l := &wireLink{to: to, pin: to.wire(toRef).NewPin("wire " + w.Name)}
+	l.drive()
+	from.wire(fromRef).NewPin("wire " + w.Name).Watch(func(level simbus.Level) {
+		from.domain.Send(to.domain, delay, func() {
+			l.level = level
+			l.drive()
+		})
+	})
+	r.links[w.Name] = l
+}
+
+func (l *wireLink) drive() {
+	if l.cut {
+		l.pin.Drive(simbus.Float)
+	} else {
+		l.pin.Drive(l.level.Strong())
+	}
+}
+
+func (l *wireLink) setCut(cut bool) {
+	l.to.domain.Do(func() {
+		l.cut = cut
+		l.drive()
+	})
+}
+
+// Cut cuts a segment, a serial link or a wire, by name, or one port off its
+// segment: "lan:sensor.eth0".
+func (r *Running) Cut(name string) error { return r.setCut(name, true, "cut") }
+
+// Restore ends a Cut.
+func (r *Running) Restore(name string) error { return r.setCut(name, false, "restored") }
+
+func (r *Running) setCut(name string, cut bool, state string) error {
+	l, ok := r.links[name]
+	if !ok {
+		return unknown("segment, link or wire", name, sorted(r.links))
+	}
+	r.Emit(simbus.Event{Part: name, Kind: simbus.KindLink, Attrs: []simbus.Attr{simbus.Text("state", state)}})
+	l.setCut(cut)
+	return nil
+}

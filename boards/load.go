@@ -1,0 +1,128 @@
+package boards
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"backplane/boards/tomlfile"
+	"backplane/periph"
+)
+
+// LoadBoard reads and checks a board file. The error is [tomlfile.Problems].
+func LoadBoard(file string, catalog periph.Catalog) (*Board, error) {
+	b := readBoard(file, nil, catalog)
+	if len(b.doc.Problems) > 0 {
+		return nil, b.doc.Problems
+	}
+	return b, nil
+}
+
+func readBoard(file string, set map[string]any, catalog periph.Catalog) *Board {
+	b := new(Board)
+	b.doc = tomlfile.Read(file, b)
+	b.defaults()
+	if b.doc.Has("") || len(b.doc.Problems) == 0 || b.doc.Problems[0].Line > 0 {
+		c := checker{b: b, doc: b.doc, catalog: catalog, set: set}
+		c.check()
+	}
+	b.doc.Problems.Sort()
+	return b
+}
+
+func (b *Board) defaults() {
+	if b.CPUs == 0 && !b.doc.Has("cpus") {
+		b.CPUs = 1
+	}
+	if b.Memory == 0 && !b.doc.Has("memory") {
+		b.Memory = 64 << 20
+	}
+	for i := range b.Serial {
+		if s := &b.Serial[i]; s.Baud == 0 && !b.doc.Has(fmt.Sprintf("serial[%d].baud", i)) {
+			s.Baud = 115200
+		}
+	}
+}
+
+// path is where a file that the board file names is.
+func (b *Board) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(b.doc.File), name)
+}
+
+// IsAppliance tells whether a file is an appliance's, rather than a board's.
+func IsAppliance(file string) bool { return tomlfile.Keys(file)["board"] }
+
+// Load reads and checks an appliance file and the board files that it names. A
+// board file alone is an appliance of one board. The error is
+// [tomlfile.Problems], with the mistakes of all files.
+func Load(file string, catalog periph.Catalog) (*Appliance, error) {
+	a := new(Appliance)
+	if !IsAppliance(file) {
+		b := readBoard(file, nil, catalog)
+		if len(b.doc.Problems) > 0 {
+			return nil, b.doc.Problems
+		}
+		a.Name, a.Doc, a.doc = b.Name, b.Doc, b.doc
+		a.Board = []Member{{Name: b.Name, File: file, Board: b}}
+		return a, nil
+	}
+	a.doc = tomlfile.Read(file, a)
+	problems := a.readBoards(catalog)
+	a.check()
+	a.doc.Problems.Sort()
+	if problems = append(a.doc.Problems, problems...); len(problems) > 0 {
+		return nil, problems
+	}
+	return a, nil
+}
+
+// readBoards reads the boards' files, and returns what is wrong in those.
+func (a *Appliance) readBoards(catalog periph.Catalog) (problems tomlfile.Problems) {
+	said := make(map[tomlfile.Problem]bool)
+	for i := range a.Board {
+		m := &a.Board[i]
+		at := fmt.Sprintf("board[%d]", i)
+		if m.File == "" {
+			a.doc.Add(at, "a board without a file: say file = \"BOARD.toml\"")
+			continue
+		}
+		path := m.File
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(filepath.Dir(a.doc.File), path)
+		}
+		if _, err := os.Stat(path); err != nil {
+			var perr *os.PathError
+			if errors.As(err, &perr) {
+				err = perr.Err
+			}
+			a.doc.Add(at+".file", "board file %s: %v", path, err)
+			continue
+		}
+		if IsAppliance(path) {
+			a.doc.Add(at+".file", "%s is an appliance, and must be a board", path)
+			continue
+		}
+		before := make(map[string]any, len(m.Set))
+		for k, v := range m.Set {
+			before[k] = v
+		}
+		m.Board = readBoard(path, before, catalog)
+		for k := range before { // what no part took
+			a.doc.Add(at+".set."+k, "set: %s is no property or option of a part of %s: write part.property", k, path)
+		}
+		for _, p := range m.Board.doc.Problems {
+			if !said[p] { // several boards of one file
+				said[p] = true
+				problems = append(problems, p)
+			}
+		}
+		if m.Name == "" {
+			m.Name = m.Board.Name
+		}
+	}
+	return problems
+}

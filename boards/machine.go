@@ -1,0 +1,363 @@
+package boards
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+	mrand "math/rand/v2"
+	stdnet "net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"backplane/guest/agent"
+	"backplane/periph"
+	"backplane/periph/console"
+	"backplane/periph/gpio"
+	"backplane/periph/i2c"
+	"backplane/periph/net"
+	"backplane/periph/rng"
+	"backplane/periph/vhostuser"
+	"backplane/periph/virtio"
+	"backplane/simbus"
+)
+
+// Machine is one board of a running appliance: its controllers and chips, and
+// the kernel that runs on it while it is on. Everything in it belongs to the
+// board's domain.
+type Machine struct {
+	r      *Running
+	index  int
+	name   string
+	member *Member
+	board  *Board
+	domain *simbus.Domain
+
+	slots   []slot
+	servers []*vhostuser.Server
+
+	gpio     []*gpio.Controller
+	i2c      []*i2c.Controller
+	chips    map[string]periph.Chip
+	parts    map[string]*part
+	consoles map[string]*terminal // the main one and all others, UARTs too
+	nics     map[string]*net.NIC
+	probes   map[lineRef]*simbus.Pin // what the outside drives lines with
+
+	agent        *agent.Client
+	agentConsole *console.Console
+
+	power
+}
+
+// terminal is a console or a UART with what listens to it.
+type terminal struct {
+	name    string
+	console *console.Console
+	uart    *console.UART // nil unless it is one
+	lines   console.Lines
+	log     io.Writer
+	clients []*client
+}
+
+// client is one who is attached to a terminal.
+type client struct{ out func([]byte) }
+
+// newMachine makes a board's controllers and chips; links come next.
+func (r *Running) newMachine(index int, member *Member, kernel string) (*Machine, error) {
+	d, err := r.cal.AddDomain(member.Name)
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
+		chips: make(map[string]periph.Chip), parts: make(map[string]*part), consoles: make(map[string]*terminal),
+		nics: make(map[string]*net.NIC), probes: make(map[lineRef]*simbus.Pin)}
+	m.kernel = kernel
+	if m.dir, err = r.dir.Board(m.name); err != nil {
+		return m, err
+	}
+	m.addGPIO()
+	m.addI2C()
+	if err := m.addConsoles(); err != nil {
+		return m, err
+	}
+	m.addEthernet()
+	m.add("rng", rng.New("rng", m.chance("rng")))
+	m.addAgent()
+	for _, p := range m.board.allParts() {
+		if err := m.addChip(p); err != nil {
+			return m, fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
+	return m, nil
+}
+
+// add gives a device a slot, in the order in which the kernel will find it.
+func (m *Machine) add(name string, dev virtio.Device) {
+	m.slots = append(m.slots, slot{name: name, socket: name + ".sock", dev: dev})
+}
+
+// seed is the board's own for one purpose, from the run's.
+func (m *Machine) seed(purpose string) [32]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "backplane %d %s %s", m.r.opts.Seed, m.name, purpose))
+}
+
+// chance is a source of random bytes: repeatable in virtual time.
+func (m *Machine) chance(purpose string) io.Reader {
+	if !m.r.opts.Virtual {
+		return rand.Reader
+	}
+	return mrand.NewChaCha8(m.seed(purpose))
+}
+
+func (m *Machine) emit(part, kind string, attrs ...simbus.Attr) {
+	m.domain.Emit(simbus.Event{Part: part, Kind: kind, Attrs: attrs})
+}
+
+func (m *Machine) addGPIO() {
+	for i := range m.board.GPIO {
+		g := &m.board.GPIO[i]
+		c := gpio.New(g.Name, g.Lines)
+		for j := range g.Lines {
+			line := g.Lines[j]
+			if line == "" {
+				line = strconv.Itoa(j)
+			}
+			w := c.Line(j)
+			w.OnChange = func(l simbus.Level) {
+				m.emit(g.Name, simbus.KindGPIO, simbus.Text("line", line), simbus.Int("level", level(l)))
+			}
+			w.OnConflict = func(high, low *simbus.Pin) {
+				m.emit(g.Name, simbus.KindDevice, simbus.Text("error",
+					fmt.Sprintf("line %s: %s drives it high and %s low", line, high.Name, low.Name)))
+			}
+		}
+		m.gpio = append(m.gpio, c)
+		m.add(g.Name, c)
+	}
+}
+
+func level(l simbus.Level) int {
+	if l {
+		return 1
+	}
+	return 0
+}
+
+func (m *Machine) addI2C() {
+	for i := range m.board.I2C {
+		bus := &m.board.I2C[i]
+		c := i2c.NewController(bus.Name)
+		c.Clock, c.Frequency = m.domain, bus.Frequency
+		c.OnTransfer = func(addr uint8, msgs []i2c.Msg, err error) {
+			if !m.domain.Observed() {
+				return
+			}
+			result := "ok"
+			if err != nil {
+				result = "nack"
+			}
+			m.emit(bus.Name, simbus.KindI2C, simbus.Text("addr", fmt.Sprintf("%#02x", addr)),
+				simbus.Text("messages", i2c.Format(msgs)), simbus.Text("result", result))
+		}
+		m.i2c = append(m.i2c, c)
+		m.add(bus.Name, c)
+	}
+}
+
+// MainConsole is the name of a board's main console.
+const MainConsole = "console"
+
+func (m *Machine) addConsoles() error {
+	if err := m.addTerminal(&terminal{name: MainConsole, console: console.New(MainConsole)}); err != nil {
+		return err
+	}
+	for _, s := range m.board.Serial {
+		u := console.NewUART(s.Name, m.domain, s.Baud)
+		if err := m.addTerminal(&terminal{name: s.Name, console: u.Console, uart: u}); err != nil {
+			return err
+		}
+	}
+	for _, c := range m.board.Console {
+		if err := m.addTerminal(&terminal{name: c.Name, console: console.New(c.Name)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Machine) addTerminal(t *terminal) (err error) {
+	file := m.name + ".log"
+	if t.name != MainConsole {
+		file = m.name + "." + t.name + ".log"
+	}
+	if t.log, err = m.r.record("console", file); err != nil {
+		return err
+	}
+	t.lines.Line = func(line string) {
+		m.emit(t.name, simbus.KindConsole, simbus.Text("line", line))
+		if t.name == MainConsole {
+			m.consoleLine(line)
+		}
+	}
+	output := func(p []byte) {
+		_, _ = t.log.Write(p) // a full disk is found when the file is closed
+		_, _ = t.lines.Write(p)
+		for _, c := range t.clients {
+			c.out(p)
+		}
+	}
+	m.consoles[t.name] = t
+	if t.uart == nil {
+		t.console.OnOutput = output
+		m.add(t.name, t.console)
+		return nil
+	}
+	t.uart.Out = func(p []byte, at simbus.Time) {
+		m.domain.At(at, func() {
+			m.emit(t.name, simbus.KindUARTTx, simbus.Text("data", string(p)))
+			output(p)
+		})
+	}
+	t.uart.OnReceive = func(p []byte) { m.emit(t.name, simbus.KindUARTRx, simbus.Text("data", string(p))) }
+	m.add(t.name, t.uart)
+	return nil
+}
+
+func (m *Machine) addEthernet() {
+	for i := range m.board.Ethernet {
+		e := &m.board.Ethernet[i]
+		mac, err := stdnet.ParseMAC(e.MAC)
+		if err != nil { // it was checked: there is none
+			mac = stdnet.HardwareAddr{0x02, 0x42, 0x50, byte(m.index >> 8), byte(m.index), byte(i)}
+		}
+		nic := net.New(e.Name, mac)
+		nic.ConfigChanged = func() {
+			for j, s := range m.slots {
+				if s.dev == virtio.Device(nic) && m.servers != nil {
+					m.servers[j].ConfigChanged()
+				}
+			}
+		}
+		m.nics[e.Name] = nic
+		m.add(e.Name, nic)
+	}
+}
+
+func (m *Machine) addAgent() {
+	m.agentConsole = console.New("agent")
+	m.agentConsole.Limit = agentInput
+	m.agent = agent.New(func(p []byte) error {
+		_, err := m.agentConsole.Write(p)
+		return err
+	})
+	m.agent.OnHello = m.hello
+	m.agentConsole.OnOutput = m.agent.Receive
+	m.add("agent", m.agentConsole)
+}
+
+// agentInput is how much can be under way to a board's agent, in bytes.
+const agentInput = 256 << 20
+
+func (m *Machine) addChip(p *part) error {
+	env := &periph.Env{
+		Clock: m.domain,
+		Epoch: m.r.epoch.Unix(),
+		Pin:   func(name string) *simbus.Pin { return m.pinWire(p, name).NewPin(p.Name + "." + name) },
+		Changed: func(property string, v periph.Value) {
+			m.changed(p, property, v)
+		},
+		Path: m.board.path,
+	}
+	seed := m.seed("part " + p.Name)
+	env.Rand = mrand.New(mrand.NewPCG(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])))
+	chip, err := p.model.New(env, &p.options)
+	if err != nil {
+		return err
+	}
+	m.chips[p.Name], m.parts[p.Name] = chip, p
+	if p.model.Bus != periph.OnI2C {
+		return nil
+	}
+	target, err := periph.Target(chip)
+	if err != nil {
+		return err
+	}
+	for i := range m.board.I2C {
+		for j := range m.board.I2C[i].Chip {
+			if m.board.I2C[i].Chip[j].part == p {
+				return m.i2c[i].Attach(p.options.Address, target)
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Machine) changed(p *part, property string, v periph.Value) {
+	if spec, ok := p.model.Property(property); ok {
+		m.emit(p.Name, simbus.KindProperty, simbus.Text("name", property), simbus.Text("value", spec.Format(v)))
+	}
+}
+
+// pinWire is what a chip's pin is soldered to: a line, or nothing but itself.
+func (m *Machine) pinWire(p *part, name string) *simbus.Wire {
+	if ref, ok := p.pins[name]; ok {
+		return m.wire(ref)
+	}
+	return &simbus.Wire{Name: p.Name + "." + name}
+}
+
+func (m *Machine) wire(ref lineRef) *simbus.Wire { return m.gpio[ref.gpio].Line(ref.line) }
+
+// solder makes the board ready to be switched on: files and sockets.
+func (m *Machine) solder() error {
+	if err := m.writeInitrd(); err != nil {
+		return err
+	}
+	if err := m.writeDeviceTree(); err != nil {
+		return err
+	}
+	for _, s := range m.slots {
+		var err error
+		m.domain.Do(func() {
+			var server *vhostuser.Server
+			server, err = vhostuser.Listen(filepath.Join(m.dir, s.socket), s.dev, vhostuser.Options{
+				Poller: m.domain, InBand: m.r.opts.Virtual, BeforeCall: m.present,
+				OnError: func(err error) { m.emit(s.name, simbus.KindDevice, simbus.Text("error", err.Error())) },
+			})
+			if err == nil {
+				m.servers = append(m.servers, server)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// present brings the guest's time up to date before something reaches it.
+func (m *Machine) present() {
+	if m.guest != nil {
+		m.guest.Present()
+	}
+}
+
+func (m *Machine) writeDeviceTree() error {
+	var seed []byte
+	if m.r.opts.Virtual {
+		s := m.seed("kernel " + strconv.Itoa(m.boots))
+		seed = s[:]
+	}
+	blob := m.board.deviceTree(m.name, m.slots, seed).Blob()
+	if err := os.WriteFile(filepath.Join(m.dir, "board.dtb"), blob, 0o600); err != nil {
+		return err
+	}
+	w, err := m.r.record("dtb", m.name+".dtb")
+	if err == nil {
+		_, err = w.Write(blob)
+	}
+	return err
+}

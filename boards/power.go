@@ -1,0 +1,288 @@
+package boards
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"backplane/guest"
+	"backplane/simbus"
+
+	"golang.org/x/sys/unix"
+)
+
+// power is the part of a Machine that comes and goes with its kernel.
+type power struct {
+	dir, kernel string
+	boots       int
+	uml         io.Writer // what the kernel prints on the host side
+
+	proc       *guest.Process // nil while the board is off
+	guest      *simbus.Guest  // in virtual time
+	on         simbus.Time    // when it was switched on
+	state      string         // for people: off, booting, up, ...
+	ending     ending
+	panicked   string // the console's line that says so
+	lastLine   string // on the console
+	helloTimer *simbus.Timer
+}
+
+// ending is what is known of how the kernel is going to end.
+type ending uint8
+
+const (
+	unexpected ending = iota
+	poweringOff
+	restarting
+	unplugged
+)
+
+// States of a board, as guest events and `ps` have them.
+const (
+	StateOff     = "off"
+	StateBooting = "on"    // switched on, its agent has not reported
+	StateUp      = "hello" // its agent has reported
+	StatePanic   = "panic"
+	StateLost    = "lost" // it ended, or was given up, for no good reason
+	StateStuck   = "stuck"
+)
+
+// HelloLimit is how long a board may take to reach its init, in its own time,
+// before that is reported.
+const HelloLimit = 60 * time.Second
+
+func (m *Machine) setState(state, detail string) {
+	m.state = state
+	attrs := []simbus.Attr{simbus.Text("state", state)}
+	if detail != "" {
+		attrs = append(attrs, simbus.Text("detail", detail))
+	}
+	m.emit("", simbus.KindGuest, attrs...)
+}
+
+// powerOn starts the kernel.
+func (m *Machine) powerOn() error {
+	if m.proc != nil {
+		return fmt.Errorf("board %s is on already", m.name)
+	}
+	if m.uml == nil {
+		w, err := m.r.record("uml", m.name+".log")
+		if err != nil {
+			return err
+		}
+		m.uml = w
+	}
+	if m.boots++; m.boots > 1 {
+		if err := m.writeDeviceTree(); err != nil {
+			return fmt.Errorf("board %s: %w", m.name, err)
+		}
+	}
+	args := []string{"con=null", "con0=null,fd:1", "console=hvc0", "dtb=board.dtb", "initrd=initrd.cpio"}
+	if m.r.opts.Virtual {
+		if err := m.listenTime(); err != nil {
+			return fmt.Errorf("board %s: time socket: %w", m.name, err)
+		}
+		args = append(args, "time-travel=ext:1:time.sock")
+	} else {
+		args = append(args, "seccomp=on", fmt.Sprintf("ncpus=%d", m.board.CPUs))
+	}
+	args = append(args, strings.Fields(m.board.Firmware.KernelArgs)...)
+	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory),
+		Args: args, CPU: m.r.cal.CPU(), Output: m.uml})
+	if err != nil {
+		if m.guest != nil {
+			m.guest.OnGone = nil
+			m.guest.Exited()
+			m.guest = nil
+		}
+		return err
+	}
+	m.proc, m.ending, m.panicked, m.lastLine = proc, unexpected, "", ""
+	m.on = m.domain.Now()
+	if err := m.domain.Watch(proc.PidFD(), func() { m.ended(nil) }); err != nil {
+		return err
+	}
+	m.helloTimer = simbus.After(m.domain, HelloLimit, func() {
+		m.setState(StateStuck, fmt.Sprintf("no word from init after %s; the last line on the console: %q", HelloLimit, m.lastLine))
+	})
+	m.setState(StateBooting, "")
+	return nil
+}
+
+// listenTime makes the socket on which the kernel will ask for the time.
+func (m *Machine) listenTime() error {
+	path := filepath.Join(m.dir, "time.sock")
+	_ = os.Remove(path) // of the last time that the board was on
+	dir, err := unix.Open(m.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	// Through the folder's descriptor: a socket's address has room for 107 bytes.
+	if err = unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/time.sock", dir)}); err == nil {
+		err = unix.Listen(fd, 1)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	m.guest, err = m.domain.AddGuest(fd, m.r.epoch.UnixNano())
+	if err == nil {
+		m.guest.OnGone = m.ended
+	}
+	return err
+}
+
+// hello is called when the agent reports.
+func (m *Machine) hello() {
+	m.helloTimer.Stop()
+	m.setState(StateUp, "")
+}
+
+// consoleLine looks for what a kernel says of its own end.
+func (m *Machine) consoleLine(line string) {
+	m.lastLine = line
+	_, text, stamped := strings.Cut(line, "] ")
+	switch {
+	case !stamped || !strings.HasPrefix(line, "["):
+	case strings.HasPrefix(text, "Kernel panic"):
+		m.panicked = text
+	case strings.HasPrefix(text, "reboot: Power down"), strings.HasPrefix(text, "reboot: System halted"):
+		if m.ending == unexpected {
+			m.ending = poweringOff
+		}
+	case strings.HasPrefix(text, "reboot: Restarting system") && m.ending == unexpected:
+		// A User Mode Linux kernel would begin anew in the same process, which
+		// its sockets do not survive.
+		m.ending = restarting
+		m.domain.At(m.domain.Now(), func() { m.kill(restarting) })
+	}
+}
+
+// kill ends the kernel at once.
+func (m *Machine) kill(why ending) {
+	if m.proc == nil {
+		return
+	}
+	m.ending = why
+	m.proc.Kill()
+	m.ended(nil)
+}
+
+// ended is called when the kernel's process has ended, or was given up.
+func (m *Machine) ended(lost error) {
+	proc := m.proc
+	if proc == nil {
+		return
+	}
+	if lost != nil {
+		proc.Kill()
+	}
+	m.domain.Unwatch(proc.PidFD())
+	m.proc = nil
+	err := proc.Wait()
+	if g := m.guest; g != nil {
+		m.guest = nil
+		g.Exited()
+	}
+	m.helloTimer.Stop()
+	m.agent.Gone()
+	for _, t := range sortedTerminals(m.consoles) {
+		t.lines.Flush()
+		if t.uart != nil && m.ending == unplugged {
+			t.uart.Discard()
+		}
+	}
+	switch {
+	case m.ending == restarting:
+		m.setState(StateOff, "restarting")
+		m.domain.At(m.domain.Now(), func() { // when the devices have seen its end
+			if err := m.powerOn(); err != nil {
+				m.setState(StateLost, err.Error())
+			}
+		})
+	case m.ending == unplugged:
+		m.setState(StateOff, "plug pulled")
+	case m.panicked != "":
+		m.setState(StatePanic, m.panicked)
+	case lost != nil:
+		m.setState(StateLost, lost.Error())
+	case m.ending == poweringOff:
+		m.setState(StateOff, "")
+	case err != nil:
+		m.setState(StateLost, fmt.Sprintf("the kernel ended: %v; the last line on the console: %q", err, m.lastLine))
+	default:
+		m.setState(StateLost, fmt.Sprintf("the kernel ended without powering off; the last line on the console: %q", m.lastLine))
+	}
+}
+
+// close ends the board for good.
+func (m *Machine) close() error {
+	m.kill(unplugged)
+	var errs []error
+	for _, s := range m.servers {
+		s.Close()
+	}
+	for _, name := range sorted(m.chips) {
+		if err := m.chips[name].Close(); err != nil {
+			errs = append(errs, fmt.Errorf("board %s: %s: %w", m.name, name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func sortedTerminals(m map[string]*terminal) []*terminal {
+	var list []*terminal
+	for _, name := range sorted(m) {
+		list = append(list, m[name])
+	}
+	return list
+}
+
+// PowerOn switches a board on.
+func (r *Running) PowerOn(board string) error {
+	return r.onMachine(board, (*Machine).powerOn)
+}
+
+// PowerOff asks a board to shut down in order. A guest event tells when it has.
+func (r *Running) PowerOff(board string) error {
+	return r.onMachine(board, func(m *Machine) error {
+		if m.proc == nil {
+			return fmt.Errorf("board %s is off already", board)
+		}
+		if err := m.agent.PowerOff(); err != nil {
+			return fmt.Errorf("board %s: power off: %w", board, err)
+		}
+		m.ending = poweringOff
+		return nil
+	})
+}
+
+// PullPlug ends a board's power without warning.
+func (r *Running) PullPlug(board string) error {
+	return r.onMachine(board, func(m *Machine) error {
+		if m.proc == nil {
+			return fmt.Errorf("board %s is off already", board)
+		}
+		m.kill(unplugged)
+		return nil
+	})
+}
+
+// onMachine does something on a board's goroutine.
+func (r *Running) onMachine(board string, f func(*Machine) error) error {
+	m, err := r.machine(board)
+	if err != nil {
+		return err
+	}
+	m.domain.Do(func() { err = f(m) })
+	return err
+}

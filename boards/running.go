@@ -1,0 +1,220 @@
+package boards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"backplane/guest"
+	"backplane/simbus"
+)
+
+// Options say how to run an appliance.
+type Options struct {
+	Virtual bool
+	Seed    uint64
+	// Start is the wall-clock time at which the appliance is switched on in
+	// virtual time. In real time boards have the host's.
+	Start time.Time
+	// Out, if not empty, is the folder for what is recorded.
+	Out string
+	// Init is the board's init: a static executable (firmware/init).
+	Init string
+	// Kernel finds, or builds, the kernel for the clock, with a board's own
+	// further configuration.
+	Kernel func(ctx context.Context, virtual bool, extra []byte) (path string, err error)
+	// Events are told of all that happens, from the start.
+	Events []func(*simbus.Event)
+}
+
+// Running is an appliance that is running.
+type Running struct {
+	Name string
+
+	cal      *simbus.Calendar
+	opts     Options
+	epoch    time.Time
+	dir      *guest.RunDir
+	machines []*Machine
+	segments []*simbus.Segment
+	captures []*simbus.Capture
+	links    map[string]link
+	files    []io.Closer
+	mu       sync.Mutex // keeps calls from outside apart
+	closed   bool
+}
+
+// Start assembles an appliance and switches its boards on. In virtual time
+// nothing moves before Advance is called.
+func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
+	r := &Running{Name: a.Name, opts: o, epoch: o.Start, links: make(map[string]link)}
+	if o.Virtual {
+		r.cal = simbus.NewVirtual()
+	} else {
+		r.cal, r.epoch = simbus.NewReal(), time.Now()
+	}
+	for _, f := range o.Events {
+		r.cal.Subscribe(f)
+	}
+	if err := r.assemble(ctx, a); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	for i, m := range r.machines {
+		if a.Board[i].Off {
+			continue
+		}
+		if err := r.PowerOn(m.name); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
+	return r, nil
+}
+
+func (r *Running) assemble(ctx context.Context, a *Appliance) error {
+	if err := r.checkHost(a); err != nil {
+		return err
+	}
+	kernels := make([]string, len(a.Board))
+	for i := range a.Board {
+		var err error
+		if kernels[i], err = r.kernel(ctx, &a.Board[i]); err != nil {
+			return err
+		}
+	}
+	var err error
+	if r.dir, err = guest.NewRunDir(); err != nil {
+		return err
+	}
+	for i := range a.Board {
+		m, err := r.newMachine(i, &a.Board[i], kernels[i])
+		if m != nil {
+			r.machines = append(r.machines, m) // to be closed, whatever became of it
+		}
+		if err != nil {
+			return fmt.Errorf("board %s: %w", a.Board[i].Name, err)
+		}
+	}
+	if err := r.connect(a); err != nil {
+		return err
+	}
+	for _, m := range r.machines {
+		if err := m.solder(); err != nil {
+			return fmt.Errorf("board %s: %w", m.name, err)
+		}
+	}
+	return nil
+}
+
+func (r *Running) kernel(ctx context.Context, m *Member) (string, error) {
+	var extra []byte
+	if f := m.Board.Firmware.KernelConfig; f != "" {
+		var err error
+		if extra, err = os.ReadFile(m.Board.path(f)); err != nil {
+			return "", fmt.Errorf("board %s: kernel configuration: %w", m.Name, err)
+		}
+	}
+	path, err := r.opts.Kernel(ctx, r.opts.Virtual, extra)
+	if err != nil {
+		return "", fmt.Errorf("board %s: kernel: %w", m.Name, err)
+	}
+	return path, nil
+}
+
+// machine finds a board by name.
+func (r *Running) machine(name string) (*Machine, error) {
+	var names []string
+	for _, m := range r.machines {
+		if m.name == name {
+			return m, nil
+		}
+		names = append(names, m.name)
+	}
+	return nil, unknown("board", name, names)
+}
+
+// Now is the appliance's present time.
+func (r *Running) Now() simbus.Time { return r.cal.Now() }
+
+// Virtual tells which clock it runs on.
+func (r *Running) Virtual() bool { return r.opts.Virtual }
+
+// Advance is [simbus.Calendar.Advance].
+func (r *Running) Advance(ctx context.Context, until simbus.Time, stop func(*simbus.Event) bool) (bool, error) {
+	return r.cal.Advance(ctx, until, stop)
+}
+
+// Emit puts an event of the appliance itself into the stream.
+func (r *Running) Emit(e simbus.Event) { r.cal.Emit(e) }
+
+// ShutDown powers all boards off in order and waits until they are, at most for
+// limit of the appliance's time; then it pulls their plugs.
+func (r *Running) ShutDown(ctx context.Context, limit time.Duration) {
+	for _, m := range r.machines {
+		_ = r.PowerOff(m.name) // one without an agent has its plug pulled by Close
+	}
+	until := r.Now().Add(limit)
+	for r.anyOn() && r.Now() < until {
+		stopped, err := r.Advance(ctx, until, func(e *simbus.Event) bool { return e.Kind == simbus.KindGuest })
+		if err != nil || !stopped {
+			return
+		}
+	}
+}
+
+func (r *Running) anyOn() bool {
+	for _, m := range r.machines {
+		on := false
+		m.domain.Do(func() { on = m.proc != nil && m.agent.Ready() })
+		if on {
+			return true
+		}
+	}
+	return false
+}
+
+// Close pulls all plugs and ends the appliance: nothing of it is left but what
+// was recorded. The error tells what could not be saved.
+func (r *Running) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	var errs []error
+	for _, m := range r.machines {
+		m.domain.Do(func() { errs = append(errs, m.close()) })
+	}
+	r.cal.Close()
+	for _, c := range r.captures {
+		errs = append(errs, c.Close())
+	}
+	for _, f := range r.files {
+		errs = append(errs, f.Close())
+	}
+	if r.dir != nil {
+		errs = append(errs, r.dir.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// record makes a file in the folder of what is recorded; what is written to it
+// is lost if there is no such folder.
+func (r *Running) record(name ...string) (io.Writer, error) {
+	if r.opts.Out == "" {
+		return io.Discard, nil
+	}
+	path := filepath.Join(append([]string{r.opts.Out}, name...)...)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	r.files = append(r.files, f)
+	return f, nil
+}

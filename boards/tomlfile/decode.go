@@ -1,0 +1,242 @@
+package tomlfile
+
+import (
+	"encoding"
+	"fmt"
+	"math"
+	"reflect"
+	"sort"
+	"strings"
+	"time"
+)
+
+// decode fills a struct from the parsed tree. Fields are named by their `toml`
+// tags; a field with `toml:",rest"`, a map[string]any, takes the keys that no
+// other field has. A type with UnmarshalText takes text, and one with
+// UnmarshalTOML takes any value.
+func (d *Doc) decode(tree map[string]any, into any) {
+	d.table("", tree, reflect.ValueOf(into).Elem())
+}
+
+type unmarshaler interface{ UnmarshalTOML(any) error }
+
+var (
+	textType  = reflect.TypeFor[encoding.TextUnmarshaler]()
+	valueType = reflect.TypeFor[unmarshaler]()
+	timeType  = reflect.TypeFor[time.Time]()
+)
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func (d *Doc) table(path string, tree map[string]any, into reflect.Value) {
+	fields := make(map[string]reflect.Value)
+	var rest reflect.Value
+	collectFields(into, fields, &rest)
+	for _, key := range sortedKeys(tree) {
+		at := join(path, key)
+		if f, ok := fields[key]; ok {
+			d.value(at, tree[key], f)
+			continue
+		}
+		if rest.IsValid() {
+			if rest.IsNil() {
+				rest.Set(reflect.MakeMap(rest.Type()))
+			}
+			rest.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(tree[key]))
+			continue
+		}
+		known := make([]string, 0, len(fields))
+		for k := range fields {
+			known = append(known, k)
+		}
+		d.Add(at, "unknown key %q%s", key, Suggest(key, known))
+	}
+}
+
+func collectFields(v reflect.Value, fields map[string]reflect.Value, rest *reflect.Value) {
+	t := v.Type()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, opts, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		switch {
+		case f.Anonymous && name == "":
+			collectFields(v.Field(i), fields, rest)
+		case opts == "rest":
+			*rest = v.Field(i)
+		case name != "" && name != "-":
+			fields[name] = v.Field(i)
+		}
+	}
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func (d *Doc) value(path string, v any, into reflect.Value) {
+	if into.Kind() == reflect.Pointer {
+		into.Set(reflect.New(into.Type().Elem()))
+		into = into.Elem()
+	}
+	if into.CanAddr() && into.Type() != timeType {
+		switch p := into.Addr(); {
+		case p.Type().Implements(valueType):
+			if err := p.Interface().(unmarshaler).UnmarshalTOML(v); err != nil {
+				d.Add(path, "%s: %v", last(path), err)
+			}
+			return
+		case p.Type().Implements(textType):
+			d.text(path, v, p.Interface().(encoding.TextUnmarshaler))
+			return
+		}
+	}
+	want := func(what string) { d.Add(path, "%s is %s, and must be %s", last(path), describe(v), what) }
+	switch into.Kind() {
+	case reflect.String:
+		if s, ok := v.(string); ok {
+			into.SetString(s)
+		} else {
+			want("text in quotes")
+		}
+	case reflect.Bool:
+		if b, ok := v.(bool); ok {
+			into.SetBool(b)
+		} else {
+			want("true or false")
+		}
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		if n, ok := v.(int64); !ok {
+			want("a whole number")
+		} else if into.OverflowInt(n) {
+			want("a smaller number")
+		} else {
+			into.SetInt(n)
+		}
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		if n, ok := v.(int64); !ok {
+			want("a whole number")
+		} else if n < 0 || into.OverflowUint(uint64(n)) {
+			top := uint64(math.MaxInt64)
+			if bits := into.Type().Bits(); bits < 64 {
+				top = 1<<bits - 1
+			}
+			want(fmt.Sprintf("0 to %d", top))
+		} else {
+			into.SetUint(uint64(n))
+		}
+	case reflect.Float64:
+		switch n := v.(type) {
+		case float64:
+			into.SetFloat(n)
+		case int64:
+			into.SetFloat(float64(n))
+		default:
+			want("a number")
+		}
+	case reflect.Slice:
+		d.slice(path, v, into)
+	case reflect.Map:
+		d.mapping(path, v, into)
+	case reflect.Interface:
+		into.Set(reflect.ValueOf(v))
+	case reflect.Struct:
+		if t, ok := v.(time.Time); ok && into.Type() == timeType {
+			into.Set(reflect.ValueOf(t))
+			return
+		}
+		if tree, ok := v.(map[string]any); ok && into.Type() != timeType {
+			d.table(path, tree, into)
+			return
+		}
+		if into.Type() == timeType {
+			d.text(path, v, into.Addr().Interface().(encoding.TextUnmarshaler))
+		} else {
+			want("a table")
+		}
+	default:
+		panic("tomlfile: field of kind " + into.Kind().String())
+	}
+}
+
+func (d *Doc) text(path string, v any, into encoding.TextUnmarshaler) {
+	s, ok := v.(string)
+	if !ok {
+		d.Add(path, "%s is %s, and must be text in quotes", last(path), describe(v))
+	} else if err := into.UnmarshalText([]byte(s)); err != nil {
+		d.Add(path, "%s: %v", last(path), err)
+	}
+}
+
+func (d *Doc) slice(path string, v any, into reflect.Value) {
+	var elements []any
+	switch list := v.(type) {
+	case []any:
+		elements = list
+	case []map[string]any:
+		for _, m := range list {
+			elements = append(elements, m)
+		}
+	case map[string]any:
+		d.Add(path, "[%s] is one table, and there may be several of them: write [[%s]]", last(path), last(path))
+		return
+	default:
+		d.Add(path, "%s is %s, and must be a list in [ ]", last(path), describe(v))
+		return
+	}
+	into.Set(reflect.MakeSlice(into.Type(), len(elements), len(elements)))
+	for i, e := range elements {
+		d.value(fmt.Sprintf("%s[%d]", path, i), e, into.Index(i))
+	}
+}
+
+func (d *Doc) mapping(path string, v any, into reflect.Value) {
+	tree, ok := v.(map[string]any)
+	if !ok {
+		d.Add(path, "%s is %s, and must be a table in { }", last(path), describe(v))
+		return
+	}
+	into.Set(reflect.MakeMap(into.Type()))
+	for _, key := range sortedKeys(tree) {
+		e := reflect.New(into.Type().Elem()).Elem()
+		d.value(join(path, key), tree[key], e)
+		into.SetMapIndex(reflect.ValueOf(key), e)
+	}
+}
+
+// last is the last key of a path.
+func last(path string) string {
+	if strings.HasSuffix(path, "]") {
+		if i := strings.LastIndexByte(path, '['); i > 0 {
+			path = path[:i]
+		}
+	}
+	return path[strings.LastIndexByte(path, '.')+1:]
+}
+
+func describe(v any) string {
+	switch v := v.(type) {
+	case string:
+		return fmt.Sprintf("the text %q", v)
+	case bool:
+		return fmt.Sprintf("the switch %t", v)
+	case int64, float64:
+		return fmt.Sprintf("the number %v", v)
+	case map[string]any:
+		return "a table"
+	case []any, []map[string]any:
+		return "a list"
+	case time.Time:
+		return "a date"
+	}
+	return fmt.Sprint(v)
+}

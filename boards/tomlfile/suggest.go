@@ -1,0 +1,51 @@
+package tomlfile
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Suggest is the part of a message that tells which known word was probably
+// meant, or, of a handful, which there are. It begins with a colon unless it is empty.
+func Suggest(word string, known []string) string {
+	sort.Strings(known)
+	best, distance := "", max(2, len(word)/3)+1
+	for _, k := range known {
+		if n := edits(strings.ToLower(word), strings.ToLower(k)); n < distance {
+			best, distance = k, n
+		}
+	}
+	switch {
+	case best != "":
+		return fmt.Sprintf(": did you mean %q?", best)
+	case len(known) == 0:
+		return ""
+	default:
+		return ": there are " + strings.Join(known, ", ")
+	}
+}
+
+// edits is how many letters must be inserted, removed, replaced or swapped with
+// their neighbour to make b of a (optimal string alignment).
+func edits(a, b string) int {
+	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], prev2[j-2]+1)
+			}
+		}
+		prev2, prev, cur = prev, cur, prev2
+	}
+	return prev[len(b)]
+}

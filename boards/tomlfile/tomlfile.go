@@ -1,0 +1,254 @@
+// Package tomlfile reads TOML files into Go values and finds every mistake in
+// one go, each with its line and column: keys that nobody knows, values of the
+// wrong type, and what the caller finds wrong with the values themselves.
+//
+// The TOML libraries stop at the first value of a wrong type, and those that
+// tell a column tell it for that one only; so they do the parsing here, and the
+// step from the parsed tree to Go values is this package's own.
+package tomlfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// Problem is one mistake in a file.
+type Problem struct {
+	File      string
+	Line, Col int // from 1; 0 where the mistake has no place in the text
+	Text      string
+}
+
+// String is the problem on one line, as compilers have it.
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return fmt.Sprintf("%s: %s", p.File, p.Text)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Col, p.Text)
+}
+
+// Problems is all that is wrong, as an error: a line for each.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, one := range p {
+		lines[i] = one.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Sort orders problems by file and place.
+func (p Problems) Sort() {
+	sort.SliceStable(p, func(i, j int) bool {
+		a, b := p[i], p[j]
+		if a.File != b.File {
+			return a.File < b.File
+		}
+		return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
+	})
+}
+
+// Doc is a file that was read: it knows where each key stands, and collects
+// what is wrong.
+type Doc struct {
+	File     string
+	Problems Problems
+	places   map[string]place
+}
+
+type place struct{ line, col int }
+
+// MaxSize is the longest file that is read, in bytes.
+const MaxSize = 4 << 20
+
+// Read reads a file into the struct that into points to. Problems are in the
+// Doc, which is never nil; so is a file that cannot be read.
+func Read(file string, into any) *Doc {
+	info, err := os.Stat(file)
+	switch {
+	case err == nil && info.IsDir():
+		err = errors.New("is a folder, and must be a TOML file")
+	case err == nil && info.Size() > MaxSize:
+		err = fmt.Errorf("is %d bytes long, and must be at most %d", info.Size(), MaxSize)
+	}
+	var data []byte
+	if err == nil {
+		data, err = os.ReadFile(file)
+	}
+	if err != nil {
+		var path *os.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return &Doc{File: file, Problems: Problems{{File: file, Text: err.Error()}}}
+	}
+	return Parse(file, data, into)
+}
+
+// Parse is Read for a file that is in memory.
+func Parse(file string, data []byte, into any) *Doc {
+	d := &Doc{File: file, places: make(map[string]place)}
+	var tree map[string]any
+	if _, err := toml.Decode(string(data), &tree); err != nil {
+		d.syntax(err)
+		return d
+	}
+	d.index(data)
+	d.decode(tree, into)
+	d.Problems.Sort()
+	return d
+}
+
+// Keys tells which top-level keys a file has, without judging anything: what
+// kind of file it is can be seen from them.
+func Keys(file string) map[string]bool {
+	keys := make(map[string]bool)
+	var tree map[string]any
+	if data, err := os.ReadFile(file); err == nil {
+		_, _ = toml.Decode(string(data), &tree)
+	}
+	for k := range tree {
+		keys[k] = true
+	}
+	return keys
+}
+
+func (d *Doc) syntax(err error) {
+	p := Problem{File: d.File, Text: err.Error()}
+	var perr toml.ParseError
+	if errors.As(err, &perr) {
+		p.Line, p.Col = perr.Position.Line, max(1, perr.Position.Col)
+		if p.Text = perr.Message; p.Text == "" {
+			p.Text = strings.TrimPrefix(perr.Error(), "toml: ")
+		}
+	}
+	d.Problems = append(d.Problems, p)
+}
+
+// Add notes a mistake at a key. The path is as in `i2c[0].chip[2].address`; of
+// a path that the file does not have, the nearest part above it is where the
+// mistake is shown.
+func (d *Doc) Add(path, format string, args ...any) {
+	p := Problem{File: d.File, Text: fmt.Sprintf(format, args...)}
+	for at := path; ; at = parent(at) {
+		if pl, ok := d.places[at]; ok {
+			p.Line, p.Col = pl.line, pl.col
+			break
+		}
+		if at == "" {
+			break
+		}
+	}
+	d.Problems = append(d.Problems, p)
+}
+
+// Has tells whether the file has that key.
+func (d *Doc) Has(path string) bool { _, ok := d.places[path]; return ok }
+
+// Where is the place of a key for messages: "file:line".
+func (d *Doc) Where(path string) string {
+	for ; path != ""; path = parent(path) {
+		if pl, ok := d.places[path]; ok {
+			return fmt.Sprintf("line %d", pl.line)
+		}
+	}
+	return d.File
+}
+
+func parent(path string) string {
+	if i := strings.LastIndexAny(path, ".["); i > 0 {
+		return path[:i]
+	}
+	return ""
+}
+
+// index notes where each key stands.
+func (d *Doc) index(data []byte) {
+	var p unstable.Parser
+	p.Reset(data)
+	ix := indexer{d: d, p: &p, counts: make(map[string]int)}
+	var table string
+	for p.NextExpression() {
+		e := p.Expression()
+		switch e.Kind {
+		case unstable.Table:
+			table = ix.key("", e.Key(), false)
+		case unstable.ArrayTable:
+			table = ix.key("", e.Key(), true)
+		case unstable.KeyValue:
+			ix.value(ix.key(table, e.Key(), false), e.Value())
+		}
+	}
+}
+
+type indexer struct {
+	d      *Doc
+	p      *unstable.Parser
+	counts map[string]int // elements so far of each array of tables
+}
+
+// key notes the parts of a dotted key and returns its path. Parts of the path
+// that are arrays of tables mean their last element.
+func (ix *indexer) key(path string, it unstable.Iterator, array bool) string {
+	for it.Next() {
+		n := it.Node()
+		if path != "" {
+			path += "."
+		}
+		path += string(n.Data)
+		at := ix.place(n)
+		ix.note(path, at)
+		if array && it.IsLast() {
+			ix.counts[path]++
+		}
+		if c := ix.counts[path]; c > 0 {
+			path = fmt.Sprintf("%s[%d]", path, c-1)
+			ix.note(path, at)
+		}
+	}
+	return path
+}
+
+func (ix *indexer) note(path string, at place) {
+	if _, ok := ix.d.places[path]; !ok {
+		ix.d.places[path] = at
+	}
+}
+
+func (ix *indexer) place(n *unstable.Node) place {
+	s := ix.p.Shape(n.Raw).Start
+	return place{s.Line, s.Column}
+}
+
+// value notes the keys inside inline tables and arrays.
+func (ix *indexer) value(path string, n *unstable.Node) {
+	switch n.Kind {
+	case unstable.InlineTable:
+		for it := n.Children(); it.Next(); {
+			if c := it.Node(); c.Kind == unstable.KeyValue {
+				ix.value(ix.key(path, c.Key(), false), c.Value())
+			}
+		}
+	case unstable.Array:
+		i := 0
+		for it := n.Children(); it.Next(); {
+			c := it.Node()
+			if c.Kind == unstable.Comment {
+				continue
+			}
+			element := fmt.Sprintf("%s[%d]", path, i)
+			if c.Raw.Length > 0 {
+				ix.note(element, ix.place(c))
+			}
+			ix.value(element, c)
+			i++
+		}
+	}
+}

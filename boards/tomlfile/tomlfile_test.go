@@ -1,0 +1,137 @@
+package tomlfile_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"backplane/boards/tomlfile"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+type even int
+
+func (e *even) UnmarshalText(b []byte) error {
+	if len(b)%2 != 0 {
+		return errors.New("must have an even number of letters")
+	}
+	*e = even(len(b))
+	return nil
+}
+
+type chip struct {
+	Name    string            `toml:"name"`
+	Address uint8             `toml:"address"`
+	Pins    map[string]string `toml:"pins"`
+	Rest    map[string]any    `toml:",rest"`
+}
+
+type file struct {
+	Name  string    `toml:"name"`
+	Scale float64   `toml:"scale"`
+	On    *bool     `toml:"on"`
+	Even  even      `toml:"even"`
+	Start time.Time `toml:"start"`
+	Bus   []struct {
+		Name string `toml:"name"`
+		Chip []chip `toml:"chip"`
+	} `toml:"bus"`
+	Single struct {
+		Words []string `toml:"words"`
+	} `toml:"single"`
+}
+
+func TestParse(t *testing.T) {
+	on := true
+	var got file
+	doc := tomlfile.Parse("x.toml", []byte(`
+name = "a"
+scale = 2
+on = true
+even = "four"
+start = 2026-01-02T03:04:05Z
+single.words = ["x", "y"]
+[[bus]]
+[[bus.chip]]
+name = "c0"
+address = 0x48
+pins = { alert = "gpio0.1" }
+temperature = 21.5
+[[bus]]
+name = "second"
+`), &got)
+	if len(doc.Problems) > 0 {
+		t.Fatal(doc.Problems)
+	}
+	want := file{Name: "a", Scale: 2, On: &on, Even: 4, Start: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	want.Single.Words = []string{"x", "y"}
+	want.Bus = append(want.Bus, struct {
+		Name string `toml:"name"`
+		Chip []chip `toml:"chip"`
+	}{Chip: []chip{{Name: "c0", Address: 0x48, Pins: map[string]string{"alert": "gpio0.1"}, Rest: map[string]any{"temperature": 21.5}}}})
+	want.Bus = append(want.Bus, struct {
+		Name string `toml:"name"`
+		Chip []chip `toml:"chip"`
+	}{Name: "second"})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if w := doc.Where("bus[1].name"); w != "line 15" {
+		t.Errorf("bus[1].name is said to stand at %s", w)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"syntax", "name = \nscale = 1", "f.toml:1:8: expected value but found '\\n' instead"},
+		{"unknown key", "nmae = 'x'", `f.toml:1:1: unknown key "nmae": did you mean "name"?`},
+		{"unknown key far from all", "[single]\nzzzzzz = 1", `f.toml:2:1: unknown key "zzzzzz": there are words`},
+		{"number for text", "name = 7", "f.toml:1:1: name is the number 7, and must be text in quotes"},
+		{"text for number", "scale = 'x'", `f.toml:1:1: scale is the text "x", and must be a number`},
+		{"too large", "[[bus]]\n[[bus.chip]]\n  address = 300", "f.toml:3:3: address is the number 300, and must be 0 to 255"},
+		{"negative", "[[bus]]\nchip = [{address = -1}]", "f.toml:2:10: address is the number -1, and must be 0 to 255"},
+		{"text that says no", "even = 'odd'", "f.toml:1:1: even: must have an even number of letters"},
+		{"one table for several", "[bus]\nname='x'", "f.toml:1:2: [bus] is one table, and there may be several of them: write [[bus]]"},
+		{"list for text", "name = ['x']", "f.toml:1:1: name is a list, and must be text in quotes"},
+		{"wrong element", "[single]\nwords = ['x',\n  3]", "f.toml:3:3: words is the number 3, and must be text in quotes"},
+		{"all of them, in order", "zz = 1\non = 3\n[[bus]]\nname = true",
+			"f.toml:1:1: unknown key \"zz\": did you mean \"on\"?\nf.toml:2:1: on is the number 3, and must be true or false\nf.toml:4:1: name is the switch true, and must be text in quotes"},
+		{"duplicate key", "name='a'\nname='b'", "f.toml:2:"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			doc := tomlfile.Parse("f.toml", []byte(tt.text), new(file))
+			if got := doc.Problems.Error(); got != tt.want && !(strings.HasSuffix(tt.want, ":") && strings.HasPrefix(got, tt.want)) {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestReadWhatIsNoFile(t *testing.T) {
+	for path, want := range map[string]string{
+		t.TempDir():              "is a folder, and must be a TOML file",
+		t.TempDir() + "/missing": "no such file or directory",
+	} {
+		doc := tomlfile.Read(path, new(file))
+		if got := doc.Problems.Error(); got != path+": "+want {
+			t.Errorf("got %q, want %q behind the path", got, want)
+		}
+	}
+}
+
+// FuzzParse looks for texts that crash the reader, and for mistakes without a place.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("name = 'x'\n[[bus]]\nchip=[{name='a', pins={b='c'}}]\n"))
+	f.Add([]byte("a.b.c = [[1],[{x=1}]]\n[a.d]\n[[a.e]]\n[[a.e.f]]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		doc := tomlfile.Parse("f", data, new(file))
+		for _, p := range doc.Problems {
+			if p.Line < 1 || p.Col < 1 {
+				t.Errorf("a mistake without a place: %s", p)
+			}
+		}
+	})
+}

@@ -1,0 +1,32 @@
+// Package config is what the simulator tells a board's init: a JSON file in the
+// initial file system.
+package config
+
+// Path is where the file is in the guest.
+const Path = "/etc/backplane/board.json"
+
+// Board is what init has to do.
+type Board struct {
+	Hostname   string      `json:"hostname"`
+	Devices    []Device    `json:"devices,omitempty"`
+	Interfaces []Interface `json:"interfaces,omitempty"`
+	GPIO       []string    `json:"gpio,omitempty"` // names of the controllers, in the order of their gpiochips
+	Agent      string      `json:"agent"`          // the agent's tty
+	Init       string      `json:"init,omitempty"`
+	Args       []string    `json:"args,omitempty"`
+	Handover   bool        `json:"handover,omitempty"` // Init becomes process 1
+}
+
+// Device is one more name for a device: Name, such as /dev/ttyS1, for Target,
+// such as /dev/hvc1.
+type Device struct {
+	Name   string `json:"name"`
+	Target string `json:"target"`
+}
+
+// Interface is a network interface to bring up.
+type Interface struct {
+	MAC     string `json:"mac"`  // finds it
+	Name    string `json:"name"` // is given to it
+	Address string `json:"address,omitempty"`
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// children are the processes that were started here. Process 1 also inherits
+// all others whose parents have ended, and must wait for those too.
+type children struct {
+	mu      sync.Mutex
+	running map[int]*child
+	reaping bool // wait4 for any process; otherwise only for our own
+	over    bool // the board is being shut down
+}
+
+type child struct {
+	pid    int
+	done   chan struct{}
+	status int // as a shell has it
+}
+
+// newChildren waits for every process from now on.
+func newChildren() *children {
+	k := &children{running: make(map[int]*child), reaping: true}
+	died := make(chan os.Signal, 1)
+	signal.Notify(died, unix.SIGCHLD)
+	go func() {
+		for range died {
+			k.reap()
+		}
+	}()
+	return k
+}
+
+func (k *children) reap() {
+	k.mu.Lock() // a process just started is in the map before it is looked for there
+	defer k.mu.Unlock()
+	for {
+		var ws unix.WaitStatus
+		pid, err := unix.Wait4(-1, &ws, unix.WNOHANG, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+		if c := k.running[pid]; c != nil {
+			delete(k.running, pid)
+			c.end(ws)
+		}
+	}
+}
+
+func (c *child) end(ws unix.WaitStatus) {
+	c.status = ws.ExitStatus()
+	if ws.Signaled() {
+		c.status = 128 + int(ws.Signal())
+	}
+	close(c.done)
+}
+
+func (c *child) wait() int {
+	<-c.done
+	return c.status
+}
+
+type startOptions struct {
+	console bool // the console is its terminal
+	env     []string
+	dir     string
+	files   [3]*os.File // unless console
+}
+
+// start starts a program in a session of its own.
+func (k *children) start(args []string, o startOptions) (*child, error) {
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return nil, err
+	}
+	attr := &os.ProcAttr{Dir: o.dir, Env: append(os.Environ(), o.env...), Sys: &syscall.SysProcAttr{Setsid: true}}
+	if attr.Dir == "" {
+		attr.Dir = "/"
+	}
+	if o.console {
+		tty, err := os.OpenFile("/dev/console", os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer tty.Close()
+		o.files = [3]*os.File{tty, tty, tty}
+		attr.Sys.Setctty = true
+	}
+	attr.Files = o.files[:]
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p, err := os.StartProcess(path, args, attr)
+	if err != nil {
+		return nil, err
+	}
+	c := &child{pid: p.Pid, done: make(chan struct{})}
+	if k.reaping {
+		k.running[c.pid] = c
+		return c, p.Release()
+	}
+	go func() {
+		if state, err := p.Wait(); err == nil {
+			c.end(unix.WaitStatus(state.Sys().(syscall.WaitStatus)))
+		} else {
+			c.end(unix.WaitStatus(255 << 8))
+		}
+	}()
+	return c, nil
+}
+
+func (k *children) ending() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.over
+}
+
+// patience is how long programs have to end by themselves.
+const patience = 2 * time.Second
+
+// powerOff ends all programs, in order, and switches the board off.
+func (k *children) powerOff() {
+	if !k.reaping { // an init system is in charge
+		if c, err := k.start([]string{"poweroff"}, startOptions{}); err == nil && c.wait() == 0 {
+			return
+		}
+		halt()
+	}
+	k.mu.Lock()
+	k.over = true
+	var main []*child
+	for _, c := range k.running {
+		main = append(main, c)
+	}
+	k.mu.Unlock()
+	_ = unix.Kill(-1, unix.SIGTERM)
+	limit := time.After(patience)
+	for _, c := range main {
+		select {
+		case <-c.done:
+		case <-limit:
+			_ = unix.Kill(-1, unix.SIGKILL)
+		}
+	}
+	halt()
+}
+
+func halt() {
+	unix.Sync()
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	select {}
+}

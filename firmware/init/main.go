@@ -1,0 +1,115 @@
+// Command init is process 1 of a board: it mounts what every Linux system has,
+// gives devices the names that the board file says, brings the network up, runs
+// the board's program, and is the agent through which the simulator runs
+// commands, moves files and powers the board off.
+//
+// It is also the agent beside a real init system: as `init agent`.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"syscall"
+
+	"backplane/firmware/config"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	board, err := readConfig()
+	if err != nil {
+		complain("%v", err)
+	}
+	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		serve(board, new(children))
+		return
+	}
+	if os.Getpid() != 1 {
+		fmt.Fprintln(os.Stderr, "init: this is a board's process 1, not a command")
+		os.Exit(2)
+	}
+	setup(board)
+	if board.Handover {
+		handOver(board)
+	}
+	kids := newChildren()
+	go program(board, kids)
+	serve(board, kids)
+	select {} // without its agent the board still runs
+}
+
+func readConfig() (*config.Board, error) {
+	board := new(config.Board)
+	b, err := os.ReadFile(config.Path)
+	if err != nil {
+		return board, err
+	}
+	if err := json.Unmarshal(b, board); err != nil {
+		return board, fmt.Errorf("%s: %w", config.Path, err)
+	}
+	return board, nil
+}
+
+// complain puts a message on the console.
+func complain(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "init: "+format+"\n", args...)
+}
+
+// setup makes the board what its file says. What does not work is said, and the rest done.
+func setup(board *config.Board) {
+	mountAll()
+	if err := unix.Sethostname([]byte(board.Hostname)); err != nil {
+		complain("set the host name: %v", err)
+	}
+	for _, d := range board.Devices {
+		if err := alias(d); err != nil {
+			complain("%s: %v", d.Name, err)
+		}
+	}
+	nameChips(board.GPIO)
+	network(board.Interfaces)
+	os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	os.Setenv("HOME", "/root")
+	os.Setenv("TERM", "linux")
+}
+
+// handOver starts the agent beside, and becomes the board's own init system.
+func handOver(board *config.Board) {
+	if _, err := os.StartProcess("/proc/self/exe", []string{"backplane-agent", "agent"}, &os.ProcAttr{
+		Dir: "/", Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: true},
+		Files: []*os.File{nil, os.Stderr, os.Stderr},
+	}); err != nil {
+		complain("start the agent: %v", err)
+	}
+	err := unix.Exec(board.Init, append([]string{board.Init}, board.Args...), os.Environ())
+	complain("%s: %v; the board stays up without it", board.Init, err)
+	board.Handover, board.Init = false, ""
+}
+
+// program runs the board's program, or a shell on the console where there is none.
+func program(board *config.Board, kids *children) {
+	if board.Init != "" {
+		p, err := kids.start(append([]string{board.Init}, board.Args...), startOptions{console: true})
+		if err != nil {
+			complain("%s: %v", board.Init, err)
+			return
+		}
+		if status := p.wait(); !kids.ending() {
+			complain("%s ended with status %d", board.Init, status)
+		}
+		return
+	}
+	for {
+		if _, err := os.Stat("/bin/sh"); err != nil || kids.ending() {
+			return
+		}
+		p, err := kids.start([]string{"/bin/sh"}, startOptions{console: true})
+		if err != nil {
+			complain("/bin/sh: %v", err)
+			return
+		}
+		p.wait()
+	}
+}
