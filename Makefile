@@ -1,14 +1,43 @@
-# make        builds bin/backplane
-# make demo   installs what is needed, builds everything and runs the thermal appliance
+# make        builds bin/backplane and what runs inside its boards
+# make demo   installs what is needed, builds all, the kernel too, and runs the thermal appliance
 # make test   runs the whole test suite, real guests included
+# make bench  measures, beside its peers, what docs/benchmarks.md says
 
-.PHONY: all test
+GO ?= go
+SCENARIO := scenarios/thermal/thermal.toml
 
-all: bin/backplane
+.PHONY: all demo test bench check packages firmware kernels bin/backplane
+
+all: bin/backplane firmware
 
 bin/backplane:
-	go build -trimpath -o $@ ./cmd/backplane
+	$(GO) build -trimpath -o $@ ./cmd/backplane
 
-test:
-	go vet ./...
-	go test ./...
+# What runs inside boards is static and knows nothing of this machine.
+BOARD_GO := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
+
+firmware:
+	$(BOARD_GO) -o bin/firmware/init ./firmware/init
+	$(BOARD_GO) -o bin/firmware/sensor/usr/bin/sensord ./firmware/sensord
+	$(BOARD_GO) -o bin/firmware/controller/usr/bin/controllerd ./firmware/controllerd
+
+packages:
+	tools/packages
+
+demo: packages all
+	bin/backplane kernel build --flavour virtual
+	bin/backplane run $(SCENARIO)
+
+kernels: bin/backplane
+	bin/backplane kernel build --flavour all
+
+check:
+	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+test: packages all kernels check
+	$(GO) test -timeout 30m ./...
+
+bench: packages all kernels
+	bin/backplane bench

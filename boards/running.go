@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"backplane/guest"
@@ -45,7 +44,6 @@ type Running struct {
 	captures []*simbus.Capture
 	links    map[string]link
 	files    []io.Closer
-	mu       sync.Mutex // keeps calls from outside apart
 	closed   bool
 }
 

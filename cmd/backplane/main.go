@@ -1,6 +1,105 @@
-// Command backplane simulates the boards of an appliance, real kernels included.
+// Command backplane runs simulated boards: see `backplane help`.
 package main
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
 
-func main() { fmt.Println("backplane: nothing to run yet") }
+	"backplane/boards/tomlfile"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
+
+// Exit statuses.
+const (
+	exitPassed  = 0
+	exitFailed  = 1 // a scenario failed, or a command in a guest did
+	exitInput   = 2 // what the user gave is wrong
+	exitMachine = 3 // this machine cannot do it
+)
+
+// statusError ends the program with a status. An empty message is not printed.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e *statusError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *statusError) Unwrap() error { return e.err }
+
+func badInput(err error) error { return &statusError{exitInput, err} }
+func badMachine(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &statusError{exitMachine, err}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	root := newRoot()
+	err := root.ExecuteContext(ctx)
+	stop()
+	os.Exit(report(err))
+}
+
+// report says what went wrong and returns the exit status.
+func report(err error) int {
+	if err == nil {
+		return exitPassed
+	}
+	status := exitInput // cobra's own errors are about the command line
+	var s *statusError
+	var problems tomlfile.Problems
+	switch {
+	case errors.As(err, &s):
+		status = s.status
+	case errors.Is(err, context.Canceled):
+		status = exitFailed
+	}
+	switch {
+	case errors.As(err, &problems):
+		fmt.Fprintln(os.Stderr, problems.Error())
+	case err.Error() != "":
+		fmt.Fprintf(os.Stderr, "backplane: %v\n", err)
+	}
+	return status
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "backplane",
+		Short: "Boots an appliance of embedded Linux boards before its hardware exists",
+		Long: `Backplane runs boards that are described in TOML: each boots a real Linux
+kernel, whose own drivers bind to simulated parts. Boards that are wired together
+make an appliance; a scenario plays with it and judges it.
+
+Exit status: 0 all is well (a scenario passed), 1 it did not, 2 the input is
+wrong, 3 this machine cannot run it.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "reach", Title: "Reach an appliance that is up:"},
+		&cobra.Group{ID: "know", Title: "Know:"})
+	for id, commands := range map[string][]*cobra.Command{
+		"run":   {newRun(), newUp(), newCheck(), newBench()},
+		"reach": {newPs(), newConsole(), newExec(), newGet(), newSet(), newEvents(), newDown()},
+		"know":  {newParts(), newDoctor(), newKernel(), newSchema()},
+	} {
+		for _, c := range commands {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	return root
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"backplane/boards"
+	"backplane/boards/control"
+	"backplane/periph/chips"
+	"backplane/simbus"
+
+	"github.com/spf13/cobra"
+)
+
+func newUp() *cobra.Command {
+	var o runOptions
+	var name string
+	cmd := &cobra.Command{
+		Use:   "up FILE",
+		Short: "Boot an appliance, or a single board, and keep it running",
+		Long: `Boot an appliance or a single board and keep it running, until Ctrl-C or
+'backplane down'. Other terminals reach it with ps, console, exec, get, set and events.
+With a virtual clock its time goes no faster than the wall clock's.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := boards.Load(args[0], chips.All)
+			if err != nil {
+				return badInput(err)
+			}
+			if name != "" {
+				a.Name = name
+			}
+			return up(cmd, a, &o)
+		},
+	}
+	o.flags(cmd, "real")
+	cmd.Flags().StringVar(&name, "name", "", "name to reach it by; the appliance's own if not given")
+	return cmd
+}
+
+func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	recorder, err := newRecorder(o.out)
+	if err != nil {
+		return badMachine(err)
+	}
+	defer recorder.Close()
+	var server *control.Server
+	news := func(e *simbus.Event) {
+		if server != nil {
+			server.Event(e)
+		}
+		if e.Kind == simbus.KindGuest {
+			state, _ := e.Get("state")
+			detail, _ := e.Get("detail")
+			fmt.Fprintf(out, "%s %s: %s %s\n", e.Time, e.Board, stateWord(state), detail)
+		}
+	}
+	opts, err := o.options(ctx, cmd.ErrOrStderr(), recorder.event, news)
+	if err != nil {
+		return err
+	}
+	r, err := boards.Start(ctx, a, opts)
+	if err != nil {
+		return badMachine(err)
+	}
+	if server, err = control.Listen(a.Name, r); err == nil {
+		fmt.Fprintf(out, "%s is up: 'backplane console %s' attaches to a console, Ctrl-C or 'backplane down' ends it.\n", a.Name, a.Board[0].Name)
+		err = keep(ctx, r, server.Down())
+		server.Close()
+	}
+	end, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	r.ShutDown(end, 5*time.Second)
+	if e := r.Close(); err == nil {
+		err = e
+	}
+	return badMachine(err)
+}
+
+func stateWord(state string) string {
+	if state == boards.StateUp {
+		return "up"
+	}
+	return state
+}
+
+// keep lets time go on, in virtual time as fast as it passes here, until
+// somebody wants the end.
+func keep(ctx context.Context, r *boards.Running, down <-chan struct{}) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-down:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if !r.Virtual() {
+		_, err := r.Advance(ctx, simbus.Never, nil)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	const slice = 10 * time.Millisecond
+	begin, first := time.Now(), r.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(slice):
+		}
+		if _, err := r.Advance(context.WithoutCancel(ctx), first.Add(time.Since(begin)), nil); err != nil {
+			return err
+		}
+	}
+}
+
+// recorder writes the event stream to a file.
+type recorder struct {
+	f   *os.File
+	buf []byte
+	err error
+}
+
+func newRecorder(dir string) (*recorder, error) {
+	if dir == "" {
+		return &recorder{}, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(dir + "/events.jsonl")
+	return &recorder{f: f}, err
+}
+
+// recorderBuffer is how much is written at once, in bytes.
+const recorderBuffer = 64 << 10
+
+func (r *recorder) event(e *simbus.Event) {
+	if r.f == nil {
+		return
+	}
+	r.buf = append(e.AppendJSON(r.buf), '\n')
+	if len(r.buf) >= recorderBuffer {
+		r.flush()
+	}
+}
+
+func (r *recorder) flush() {
+	if _, err := r.f.Write(r.buf); r.err == nil {
+		r.err = err
+	}
+	r.buf = r.buf[:0]
+}
+
+// Close writes out the rest. The error is the first that there was.
+func (r *recorder) Close() error {
+	if r.f == nil {
+		return nil
+	}
+	r.flush()
+	if err := r.f.Close(); r.err == nil {
+		r.err = err
+	}
+	r.f = nil
+	return r.err
+}
