@@ -51,7 +51,12 @@ type SegmentConfig struct {
 
 // DefaultLatency is a segment's latency in virtual time if its configuration
 // says none: about that of a switch that stores a frame before it passes it on.
-const DefaultLatency = 20 * time.Microsecond
+// DefaultBandwidth is that of gigabit Ethernet; without any limit a virtual
+// second would carry as much as guests can copy in no time.
+const (
+	DefaultLatency   = 20 * time.Microsecond
+	DefaultBandwidth = 1_000_000_000
+)
 
 // Segment is an Ethernet broadcast domain: a switch that learns which address
 // is behind which port.
@@ -85,6 +90,9 @@ func (c *Calendar) NewSegment(name string, cfg SegmentConfig) (*Segment, error) 
 	s.scratch.New = func() any { return new([]byte) }
 	if c.virtual && s.cfg.Latency == 0 {
 		s.cfg.Latency = DefaultLatency
+	}
+	if c.virtual && s.cfg.Bandwidth == 0 {
+		s.cfg.Bandwidth = DefaultBandwidth
 	}
 	if !c.virtual && cfg.Latency == 0 && cfg.Bandwidth == 0 && cfg.Loss == 0 {
 		return s, nil
@@ -192,8 +200,8 @@ func (p *Port) Send(f *Frame) {
 
 func (p *Port) drop(why string) {
 	p.Stats.Dropped.Add(1)
-	if d := p.seg.domain; d != nil && p.seg.cal.observed() {
-		d.Emit(Event{Part: p.seg.name, Kind: KindFrameEnd, Attrs: []Attr{Text("port", p.name), Text("why", why)}})
+	if p.seg.cal.observed() {
+		p.seg.emit(Event{Kind: KindFrameEnd, Attrs: []Attr{Text("port", p.name), Text("why", why)}})
 	}
 }
 
@@ -280,6 +288,17 @@ func (s *Segment) now() Time {
 	return s.cal.hostTime()
 }
 
+// emit puts an event of the segment's into the stream, from any goroutine on the
+// direct way. A sender or a receiver may be another domain than the switch.
+func (s *Segment) emit(e Event) {
+	e.Time, e.Part = s.now(), s.name
+	if s.domain != nil && s.cal.virtual {
+		s.domain.Emit(e)
+	} else {
+		s.cal.publish(&e)
+	}
+}
+
 // observe tells the taps and the event stream of a frame.
 func (s *Segment) observe(from *Port, f *Frame) {
 	observed := s.cal.observed()
@@ -301,11 +320,6 @@ func (s *Segment) observe(from *Port, f *Frame) {
 		tap(at, from, whole, n)
 	}
 	if observed {
-		e := Event{Time: at, Part: s.name, Kind: KindFrame, Attrs: []Attr{Text("from", from.name), Int("length", n), Text("summary", Summary(whole))}}
-		if s.domain != nil {
-			s.domain.Emit(e)
-		} else {
-			s.cal.publish(&e)
-		}
+		s.emit(Event{Kind: KindFrame, Attrs: []Attr{Text("from", from.name), Int("length", n), Text("summary", Summary(whole))}})
 	}
 }

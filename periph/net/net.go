@@ -370,8 +370,9 @@ func (n *NIC) fill(chains []*virtio.Chain, f *simbus.Frame) {
 			}
 			written += src.copy(part)
 		}
-		n.rx.Done(chain, written)
+		n.rx.Use(chain, written)
 	}
+	n.rx.Publish()
 }
 
 // cursor reads a frame's parts one after another.

@@ -257,16 +257,28 @@ func (q *Queue) broken(c *Chain, format string, args ...any) error {
 // Done gives a buffer back with the number of bytes written to it, without an
 // interrupt. Buffers may be given back in any order.
 func (q *Queue) Done(c *Chain, written int) {
+	q.Use(c, written)
+	q.Publish()
+}
+
+// Use is Done for one of several buffers that the driver must not see before
+// all have been used, such as the parts of a frame (section 5.1.6.4): Publish
+// then shows them to it together.
+func (q *Queue) Use(c *Chain, written int) {
 	e := q.used[usedRing+usedElemSize*int(q.done&q.mask):]
 	binary.LittleEndian.PutUint32(e, uint32(c.head))
 	binary.LittleEndian.PutUint32(e[4:], uint32(written))
 	q.done++
+	q.spare = append(q.spare, c)
+}
+
+// Publish shows the driver what was used.
+func (q *Queue) Publish() {
 	flags := uint32(0)
 	if q.quiet && !q.eventIdx {
 		flags = usedNoNotify
 	}
-	atomic.StoreUint32(q.usedHead, uint32(q.done)<<16|flags) // publishes the element
-	q.spare = append(q.spare, c)
+	atomic.StoreUint32(q.usedHead, uint32(q.done)<<16|flags)
 }
 
 // Notify interrupts the driver if it wants to know of the buffers given back
