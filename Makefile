@@ -6,7 +6,7 @@
 GO ?= go
 SCENARIO := scenarios/thermal/thermal.toml
 
-.PHONY: all demo test bench check packages firmware kernels bin/backplane
+.PHONY: all demo test bench check packages firmware kernels schemas bin/backplane
 
 all: bin/backplane firmware
 
@@ -18,6 +18,7 @@ BOARD_GO := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
 
 firmware:
 	$(BOARD_GO) -o bin/firmware/init ./firmware/init
+	$(BOARD_GO) -o bin/firmware/bench/load ./tests/programs/load
 	$(BOARD_GO) -o bin/firmware/sensor/usr/bin/sensord ./firmware/sensord
 	$(BOARD_GO) -o bin/firmware/controller/usr/bin/controllerd ./firmware/controllerd
 
@@ -30,6 +31,9 @@ demo: packages all
 
 kernels: bin/backplane
 	bin/backplane kernel build --flavour all
+
+schemas: bin/backplane
+	for kind in board appliance scenario; do bin/backplane schema $$kind > boards/schema/$$kind.json; done
 
 check:
 	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }

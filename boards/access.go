@@ -279,3 +279,15 @@ func (r *Running) Status() []string {
 	}
 	return lines
 }
+
+// KernelPID is the process of a board's kernel on the host.
+func (r *Running) KernelPID(board string) (pid int, err error) {
+	err = r.onMachine(board, func(m *Machine) error {
+		if m.proc == nil {
+			return fmt.Errorf("board %s is off", board)
+		}
+		pid = m.proc.PID()
+		return nil
+	})
+	return pid, err
+}

@@ -57,7 +57,7 @@ type Chip struct {
 	Address   *int              `toml:"address,omitempty" jsonschema:"minimum=8,maximum=119,description=7-bit I2C address"`
 	Pins      map[string]string `toml:"pins,omitempty" jsonschema:"description=Pin = GPIO line: controller.line or the line alone on its own controller"`
 	Registers *regmap.Map       `toml:"registers,omitempty" jsonschema:"description=Register map of a part with model 'registers'"`
-	Values    map[string]any    `toml:",rest" json:"-"`
+	Values    map[string]any    `toml:",rest" jsonschema:"-"`
 
 	part *part
 }

@@ -447,7 +447,7 @@ func (c *checker) pins(at string, p *part, on int) {
 		c.drivers[ref] = driver{who, spec.OpenDrain}
 	}
 	for _, spec := range p.model.Pins {
-		if _, ok := p.Pins[spec.Name]; spec.Required && !ok {
+		if _, ok := p.Pins[spec.Name]; spec.Required && !ok && len(p.Pins) == 0 {
 			c.doc.Add(at, "pin %q of part %q is not connected: say pins = { %s = \"LINE\" }", spec.Name, p.Name, spec.Name)
 		}
 	}

@@ -51,7 +51,7 @@ func (m *Machine) writeInitrd() error {
 
 // kernelOverhead is what a board needs beside its root file system, in bytes:
 // less than this, and the kernel cannot unpack it and still run anything.
-const kernelOverhead = 24 << 20
+const kernelOverhead = 16 << 20
 
 // fits checks that the board's memory holds its root file system twice, packed
 // and unpacked, as it does while it boots.

@@ -23,7 +23,7 @@ func readBoard(file string, set map[string]any, catalog periph.Catalog) *Board {
 	b := new(Board)
 	b.doc = tomlfile.Read(file, b)
 	b.defaults()
-	if b.doc.Has("") || len(b.doc.Problems) == 0 || b.doc.Problems[0].Line > 0 {
+	if b.doc.Parsed {
 		c := checker{b: b, doc: b.doc, catalog: catalog, set: set}
 		c.check()
 	}
@@ -72,7 +72,9 @@ func Load(file string, catalog periph.Catalog) (*Appliance, error) {
 	}
 	a.doc = tomlfile.Read(file, a)
 	problems := a.readBoards(catalog)
-	a.check()
+	if a.doc.Parsed {
+		a.check()
+	}
 	a.doc.Problems.Sort()
 	if problems = append(a.doc.Problems, problems...); len(problems) > 0 {
 		return nil, problems

@@ -35,9 +35,7 @@ type power struct {
 type ending uint8
 
 const (
-	unexpected ending = iota
-	poweringOff
-	restarting
+	byItself ending = iota
 	unplugged
 )
 
@@ -81,7 +79,10 @@ func (m *Machine) powerOn() error {
 			return fmt.Errorf("board %s: %w", m.name, err)
 		}
 	}
-	args := []string{"con=null", "con0=null,fd:1", "console=hvc0", "dtb=board.dtb", "initrd=initrd.cpio"}
+	args := []string{"con=null", "con0=null,fd:1", "console=hvc0", "dtb=board.dtb", "initrd=initrd.cpio",
+		// A Go program reserves tens of megabytes that it never touches, which
+		// a small board would refuse it.
+		"sysctl.vm.overcommit_memory=1"}
 	if m.r.opts.Virtual {
 		if err := m.listenTime(); err != nil {
 			return fmt.Errorf("board %s: time socket: %w", m.name, err)
@@ -101,7 +102,7 @@ func (m *Machine) powerOn() error {
 		}
 		return err
 	}
-	m.proc, m.ending, m.panicked, m.lastLine = proc, unexpected, "", ""
+	m.proc, m.ending, m.panicked, m.lastLine = proc, byItself, "", ""
 	m.on = m.domain.Now()
 	if err := m.domain.Watch(proc.PidFD(), func() { m.ended(nil) }); err != nil {
 		return err
@@ -147,25 +148,33 @@ func (m *Machine) hello() {
 	m.setState(StateUp, "")
 }
 
-// consoleLine looks for what a kernel says of its own end.
+// consoleLine looks for a kernel's panic.
 func (m *Machine) consoleLine(line string) {
 	m.lastLine = line
 	_, text, stamped := strings.Cut(line, "] ")
-	switch {
-	case !stamped || !strings.HasPrefix(line, "["):
-	case strings.HasPrefix(text, "Kernel panic"):
+	if stamped && line[0] == '[' && strings.HasPrefix(text, "Kernel panic") && m.panicked == "" {
 		m.panicked = text
-	case strings.HasPrefix(text, "reboot: Power down"), strings.HasPrefix(text, "reboot: System halted"):
-		if m.ending == unexpected {
-			m.ending = poweringOff
-		}
-	case strings.HasPrefix(text, "reboot: Restarting system") && m.ending == unexpected:
-		// A User Mode Linux kernel would begin anew in the same process, which
-		// its sockets do not survive.
-		m.ending = restarting
-		m.domain.At(m.domain.Now(), func() { m.kill(restarting) })
+		m.doom()
 	}
 }
+
+// doom ends the kernel when it has said its last words: as process 1 of its
+// namespace it cannot end itself by a signal, and would spin.
+func (m *Machine) doom() {
+	if m.guest != nil {
+		m.guest.Doom()
+		return
+	}
+	proc := m.proc
+	simbus.After(m.domain, lastWords, func() {
+		if m.proc == proc {
+			m.kill(byItself)
+		}
+	})
+}
+
+// lastWords is how long a kernel may go on printing after it has panicked, in real time.
+const lastWords = time.Second
 
 // kill ends the kernel at once.
 func (m *Machine) kill(why ending) {
@@ -183,7 +192,7 @@ func (m *Machine) ended(lost error) {
 	if proc == nil {
 		return
 	}
-	if lost != nil {
+	if lost != nil || m.panicked != "" {
 		proc.Kill()
 	}
 	m.domain.Unwatch(proc.PidFD())
@@ -202,25 +211,23 @@ func (m *Machine) ended(lost error) {
 		}
 	}
 	switch {
-	case m.ending == restarting:
-		m.setState(StateOff, "restarting")
-		m.domain.At(m.domain.Now(), func() { // when the devices have seen its end
-			if err := m.powerOn(); err != nil {
-				m.setState(StateLost, err.Error())
-			}
-		})
 	case m.ending == unplugged:
 		m.setState(StateOff, "plug pulled")
 	case m.panicked != "":
 		m.setState(StatePanic, m.panicked)
 	case lost != nil:
 		m.setState(StateLost, lost.Error())
-	case m.ending == poweringOff:
-		m.setState(StateOff, "")
+	case errors.Is(err, guest.ErrRestart):
+		m.setState(StateOff, "restarting")
+		m.domain.At(m.domain.Now(), func() { // when the devices have seen its end
+			if err := m.powerOn(); err != nil {
+				m.setState(StateLost, err.Error())
+			}
+		})
 	case err != nil:
 		m.setState(StateLost, fmt.Sprintf("the kernel ended: %v; the last line on the console: %q", err, m.lastLine))
 	default:
-		m.setState(StateLost, fmt.Sprintf("the kernel ended without powering off; the last line on the console: %q", m.lastLine))
+		m.setState(StateOff, "")
 	}
 }
 
@@ -261,7 +268,6 @@ func (r *Running) PowerOff(board string) error {
 		if err := m.agent.PowerOff(); err != nil {
 			return fmt.Errorf("board %s: power off: %w", board, err)
 		}
-		m.ending = poweringOff
 		return nil
 	})
 }

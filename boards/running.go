@@ -27,6 +27,9 @@ type Options struct {
 	// Kernel finds, or builds, the kernel for the clock, with a board's own
 	// further configuration.
 	Kernel func(ctx context.Context, virtual bool, extra []byte) (path string, err error)
+	// StallLimit is how long, in host time, a guest may compute in virtual time
+	// without sleeping; a minute if it is 0.
+	StallLimit time.Duration
 	// Events are told of all that happens, from the start.
 	Events []func(*simbus.Event)
 }
@@ -55,6 +58,9 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 		r.cal = simbus.NewVirtual()
 	} else {
 		r.cal, r.epoch = simbus.NewReal(), time.Now()
+	}
+	if o.StallLimit > 0 {
+		r.cal.StallLimit = o.StallLimit
 	}
 	for _, f := range o.Events {
 		r.cal.Subscribe(f)
@@ -140,6 +146,9 @@ func (r *Running) Now() simbus.Time { return r.cal.Now() }
 
 // Virtual tells which clock it runs on.
 func (r *Running) Virtual() bool { return r.opts.Virtual }
+
+// Turns is [simbus.Calendar.Turns].
+func (r *Running) Turns() uint64 { return r.cal.Turns() }
 
 // Advance is [simbus.Calendar.Advance].
 func (r *Running) Advance(ctx context.Context, until simbus.Time, stop func(*simbus.Event) bool) (bool, error) {

@@ -30,6 +30,17 @@ type Config struct {
 	Output io.Writer // what the kernel prints on the host side, before it has a console of its own
 }
 
+// ErrRestart is how a kernel ends that wants to be started again.
+var ErrRestart = errors.New("the guest restarts")
+
+// A User Mode Linux kernel restarts by executing argv[0] again (Linux
+// arch/um/os-Linux/main.c), in a process whose sockets have all gone stale. This
+// name leads nowhere, so it says that it failed, and exits.
+const (
+	restart       = "backplane-guest-that-restarts"
+	restartFailed = "Failed to exec kernel"
+)
+
 // Process is a guest's kernel while it runs.
 type Process struct {
 	cmd   *exec.Cmd
@@ -55,6 +66,7 @@ func Start(c Config) (*Process, error) {
 	}, c.Args...)
 	p := &Process{pidfd: -1, done: make(chan struct{}), tail: &tail{w: c.Output}}
 	p.cmd = exec.Command(kernel, args...)
+	p.cmd.Args[0] = restart
 	p.cmd.Dir = c.Dir
 	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
 	// Nothing of the host's environment reaches the guest: UML makes unknown
@@ -95,8 +107,8 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Wait waits for the guest's end. The error says how it ended if not by
-// powering off, with the last that its kernel printed on the host side.
+// Wait waits for the guest's end. The error is ErrRestart, or says how it ended
+// if not by powering off, with the last that its kernel printed on the host side.
 func (p *Process) Wait() error {
 	<-p.done
 	p.once.Do(func() {
@@ -105,6 +117,9 @@ func (p *Process) Wait() error {
 			p.pidfd = -1
 		}
 		if p.err == nil {
+			if strings.Contains(p.tail.lines(), restartFailed) {
+				p.err = ErrRestart
+			}
 			return
 		}
 		if last := p.tail.lines(); last != "" {
@@ -174,3 +189,6 @@ func (t *tail) lines() string {
 	}
 	return strings.Join(last[max(0, len(last)-4):], " | ")
 }
+
+// PID is the kernel's process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }

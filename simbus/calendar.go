@@ -30,8 +30,9 @@ type Calendar struct {
 	delays      [][]time.Duration        // along the shortest path; nil when it must be worked out
 	subscribers []func(*Event)
 
-	mu  sync.Mutex // virtual: held while the appliance moves; real: orders the stream
-	now Time       // virtual: what every domain has reached
+	mu    sync.Mutex // virtual: held while the appliance moves; real: orders the stream
+	now   Time       // virtual: what every domain has reached
+	turns uint64
 
 	start    time.Time // real: Time 0
 	closed   atomic.Bool
@@ -83,6 +84,10 @@ func pickCPU() int {
 
 // Virtual tells which kind the calendar is.
 func (c *Calendar) Virtual() bool { return c.virtual }
+
+// Turns is how often a guest was given the time, in virtual time. Call it
+// between two calls of Advance.
+func (c *Calendar) Turns() uint64 { return c.turns }
 
 // CPU is where the processes of a virtual appliance belong, -1 for anywhere.
 func (c *Calendar) CPU() int { return c.cpu }

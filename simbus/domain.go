@@ -184,6 +184,7 @@ func (d *Domain) turn(ctx context.Context, g *Guest) error {
 		}
 	}
 	d.running = g
+	d.cal.turns++
 	defer func() { d.running = nil }()
 	g.resume(until)
 	progress := time.Now()
@@ -197,7 +198,9 @@ func (d *Domain) turn(ctx context.Context, g *Guest) error {
 		}
 		if n > 0 {
 			progress = time.Now()
-		} else if stuck := time.Since(progress); stuck > d.cal.StallLimit {
+		} else if stuck := time.Since(progress); g.doomed && stuck > doomedLimit {
+			g.lose(nil)
+		} else if stuck > d.cal.StallLimit {
 			g.lose(fmt.Errorf("no sign of life for %s of host time, at virtual time %s: guest code that loops without sleeping holds virtual time still",
 				stuck.Round(time.Second), d.Now()))
 		}

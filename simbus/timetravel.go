@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -69,6 +70,7 @@ type Guest struct {
 	base   Time // the domain's time at the guest's time 0
 	until  Time // how far its present or last turn goes
 	turns  int  // since its time last moved
+	doomed bool
 	epoch  int64
 	listen int
 	conn   int
@@ -187,7 +189,9 @@ func (g *Guest) resume(until Time) {
 	if first {
 		return // it has not connected yet and needs no word from us to boot
 	}
-	if err := g.send(ttRun, 0, uint64(g.d.now-g.base), nil); err != nil {
+	if err := g.send(ttRun, 0, uint64(g.d.now-g.base), nil); errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		g.lose(nil) // it has ended while it waited
+	} else if err != nil {
 		g.lose(err)
 	}
 }
@@ -284,6 +288,13 @@ func (g *Guest) Exited() {
 		_ = g.d.drain() // a poller that fails fails the next turn as well
 	}
 }
+
+// doomedLimit is how long a doomed guest may say nothing, in host time.
+const doomedLimit = time.Second
+
+// Doom tells that the guest's kernel is about to end, as after a panic. Its
+// last words are still heard; then it is given up, as if it had ended.
+func (g *Guest) Doom() { g.doomed = true }
 
 // lose takes the guest off the calendar.
 func (g *Guest) lose(err error) {

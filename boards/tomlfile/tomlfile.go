@@ -60,7 +60,9 @@ func (p Problems) Sort() {
 type Doc struct {
 	File     string
 	Problems Problems
-	places   map[string]place
+	// Parsed tells that the file is TOML, whatever may be wrong with what it says.
+	Parsed bool
+	places map[string]place
 }
 
 type place struct{ line, col int }
@@ -100,6 +102,7 @@ func Parse(file string, data []byte, into any) *Doc {
 		d.syntax(err)
 		return d
 	}
+	d.Parsed = true
 	d.index(data)
 	d.decode(tree, into)
 	d.Problems.Sort()

@@ -58,7 +58,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 			fmt.Fprintf(out, "%s %s: %s %s\n", e.Time, e.Board, stateWord(state), detail)
 		}
 	}
-	opts, err := o.options(ctx, cmd.ErrOrStderr(), recorder.event, news)
+	opts, err := o.options(cmd.ErrOrStderr(), recorder.event, news)
 	if err != nil {
 		return err
 	}

@@ -78,13 +78,15 @@ type startOptions struct {
 	files   [3]*os.File // unless console
 }
 
-// start starts a program in a session of its own.
+// start starts a program in a process group of its own. Only one with the
+// console leads a session too: a session's leader that opens a UART would make
+// that its controlling terminal, and hang it up when it ends.
 func (k *children) start(args []string, o startOptions) (*child, error) {
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return nil, err
 	}
-	attr := &os.ProcAttr{Dir: o.dir, Env: append(os.Environ(), o.env...), Sys: &syscall.SysProcAttr{Setsid: true}}
+	attr := &os.ProcAttr{Dir: o.dir, Env: append(os.Environ(), o.env...), Sys: &syscall.SysProcAttr{Setpgid: !o.console, Setsid: o.console}}
 	if attr.Dir == "" {
 		attr.Dir = "/"
 	}

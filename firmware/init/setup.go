@@ -48,7 +48,27 @@ func alias(d config.Device) error {
 		return &os.PathError{Op: "find", Path: d.Target, Err: err}
 	}
 	_ = os.Remove(d.Name)
-	return unix.Mknod(d.Name, st.Mode, int(st.Rdev))
+	if err := unix.Mknod(d.Name, st.Mode, int(st.Rdev)); err != nil {
+		return err
+	}
+	return hold(d.Name)
+}
+
+// hold keeps a port open for ever. Its driver would forget the settings of a
+// port that nobody has open, and a real UART's does not: `stty -F` in a script
+// must last for the next command. Echo is off until a program wants it, since
+// nobody echoes on a real port that no program has opened.
+func hold(name string) error {
+	fd, err := unix.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	t.Lflag &^= unix.ECHO
+	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 
 // nameChips links /dev/NAME to each GPIO controller's gpiochip.

@@ -1,0 +1,158 @@
+package boards_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"backplane/boards"
+	"backplane/boards/tomlfile"
+	"backplane/periph/chips"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// write puts files into a folder and returns the path of the first.
+func write(t testing.TB, files ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := 0; i < len(files); i += 2 {
+		if err := os.WriteFile(filepath.Join(dir, files[i]), []byte(files[i+1]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, files[0])
+}
+
+// mistakes is what Load says of a file, without the folder's path.
+func mistakes(t testing.TB, file string) string {
+	t.Helper()
+	_, err := boards.Load(file, chips.All)
+	if err == nil {
+		return ""
+	}
+	if _, ok := err.(tomlfile.Problems); !ok {
+		t.Fatalf("an error of type %T: %v", err, err)
+	}
+	return strings.ReplaceAll(err.Error(), filepath.Dir(file)+"/", "")
+}
+
+func TestBoardMistakes(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"good", "name = 'x'", ""},
+		{"nothing", "", `b.toml: the board has no name: say name = "NAME"`},
+		{"syntax", "name = 'x", "b.toml:1:9: unexpected EOF; expected \"'\""},
+		{"unknown key", "name = 'x'\nmemroy = '1G'", `b.toml:2:1: unknown key "memroy": did you mean "memory"?`},
+		{"wrong type", "name = 'x'\ncpus = '4'", "b.toml:2:1: cpus is the text \"4\", and must be a whole number\nb.toml:2:1: cpus is 0, and must be 1 to 64, which is what a User Mode Linux kernel can have"},
+		{"too many CPUs", "name = 'x'\ncpus = 65", "b.toml:2:1: cpus is 65, and must be 1 to 64, which is what a User Mode Linux kernel can have"},
+		{"too little memory", "name = 'x'\nmemory = '8M'", "b.toml:2:1: memory is 8M, and must be 32M to 4T: the kernel and its init need that much"},
+		{"no amount", "name = 'x'\nmemory = 'much'", "b.toml:2:1: memory: \"much\" is no amount of memory: write a number and K, M, G or T, such as \"64M\"\nb.toml:2:1: memory is 0, and must be 32M to 4T: the kernel and its init need that much"},
+		{"missing file", "name = 'x'\n[firmware]\nrootfs = ['gone.tar']", "b.toml:3:11: gone.tar: no such file or directory"},
+		{"duplicate name", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['l']\n[[i2c]]\nname = 'a'", `b.toml:6:1: the name "a" is taken, in line 3: each part of a board needs its own`},
+		{"duplicate line", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['l', 'l']", `b.toml:4:1: a: lines 0 and 1 are both named "l"`},
+		{"unknown model", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp103'\naddress = 0x48", `b.toml:6:1: unknown model "tmp103": did you mean "tmp102"?`},
+		{"model on the wrong bus", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'led'\naddress = 0x48", "b.toml:6:1: a led hangs on gpio, not on i2c"},
+		{"address reserved", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x78", "b.toml:7:1: address 0x78 is reserved, and must be 0x08 to 0x77"},
+		{"address it cannot have", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x50", "b.toml:7:1: a tmp102 cannot have the address 0x50: it must be one of 0x48 to 0x4b"},
+		{"address used twice", "name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='a', model='tmp102', address=0x48}, {name='b', model='lm75', address=0x48}]", "b.toml:4:76: address 0x48 on i is taken, in line 4"},
+		{"no address", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'ds3231'", `b.toml:4:7: part "c" has no address: it must be 0x68`},
+		{"property out of range", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x48\ntemperature = 400", "b.toml:8:1: temperature is 400, outside -55 to 150 °C"},
+		{"unknown property", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x48\ntemprature = 4", `b.toml:8:1: unknown key "temprature" of a tmp102: did you mean "temperature"?`},
+		{"property of a wrong type", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x48\ntemperature = 'hot'", "b.toml:8:1: temperature must be a number"},
+		{"unknown pin", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['l']\n[[gpio.chip]]\nname = 'c'\nmodel = 'led'\npins = { inn = 'l' }", "b.toml:8:10: a led has no pin \"inn\": did you mean \"in\"?"},
+		{"unknown line", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['fan']\n[[gpio.chip]]\nname = 'c'\nmodel = 'led'\npins = { in = 'fun' }", `b.toml:8:10: pin in: g has no line "fun": did you mean "fan"?`},
+		{"line beyond the last", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['fan']\n[[gpio.chip]]\nname = 'c'\nmodel = 'led'\npins = { in = 'g.7' }", `b.toml:8:10: pin in: g has no line 7: its lines are 0 to 0`},
+		{"two outputs", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['l']\nchip = [{name='a', model='button', pins={out='l'}}, {name='b', model='button', pins={out='l'}}]",
+			"b.toml:5:86: b.out drives a line that a.out drives already: two outputs on one line must both be open-drain"},
+		{"bus number used twice", "name = 'x'\n[[i2c]]\nname = 'a'\nnumber = 1\n[[i2c]]\nname = 'b'\nnumber = 1", "b.toml:7:1: the bus number 1 is taken, in line 4"},
+		{"device used twice", "name = 'x'\n[[serial]]\nname = 'a'\ndevice = '/dev/ttyS1'\n[[serial]]\nname = 'b'\ndevice = '/dev/ttyS1'", "b.toml:7:1: the device /dev/ttyS1 is taken, in line 4"},
+		{"bad addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\nmac = '01:00:00:00:00:01'\naddress = '10.0.0.300/24'",
+			"b.toml:4:1: mac 01:00:00:00:00:01 is a group address: the first byte must be even\nb.toml:5:1: address is \"10.0.0.300/24\", and must be an IP address with its prefix length, such as \"10.0.0.1/24\""},
+		{"several at once, in order", "zame = 'x'\ncpus = 0\n[[serial]]\nbaud = 1",
+			"b.toml: the board has no name: say name = \"NAME\"\nb.toml:1:1: unknown key \"zame\": did you mean \"name\"?\nb.toml:2:1: cpus is 0, and must be 1 to 64, which is what a User Mode Linux kernel can have\nb.toml:3:3: a serial port without a name: say name = \"NAME\"\nb.toml:4:1: baud is 1, and must be 50 to 12000000"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := mistakes(t, write(t, "b.toml", tt.text))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestApplianceMistakes(t *testing.T) {
+	const board = `
+name = 'b'
+[[gpio]]
+name = 'g'
+lines = ['a', 'b', 'c']
+chip = [{name='button0', model='button', pins={out='c'}}]
+[[serial]]
+name = 'u'
+[[ethernet]]
+name = 'eth0'
+address = '10.0.0.1/24'
+`
+	const two = "name = 'x'\n[[board]]\nname = 'p'\nfile = 'b.toml'\n[[board]]\nname = 'q'\nfile = 'b.toml'\n"
+	tests := []struct{ name, text, want string }{
+		{"good", two, ""},
+		{"missing file", "name = 'x'\n[[board]]\nfile = 'gone.toml'", "a.toml:3:1: board file gone.toml: no such file or directory"},
+		{"itself", "name = 'x'\n[[board]]\nfile = 'a.toml'", "a.toml:3:1: a.toml is an appliance, and must be a board"},
+		{"same name twice", "name = 'x'\n[[board]]\nfile = 'b.toml'\n[[board]]\nfile = 'b.toml'", `a.toml:4:3: the name "b" is taken, in line 2`},
+		{"unknown board", two + "[[segment]]\nname = 'lan'\nports = ['r.eth0']", `a.toml:10:10: there is no board "r": did you mean "p"?`},
+		{"unknown port", two + "[[segment]]\nname = 'lan'\nports = ['p.eth1']", `a.toml:10:10: board p has no Ethernet port "eth1": did you mean "eth0"?`},
+		{"same address", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']", `a.toml:10:20: p.eth0 and q.eth0 on segment lan both have the address 10.0.0.1`},
+		{"one end", two + "[[serial]]\nname = 'l'\nports = ['p.u']", `a.toml:10:1: a serial link has two ends, and this one 1: say ports = ["a.uart", "b.uart"]`},
+		{"unknown line", two + "[[wire]]\nname = 'w'\nfrom = 'p.g.d'\nto = 'q.g.a'", `a.toml:10:1: board p: g has no line "d": did you mean "a"?`},
+		{"wire onto an output", two + "[[wire]]\nname = 'w'\nfrom = 'p.g.a'\nto = 'q.g.c'", "a.toml:11:1: q.g.c is driven by button0.out on its own board: two outputs on one line"},
+		{"two wires onto one line", two + "[[wire]]\nname = 'w'\nfrom = 'p.g.a'\nto = 'q.g.a'\n[[wire]]\nname = 'v'\nfrom = 'p.g.b'\nto = 'q.g.0'", "a.toml:15:1: q.g.0 is driven by another wire, in line 11: two outputs on one line"},
+		{"no such property", two + "[board.set]\n'button0.colour' = 1", "a.toml:9:1: set: button0.colour is no property or option of a part of b.toml: write part.property"},
+		{"bad duration", two + "[[segment]]\nname = 'l'\nports = []\nlatency = 'soon'", `a.toml:11:1: latency: "soon" is no length of time: write a number and ns, us, ms, s, m or h, such as "50us"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := mistakes(t, write(t, "a.toml", tt.text, "b.toml", board))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSchemasAreCurrent compares the schemas in the tree with the types that
+// they are made of.
+func TestSchemasAreCurrent(t *testing.T) {
+	for name, v := range map[string]any{"board": &boards.Board{}, "appliance": &boards.Appliance{}} {
+		want, err := boards.Schema(v, "Backplane "+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join("schema", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("boards/schema/%s.json is not current: 'make schemas' (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// FuzzLoad looks for files that crash the reader or the check.
+func FuzzLoad(f *testing.F) {
+	for _, file := range []string{"sensor.toml", "controller.toml", "../scenarios/thermal/appliance.toml"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Add("name='x'\n[[i2c]]\nname='i'\nchip=[{name='r', model='registers', address=8, registers={register=[{name='a', width=8}]}}]")
+	f.Fuzz(func(t *testing.T, text string) {
+		file := write(t, "f.toml", text)
+		if a, err := boards.Load(file, chips.All); (a == nil) == (err == nil) {
+			t.Errorf("an appliance and an error, or neither: %v, %v", a, err)
+		}
+	})
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"backplane/boards"
+	"backplane/guest/kernel"
+	"backplane/periph/chips"
+	"backplane/scenarios"
+	"backplane/simbus"
+
+	"github.com/spf13/cobra"
+)
+
+// runOptions are the flags of run and up.
+type runOptions struct {
+	clock  string
+	seed   uint64
+	out    string
+	source string
+	start  time.Time
+}
+
+func (o *runOptions) flags(cmd *cobra.Command, clock string) {
+	f := cmd.Flags()
+	f.StringVar(&o.clock, "clock", clock, "virtual (exact, repeatable, fast) or real")
+	f.Uint64Var(&o.seed, "seed", 0, "what all chance comes from in virtual time")
+	f.StringVar(&o.out, "out", "", "folder for consoles, events, captures, device trees and reports")
+	f.StringVar(&o.source, "source", "", "tarball with a kernel tree, instead of Debian's package")
+}
+
+// options turns the flags into what boards.Start takes.
+func (o *runOptions) options(stderr io.Writer, events ...func(*simbus.Event)) (boards.Options, error) {
+	if o.clock != "virtual" && o.clock != "real" {
+		return boards.Options{}, badInput(fmt.Errorf("--clock is %q, and must be virtual or real", o.clock))
+	}
+	init, err := firmware("init")
+	if err != nil {
+		return boards.Options{}, badMachine(err)
+	}
+	start := o.start
+	if start.IsZero() {
+		start = scenarios.DefaultStart
+	}
+	return boards.Options{Virtual: o.clock == "virtual", Seed: o.seed, Start: start, Out: o.out, Init: init,
+		Kernel: kernelFor(stderr, o.source), Events: events}, nil
+}
+
+// firmware finds a program that runs inside boards: `make` puts them beside
+// this one.
+func firmware(name string) (string, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	if exe, err = filepath.EvalSymlinks(exe); err != nil {
+		return "", err
+	}
+	dir := os.Getenv("BACKPLANE_FIRMWARE")
+	if dir == "" {
+		dir = filepath.Join(filepath.Dir(exe), "firmware")
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%w: 'make' builds it, BACKPLANE_FIRMWARE names another folder", err)
+	}
+	return path, nil
+}
+
+// kernelFor finds kernels, and builds them with progress on stderr.
+func kernelFor(stderr io.Writer, source string) func(context.Context, bool, []byte) (string, error) {
+	return func(ctx context.Context, virtual bool, extra []byte) (string, error) {
+		return buildKernel(ctx, stderr, &kernel.Builder{Flavour: kernel.For(virtual), Source: source, Extra: extra})
+	}
+}
+
+func newRun() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run FILE",
+		Short: "Run a scenario, a line for each step, and judge it",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := scenarios.Load(args[0])
+			if err != nil {
+				return badInput(err)
+			}
+			a, err := boards.Load(s.AppliancePath(), chips.All)
+			if err != nil {
+				return badInput(err)
+			}
+			if !cmd.Flags().Changed("seed") {
+				o.seed = s.Seed
+			}
+			if !cmd.Flags().Changed("clock") && s.Clock != "" {
+				o.clock = s.Clock
+			}
+			o.start = s.Start
+			return run(cmd, s, a, &o)
+		},
+	}
+	o.flags(cmd, "virtual")
+	return cmd
+}
+
+func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runOptions) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	rec, err := newRecorder(o.out)
+	if err != nil {
+		return badMachine(err)
+	}
+	defer rec.Close()
+	runner := scenarios.NewRunner(s)
+	runner.OnStep = func(r scenarios.StepResult) { printStep(out, r) }
+	opts, err := o.options(cmd.ErrOrStderr(), rec.event, runner.Event)
+	if err != nil {
+		return err
+	}
+	r, err := boards.Start(ctx, a, opts)
+	if err != nil {
+		return badMachine(err)
+	}
+	report := runner.Run(ctx, r)
+	report.Seed, report.Clock = o.seed, o.clock
+	end, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if !report.Interrupted {
+		r.ShutDown(end, 5*time.Second)
+	}
+	err = errors.Join(r.Close(), rec.Close())
+	if o.out != "" {
+		err = errors.Join(err, writeReports(o.out, report))
+	}
+	if err != nil {
+		return badMachine(err)
+	}
+	verdict := "PASSED"
+	if !report.Passed {
+		verdict = "FAILED"
+	}
+	fmt.Fprintf(out, "%s: %s, %.3f s of the appliance's time in %.3f s (%s clock, seed %d)\n",
+		verdict, report.Name, report.Simulated.Seconds(), report.Wall.Seconds(), o.clock, o.seed)
+	if !report.Passed {
+		return &statusError{status: exitFailed}
+	}
+	return nil
+}
+
+func printStep(out io.Writer, r scenarios.StepResult) {
+	mark := "ok  "
+	if !r.Passed {
+		mark = "FAIL"
+	}
+	fmt.Fprintf(out, "%12.6f  %s  %s\n", r.At.Sub(0).Seconds(), mark, r.Name)
+	if r.Message != "" {
+		fmt.Fprintf(out, "%s\n", r.Message)
+	}
+}
+
+func writeReports(dir string, r *scenarios.Report) error {
+	j, err := r.JSON()
+	if err != nil {
+		return err
+	}
+	x, err := r.JUnit()
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(filepath.Join(dir, "report.json"), j, 0o644), os.WriteFile(filepath.Join(dir, "junit.xml"), x, 0o644))
+}

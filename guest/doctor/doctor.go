@@ -1,0 +1,190 @@
+// Package doctor finds what a machine lacks to run boards, before anything boots.
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"backplane/guest/kernel"
+
+	"golang.org/x/sys/unix"
+)
+
+// Finding is one thing that was looked at.
+type Finding struct {
+	Name   string
+	OK     bool
+	Detail string // what was found
+	Fix    string // what to do about it, if it is not OK
+}
+
+// Check looks at everything.
+func Check() []Finding {
+	return []Finding{
+		result("user namespaces", "guests run in namespaces of their own", namespaces(),
+			"as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 (and kernel.apparmor_restrict_unprivileged_userns=0 where there is AppArmor)"),
+		result("folder for guest memory", os.TempDir(), Folder(os.TempDir()), "set TMPDIR to a folder with space, on a file system that is not mounted noexec"),
+		result("shared memory", "memfd_create works", memfd(), "a kernel with CONFIG_MEMFD_CREATE"),
+		kernels(),
+		result("tools that build a kernel", "all there", tools(), "run tools/packages, or as root: apt-get install gcc libc6-dev make flex bison bc xz-utils patch debian-archive-keyring"),
+	}
+}
+
+func result(name, detail string, err error, fix string) Finding {
+	if err != nil {
+		return Finding{Name: name, Detail: err.Error(), Fix: fix}
+	}
+	return Finding{Name: name, OK: true, Detail: detail}
+}
+
+// namespaces tries what guest.Start does.
+func namespaces() error {
+	cmd := exec.Command("/proc/self/exe", "help")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	return nil
+}
+
+func memfd() error {
+	fd, err := unix.MemfdCreate("doctor", unix.MFD_CLOEXEC)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err
+}
+
+func kernels() Finding {
+	f := Finding{Name: "guest kernels", OK: true}
+	for _, flavour := range []kernel.Flavour{kernel.Virtual, kernel.SMP} {
+		b := kernel.Builder{Flavour: flavour}
+		state := "built"
+		if _, ok, err := b.Lookup(); err != nil || !ok {
+			state, f.OK = "not built", false
+		}
+		f.Detail += fmt.Sprintf("%s %s; ", flavour, state)
+	}
+	f.Detail = strings.TrimSuffix(f.Detail, "; ")
+	if !f.OK {
+		f.Fix = "backplane kernel build --flavour all (the first run that needs one builds it as well)"
+	}
+	return f
+}
+
+func tools() error {
+	var missing []string
+	for _, t := range []string{"gcc", "make", "flex", "bison", "bc", "patch", "xz", "tar", "dpkg-deb"} {
+		if _, err := exec.LookPath(t); err != nil {
+			missing = append(missing, t)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("missing: %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// Folder checks that guest memory can be in a folder: a file that can be
+// written, and mapped executable, as User Mode Linux does with all of it.
+func Folder(dir string) error {
+	f, err := os.CreateTemp(dir, ".backplane-doctor-*")
+	if err != nil {
+		return fmt.Errorf("no file can be made in %s: %w", dir, err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	page := os.Getpagesize()
+	if _, err := f.Write(make([]byte, page)); err != nil {
+		return fmt.Errorf("no file can be written in %s: %w", dir, err)
+	}
+	m, err := unix.Mmap(int(f.Fd()), 0, page, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_SHARED)
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%s is mounted noexec, and guest memory there must be executable", dir)
+	}
+	if err != nil {
+		return fmt.Errorf("a file in %s cannot be mapped: %w", dir, err)
+	}
+	return unix.Munmap(m)
+}
+
+// Costs of a board on the host, in bytes: what the kernel and its processes
+// take, and the page array, a part of the board's memory that is always used.
+const (
+	boardCost     = 16 << 20
+	pageArrayPart = 64 // bytes a page of 4096, so 1/64
+)
+
+// Memory checks, before anything boots, that boards of those sizes can run
+// here. User Mode Linux would give a board that it cannot map less memory, in
+// silence. dir is where guest memory is.
+func Memory(dir string, boards []uint64) error {
+	need := uint64(0)
+	for _, size := range boards {
+		if err := mappable(dir, size); err != nil {
+			return err
+		}
+		need += boardCost + size/pageArrayPart
+	}
+	if free, ok := available(); ok && need > free {
+		return fmt.Errorf("%d boards need at least %d MiB of memory before they do anything, and this machine has %d MiB to spare",
+			len(boards), need>>20, free>>20)
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err == nil && st.Bavail*uint64(st.Bsize) < need {
+		return fmt.Errorf("%s has %d MiB of space left, and %d boards need at least %d MiB there: set TMPDIR to another place",
+			dir, st.Bavail*uint64(st.Bsize)>>20, len(boards), need>>20)
+	}
+	return nil
+}
+
+// mappable tries to map a sparse file of the board's size, as its kernel will.
+func mappable(dir string, size uint64) error {
+	f, err := os.CreateTemp(dir, ".backplane-memory-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if err := f.Truncate(int64(size)); err != nil {
+		return fmt.Errorf("a board of %d MiB is more than a file in %s can hold: %w", size>>20, filepath.Clean(dir), err)
+	}
+	addr, _, errno := unix.Syscall6(unix.SYS_MMAP, 0, uintptr(size), unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC,
+		unix.MAP_SHARED|unix.MAP_NORESERVE, f.Fd(), 0)
+	if errno != 0 {
+		return fmt.Errorf("a board of %d MiB is more than can be mapped here: %w", size>>20, errno)
+	}
+	unix.Syscall(unix.SYS_MUNMAP, addr, uintptr(size), 0)
+	return nil
+}
+
+// available is MemAvailable of the host.
+func available() (bytes uint64, ok bool) {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	return parseAvailable(string(b))
+}
+
+func parseAvailable(meminfo string) (bytes uint64, ok bool) {
+	for _, line := range strings.Split(meminfo, "\n") {
+		if rest, found := strings.CutPrefix(line, "MemAvailable:"); found {
+			kb, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kb << 10, err == nil
+		}
+	}
+	return 0, false
+}
