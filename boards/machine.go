@@ -127,7 +127,7 @@ func (m *Machine) addGPIO() {
 			}
 			w := c.Line(j)
 			w.OnChange = func(l simbus.Level) {
-				m.emit(g.Name, simbus.KindGPIO, simbus.Text("line", line), simbus.Int("level", level(l)))
+				m.emit(g.Name, simbus.KindGPIO, simbus.Text("line", line), simbus.Int("number", j), simbus.Int("level", level(l)))
 			}
 			w.OnConflict = func(high, low *simbus.Pin) {
 				m.emit(g.Name, simbus.KindDevice, simbus.Text("error",

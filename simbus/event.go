@@ -41,7 +41,7 @@ func (a Attr) Value() string {
 
 // Kinds of events. The attributes of each, in order, stand behind it.
 const (
-	KindGPIO     = "gpio"      // a line changed its level: line, level (0 or 1)
+	KindGPIO     = "gpio"      // a line changed its level: line, number, level (0 or 1)
 	KindI2C      = "i2c"       // a transaction ended: addr (0x48), messages ("W 00 R 19 00"), result (ok, nack)
 	KindUARTTx   = "uart.tx"   // the guest sent bytes: data
 	KindUARTRx   = "uart.rx"   // the guest was sent bytes: data

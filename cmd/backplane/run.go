@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"backplane/boards"
@@ -116,9 +118,8 @@ func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runO
 		return badMachine(err)
 	}
 	defer rec.Close()
-	runner := scenarios.NewRunner(s)
-	runner.OnStep = func(r scenarios.StepResult) { printStep(out, r) }
-	opts, err := o.options(cmd.ErrOrStderr(), rec.event, runner.Event)
+	var seen scenarios.Recorder
+	opts, err := o.options(cmd.ErrOrStderr(), rec.event, seen.Event)
 	if err != nil {
 		return err
 	}
@@ -126,11 +127,13 @@ func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runO
 	if err != nil {
 		return badMachine(err)
 	}
-	report := runner.Run(ctx, r)
+	begin := time.Now()
+	report := scenarios.Run(ctx, r, s, scenarios.Options{Recorder: &seen, OnStep: func(r scenarios.StepResult) { printStep(out, r) }})
 	report.Seed, report.Clock = o.seed, o.clock
+	wall := time.Since(begin)
 	end, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if !report.Interrupted {
+	if ctx.Err() == nil {
 		r.ShutDown(end, 5*time.Second)
 	}
 	err = errors.Join(r.Close(), rec.Close())
@@ -140,13 +143,9 @@ func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runO
 	if err != nil {
 		return badMachine(err)
 	}
-	verdict := "PASSED"
-	if !report.Passed {
-		verdict = "FAILED"
-	}
 	fmt.Fprintf(out, "%s: %s, %.3f s of the appliance's time in %.3f s (%s clock, seed %d)\n",
-		verdict, report.Name, report.Simulated.Seconds(), report.Wall.Seconds(), o.clock, o.seed)
-	if !report.Passed {
+		strings.ToUpper(report.Result), report.Scenario, report.End.Sub(report.Start).Seconds(), wall.Seconds(), o.clock, o.seed)
+	if !report.Passed() {
 		return &statusError{status: exitFailed}
 	}
 	return nil
@@ -154,23 +153,19 @@ func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runO
 
 func printStep(out io.Writer, r scenarios.StepResult) {
 	mark := "ok  "
-	if !r.Passed {
+	if r.Result != scenarios.Passed {
 		mark = "FAIL"
 	}
-	fmt.Fprintf(out, "%12.6f  %s  %s\n", r.At.Sub(0).Seconds(), mark, r.Name)
-	if r.Message != "" {
-		fmt.Fprintf(out, "%s\n", r.Message)
+	fmt.Fprintf(out, "%12.6f  %s  %s\n", r.End.Sub(0).Seconds(), mark, r.Name)
+	if r.Failure != nil {
+		fmt.Fprintln(out, r.Failure)
 	}
 }
 
 func writeReports(dir string, r *scenarios.Report) error {
-	j, err := r.JSON()
-	if err != nil {
+	var j, x bytes.Buffer
+	if err := errors.Join(r.WriteJSON(&j), r.WriteJUnit(&x)); err != nil {
 		return err
 	}
-	x, err := r.JUnit()
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.WriteFile(filepath.Join(dir, "report.json"), j, 0o644), os.WriteFile(filepath.Join(dir, "junit.xml"), x, 0o644))
+	return errors.Join(os.WriteFile(filepath.Join(dir, "report.json"), j.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, "junit.xml"), x.Bytes(), 0o644))
 }

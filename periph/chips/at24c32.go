@@ -1,0 +1,167 @@
+package chips
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"backplane/periph"
+	"backplane/periph/i2c"
+	"backplane/simbus"
+)
+
+// at24c32 is the EEPROM of Microchip DS20006109, whose write cycle is 5 ms at
+// most and whose WP protects the whole array. While it writes it does not
+// acknowledge, which is how drivers wait for it.
+var at24c32 = &periph.Model{
+	Name:      "at24c32",
+	Title:     "Microchip (Atmel) AT24C32 4 KiB EEPROM",
+	Source:    "Microchip DS20006109A (AT24C32E), 2018",
+	Bus:       periph.OnI2C,
+	Addresses: addresses(0x50, 0x57),
+	Pins:      []periph.PinSpec{{Name: "wp", Doc: "WP: writes change nothing while it is high"}},
+	Properties: []periph.Spec{
+		{Name: "write_protect", Kind: periph.Switch, Doc: "writes change nothing, as if WP were high"},
+		{Name: "writes", Kind: periph.Whole, ReadOnly: true, Doc: "write cycles since power-on"},
+	},
+	Options: []periph.Spec{
+		{Name: "file", Kind: periph.Text, Doc: "file of 4096 bytes that keeps the contents, made if missing; without it they are lost"},
+	},
+	Node: func(*periph.Options) periph.Node {
+		return periph.Node{Name: "eeprom", Compatible: []string{"atmel,24c32"},
+			Properties: []periph.NodeProperty{{Name: "pagesize", Value: uint32(at24c32Page)}}}
+	},
+	Kernel: []string{"CONFIG_EEPROM_AT24"},
+	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
+		c := &at24c32Chip{env: env, wp: env.Pin("wp"), protected: o.Get("write_protect").Bool()}
+		copy(c.data[:], bytes.Repeat([]byte{0xff}, at24c32Size))
+		if name := o.Get("file").Text(); name != "" {
+			c.file = env.Path(name)
+			return c, c.load()
+		}
+		return c, nil
+	},
+}
+
+// Sizes and the longest write cycle (DS20006109A page 1).
+const (
+	at24c32Size  = 4096
+	at24c32Page  = 32
+	at24c32Cycle = 5 * time.Millisecond
+)
+
+type at24c32Chip struct {
+	env       *periph.Env
+	wp        *simbus.Pin
+	file      string
+	data      [at24c32Size]byte
+	address   uint16
+	protected bool
+	writes    int
+	busy      *simbus.Timer // the write cycle under way
+	unsaved   error         // why the file could not be written
+}
+
+func (c *at24c32Chip) load() error {
+	b, err := os.ReadFile(c.file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return c.save()
+	case err != nil:
+		return err
+	case len(b) != at24c32Size:
+		return fmt.Errorf("%s has %d bytes, and must have %d", c.file, len(b), at24c32Size)
+	}
+	copy(c.data[:], b)
+	return nil
+}
+
+// save replaces the file as a whole: it never holds half a write.
+func (c *at24c32Chip) save() error {
+	if c.file == "" {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(c.file), "."+filepath.Base(c.file)+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(c.data[:])
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), c.file)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// Transfer answers as the part does: a write of two bytes sets the address, more
+// are data for its page; reads go on from the address.
+func (c *at24c32Chip) Transfer(msgs []i2c.Msg) error {
+	if c.busy != nil {
+		return i2c.ErrNoAck
+	}
+	for n, m := range msgs {
+		switch {
+		case m.Read:
+			for i := range m.Data {
+				m.Data[i] = c.data[c.address]
+				c.address = (c.address + 1) % at24c32Size
+			}
+		case len(m.Data) >= 2:
+			c.address = (uint16(m.Data[0])<<8 | uint16(m.Data[1])) % at24c32Size
+			if n == len(msgs)-1 { // only a STOP begins the write cycle
+				c.write(m.Data[2:])
+			}
+		case len(m.Data) == 1:
+			c.address = uint16(m.Data[0]) << 8 % at24c32Size
+		}
+	}
+	return nil
+}
+
+// write writes within a page, rolling over at its end, and begins the write cycle.
+func (c *at24c32Chip) write(data []byte) {
+	if len(data) == 0 || c.protected || c.wp.Level() == simbus.High {
+		return
+	}
+	page := c.address &^ (at24c32Page - 1)
+	for _, b := range data {
+		c.data[c.address] = b
+		c.address = page | (c.address+1)%at24c32Page
+	}
+	c.writes++
+	c.env.Changed("writes", c.Get("writes"))
+	c.busy = simbus.After(c.env.Clock, at24c32Cycle, func() {
+		c.busy = nil
+		c.unsaved = c.save()
+	})
+}
+
+func (c *at24c32Chip) Get(property string) periph.Value {
+	if property == "writes" {
+		return periph.Num(float64(c.writes))
+	}
+	return periph.On(c.protected)
+}
+
+func (c *at24c32Chip) Set(_ string, v periph.Value) error {
+	c.protected = v.Bool()
+	return nil
+}
+
+// Close saves a write that is under way, as the part has taken it, and tries
+// again what could not be saved before.
+func (c *at24c32Chip) Close() error {
+	if c.busy.Stop() || c.unsaved != nil {
+		c.unsaved = c.save()
+	}
+	return c.unsaved
+}

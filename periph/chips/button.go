@@ -1,0 +1,148 @@
+package chips
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"backplane/periph"
+	"backplane/simbus"
+)
+
+// button is a push-button. Active low, it closes its line to ground against a
+// pull-up; active high, to the supply against a pull-down. It has no
+// device-tree node: a program in the guest watches the line through the GPIO
+// character device.
+var button = &periph.Model{
+	Name:   "button",
+	Title:  "push-button",
+	Source: "none: contacts that bounce for a given time",
+	Bus:    periph.OnGPIO,
+	Pins:   []periph.PinSpec{{Name: "out", Output: true, Required: true, Doc: "the line that it closes"}},
+	Properties: []periph.Spec{
+		{Name: "pressed", Kind: periph.Switch, Doc: "whether it is held down"},
+		{Name: "press", Kind: periph.Action, Unit: "ms", Default: periph.Str("100"), Doc: "press it and release it after that many milliseconds"},
+	},
+	Options: []periph.Spec{
+		{Name: "active_low", Kind: periph.Switch, Default: periph.On(true), Doc: "pressed makes the line low"},
+		{Name: "bounce", Kind: periph.Number, Unit: "ms", Min: 0, Max: buttonMaxBounce, Doc: "how long the contacts bounce"},
+	},
+	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
+		c := &buttonChip{
+			env:     env,
+			out:     env.Pin("out"),
+			bounce:  milliseconds(o.Get("bounce").Float()),
+			open:    simbus.PullDown,
+			closed:  simbus.DriveHigh,
+			pressed: o.Get("pressed").Bool(),
+		}
+		if o.Get("active_low").Bool() {
+			c.open, c.closed = simbus.PullUp, simbus.DriveLow
+		}
+		c.contact(c.pressed) // settled at power-on
+		return c, nil
+	},
+}
+
+const (
+	buttonMaxBounce = 50    // ms
+	buttonMaxPress  = 3.6e6 // ms: an hour
+	// buttonBounces is the most often that the contacts open again, of which
+	// there is no standard: what most switches stay below.
+	buttonBounces = 4
+)
+
+type buttonChip struct {
+	env          *periph.Env
+	out          *simbus.Pin
+	bounce       time.Duration
+	open, closed simbus.Drive
+	pressed      bool
+	edges        []*simbus.Timer // of the bounce under way
+	release      *simbus.Timer   // of the press under way
+}
+
+func (c *buttonChip) contact(closed bool) {
+	if closed {
+		c.out.Drive(c.closed)
+	} else {
+		c.out.Drive(c.open)
+	}
+}
+
+// move presses or releases the button: the contact moves at once, and again an
+// even number of times within the bounce.
+func (c *buttonChip) move(pressed bool) {
+	if pressed == c.pressed {
+		return
+	}
+	c.stop()
+	c.pressed = pressed
+	c.contact(pressed)
+	if c.bounce == 0 {
+		return
+	}
+	times := make([]time.Duration, 2*(1+c.env.Rand.IntN(buttonBounces)))
+	for i := range times {
+		times[i] = 1 + time.Duration(c.env.Rand.Int64N(int64(c.bounce)))
+	}
+	slices.Sort(times)
+	for i, after := range times {
+		closed := (i%2 == 0) != pressed
+		c.edges = append(c.edges, simbus.After(c.env.Clock, after, func() { c.contact(closed) }))
+	}
+}
+
+// stop ends the bounce under way.
+func (c *buttonChip) stop() {
+	for _, t := range c.edges {
+		t.Stop()
+	}
+	c.edges = c.edges[:0]
+}
+
+func (c *buttonChip) press(duration time.Duration) {
+	if !c.pressed {
+		c.move(true)
+		c.env.Changed("pressed", periph.On(true))
+	}
+	c.release = simbus.After(c.env.Clock, duration, func() {
+		c.move(false)
+		c.env.Changed("pressed", periph.On(false))
+	})
+}
+
+func (c *buttonChip) Get(property string) periph.Value {
+	if property == "pressed" {
+		return periph.On(c.pressed)
+	}
+	return periph.Value{}
+}
+
+// Set holds the button down or lets it go, or presses it for a time; either
+// ends a press that is under way.
+func (c *buttonChip) Set(property string, v periph.Value) error {
+	if property == "pressed" {
+		c.release.Stop()
+		c.move(v.Bool())
+		return nil
+	}
+	text := v.Text()
+	if text == "" {
+		text = "100"
+	}
+	ms, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(ms > 0 && ms <= buttonMaxPress) {
+		return fmt.Errorf("press for %q: want a number of milliseconds, more than 0 and at most %d", text, int(buttonMaxPress))
+	}
+	c.release.Stop()
+	c.press(milliseconds(ms))
+	return nil
+}
+
+func (c *buttonChip) Close() error {
+	c.release.Stop()
+	c.stop()
+	return nil
+}

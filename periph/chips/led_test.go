@@ -1,0 +1,48 @@
+package chips
+
+import (
+	"testing"
+
+	"backplane/periph"
+	"backplane/simbus"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLED(t *testing.T) {
+	tests := []struct {
+		name      string
+		activeLow bool
+		drive     []simbus.Level
+		want      []string
+	}{
+		{"nothing drives it", false, nil, nil},
+		{"active low and nothing drives it", true, nil, nil},
+		{"on and off", false, []simbus.Level{simbus.High, simbus.Low}, []string{"lit=on", "lit=off"}},
+		{"active low", true, []simbus.Level{simbus.High, simbus.Low, simbus.High}, []string{"lit=on", "lit=off"}},
+		{"the same level again", false, []simbus.Level{simbus.High, simbus.High}, []string{"lit=on"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := powerOn(t, led, map[string]periph.Value{"active_low": periph.On(tt.activeLow)})
+			if b.chip.Get("lit").Bool() {
+				t.Error("it is lit at power-on")
+			}
+			for _, l := range tt.drive {
+				b.drive("in", l)
+			}
+			if diff := cmp.Diff(tt.want, b.changed); diff != "" {
+				t.Errorf("changes (-want +got):\n%s", diff)
+			}
+			if lit := len(tt.want) > 0 && tt.want[len(tt.want)-1] == "lit=on"; b.chip.Get("lit").Bool() != lit {
+				t.Errorf("lit is %v, want %v", !lit, lit)
+			}
+		})
+	}
+}
+
+func TestLEDCannotBeSet(t *testing.T) {
+	if err := powerOn(t, led, nil).chip.Set("lit", periph.On(true)); err == nil {
+		t.Error("lit could be set")
+	}
+}

@@ -1,0 +1,140 @@
+package chips
+
+import (
+	"fmt"
+
+	"backplane/periph"
+	"backplane/periph/i2c"
+	"backplane/simbus"
+)
+
+// pcf8574 is the I/O expander of NXP PCF8574/74A. Its pins are
+// quasi-bidirectional: low is driven, high is a weak pull-up that the outside
+// can overrule.
+var pcf8574 = &periph.Model{
+	Name:       "pcf8574",
+	Title:      "NXP PCF8574 8-bit I/O expander",
+	Source:     "NXP PCF8574/74A revision 5, May 2013",
+	Bus:        periph.OnI2C,
+	Addresses:  addresses(0x20, 0x27),
+	Pins:       append(pcf8574Pins(), periph.PinSpec{Name: "int", Output: true, OpenDrain: true, Doc: "INT: an input has changed; needs a pull-up, which it brings itself here"}),
+	Properties: append(pcf8574Properties(), periph.Spec{Name: "output", Kind: periph.Whole, Min: 0, Max: 255, ReadOnly: true, Default: periph.Num(255), Doc: "the byte that was last written"}),
+	Node: func(*periph.Options) periph.Node {
+		return periph.Node{Name: "gpio-expander", Compatible: []string{"nxp,pcf8574"}, Interrupt: "int", InterruptType: 2, // falling edge
+			Properties: []periph.NodeProperty{{Name: "gpio-controller", Value: true}, {Name: "#gpio-cells", Value: uint32(2)}}}
+	},
+	Kernel: []string{"CONFIG_GPIO_PCF857X"},
+	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
+		c := &pcf8574Chip{env: env, latch: 0xff, seen: 0xff, int: pulledUp(env.Pin("int"))}
+		for i := range c.pins {
+			c.pins[i] = env.Pin(pcf8574Pin(i))
+			c.released[i] = o.Get(pcf8574Pin(i)).Bool()
+			c.drive(i)
+		}
+		for _, p := range c.pins {
+			p.Watch(func(simbus.Level) { c.sense() })
+		}
+		c.sense() // a pin that is low at power-on is a change
+		return c, nil
+	},
+}
+
+func pcf8574Pin(i int) string { return fmt.Sprintf("p%d", i) }
+
+func pcf8574Pins() (pins []periph.PinSpec) {
+	for i := range 8 {
+		pins = append(pins, periph.PinSpec{Name: pcf8574Pin(i), Output: true, OpenDrain: true, Doc: fmt.Sprintf("P%d", i)})
+	}
+	return pins
+}
+
+func pcf8574Properties() (specs []periph.Spec) {
+	for i := range 8 {
+		specs = append(specs, periph.Spec{Name: pcf8574Pin(i), Kind: periph.Switch, Default: periph.On(true),
+			Doc: fmt.Sprintf("level of P%d; off: the outside pulls it low", i)})
+	}
+	return specs
+}
+
+type pcf8574Chip struct {
+	env      *periph.Env
+	pins     [8]*simbus.Pin
+	released [8]bool // by the outside
+	latch    uint8
+	seen     uint8 // levels at the last read or write: INT tells of a difference
+	writing  bool  // the write pulse, which holds INT off
+	int      *simbus.Pin
+}
+
+func (c *pcf8574Chip) drive(i int) {
+	if c.latch>>i&1 == 0 || !c.released[i] {
+		c.pins[i].Drive(simbus.DriveLow)
+	} else {
+		c.pins[i].Drive(simbus.PullUp)
+	}
+}
+
+// read is the levels of all pins.
+func (c *pcf8574Chip) read() (v uint8) {
+	for i, p := range c.pins {
+		if p.Level() {
+			v |= 1 << i
+		}
+	}
+	return v
+}
+
+// sense tells of an input that has changed since it was last read.
+func (c *pcf8574Chip) sense() {
+	if !c.writing && (c.read()^c.seen)&c.latch != 0 {
+		c.int.Drive(simbus.DriveLow)
+	} else {
+		c.int.Drive(simbus.Float)
+	}
+}
+
+// Transfer writes bytes to the pins or reads their levels, one after another.
+func (c *pcf8574Chip) Transfer(msgs []i2c.Msg) error {
+	for _, m := range msgs {
+		for i := range m.Data {
+			if m.Read {
+				c.seen = c.read()
+				m.Data[i] = c.seen
+			} else {
+				c.write(m.Data[i])
+			}
+			c.sense()
+		}
+	}
+	return nil
+}
+
+func (c *pcf8574Chip) write(v uint8) {
+	if v != c.latch {
+		c.env.Changed("output", periph.Num(float64(v)))
+	}
+	c.latch, c.writing = v, true
+	for i, p := range c.pins {
+		before := p.Level()
+		if c.drive(i); p.Level() != before {
+			c.env.Changed(pcf8574Pin(i), periph.On(bool(p.Level())))
+		}
+	}
+	c.seen, c.writing = c.read(), false
+}
+
+func (c *pcf8574Chip) Get(property string) periph.Value {
+	if property == "output" {
+		return periph.Num(float64(c.latch))
+	}
+	return periph.On(bool(c.pins[property[1]-'0'].Level()))
+}
+
+func (c *pcf8574Chip) Set(property string, v periph.Value) error {
+	i := int(property[1] - '0')
+	c.released[i] = v.Bool()
+	c.drive(i)
+	return nil
+}
+
+func (c *pcf8574Chip) Close() error { return nil }

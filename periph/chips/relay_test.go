@@ -1,0 +1,55 @@
+package chips
+
+import (
+	"testing"
+	"time"
+
+	"backplane/periph"
+	"backplane/simbus"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRelay(t *testing.T) {
+	type step struct {
+		level simbus.Level
+		hold  time.Duration
+	}
+	const ms = time.Millisecond
+	tests := []struct {
+		name   string
+		values map[string]periph.Value
+		steps  []step
+		want   []string
+	}{
+		{"at rest", nil, []step{{simbus.Low, time.Second}}, nil},
+		{"before the operate time", nil, []step{{simbus.High, 5*ms - 1}}, nil},
+		{"closes", nil, []step{{simbus.High, 5*ms + 1}}, []string{"closed=on", "switched=1"}},
+		{"closes and opens", nil, []step{{simbus.High, 10 * ms}, {simbus.Low, 10 * ms}},
+			[]string{"closed=on", "switched=1", "closed=off", "switched=2"}},
+		{"a pulse is too short", nil, []step{{simbus.High, 4 * ms}, {simbus.Low, 10 * ms}}, nil},
+		{"a gap is too short", nil, []step{{simbus.High, 10 * ms}, {simbus.Low, 4 * ms}, {simbus.High, 10 * ms}},
+			[]string{"closed=on", "switched=1"}},
+		{"active low at rest", map[string]periph.Value{"active_low": periph.On(true)}, []step{{simbus.High, time.Second}}, nil},
+		{"active low", map[string]periph.Value{"active_low": periph.On(true)}, []step{{simbus.Low, 5*ms + 1}}, []string{"closed=on", "switched=1"}},
+		{"slower", map[string]periph.Value{"delay": periph.Num(20)}, []step{{simbus.High, 19 * ms}}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := powerOn(t, relay, tt.values)
+			for _, s := range tt.steps {
+				b.drive("in", s.level)
+				b.wait(s.hold)
+			}
+			if diff := cmp.Diff(tt.want, b.changed); diff != "" {
+				t.Errorf("changes (-want +got):\n%s", diff)
+			}
+			if got, want := b.chip.Get("switched").Int(), len(tt.want)/2; got != want {
+				t.Errorf("switched is %d, want %d", got, want)
+			}
+			if got, want := b.chip.Get("closed").Bool(), len(tt.want)/2%2 == 1; got != want {
+				t.Errorf("closed is %v, want %v", got, want)
+			}
+		})
+	}
+}

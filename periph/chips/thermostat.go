@@ -1,0 +1,145 @@
+package chips
+
+import (
+	"time"
+
+	"backplane/periph"
+	"backplane/periph/i2c"
+	"backplane/simbus"
+)
+
+// thermostat is what temperature sensors of the LM75 family have in common: an
+// output that compares the temperature with two limits, after as many
+// conversions in a row as the fault queue asks for.
+type thermostat struct {
+	clock simbus.Clock
+	out   *simbus.Pin
+
+	high, low  float64 // °C
+	inclusive  bool    // at the upper limit itself counts as too hot
+	interrupt  bool    // mode: each crossing is told once, until a register is read
+	activeHigh bool
+	faults     int           // conversions in a row
+	period     time.Duration // of conversions
+	stopped    bool          // in shutdown
+
+	temperature float64 // as last converted, and as the register shows it
+	hot         bool    // which limit is looked at: the lower one once the upper was crossed
+	active      bool    // the output
+	count       int     // conversions in a row so far
+	next        *simbus.Timer
+}
+
+// sample shows a new temperature, or heeds new settings, unless the part is
+// shut down. Changes are converted at once, but do not hurry the fault queue.
+func (t *thermostat) sample(temperature float64) {
+	if !t.stopped {
+		t.convert(temperature)
+	}
+	t.drive()
+}
+
+// oneShot is a single conversion in shutdown. The next one goes on counting.
+func (t *thermostat) oneShot(temperature float64) {
+	t.convert(temperature)
+	t.next.Stop()
+	t.next = nil
+	t.drive()
+}
+
+func (t *thermostat) convert(temperature float64) {
+	t.temperature = temperature
+	if !t.crossed() {
+		t.next.Stop()
+		t.next, t.count = nil, 0
+	} else if t.next == nil {
+		t.fault()
+	}
+}
+
+// fault counts a conversion across the limit. Only while one is being counted
+// do conversions have to happen in time.
+func (t *thermostat) fault() {
+	if t.count++; t.count < t.faults {
+		t.next = simbus.After(t.clock, t.period, func() { t.next = nil; t.fault(); t.drive() })
+		return
+	}
+	t.count = 0
+	t.hot = !t.hot
+	t.active = t.hot || t.interrupt
+}
+
+func (t *thermostat) crossed() bool {
+	if t.hot {
+		return t.temperature < t.low
+	}
+	return t.temperature > t.high || t.inclusive && t.temperature == t.high
+}
+
+// read tells that a register was read, which ends an interrupt.
+func (t *thermostat) read() {
+	if t.interrupt && t.active {
+		t.active = false
+		t.drive()
+	}
+}
+
+// drive makes the pin what the output is: a comparator follows the limits.
+func (t *thermostat) drive() {
+	if !t.interrupt {
+		t.active = t.hot
+	}
+	if t.active == t.activeHigh {
+		t.out.Drive(simbus.Float) // open drain: the board's pull-up makes it high
+	} else {
+		t.out.Drive(simbus.DriveLow)
+	}
+}
+
+// shutdown stops and starts conversions. Stopping ends an interrupt.
+func (t *thermostat) shutdown(on bool) {
+	if on && !t.stopped {
+		t.next.Stop()
+		t.next = nil
+		t.active = t.active && !t.interrupt
+	}
+	t.stopped = on
+}
+
+// pointed is the I2C side of a part whose first written byte points to a
+// register, which stays pointed to.
+type pointed struct {
+	pointer uint8
+	read    func(register uint8) []byte
+	write   func(register uint8, data []byte)
+}
+
+// Transfer carries out one transaction. Reading on after a register's end
+// repeats it.
+func (p *pointed) Transfer(msgs []i2c.Msg) error {
+	for _, m := range msgs {
+		if m.Read {
+			b := p.read(p.pointer)
+			for i := range m.Data {
+				m.Data[i] = b[i%len(b)]
+			}
+			continue
+		}
+		if len(m.Data) > 0 {
+			p.pointer = m.Data[0]
+		}
+		if len(m.Data) > 1 {
+			p.write(p.pointer, m.Data[1:])
+		}
+	}
+	return nil
+}
+
+var temperatureDoc = periph.Spec{Name: "temperature", Kind: periph.Number, Unit: "°C", Doc: "temperature of the part"}
+
+// temperatureSpec is the property of a sensor with that range.
+func temperatureSpec(low, high float64) periph.Spec {
+	s := temperatureDoc
+	s.Min, s.Max, s.Default = low, high, periph.Num(25)
+	return s
+}

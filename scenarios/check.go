@@ -1,0 +1,225 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"regexp/syntax"
+	"sort"
+	"strings"
+
+	"backplane/boards"
+	"backplane/boards/tomlfile"
+)
+
+// checker finds what is wrong with a scenario, without an appliance.
+type checker struct {
+	doc      *tomlfile.Doc
+	captured map[string]bool // by the steps before
+	found    []string        // by this one
+}
+
+func (c *checker) scenario(s *Scenario) {
+	if s.Appliance == "" {
+		c.doc.Add("appliance", `the scenario has no appliance: say appliance = "APPLIANCE.toml"`)
+	}
+	if s.Clock != "" && s.Clock != Virtual && s.Clock != Real {
+		c.doc.Add("clock", "clock is %q, and must be %q or %q", s.Clock, Virtual, Real)
+	}
+	if len(s.Step) == 0 && !c.doc.Has("step") {
+		c.doc.Add("step", "the scenario has no steps: write a [[step]] for each")
+	}
+	var last boards.Duration
+	for i := range s.Step {
+		path, st := fmt.Sprintf("step[%d]", i), &s.Step[i]
+		c.step(path, st)
+		for _, name := range c.found {
+			c.captured[name] = true
+		}
+		c.found = nil
+		if st.At == nil {
+			continue
+		}
+		if *st.At < last {
+			c.doc.Add(path+".at", "the step before is at a later time: steps stand in the order of their times")
+		}
+		last = *st.At
+	}
+}
+
+// actions are the keys of which a step has at most one.
+var actions = []string{"set", "press", "send", "exec", "cut", "restore", "power_on", "power_off", "pull_plug"}
+
+// having returns those of the keys that the table at path has.
+func (c *checker) having(path string, keys []string) (found []string) {
+	for _, k := range keys {
+		if c.doc.Has(path + "." + k) {
+			found = append(found, k)
+		}
+	}
+	return found
+}
+
+func (c *checker) step(path string, st *Step) {
+	acts := c.having(path, actions)
+	switch {
+	case len(acts) == 0 && !c.doc.Has(path+".expect") && !c.doc.Has(path+".wait") && !c.doc.Has(path+".at"):
+		c.doc.Add(path, "a step that does nothing: give it an action (%s), expect or wait", strings.Join(actions, ", "))
+	case len(acts) > 1:
+		c.doc.Add(path+"."+acts[1], "%s in a step that has %s already: make a step of each", acts[1], acts[0])
+	}
+	if st.At != nil && st.Wait > 0 {
+		c.doc.Add(path+".wait", "wait in a step that has at: say one of them")
+	}
+	if c.doc.Has(path+".hold") && st.Press == "" {
+		c.doc.Add(path+".hold", "hold goes with press")
+	}
+	c.settings(path+".set", "", st.Set)
+	c.place(path+".press", st.Press, 2, "board.part")
+	for key, name := range map[string]string{"power_on": st.PowerOn, "power_off": st.PowerOff, "pull_plug": st.PullPlug} {
+		c.place(path+"."+key, name, 1, "board")
+	}
+	for key, name := range map[string]string{"cut": st.Cut, "restore": st.Restore} {
+		c.link(path+"."+key, name)
+	}
+	if s := st.Send; s != nil {
+		c.needed(path+".send", "to", "text")
+		c.console(path+".send.to", s.To)
+		c.text(path+".send.text", s.Text)
+	}
+	if st.Exec != nil {
+		c.exec(path+".exec", st.Exec)
+	}
+	if st.Expect != nil {
+		c.expect(path+".expect", st.Expect)
+	}
+}
+
+// settings checks the values of set, which may stand in tables in tables.
+func (c *checker) settings(path, prefix string, set map[string]any) {
+	if prefix == "" && len(set) == 0 && c.doc.Has(path) {
+		c.doc.Add(path, "set sets nothing: say set = { \"board.part.property\" = VALUE }")
+	}
+	for _, k := range sorted(set) {
+		v, at, name := set[k], path+"."+k, prefix+k
+		if table, ok := v.(map[string]any); ok {
+			c.settings(at, name+".", table)
+			continue
+		}
+		c.place(at, name, 3, "board.part.property")
+		if text, ok := v.(string); ok {
+			c.text(at, text)
+		} else if _, ok := format(v); !ok {
+			c.doc.Add(at, "%s must be set to a number, text in quotes, or true or false", name)
+		}
+	}
+}
+
+func (c *checker) exec(path string, e *Exec) {
+	c.needed(path, "board", "command")
+	c.place(path+".board", e.Board, 1, "board")
+	if c.doc.Has(path+".command") && (len(e.Command) == 0 || e.Command[0] == "") {
+		c.doc.Add(path+".command", "command must be a program and its arguments, such as [\"ls\", \"-l\"]")
+	}
+	for i, arg := range e.Command {
+		c.text(fmt.Sprintf("%s.command[%d]", path, i), arg)
+	}
+	c.text(path+".stdin", e.Stdin)
+	if e.Status < 0 || e.Status > 255 {
+		c.doc.Add(path+".status", "status is %d, and must be 0 to 255", e.Status)
+	}
+	if c.doc.Has(path+".timeout") && e.Timeout == 0 {
+		c.doc.Add(path+".timeout", "timeout must be longer than nothing")
+	}
+	c.capture(c.regexp(path+".output", e.Output)...)
+}
+
+// needed says which keys a table lacks.
+func (c *checker) needed(path string, keys ...string) {
+	for _, k := range keys {
+		if !c.doc.Has(path + "." + k) {
+			c.doc.Add(path, "%s needs %s", path[strings.LastIndexByte(path, '.')+1:], k)
+		}
+	}
+}
+
+// place checks the number of names in a path; form is what it should be like.
+func (c *checker) place(at, path string, names int, form string) {
+	if !c.doc.Has(at) {
+		return
+	}
+	c.text(at, path)
+	if len(variables(path)) > 0 {
+		return
+	}
+	parts := strings.Split(path, ".")
+	wrong := len(parts) != names
+	for _, p := range parts {
+		wrong = wrong || p == ""
+	}
+	if wrong {
+		c.doc.Add(at, "%q is not %s", path, form)
+	}
+}
+
+func (c *checker) link(at, name string) {
+	if !c.doc.Has(at) {
+		return
+	}
+	if link, port, ok := strings.Cut(name, ":"); link == "" || ok && !strings.Contains(port, ".") {
+		c.doc.Add(at, "%q is no link: write the name of a segment, a serial link or a wire, or segment:board.port", name)
+	}
+	c.text(at, name)
+}
+
+func (c *checker) console(at, name string) {
+	if strings.Contains(name, ".") {
+		c.place(at, name, 2, "board.uart, or board for its main console")
+	} else {
+		c.place(at, name, 1, "board.uart, or board for its main console")
+	}
+}
+
+// text checks that what a text takes from earlier steps is there.
+func (c *checker) text(at, text string) {
+	for _, name := range variables(text) {
+		if !c.captured[name] {
+			known := make([]string, 0, len(c.captured))
+			for k := range c.captured {
+				known = append(known, k)
+			}
+			c.doc.Add(at, "no step before this one captures ${%s}%s", name, tomlfile.Suggest(name, known))
+		}
+	}
+}
+
+func (c *checker) capture(names ...string) {
+	for _, n := range names {
+		if n != "" {
+			c.found = append(c.found, n)
+		}
+	}
+}
+
+// regexp checks a regular expression and returns the names of its groups.
+func (c *checker) regexp(at, expr string) (names []string) {
+	c.text(at, expr)
+	re, err := pattern(expr, nil)
+	if err != nil {
+		var why *syntax.Error
+		if errors.As(err, &why) {
+			err = fmt.Errorf("%s in %q", why.Code, why.Expr)
+		}
+		c.doc.Add(at, "no regular expression: %v; the syntax is that of Go's regexp and RE2", err)
+		return nil
+	}
+	return re.SubexpNames()
+}
+
+func sorted[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

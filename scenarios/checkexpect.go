@@ -1,0 +1,123 @@
+package scenarios
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// subjects are what an expectation can be about, with the keys that go with
+// each beside never and within.
+var subjects = []struct {
+	key  string
+	with []string
+}{
+	{"console", []string{"match", "count"}},
+	{"property", []string{"equals", "above", "below", "between", "capture"}},
+	{"line", []string{"level", "edge", "count"}},
+	{"frames", []string{"match", "from", "count"}},
+	{"event", []string{"where", "count"}},
+}
+
+var captureName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func (c *checker) expect(path string, e *Expect) {
+	subject := c.subject(path)
+	switch subject {
+	case "console":
+		c.console(path+".console", e.Console)
+		c.needed(path, "match")
+	case "property":
+		c.property(path, e)
+	case "line":
+		c.place(path+".line", e.Line, 3, "board.controller.line")
+		c.line(path, e)
+	case "frames":
+		c.place(path+".frames", e.Frames, 1, "the name of a segment")
+		c.place(path+".from", e.From, 2, "board.port")
+	case "event":
+		if e.Event == "" {
+			c.doc.Add(path+".event", "event must be the kind of an event, such as \"gpio\" or \"guest\"")
+		}
+	}
+	if e.Count < 1 && c.doc.Has(path+".count") {
+		c.doc.Add(path+".count", "count is %d, and must be at least 1", e.Count)
+	}
+	if c.doc.Has(path+".within") && e.Within == 0 {
+		c.doc.Add(path+".within", "within must be longer than nothing")
+	}
+	names := c.regexp(path+".match", e.Match)
+	for _, key := range sorted(e.Where) {
+		names = append(names, c.regexp(path+".where."+key, e.Where[key])...)
+	}
+	if !e.Never {
+		c.capture(append(names, e.Capture)...)
+		return
+	}
+	for _, key := range c.having(path, []string{"count", "capture"}) {
+		c.doc.Add(path+"."+key, "%s has no meaning with never", key)
+	}
+	c.needed(path, "within")
+}
+
+// subject finds what the expectation is about, and the keys that do not go with it.
+func (c *checker) subject(path string) string {
+	keys := make([]string, len(subjects))
+	for i, s := range subjects {
+		keys[i] = s.key
+	}
+	about := c.having(path, keys)
+	if len(about) == 0 {
+		c.doc.Add(path, "expect is about nothing: say one of %s", strings.Join(keys, ", "))
+		return ""
+	}
+	if len(about) > 1 {
+		c.doc.Add(path+"."+about[1], "%s in an expectation about %s: make a step of each", about[1], about[0])
+	}
+	allowed := subjects[slices.Index(keys, about[0])].with
+	told := make(map[string]bool)
+	for _, s := range subjects {
+		for _, key := range s.with {
+			if !told[key] && !slices.Contains(allowed, key) && c.doc.Has(path+"."+key) {
+				told[key] = true
+				c.doc.Add(path+"."+key, "%s does not go with %s: there are %s", key, about[0], strings.Join(allowed, ", "))
+			}
+		}
+	}
+	return about[0]
+}
+
+func (c *checker) property(path string, e *Expect) {
+	c.place(path+".property", e.Property, 3, "board.part.property")
+	tests := c.having(path, []string{"equals", "above", "below", "between", "capture"})
+	if len(tests) == 0 {
+		c.doc.Add(path, "expect needs equals, above, below, between or capture for a property")
+	}
+	if e.Equals != nil {
+		c.text(path+".equals", e.Equals.String())
+	}
+	if c.doc.Has(path+".between") && (len(e.Between) != 2 || e.Between[0] > e.Between[1]) {
+		c.doc.Add(path+".between", "between must be the lowest and the highest value, such as [1, 2]")
+	}
+	if c.doc.Has(path+".capture") && !captureName.MatchString(e.Capture) {
+		c.doc.Add(path+".capture", "%q is no name for a capture: use letters, digits and _", e.Capture)
+	}
+}
+
+func (c *checker) line(path string, e *Expect) {
+	switch tests := c.having(path, []string{"level", "edge"}); {
+	case len(tests) == 0:
+		c.doc.Add(path, "expect needs level or edge for a line")
+	case len(tests) == 2:
+		c.doc.Add(path+".edge", "edge in an expectation that has level: make a step of each")
+	}
+	if e.Level != nil && *e.Level != 0 && *e.Level != 1 {
+		c.doc.Add(path+".level", "level is %d, and must be 0 or 1", *e.Level)
+	}
+	if e.Level != nil && c.doc.Has(path+".count") {
+		c.doc.Add(path+".count", "count does not go with level: it goes with edge")
+	}
+	if c.doc.Has(path+".edge") && edges[e.Edge] == "" {
+		c.doc.Add(path+".edge", "edge is %q, and must be rising, falling or both", e.Edge)
+	}
+}

@@ -1,0 +1,283 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"backplane/boards"
+	"backplane/simbus"
+)
+
+// Appliance is what a scenario plays on. Paths are board.part.property, or
+// board.controller.line for a GPIO line.
+type Appliance interface {
+	// Boards names the boards, and State tells the state of one: one of the
+	// State constants of package boards.
+	Boards() []string
+	State(board string) (string, error)
+	Now() simbus.Time
+	// Advance lets the appliance run until a time, or until stop has returned
+	// true for an event, and tells which. In virtual time the appliance stands
+	// still outside it. stop may be called on any goroutine, one call at a time.
+	Advance(ctx context.Context, until simbus.Time, stop func(*simbus.Event) bool) (stopped bool, err error)
+	// Emit puts an event of the scenario's own into the stream.
+	Emit(simbus.Event)
+	// Get reads a property, or a GPIO line as "0" or "1".
+	Get(path string) (value, unit string, err error)
+	// Set sets a property or does an action: "sensor.button0.press" with "100".
+	Set(path, value string) error
+	// Send gives bytes to a UART ("board.uart1") or a console ("board").
+	Send(path string, p []byte) error
+	// Exec starts a program on a board. The functions are called while Advance
+	// runs, done last; an event of kind "exec" follows it.
+	Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error)
+	// Cut cuts a segment, serial link or wire by its name, or the port of a
+	// segment ("segment:board.port"); Restore undoes it.
+	Cut(link string) error
+	Restore(link string) error
+	PowerOn(board string) error
+	PowerOff(board string) error // in order
+	PullPlug(board string) error
+}
+
+// Options say how to play a scenario.
+type Options struct {
+	// Recorder must have been told of the appliance's events from the start.
+	Recorder *Recorder
+	// OnStep, if not nil, is called after each step that was played.
+	OnStep func(StepResult)
+}
+
+// glance is how often a present state is read while it is waited for, which
+// counts for properties that tell of no change. In real time it is also how late
+// an event can be noticed that comes in just before Advance listens.
+const glance = 100 * time.Millisecond
+
+// tail is how many of the last events a failure tells of.
+const tail = 10
+
+// Run plays the scenario, from wherever the appliance is in time, up to the
+// first step that fails. Before the first step it waits for the boards that were
+// switched on to come up. All that goes wrong is in the report.
+func Run(ctx context.Context, app Appliance, s *Scenario, o Options) *Report {
+	r := &runner{app: app, rec: o.Recorder, end: simbus.Never, vars: make(map[string]string)}
+	if s.Timeout > 0 {
+		r.end = simbus.Time(s.Timeout)
+	}
+	report := newReport(s, app.Now())
+	for i := range len(s.Step) + 1 {
+		result := StepResult{Step: i, Name: "the boards come up", Result: Skipped}
+		play := func() error { return r.boot(ctx, or(s.Boot, DefaultBoot)) }
+		if i > 0 {
+			st := &s.Step[i-1]
+			result.Name = st.title()
+			play = func() error { return r.step(ctx, st, &result) }
+		}
+		if report.Result == Passed {
+			r.play(play, &result)
+			app.Emit(simbus.Event{Kind: simbus.KindStep, Attrs: []simbus.Attr{
+				simbus.Text("step", strconv.Itoa(i)+" "+result.Name), simbus.Text("result", result.Result)}})
+			if o.OnStep != nil {
+				o.OnStep(result)
+			}
+			report.Result = result.Result
+		}
+		report.Steps = append(report.Steps, result)
+	}
+	report.End = app.Now()
+	return report
+}
+
+type runner struct {
+	app  Appliance
+	rec  *Recorder
+	end  simbus.Time // of the scenario, at the latest
+	vars map[string]string
+}
+
+func (r *runner) play(step func() error, result *StepResult) {
+	result.Start = r.app.Now()
+	err := step()
+	result.End, result.Result = r.app.Now(), Passed
+	if err == nil {
+		return
+	}
+	result.Result = Failed
+	if !errors.As(err, &result.Failure) {
+		result.Failure = &Failure{What: err.Error()}
+	}
+	result.Failure.Events = r.rec.lastEvents(tail)
+}
+
+// bootGlance is how often the boards' states are looked at while they come up.
+const bootGlance = 10 * time.Millisecond
+
+// boot waits until every board that was switched on has come up.
+func (r *runner) boot(ctx context.Context, within time.Duration) error {
+	limit := r.app.Now().Add(within)
+	for {
+		waiting := ""
+		for _, b := range r.app.Boards() {
+			state, err := r.app.State(b)
+			if err != nil {
+				return err
+			}
+			if state == boards.StateBooting {
+				waiting = b
+			}
+		}
+		if waiting == "" {
+			return r.advance(ctx, r.app.Now(), nil)
+		}
+		if r.app.Now() >= limit {
+			return fmt.Errorf("board %s did not come up within %s", waiting, within)
+		}
+		if err := r.advance(ctx, min(limit, r.app.Now().Add(bootGlance)), func() bool { return false }); err != nil {
+			return err
+		}
+	}
+}
+
+func or(d boards.Duration, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return time.Duration(d)
+	}
+	return otherwise
+}
+
+func (r *runner) step(ctx context.Context, st *Step, result *StepResult) error {
+	if err := r.reach(ctx, st); err != nil {
+		return err
+	}
+	result.Captured = make(map[string]string)
+	var w *watch
+	if st.Expect != nil {
+		var err error
+		if w, err = newWatch(st.Expect, r.vars); err != nil {
+			return fmt.Errorf("regular expression: %w", err)
+		}
+		r.rec.arm(w)
+		defer r.rec.arm(nil)
+	}
+	if err := r.act(ctx, st, result.Captured); err != nil {
+		return err
+	}
+	if w != nil {
+		if err := r.await(ctx, w, time.Duration(st.Expect.Within)); err != nil {
+			return err
+		}
+		for k, v := range w.captured {
+			result.Captured[k] = v
+		}
+	}
+	for k, v := range result.Captured {
+		r.vars[k] = v
+	}
+	return nil
+}
+
+// reach lets the time come at which the step acts.
+func (r *runner) reach(ctx context.Context, st *Step) error {
+	until := r.app.Now().Add(time.Duration(st.Wait))
+	if st.At != nil {
+		until = simbus.Time(*st.At)
+	}
+	for r.app.Now() < until {
+		if err := r.advance(ctx, until, func() bool { return false }); err != nil {
+			return err
+		}
+	}
+	return r.advance(ctx, r.app.Now(), nil)
+}
+
+// advance lets the appliance run until done, which is asked at each event, or
+// until a time. It fails if a board is lost or the scenario's time is up.
+func (r *runner) advance(ctx context.Context, until simbus.Time, done func() bool) error {
+	if until = min(until, r.end); r.app.Now() < until {
+		_, err := r.app.Advance(ctx, until, func(*simbus.Event) bool { return done() || r.rec.lost() != "" })
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		if err != nil {
+			return fmt.Errorf("run the appliance: %w", err)
+		}
+	}
+	if loss := r.rec.lost(); loss != "" {
+		return errors.New(loss)
+	}
+	if r.app.Now() >= r.end {
+		return fmt.Errorf("the scenario's timeout of %s is over", time.Duration(r.end))
+	}
+	return nil
+}
+
+// await lets the appliance run until what is expected has happened.
+func (r *runner) await(ctx context.Context, w *watch, within time.Duration) error {
+	limit := r.app.Now().Add(within)
+	for {
+		if err := w.look(r.app, r.rec); err != nil {
+			return err
+		}
+		met := r.rec.met(w)
+		if met && !w.never {
+			return nil
+		}
+		if now := r.app.Now(); met || now >= limit {
+			if w.never && !met {
+				return nil
+			}
+			return r.unmet(w, within, limit)
+		}
+		err := r.advance(ctx, min(limit, r.app.Now().Add(glance)), func() bool { return r.rec.met(w) })
+		if err != nil && !r.rec.met(w) {
+			var f Failure
+			f.What, f.Seen = fmt.Sprintf("%v\nwhile it expected %s", err, w.what), r.seen(w)
+			return &f
+		}
+	}
+}
+
+// unmet says what was expected and what was seen instead.
+func (r *runner) unmet(w *watch, within time.Duration, limit simbus.Time) error {
+	not := ""
+	if w.never {
+		not = "no time "
+	}
+	return &Failure{What: fmt.Sprintf("expected %s%s within %s, until %s", not, w.what, within, limit), Seen: r.seen(w)}
+}
+
+// seen lists what there was to see of the thing that a watch is about.
+func (r *runner) seen(w *watch) (lines []string) {
+	r.rec.note(func() {
+		if w.path != "" {
+			lines = append(lines, fmt.Sprintf("%s is %s", w.path, w.value))
+		}
+		if w.count > 1 {
+			lines = append(lines, fmt.Sprintf("it happened %d times", w.seen))
+		}
+		lines = append(lines, texts(w.last)...)
+	})
+	if len(lines) == 0 {
+		lines = []string{"nothing"}
+	}
+	return lines
+}
+
+// title is what reports call a step: its name, or what it does.
+func (st *Step) title() string {
+	if st.Name != "" {
+		return st.Name
+	}
+	var parts []string
+	if a := st.action(); a != "" {
+		parts = append(parts, a)
+	}
+	if st.Expect != nil {
+		parts = append(parts, "expect "+st.Expect.title())
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,125 @@
+package scenarios
+
+import (
+	"path/filepath"
+	"time"
+
+	"backplane/boards"
+	"backplane/boards/tomlfile"
+)
+
+// Scenario is a scenario file.
+type Scenario struct {
+	Name      string          `toml:"name,omitempty" jsonschema:"description=What reports call it; the file's name if left out"`
+	Doc       string          `toml:"doc,omitempty" jsonschema:"description=One line for people"`
+	Appliance string          `toml:"appliance" jsonschema:"description=Appliance or board file; the path is relative to this file"`
+	Seed      uint64          `toml:"seed,omitempty" jsonschema:"default=0,description=Where all chance in virtual time comes from"`
+	Clock     string          `toml:"clock,omitempty" jsonschema:"enum=virtual,enum=real,default=virtual,description=Time that moves when all boards wait or the host's"`
+	Start     time.Time       `toml:"start,omitempty" jsonschema:"default=2026-01-01T00:00:00Z,description=Wall-clock time in the boards at switch-on with the virtual clock"`
+	Timeout   boards.Duration `toml:"timeout,omitempty" jsonschema:"description=The appliance's time at which a scenario that is still going has failed; none if left out"`
+	Boot      boards.Duration `toml:"boot,omitempty" jsonschema:"default=60s,description=How long the boards may take to come up before the first step"`
+	Step      []Step          `toml:"step" jsonschema:"minItems=1,description=What is done and expected in this order"`
+
+	file string
+}
+
+// Clocks, as Scenario.Clock has them.
+const (
+	Virtual = "virtual"
+	Real    = "real"
+)
+
+// Step is one thing to do, one to expect, or both: then the expectation counts
+// from before the action, so that what the action brings about at once is seen.
+type Step struct {
+	Name string           `toml:"name,omitempty" jsonschema:"description=What reports call it"`
+	At   *boards.Duration `toml:"at,omitempty" jsonschema:"description=Time since switch-on at which to act; at once if that has passed"`
+	Wait boards.Duration  `toml:"wait,omitempty" jsonschema:"description=How long to wait before acting"`
+
+	Set      map[string]any  `toml:"set,omitempty" jsonschema:"description=Properties to set: board.part.property = value; GPIO lines: board.controller.line = 0 or 1 or 'float'"`
+	Press    string          `toml:"press,omitempty" jsonschema:"description=Button to press: board.part"`
+	Hold     boards.Duration `toml:"hold,omitempty" jsonschema:"default=100ms,description=How long to press it"`
+	Send     *Send           `toml:"send,omitempty" jsonschema:"description=Text to send to a console or UART"`
+	Exec     *Exec           `toml:"exec,omitempty" jsonschema:"description=Program to run on a board"`
+	Cut      string          `toml:"cut,omitempty" jsonschema:"description=Segment or serial link or wire to cut; segment:board.port for one port"`
+	Restore  string          `toml:"restore,omitempty" jsonschema:"description=What to restore that was cut"`
+	PowerOn  string          `toml:"power_on,omitempty" jsonschema:"description=Board to switch on"`
+	PowerOff string          `toml:"power_off,omitempty" jsonschema:"description=Board to power off in order"`
+	PullPlug string          `toml:"pull_plug,omitempty" jsonschema:"description=Board to cut off from power"`
+
+	Expect *Expect `toml:"expect,omitempty" jsonschema:"description=What must happen"`
+}
+
+// Send is text for a console or UART.
+type Send struct {
+	To   string `toml:"to" jsonschema:"description=board.uart; board alone for its main console"`
+	Text string `toml:"text" jsonschema:"description=The text; a console's line ends with \\n"`
+}
+
+// Exec is a program run on a board by its agent. The step goes on when the
+// program has ended.
+type Exec struct {
+	Board   string          `toml:"board" jsonschema:"description=Where to run it"`
+	Command []string        `toml:"command" jsonschema:"minItems=1,description=The program and its arguments; there is no shell unless it is one"`
+	Stdin   string          `toml:"stdin,omitempty" jsonschema:"description=Its standard input"`
+	Status  int             `toml:"status,omitempty" jsonschema:"default=0,description=Exit status that it must end with"`
+	Output  string          `toml:"output,omitempty" jsonschema:"description=Regular expression that its standard output and error together must match; named groups are captured"`
+	Timeout boards.Duration `toml:"timeout,omitempty" jsonschema:"default=10s,description=By when it must have ended"`
+}
+
+// Expect is something that must happen. It is about one of Console, Property,
+// Line, Frames and Event; the keys that go with each stand below it.
+type Expect struct {
+	Console string `toml:"console,omitempty" jsonschema:"description=Console or UART on which a line must appear: board.uart; board alone for its main console"`
+	Match   string `toml:"match,omitempty" jsonschema:"description=Regular expression for the line (console) or the summary (frames); named groups are captured"`
+
+	Property string    `toml:"property,omitempty" jsonschema:"description=Property whose value must be as said: board.part.property"`
+	Equals   *Scalar   `toml:"equals,omitempty" jsonschema:"description=Its value"`
+	Above    *float64  `toml:"above,omitempty" jsonschema:"description=What it must be greater than"`
+	Below    *float64  `toml:"below,omitempty" jsonschema:"description=What it must be less than"`
+	Between  []float64 `toml:"between,omitempty" jsonschema:"minItems=2,maxItems=2,description=Lowest and highest value that it may have"`
+	Capture  string    `toml:"capture,omitempty" jsonschema:"pattern=^[A-Za-z_][A-Za-z0-9_]*$,description=Name under which later steps can use the value"`
+
+	Line  string `toml:"line,omitempty" jsonschema:"description=GPIO line: board.controller.line by name"`
+	Level *int   `toml:"level,omitempty" jsonschema:"minimum=0,maximum=1,description=Level that the line must have"`
+	Edge  string `toml:"edge,omitempty" jsonschema:"enum=rising,enum=falling,enum=both,description=Edge that must appear on the line"`
+
+	Frames string `toml:"frames,omitempty" jsonschema:"description=Segment on which a frame must appear"`
+	From   string `toml:"from,omitempty" jsonschema:"description=Port that it must come from: board.port"`
+
+	Event string            `toml:"event,omitempty" jsonschema:"description=Kind of event that must appear"`
+	Where map[string]string `toml:"where,omitempty" jsonschema:"description=Regular expressions for its attributes and its board and part; named groups are captured"`
+
+	Count  int             `toml:"count,omitempty" jsonschema:"minimum=1,default=1,description=How often it must happen: not for property and level"`
+	Never  bool            `toml:"never,omitempty" jsonschema:"description=It must not happen within the time"`
+	Within boards.Duration `toml:"within,omitempty" jsonschema:"default=5s,description=Limit of time from when the action is done"`
+}
+
+// What is meant when a file leaves it out.
+const (
+	DefaultBoot    = time.Minute
+	DefaultWithin  = 5 * time.Second
+	DefaultTimeout = 10 * time.Second // of a program
+	DefaultHold    = 100 * time.Millisecond
+)
+
+// DefaultStart is Scenario.Start when a file leaves it out.
+var DefaultStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// IsScenario tells whether a file is a scenario's, rather than an appliance's or
+// a board's: it has steps or names an appliance.
+func IsScenario(file string) bool {
+	keys := tomlfile.Keys(file)
+	return keys["step"] || keys["appliance"]
+}
+
+// File is the scenario's own file.
+func (s *Scenario) File() string { return s.file }
+
+// AppliancePath is where the appliance's file is.
+func (s *Scenario) AppliancePath() string {
+	if filepath.IsAbs(s.Appliance) {
+		return s.Appliance
+	}
+	return filepath.Join(filepath.Dir(s.file), s.Appliance)
+}

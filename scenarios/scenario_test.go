@@ -1,0 +1,332 @@
+package scenarios
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"backplane/boards"
+	"backplane/simbus"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fake is an appliance without kernels: what happens is put on a real calendar.
+type fake struct {
+	*simbus.Calendar
+	d      *simbus.Domain
+	values map[string]string
+	did    []string
+}
+
+func newFake(t *testing.T, r *Recorder) *fake {
+	t.Helper()
+	f := &fake{Calendar: simbus.NewVirtual(), values: map[string]string{"b.temp0.temperature": "21.5", "b.gpio0.led": "0"}}
+	d, err := f.AddDomain("b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.d = d
+	f.Subscribe(r.Event)
+	t.Cleanup(f.Close)
+	return f
+}
+
+// after makes an event happen later.
+func (f *fake) after(d time.Duration, part, kind string, attrs ...simbus.Attr) {
+	simbus.After(f.d, d, func() { f.d.Emit(simbus.Event{Part: part, Kind: kind, Attrs: attrs}) })
+}
+
+func (f *fake) note(format string, args ...any) error {
+	f.did = append(f.did, f.Now().String()+" "+fmt.Sprintf(format, args...))
+	return nil
+}
+
+func (f *fake) Boards() []string             { return []string{"b"} }
+func (f *fake) State(string) (string, error) { return boards.StateUp, nil }
+func (f *fake) Get(path string) (string, string, error) {
+	v, ok := f.values[path]
+	if !ok {
+		return "", "", fmt.Errorf("there is no %s", path)
+	}
+	return v, "", nil
+}
+func (f *fake) Set(path, value string) error {
+	f.values[path] = value
+	return f.note("set %s %s", path, value)
+}
+func (f *fake) Send(path string, p []byte) error { return f.note("send %s %q", path, p) }
+func (f *fake) Cut(link string) error            { return f.note("cut %s", link) }
+func (f *fake) Restore(link string) error        { return f.note("restore %s", link) }
+func (f *fake) PowerOn(board string) error       { return f.note("on %s", board) }
+func (f *fake) PowerOff(board string) error      { return f.note("off %s", board) }
+func (f *fake) PullPlug(board string) error      { return f.note("unplug %s", board) }
+func (f *fake) Exec(board string, args []string, _ []byte, stdout, _ func([]byte), done func(int, error)) (func(), error) {
+	simbus.After(f.d, time.Second, func() {
+		stdout([]byte("serial 4711\n"))
+		done(len(args)-1, nil) // its status is the number of its arguments
+		f.d.Emit(simbus.Event{Kind: boards.KindExec})
+	})
+	return func() {}, f.note("exec %s %q", board, args)
+}
+
+// play runs steps, and returns what was done and what went wrong.
+func play(t *testing.T, steps string, prepare func(*fake)) (*fake, *Report) {
+	t.Helper()
+	s, err := Parse("s.toml", []byte("name = 's'\nappliance = 'a.toml'\n"+steps))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := new(Recorder)
+	f := newFake(t, r)
+	if prepare != nil {
+		prepare(f)
+	}
+	return f, Run(context.Background(), f, s, Options{Recorder: r})
+}
+
+func message(r *Report) string {
+	for _, s := range r.Steps {
+		if s.Failure != nil {
+			return strings.Join(append([]string{s.Failure.What}, s.Failure.Seen...), "\n")
+		}
+	}
+	return ""
+}
+
+func line(text string) simbus.Attr { return simbus.Text("line", text) }
+
+func TestSteps(t *testing.T) {
+	edges := func(f *fake) {
+		f.after(1*time.Second, "gpio0", simbus.KindGPIO, line("led"), simbus.Int("level", 1))
+		f.after(2*time.Second, "gpio0", simbus.KindGPIO, line("led"), simbus.Int("level", 0))
+		f.after(3*time.Second, "lan", simbus.KindFrame, simbus.Text("from", "b.eth0"), simbus.Text("summary", "UDP 1.2.3.4:5 > 6.7.8.9:10, 3 bytes"))
+		f.after(4*time.Second, "console", simbus.KindConsole, line("ready at 42"))
+		f.after(5*time.Second, "uart1", simbus.KindConsole, line("ok 42"))
+	}
+	tests := []struct {
+		name, steps string
+		prepare     func(*fake)
+		did         []string
+		message     string
+	}{
+		{name: "every action", steps: `
+[[step]]
+set = { b.temp0.temperature = 30, "b.gpio0.led" = "1" }
+[[step]]
+wait = "1s"
+press = "b.button0"
+hold = "20ms"
+[[step]]
+at = "3s"
+cut = "lan"
+[[step]]
+restore = "lan"
+[[step]]
+pull_plug = "b"
+[[step]]
+power_on = "b"
+[[step]]
+power_off = "b"
+[[step]]
+send = { to = "b", text = "x\n" }
+`, did: []string{"0.000000000s set b.gpio0.led 1", "0.000000000s set b.temp0.temperature 30", "1.000000000s set b.button0.press 20",
+			"3.000000000s cut lan", "3.000000000s restore lan", "3.000000000s unplug b", "3.000000000s on b", "3.000000000s off b",
+			`3.000000000s send b "x\n"`}},
+		{name: "what was captured is used", prepare: edges, steps: `
+[[step]]
+expect = { console = "b", match = 'ready at (?P<n>\d+)' }
+[[step]]
+exec = { board = "b", command = ["show", "${n}"], status = 1, output = 'serial (?P<s>\d+)' }
+[[step]]
+send = { to = "b.uart1", text = "${s}" }
+[[step]]
+expect = { console = "b.uart1", match = "ok ${n}" }
+`, did: []string{`4.001000000s exec b ["show" "42"]`, `5.002000000s send b.uart1 "4711"`}},
+		{name: "edges and frames", prepare: edges, steps: `
+[[step]]
+expect = { line = "b.gpio0.led", edge = "both", count = 2, within = "3s" }
+[[step]]
+expect = { frames = "lan", from = "b.eth0", match = "UDP .* > 6", within = "3s" }
+[[step]]
+expect = { event = "console", where = { part = "uart1", line = "^ok" } }
+`},
+		{name: "a line that came before the step counts", prepare: edges, steps: `
+[[step]]
+wait = "6s"
+[[step]]
+expect = { console = "b", match = "ready", within = "1ms" }
+`},
+		{name: "no line", prepare: edges, steps: `
+[[step]]
+expect = { console = "b", match = "never seen", within = "5s" }
+`, message: "expected a line that matches \"never seen\" on b.console within 5s, until 5.000000000s\n4.000000000s b.console console line=\"ready at 42\""},
+		{name: "wrong value", steps: `
+[[step]]
+expect = { property = "b.temp0.temperature", above = 30, within = "1s" }
+`, message: "expected b.temp0.temperature above 30 within 1s, until 1.000000000s\nb.temp0.temperature is 21.5"},
+		{name: "right values", steps: `
+[[step]]
+expect = { property = "b.temp0.temperature", equals = 21.50, between = [21, 22], capture = "t" }
+[[step]]
+set = { "b.gpio0.led" = "${t}" }
+`, did: []string{"0.000000000s set b.gpio0.led 21.5"}},
+		{name: "unknown property", steps: `
+[[step]]
+expect = { property = "b.temp9.x", equals = 1 }
+`, message: "there is no b.temp9.x"},
+		{name: "never, and it did not", prepare: edges, steps: `
+[[step]]
+expect = { line = "b.gpio0.led", edge = "falling", never = true, within = "1500ms" }
+`},
+		{name: "never, and it did", prepare: edges, steps: `
+[[step]]
+expect = { line = "b.gpio0.led", edge = "rising", never = true, within = "2s" }
+`, message: "expected no time a rising edge on b.gpio0.led within 2s, until 2.000000000s\n1.000000000s b.gpio0 gpio line=led level=1"},
+		{name: "wrong status", steps: `
+[[step]]
+exec = { board = "b", command = ["show", "x"] }
+`, message: "expected \"show x\" on b to end with status 0\nstatus 1\nserial 4711", did: []string{`0.000000000s exec b ["show" "x"]`}},
+		{name: "a board is lost", prepare: func(f *fake) {
+			f.after(time.Second, "", simbus.KindGuest, simbus.Text("state", "panic"), simbus.Text("detail", "Kernel panic"))
+		}, steps: `
+[[step]]
+expect = { console = "b", match = "x", within = "5s" }
+`, message: "board b panicked: Kernel panic\nwhile it expected a line that matches \"x\" on b.console\nnothing"},
+		{name: "a board is lost, as expected", prepare: func(f *fake) {
+			f.after(time.Second, "", simbus.KindGuest, simbus.Text("state", "panic"), simbus.Text("detail", "Kernel panic"))
+		}, steps: `
+[[step]]
+expect = { event = "guest", where = { state = "panic" } }
+`},
+		{name: "out of time", steps: `timeout = "1h"
+[[step]]
+at = "2h"
+`, message: "the scenario's timeout of 1h0m0s is over"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f, r := play(t, tt.steps, tt.prepare)
+			if diff := cmp.Diff(tt.message, message(r)); diff != "" {
+				t.Errorf("message (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.did, f.did); diff != "" {
+				t.Errorf("done (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReports(t *testing.T) {
+	_, r := play(t, `
+[[step]]
+name = "good"
+wait = "1s"
+[[step]]
+name = "bad <&>"
+expect = { property = "b.temp0.temperature", equals = 5, within = "1s" }
+[[step]]
+name = "not reached"
+wait = "1s"
+`, nil)
+	var file bytes.Buffer
+	if err := r.WriteJSON(&file); err != nil {
+		t.Fatal(err)
+	}
+	var report Report
+	if err := json.Unmarshal(file.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	var results []string
+	for _, s := range report.Steps {
+		results = append(results, s.Name+": "+s.Result)
+	}
+	if diff := cmp.Diff([]string{"the boards come up: passed", "good: passed", "bad <&>: failed", "not reached: skipped"}, results); diff != "" || report.Passed() {
+		t.Errorf("report.json (-want +got):\n%s", diff)
+	}
+	file.Reset()
+	if err := r.WriteJUnit(&file); err != nil {
+		t.Fatal(err)
+	}
+	var suites struct {
+		Suite []struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+			Cases    []struct {
+				Name    string    `xml:"name,attr"`
+				Failure *struct{} `xml:"failure"`
+				Skipped *struct{} `xml:"skipped"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(file.Bytes(), &suites); err != nil {
+		t.Fatal(err)
+	}
+	if len(suites.Suite) != 1 || suites.Suite[0].Tests != 4 || suites.Suite[0].Failures != 1 {
+		t.Fatalf("junit.xml holds %+v", suites)
+	}
+	c := suites.Suite[0].Cases
+	if c[2].Name != "2 bad <&>" || c[2].Failure == nil || c[1].Failure != nil || c[3].Skipped == nil {
+		t.Errorf("junit.xml holds %+v", c)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	const ok = "appliance = 'a.toml'\n"
+	tests := []struct{ name, text, want string }{
+		{"nothing", "", "s.toml: the scenario has no appliance: say appliance = \"APPLIANCE.toml\"\ns.toml: the scenario has no steps: write a [[step]] for each"},
+		{"unknown key", ok + "[[step]]\nwiat = '1s'", "s.toml:2:3: a step that does nothing: give it an action (set, press, send, exec, cut, restore, power_on, power_off, pull_plug), expect or wait\ns.toml:3:1: unknown key \"wiat\": did you mean \"wait\"?"},
+		{"two actions", ok + "[[step]]\ncut = 'a'\nrestore = 'a'", "s.toml:4:1: restore in a step that has cut already: make a step of each"},
+		{"bad expression", ok + "[[step]]\nexpect = { console = 'a', match = '(' }", "s.toml:3:27: no regular expression: missing closing ) in \"(\"; the syntax is that of Go's regexp and RE2"},
+		{"two things expected", ok + "[[step]]\nexpect = { console = 'a', property = 'b' }", "s.toml:3:1: expect needs match\ns.toml:3:27: property in an expectation about console: make a step of each"},
+		{"no level", ok + "[[step]]\nexpect = { line = 'a.b.c' }", "s.toml:3:1: expect needs level or edge for a line"},
+		{"key of another kind", ok + "[[step]]\nexpect = { line = 'a.b.c', level = 1, match = 'x' }", "s.toml:3:39: match does not go with line: there are level, edge, count"},
+		{"not captured", ok + "[[step]]\nsend = { to = 'b', text = '${nothing}' }", "s.toml:3:20: no step before this one captures ${nothing}"},
+		{"bad clock", ok + "clock = 'wall'\n[[step]]\nwait = '1s'", "s.toml:2:1: clock is \"wall\", and must be \"virtual\" or \"real\""},
+		{"bad duration", ok + "[[step]]\nwait = 'a while'", "s.toml:3:1: wait: \"a while\" is no length of time: write a number and ns, us, ms, s, m or h, such as \"50us\""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("s.toml", []byte(tt.text))
+			if err == nil {
+				t.Fatal("nothing was found wrong")
+			}
+			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSchemaIsCurrent(t *testing.T) {
+	want, err := boards.Schema(&Scenario{}, "Backplane scenario")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../boards/schema/scenario.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("boards/schema/scenario.json is not current: 'make schemas' (-want +got):\n%s", diff)
+	}
+}
+
+func FuzzScenario(f *testing.F) {
+	text, err := os.ReadFile("thermal/thermal.toml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, err := Parse("f", data); (s == nil) == (err == nil) {
+			t.Errorf("a scenario and an error, or neither: %v, %v", s, err)
+		}
+	})
+}

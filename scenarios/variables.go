@@ -1,0 +1,51 @@
+package scenarios
+
+import (
+	"regexp"
+	"strings"
+)
+
+// variable finds ${name}, and $${name}, which stands for the text ${name}.
+var variable = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+
+// variables lists the names that a text uses.
+func variables(text string) (names []string) {
+	for _, m := range variable.FindAllStringSubmatch(text, -1) {
+		if !strings.HasPrefix(m[0], "$$") {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
+// expand puts values in the place of ${name}; quote is applied to each.
+func expand(text string, values map[string]string, quote func(string) string) string {
+	return variable.ReplaceAllStringFunc(text, func(m string) string {
+		if strings.HasPrefix(m, "$$") {
+			return quote(m[1:])
+		}
+		return quote(values[m[2:len(m)-1]])
+	})
+}
+
+func plain(s string) string { return s }
+
+// pattern compiles a regular expression in which ${name} stands for the
+// captured text itself, whatever characters are in it.
+func pattern(expr string, values map[string]string) (*regexp.Regexp, error) {
+	return regexp.Compile(expand(expr, values, regexp.QuoteMeta))
+}
+
+// groups adds what the named groups of a match have caught.
+func groups(re *regexp.Regexp, text string, into map[string]string) bool {
+	m := re.FindStringSubmatch(text)
+	if m == nil {
+		return false
+	}
+	for i, name := range re.SubexpNames() {
+		if name != "" {
+			into[name] = m[i]
+		}
+	}
+	return true
+}

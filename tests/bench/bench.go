@@ -1,0 +1,252 @@
+// Package bench measures what docs/benchmarks.md says: how fast boards boot,
+// talk to their parts and to each other, and what the same costs a peer on the
+// same machine in the same minute.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"backplane/boards"
+	"backplane/periph/chips"
+	"backplane/simbus"
+)
+
+// Options say what a benchmark needs.
+type Options struct {
+	Kernel func(ctx context.Context, virtual bool, extra []byte) (string, error)
+	Init   string // the boards' init
+	Load   string // the program that keeps parts busy (tests/programs/load)
+	Out    io.Writer
+}
+
+// bench is one run of all benchmarks.
+type bench struct {
+	Options
+	ctx  context.Context
+	dir  string
+	root string // root file system with load, iperf3 and ping
+}
+
+// Run measures everything and prints a table as it goes.
+func Run(ctx context.Context, o Options) error {
+	dir, err := os.MkdirTemp("", "backplane-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{Options: o, ctx: ctx, dir: dir, root: filepath.Join(dir, "root")}
+	if err := b.makeRoot(); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.Out, "%-44s %14s %14s %8s\n", "WHAT", "HERE", "PEER", "RATIO")
+	for _, f := range []func() error{b.boot, b.parts, b.wake, b.network} {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row prints one result. A peer of 0 is none.
+func (b *bench) row(what string, here, peer float64, unit string) {
+	theirs, ratio := "-", "-"
+	if peer != 0 {
+		theirs, ratio = number(peer)+" "+unit, fmt.Sprintf("%.2f", here/peer)
+	}
+	fmt.Fprintf(b.Out, "%-44s %14s %14s %8s\n", what, number(here)+" "+unit, theirs, ratio)
+}
+
+func number(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 1:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+// start runs an appliance of n equal boards and waits until all are up.
+func (b *bench) start(virtual bool, n int, board, links string) (*boards.Running, error) {
+	dir, err := os.MkdirTemp(b.dir, "run-")
+	if err != nil {
+		return nil, err
+	}
+	text := "name = \"bench\"\n"
+	for i := range n {
+		name := fmt.Sprintf("b%d", i)
+		text += fmt.Sprintf("[[board]]\nfile = %q\n", name+".toml")
+		own := fmt.Sprintf("name = %q\n", name) + strings.ReplaceAll(board, "ADDRESS", fmt.Sprintf("10.0.0.%d/24", i+1))
+		if err := os.WriteFile(filepath.Join(dir, name+".toml"), []byte(own), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	file := filepath.Join(dir, "appliance.toml")
+	if err := os.WriteFile(file, []byte(text+links), 0o644); err != nil {
+		return nil, err
+	}
+	a, err := boards.Load(file, chips.All)
+	if err != nil {
+		return nil, err
+	}
+	up := 0
+	r, err := boards.Start(b.ctx, a, boards.Options{Virtual: virtual, Seed: 1, Start: time.Unix(1767225600, 0), Init: b.Init, Kernel: b.Kernel})
+	if err != nil {
+		return nil, err
+	}
+	for up < n {
+		what := ""
+		if _, err = r.Advance(b.ctx, r.Now().Add(time.Minute), func(e *simbus.Event) bool {
+			state, _ := e.Get("state")
+			if e.Kind != simbus.KindGuest || state == boards.StateBooting {
+				return false
+			}
+			if what = state; state == boards.StateUp {
+				up++
+			}
+			return true
+		}); err != nil || what != boards.StateUp {
+			r.Close()
+			return nil, fmt.Errorf("a board did not come up: %q, %w", what, err)
+		}
+	}
+	return r, nil
+}
+
+// command starts a program; the returned function waits for its end.
+func (b *bench) command(r *boards.Running, board string, args ...string) (wait func() (string, error), err error) {
+	var out []byte
+	ended, status := false, 0
+	var failure error
+	if _, err = r.Exec(board, args, nil, func(p []byte) { out = append(out, p...) }, func(p []byte) { out = append(out, p...) },
+		func(s int, err error) { ended, status, failure = true, s, err }); err != nil {
+		return nil, err
+	}
+	return func() (string, error) {
+		limit := r.Now().Add(10 * time.Minute)
+		for !ended && r.Now() < limit {
+			if _, err := r.Advance(b.ctx, limit, func(e *simbus.Event) bool { return e.Kind == boards.KindExec && e.Board == board }); err != nil {
+				return "", err
+			}
+		}
+		if failure == nil && status != 0 {
+			failure = fmt.Errorf("%s ended with status %d: %s", strings.Join(args, " "), status, out)
+		}
+		return string(out), failure
+	}, nil
+}
+
+// boot measures the time from Start to the agent's hello.
+func (b *bench) boot() error {
+	for _, virtual := range []bool{true, false} {
+		var times []float64
+		for range 11 {
+			begin := time.Now()
+			r, err := b.start(virtual, 1, "memory = \"64M\"\n", "")
+			if err != nil {
+				return err
+			}
+			times = append(times, time.Since(begin).Seconds())
+			if err := r.Close(); err != nil {
+				return err
+			}
+		}
+		b.row("boot of a 64 MiB board, "+clock(virtual), median(times), 0, "s")
+	}
+	return nil
+}
+
+func clock(virtual bool) string {
+	if virtual {
+		return "virtual"
+	}
+	return "real"
+}
+
+func median(v []float64) float64 {
+	sort.Float64s(v)
+	return v[len(v)/2]
+}
+
+// parts measures I2C transfers and GPIO changes by a guest program.
+func (b *bench) parts() error {
+	const count = 10000
+	board := fmt.Sprintf(`
+[firmware]
+rootfs = [%q]
+args = "loglevel=4"
+[[gpio]]
+name = "gpio0"
+lines = ["a"]
+[[i2c]]
+name = "i2c1"
+number = 1
+chip = [{ name = "temp0", model = "tmp102", address = 0x48 }]
+`, b.root)
+	for _, virtual := range []bool{true, false} {
+		r, err := b.start(virtual, 1, board, "")
+		if err != nil {
+			return err
+		}
+		for _, l := range []struct {
+			what string
+			args []string
+		}{
+			{"I2C register reads a second, ", []string{"load", "i2c", "1", "0x48", fmt.Sprint(count)}},
+			{"GPIO changes a second, ", []string{"load", "gpio", "/dev/gpiochip0", "0", fmt.Sprint(count)}},
+		} {
+			begin := time.Now()
+			wait, err := b.command(r, "b0", l.args...)
+			if err == nil {
+				_, err = wait()
+			}
+			if err != nil {
+				r.Close()
+				return err
+			}
+			b.row(l.what+clock(virtual), count/time.Since(begin).Seconds(), 0, "/s")
+		}
+		if err := r.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wake measures boards that each wake up 1000 times a second.
+func (b *bench) wake() error {
+	board := fmt.Sprintf("memory = \"32M\"\n[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n", b.root)
+	for _, n := range []int{1, 4, 10} {
+		r, err := b.start(true, n, strings.Replace(board, "32M", "48M", 1), "")
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			if _, err := b.command(r, fmt.Sprintf("b%d", i), "load", "wake", "1ms", "100000"); err != nil {
+				r.Close()
+				return err
+			}
+		}
+		const simulated = 10 * time.Second
+		turns, begin := r.Turns(), time.Now()
+		if _, err = r.Advance(b.ctx, r.Now().Add(simulated), nil); err == nil {
+			wall := time.Since(begin).Seconds()
+			b.row(fmt.Sprintf("%d boards waking 1000/s: simulated per wall s", n), simulated.Seconds()/wall, 0, "s/s")
+			b.row("  time handed to a guest", float64(r.Turns()-turns)/wall, 0, "/s")
+		}
+		if e := r.Close(); err == nil {
+			err = e
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
