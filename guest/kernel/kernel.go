@@ -194,6 +194,9 @@ func (b *Builder) Build(ctx context.Context) (path string, err error) {
 		return "", err
 	}
 	defer unlock()
+	if err := sweep(cache); err != nil {
+		return "", err
+	}
 	if b.Source == "" {
 		b.report("fetch", 0, 0)
 		if err := fetch(ctx, cache); err != nil {
@@ -231,6 +234,23 @@ func (b *Builder) keep(dir, to string) error {
 		}
 	}
 	return os.Rename(out, to)
+}
+
+// sweep removes what builds have left that were killed: while the lock is held
+// none is running.
+func sweep(cache string) error {
+	for _, pattern := range []string{"building-*", "fetching-*"} {
+		left, err := filepath.Glob(filepath.Join(cache, pattern))
+		if err != nil {
+			return err
+		}
+		for _, dir := range left {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // lock keeps two builds from fetching and unpacking at once.

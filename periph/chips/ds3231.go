@@ -25,6 +25,7 @@ var ds3231 = &periph.Model{
 	},
 	Options: []periph.Spec{
 		{Name: "drift", Kind: periph.Number, Unit: "ppm", Min: -1000, Max: 1000, Doc: "how much too fast it runs"},
+		{Name: "lost_power", Kind: periph.Switch, Doc: "its battery ran down: the oscillator-stop flag is set, and drivers do not trust the time"},
 	},
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{Name: "rtc", Compatible: []string{"maxim,ds3231"}, Interrupt: "int", InterruptType: 8} // level low
@@ -32,8 +33,11 @@ var ds3231 = &periph.Model{
 	Kernel: []string{"CONFIG_RTC_DRV_DS1307"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &ds3231Chip{env: env, int: pulledUp(env.Pin("int")),
-			control: ds3231INTCN | 3<<3, status: ds3231OSF | ds3231EN32k, temperature: o.Get("temperature").Float()}
+			control: ds3231INTCN | 3<<3, status: ds3231EN32k, temperature: o.Get("temperature").Float()}
 		c.ppm = o.Get("drift").Float()
+		if o.Get("lost_power").Bool() {
+			c.status |= ds3231OSF
+		}
 		c.set(time.Unix(env.Epoch, 0).UTC())
 		c.weekday = 1 + int(c.base.Weekday())
 		c.pointed = pointed{read: c.readFrom, write: c.writeFrom}

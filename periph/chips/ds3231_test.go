@@ -14,7 +14,7 @@ import (
 // ds1307_get_time, ds3231_hwmon_read_temp and ds1337_set_alarm of
 // drivers/rtc/rtc-ds1307.c, and its interrupt handler.
 func TestDS3231Probe(t *testing.T) {
-	b := powerOn(t, ds3231, nil)
+	b := powerOn(t, ds3231, map[string]periph.Value{"lost_power": periph.On(true)})
 	b.run(
 		"W 0e R 1c 88", "W 0e 5c", // BBSQW
 		"W 00 R 00 00 00 05 01 01 70", // Thursday 1970-01-01
@@ -60,7 +60,7 @@ func TestDS3231Clock(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := powerOn(t, ds3231, nil)
+			b := powerOn(t, ds3231, map[string]periph.Value{"lost_power": periph.On(true)})
 			b.run(tt.set)
 			b.wait(tt.wait)
 			b.run(tt.want)
@@ -70,7 +70,7 @@ func TestDS3231Clock(t *testing.T) {
 
 // TestDS3231Countdown checks that only a write of the seconds begins a second anew.
 func TestDS3231Countdown(t *testing.T) {
-	b := powerOn(t, ds3231, nil)
+	b := powerOn(t, ds3231, map[string]periph.Value{"lost_power": periph.On(true)})
 	b.wait(600 * time.Millisecond)
 	b.run("W 01 30")
 	b.wait(400 * time.Millisecond)
@@ -101,7 +101,7 @@ func TestDS3231Registers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			powerOn(t, ds3231, map[string]periph.Value{"temperature": periph.Num(tt.temperature)}).run(tt.run...)
+			powerOn(t, ds3231, map[string]periph.Value{"lost_power": periph.On(true), "temperature": periph.Num(tt.temperature)}).run(tt.run...)
 		})
 	}
 }
@@ -137,7 +137,7 @@ func TestDS3231Alarms(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := powerOn(t, ds3231, nil)
+			b := powerOn(t, ds3231, map[string]periph.Value{"lost_power": periph.On(true)})
 			b.run("W 00 00 00 00 05 01 01 26", tt.alarm, "W 0f 00", tt.ie)
 			b.edges = nil
 			b.wait(90 * day)
@@ -154,7 +154,7 @@ func TestDS3231Alarms(t *testing.T) {
 
 // TestDS3231Flags checks that the flags come without an interrupt enabled, too.
 func TestDS3231Flags(t *testing.T) {
-	b := powerOn(t, ds3231, nil)
+	b := powerOn(t, ds3231, map[string]periph.Value{"lost_power": periph.On(true)})
 	b.run("W 00 00 00 00 05 01 01 26", "W 07 05 80 80 80", "W 0b 01 80 80", "W 0f 00")
 	b.wait(5*time.Second - 1)
 	b.run("W 0f R 00")
@@ -170,7 +170,7 @@ func TestDS3231Flags(t *testing.T) {
 
 // TestDS3231Idle checks that a clock whose alarms are off keeps no timer.
 func TestDS3231Idle(t *testing.T) {
-	b := powerOn(t, ds3231, nil)
+	b := powerOn(t, ds3231, map[string]periph.Value{"lost_power": periph.On(true)})
 	b.run("W 07 80 80 80 80 80 80 80")
 	if b.chip.(*ds3231Chip).wake != nil {
 		t.Error("a timer runs, and no alarm is enabled")
@@ -208,7 +208,7 @@ func TestDS3231Drift(t *testing.T) {
 }
 
 func TestDS3231Set(t *testing.T) {
-	b := powerOn(t, ds3231, nil)
+	b := powerOn(t, ds3231, map[string]periph.Value{"lost_power": periph.On(true)})
 	b.set("temperature", periph.Num(30))
 	b.run("W 11 R 1e 00")
 	if err := b.chip.Set("time", periph.Str("2026-01-01T00:00:00Z")); err == nil {

@@ -1,0 +1,196 @@
+package kernel
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// tree makes a tarball with a tree whose Makefile is as given, and in which the
+// patches apply.
+func tree(t *testing.T, makefile string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for name, text := range map[string]string{
+		"linux/Makefile":                         makefile,
+		"linux/scripts/kconfig/merge_config.sh":  "#!/bin/sh\ncp fragment out/.config\n",
+		"linux/arch/um/include/asm/archrandom.h": original(t, "archrandom.h"),
+		"linux/arch/um/kernel/um_arch.c":         original(t, "um_arch.c"),
+	} {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(text))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "linux.tar")
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// original is as much of a file as the patches need: their own context.
+func original(t *testing.T, name string) string {
+	t.Helper()
+	list, err := patches()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, p := range list {
+		in := false
+		for _, line := range strings.Split(string(p.text), "\n") {
+			switch {
+			case strings.HasPrefix(line, "+++ "):
+				in = strings.HasSuffix(line, "/"+name)
+			case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "@@"), !in:
+			case strings.HasPrefix(line, " "), strings.HasPrefix(line, "-"):
+				out = append(out, line[1:])
+			}
+		}
+	}
+	return strings.Join(out, "\n") + "\n"
+}
+
+const good = `
+tinyconfig olddefconfig:
+	touch ../out/.config
+linux:
+	@echo '  CC      a.o'
+	echo kernel > ../out/linux
+`
+
+func TestBuildOnce(t *testing.T) {
+	b := Builder{Flavour: Virtual, Source: tree(t, good), Cache: t.TempDir()}
+	var steps []string
+	b.Progress = func(p Progress) {
+		if p.Percent < 0 || p.Percent > 100 {
+			t.Errorf("progress of %d %%", p.Percent)
+		}
+		if len(steps) == 0 || steps[len(steps)-1] != p.Step {
+			steps = append(steps, p.Step)
+		}
+	}
+	if _, ok, err := b.Lookup(); ok || err != nil {
+		t.Fatalf("before it was built: %t, %v", ok, err)
+	}
+	path, err := b.Build(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"unpack", "configure", "compile"}, steps); diff != "" {
+		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "kernel\n" {
+		t.Errorf("the kernel is %q, %v", text, err)
+	}
+	if diff := cmp.Diff([]string{"build.log", "config", "linux"}, names(t, filepath.Dir(path))); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+	steps = nil
+	again, err := b.Build(context.Background())
+	if again != path || err != nil || len(steps) > 0 {
+		t.Errorf("a second build: %s, %v, %v", again, err, steps)
+	}
+	for what, other := range map[string]Builder{
+		"another flavour": {Flavour: SMP, Source: b.Source, Cache: b.Cache},
+		"more options":    {Flavour: Virtual, Source: b.Source, Cache: b.Cache, Extra: []byte("CONFIG_X=y\n")},
+	} {
+		if _, ok, err := other.Lookup(); ok || err != nil {
+			t.Errorf("%s is the same kernel: %t, %v", what, ok, err)
+		}
+	}
+}
+
+func names(t *testing.T, dir string) (list []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
+
+func TestBuildFails(t *testing.T) {
+	tests := []struct{ name, makefile, want string }{
+		{"compiler", strings.Replace(good, "echo kernel > ../out/linux", "echo 'a.c:1: error: no'; false", 1), "a.c:1: error: no"},
+		{"configuration", "tinyconfig:\n\ttouch ../out/.config\nolddefconfig:\n\techo > ../out/.config\n", "the kernel does not take what its configuration asks for"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := Builder{Flavour: Virtual, Source: tree(t, tt.makefile), Cache: t.TempDir()}
+			_, err := b.Build(context.Background())
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("got %v, want %q in it", err, tt.want)
+			}
+			var step *StepError
+			if errors.As(err, &step) {
+				if log, e := os.ReadFile(step.Log); e != nil || !strings.Contains(string(log), tt.want) {
+					t.Errorf("the log that it names holds %q, %v", log, e)
+				}
+			}
+			for _, n := range names(t, b.Cache) {
+				if n != "lock" && !strings.HasSuffix(n, ".log") {
+					t.Errorf("left behind: %s", n)
+				}
+			}
+		})
+	}
+}
+
+func TestBuildInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	b := Builder{Flavour: Virtual, Source: tree(t, strings.Replace(good, "echo kernel > ../out/linux", "sleep 1000", 1)), Cache: t.TempDir()}
+	b.Progress = func(p Progress) {
+		if p.Step == "compile" {
+			cancel()
+		}
+	}
+	if _, err := b.Build(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupted build: %v", err)
+	}
+	for _, n := range names(t, b.Cache) {
+		if n != "lock" && !strings.HasSuffix(n, ".log") {
+			t.Errorf("left behind: %s", n)
+		}
+	}
+}
+
+func TestSourceIsNoTree(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.tar")
+	if err := os.WriteFile(file, []byte("no tarball"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := Builder{Flavour: Virtual, Source: file, Cache: t.TempDir()}
+	if _, err := b.Build(context.Background()); err == nil || !strings.Contains(err.Error(), "tar: ") {
+		t.Errorf("got %v, want what tar says", err)
+	}
+	b.Source = "/nowhere.tar"
+	if _, err := b.Build(context.Background()); err == nil || !strings.Contains(err.Error(), "kernel source: open /nowhere.tar") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnmet(t *testing.T) {
+	fragment := "# comment\nCONFIG_A=y\nCONFIG_B=m\nCONFIG_C=n\nCONFIG_D=17\nCONFIG_E=y\nCONFIG_A=n\n"
+	config := "CONFIG_B=y\nCONFIG_C=y\nCONFIG_D=16\n"
+	if diff := cmp.Diff([]string{"CONFIG_D=17", "CONFIG_E=y"}, Unmet(fragment, config)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
