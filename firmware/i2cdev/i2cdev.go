@@ -83,7 +83,11 @@ func (v *I2C) Transfer(msgs ...Msg) error {
 		}
 	}
 	data := rdwrData{&list[0], uint32(len(list))}
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(v.fd), ioctlRDWR, uintptr(unsafe.Pointer(&data))); errno != 0 {
+	done, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(v.fd), ioctlRDWR, uintptr(unsafe.Pointer(&data)))
+	if errno == 0 && int(done) < len(msgs) {
+		errno = unix.ENXIO // some adapters say how far they came, and leave it at that
+	}
+	if errno != 0 {
 		return fmt.Errorf("i2c-%d address %#02x: %w", v.bus, v.addr, errno)
 	}
 	return nil

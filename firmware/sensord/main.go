@@ -18,8 +18,10 @@ import (
 // Registers of the TMP102 (SBOS397) and the INA219 (SBOS448).
 const (
 	tmpTemperature = 0
+	tmpConfig      = 1
 	tmpLow         = 2
 	tmpHigh        = 3
+	tmpConfigEM    = 1 << 4 // 13 bits instead of 12
 
 	inaBus         = 2
 	inaCurrent     = 4
@@ -119,14 +121,20 @@ func complain(err error) { fmt.Fprintln(os.Stderr, "sensord:", err) }
 // setUp gives the TMP102 its limits, so that its own ALERT pin works, and the
 // INA219 its calibration.
 func (s *sensors) setUp(limit float64) error {
+	config, err := s.tmp.ReadRegU16BE(tmpConfig)
+	if err != nil {
+		return err
+	}
+	shift := 4
+	if config&tmpConfigEM != 0 { // the kernel's driver, if it is there, wants it so
+		shift = 3
+	}
+	degrees := func(t float64) int16 { return int16(t*16) << shift }
 	return errors.Join(
 		s.tmp.WriteRegS16BE(tmpHigh, degrees(limit)),
 		s.tmp.WriteRegS16BE(tmpLow, degrees(limit-hysteresis)),
 		s.ina.WriteRegU16BE(inaCalibration, inaCalibration100uA))
 }
-
-// degrees is a temperature in the TMP102's format: 1/16 °C in the upper 12 bits.
-func degrees(t float64) int16 { return int16(t*16) << 4 }
 
 func (s *sensors) read() (r reading, err error) {
 	t, err := s.tmp.ReadRegS16BE(tmpTemperature)
@@ -139,7 +147,7 @@ func (s *sensors) read() (r reading, err error) {
 	}
 	current, err := s.ina.ReadRegS16BE(inaCurrent)
 	r.temperature = float64(t>>4) / 16
-	if t&1 != 0 { // 13-bit format, which a kernel driver may have chosen
+	if t&1 != 0 { // tells of 13 bits
 		r.temperature = float64(t>>3) / 16
 	}
 	r.voltage = float64(bus>>3) * 0.004
