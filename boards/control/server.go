@@ -56,7 +56,7 @@ func Listen(name string, app Appliance) (*Server, error) {
 	}
 	if c, err := net.Dial("unix", path); err == nil {
 		c.Close()
-		return nil, fmt.Errorf("an appliance named %s is %w: 'backplane down %s' ends it, --name gives this one another name", name, ErrBusy, name)
+		return nil, fmt.Errorf("an appliance named %s is %w: 'backplane down --name %s' ends it, --name gives this one another name", name, ErrBusy, name)
 	}
 	_ = os.Remove(path) // left behind by one that was killed
 	// The folder is private already; the mask keeps the socket so if it is moved.

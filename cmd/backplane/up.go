@@ -42,6 +42,10 @@ With a virtual clock its time goes no faster than the wall clock's.`,
 
 func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	if c, err := control.Dial(a.Name); err == nil { // found before anything boots
+		c.Close()
+		return badMachine(fmt.Errorf("an appliance named %s is %w: 'backplane down --name %s' ends it, --name gives this one another name", a.Name, control.ErrBusy, a.Name))
+	}
 	recorder, err := newRecorder(o.out)
 	if err != nil {
 		return badMachine(err)
