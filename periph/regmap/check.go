@@ -21,6 +21,12 @@ func (p Problem) String() string { return strings.Join(p.Key, ".") + ": " + p.Te
 // taken are the keys that a part has in the board file beside its properties.
 var taken = []string{"name", "model", "address", "pins", "registers"}
 
+// What the widths of a register and of an address can be, in bits.
+var (
+	widths        = []int{8, 16, 24, 32}
+	addressWidths = []int{8, 16}
+)
+
 var identifier = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // Check says what is wrong in the description, in the order of the file. A Map
@@ -71,8 +77,8 @@ func (c *checker) finite(key []any, name string, v *float64) bool {
 
 func (c *checker) header() {
 	m := c.m
-	if w := m.addressWidth(); w != 8 && w != 16 {
-		c.add([]any{"address_width"}, "an address cannot have %d bits: want 8 or 16", w)
+	if !slices.Contains(addressWidths, m.addressWidth()) {
+		c.add([]any{"address_width"}, "an address cannot have %d bits: want 8 or 16", m.AddressWidth)
 	}
 	c.oneOf([]any{"byte_order"}, m.ByteOrder, bigEndian, littleEndian)
 	c.oneOf([]any{"addressing"}, m.Addressing, byRegister, byByte)
@@ -97,15 +103,17 @@ func (c *checker) register(i int) {
 	}
 	c.oneOf(at("byte_order"), r.ByteOrder, bigEndian, littleEndian)
 	c.oneOf(at("access"), r.Access, readWrite, readOnly, writeOnly, write1ToClear, readToClear)
-	if w := r.width(); w != 8 && w != 16 && w != 24 && w != 32 {
-		c.add(at("width"), "a register cannot have %d bits: want 8, 16, 24 or 32", w)
+	if !slices.Contains(widths, r.width()) {
+		c.add(at("width"), "a register cannot have %d bits: want 8, 16, 24 or 32", r.Width)
 		return
 	}
 	if uint64(r.Reset) >= 1<<r.width() {
 		c.add(at("reset"), "%#x does not fit %d bits", r.Reset, r.width())
 	}
-	if last := 1<<m.addressWidth() - m.span(r); r.Address < 0 || r.Address > last {
-		c.add(at("address"), "%#x is outside the addresses of the part: want 0 to %#x", r.Address, last)
+	if slices.Contains(addressWidths, m.addressWidth()) {
+		if last := 1<<m.addressWidth() - m.span(r); r.Address < 0 || r.Address > last {
+			c.add(at("address"), "%#x is outside the addresses of the part: want 0 to %#x", r.Address, last)
+		}
 	}
 	for j := range i {
 		other := &m.Register[j]
@@ -140,6 +148,9 @@ func (c *checker) property(i int) {
 	if index < 0 {
 		c.add(at("register"), "no register is called %q", p.Register)
 		return
+	}
+	if !slices.Contains(widths, m.Register[index].width()) {
+		return // told already
 	}
 	f, err := m.field(p)
 	if err != nil {

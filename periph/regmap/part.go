@@ -40,13 +40,15 @@ func newPart(d *design, env *periph.Env, o *periph.Options) *part {
 	for i := range d.fields {
 		p.shown = append(p.shown, p.value(i))
 	}
-	for i, t := range d.m.Threshold {
-		at := slices.IndexFunc(d.m.Threshold, func(o Threshold) bool { return o.Pin == t.Pin })
-		if at == i {
-			p.outputs = append(p.outputs, output{pin: env.Pin(t.Pin), activeLow: t.ActiveLow, openDrain: t.OpenDrain})
+	for _, spec := range d.m.pins() {
+		o := output{pin: env.Pin(spec.Name), openDrain: spec.OpenDrain}
+		for i, t := range d.m.Threshold {
+			if t.Pin == spec.Name {
+				o.thresholds = append(o.thresholds, i)
+				o.activeLow = t.ActiveLow
+			}
 		}
-		o := slices.IndexFunc(d.m.pins(), func(s periph.PinSpec) bool { return s.Name == t.Pin })
-		p.outputs[o].thresholds = append(p.outputs[o].thresholds, i)
+		p.outputs = append(p.outputs, o)
 	}
 	p.compare()
 	return p
@@ -69,17 +71,15 @@ func (p *part) transfer(msgs []i2c.Msg) error {
 			}
 			continue
 		}
-		data := m.Data
-		if n := p.m.addressWidth() / 8; len(data) < n {
+		n := p.m.addressWidth() / 8
+		if len(m.Data) < n {
 			continue // a probe, or half an address
-		} else {
-			p.at = cursor{}
-			for _, b := range data[:n] {
-				p.at.address = p.at.address<<8 | int(b)
-			}
-			data = data[n:]
 		}
-		for _, b := range data {
+		p.at = cursor{}
+		for _, b := range m.Data[:n] {
+			p.at.address = p.at.address<<8 | int(b)
+		}
+		for _, b := range m.Data[n:] {
 			if !p.writeByte(b) {
 				return i2c.ErrNoAck
 			}
