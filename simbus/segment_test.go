@@ -77,7 +77,7 @@ func advance(t *testing.T, cal *simbus.Calendar, d time.Duration) {
 }
 
 func TestSegmentLearnsAndDelays(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Latency: 50 * time.Microsecond})
+	cal, seg := virtualSegment(t, simbus.SegmentConfig{Latency: 50 * time.Microsecond, Bandwidth: 1e12})
 	s := stations(t, cal, seg, 3)
 	s[0].send(t, 0, 1, "unknown, to all")
 	advance(t, cal, time.Millisecond)

@@ -22,11 +22,13 @@ func (c *conn) offeredProtocol() uint64 {
 
 // handle carries out one message and answers it.
 func (c *conn) handle(m *message) error {
-	want, known := payloadSizes[m.request]
-	if known && want >= 0 && len(m.payload) != want {
-		return fmt.Errorf("%w: %s of %d bytes, which has %d", errProtocol, m.name(), len(m.payload), want)
+	var reply []byte
+	var err error
+	if want, known := payloadSizes[m.request]; known && want >= 0 && len(m.payload) != want {
+		err = fmt.Errorf("%w: %s of %d bytes, which has %d", errProtocol, m.name(), len(m.payload), want)
+	} else {
+		reply, err = c.carryOut(m)
 	}
-	reply, err := c.carryOut(m)
 	switch {
 	case reply != nil:
 		// An answer is owed whatever happened: the guest waits for it.
