@@ -97,6 +97,9 @@ func (f *frontEnd) reply() []byte {
 	f.t.Helper()
 	buf := make([]byte, headerSize+maxPayload)
 	n, err := unix.Read(f.fd, buf)
+	for err == unix.EINTR {
+		n, err = unix.Read(f.fd, buf)
+	}
 	if err != nil && err != unix.ECONNRESET {
 		f.t.Fatalf("no answer: %v", err)
 	}

@@ -96,28 +96,30 @@ func (b *bench) start(virtual bool, n int, board, links string) (*boards.Running
 	if err != nil {
 		return nil, err
 	}
-	up := 0
 	r, err := boards.Start(b.ctx, a, boards.Options{Virtual: virtual, Seed: 1, Start: time.Unix(1767225600, 0), Init: b.Init, Kernel: b.Kernel})
 	if err != nil {
 		return nil, err
 	}
-	for up < n {
-		what := ""
-		if _, err = r.Advance(b.ctx, r.Now().Add(time.Minute), func(e *simbus.Event) bool {
-			state, _ := e.Get("state")
-			if e.Kind != simbus.KindGuest || state == boards.StateBooting {
-				return false
+	for limit := r.Now().Add(time.Minute); ; {
+		up := 0
+		for _, name := range r.Boards() {
+			state, err := r.State(name)
+			if err != nil || state != boards.StateUp && state != boards.StateBooting || r.Now() >= limit {
+				r.Close()
+				return nil, fmt.Errorf("board %s did not come up: %s, %v", name, state, err)
 			}
-			if what = state; state == boards.StateUp {
+			if state == boards.StateUp {
 				up++
 			}
-			return true
-		}); err != nil || what != boards.StateUp {
+		}
+		if up == n {
+			return r, nil
+		}
+		if _, err = r.Advance(b.ctx, limit, func(e *simbus.Event) bool { return e.Kind == simbus.KindGuest }); err != nil {
 			r.Close()
-			return nil, fmt.Errorf("a board did not come up: %q, %w", what, err)
+			return nil, err
 		}
 	}
-	return r, nil
 }
 
 // command starts a program; the returned function waits for its end.

@@ -1,0 +1,131 @@
+package net_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"backplane/periph/net"
+	"backplane/periph/virtio"
+	"backplane/periph/virtio/virtiotest"
+	"backplane/simbus"
+)
+
+// two is two NICs on a segment in virtual time.
+func two(t *testing.T) (cal *simbus.Calendar, d [2]*virtiotest.Driver, nics [2]*net.NIC) {
+	t.Helper()
+	cal = simbus.NewVirtual()
+	t.Cleanup(cal.Close)
+	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range d {
+		domain, err := cal.AddDomain("b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		nics[i] = net.New("eth0", []byte{2, 0, 0, 0, 0, byte(i)})
+		nics[i].Port = seg.AddPort("b.eth0", domain, nics[i].Receive)
+		d[i] = virtiotest.Start(t, nics[i], 16, virtio.FeatureEventIdx)
+	}
+	return cal, d, nics
+}
+
+func frame(n int) []byte {
+	f := append([]byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0x88, 0xb5}, bytes.Repeat([]byte("0123456789"), n/10+1)...)
+	return f[:n]
+}
+
+func advance(t *testing.T, cal *simbus.Calendar) {
+	t.Helper()
+	if _, err := cal.Advance(context.Background(), cal.Now().Add(1e9), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFrames(t *testing.T) {
+	cal, d, _ := two(t)
+	for range 8 {
+		d[1].Rings[0].Add(nil, []int{700})
+	}
+	d[1].Kick(0)
+	// A frame in three parts, over three receive buffers.
+	f := frame(1514)
+	d[0].Rings[1].Add([][]byte{make([]byte, 12), f[:100], f[100:]}, nil)
+	d[0].Kick(1)
+	if len(d[0].Rings[1].Results()) != 1 {
+		t.Error("the sender's buffer did not come back")
+	}
+	advance(t, cal)
+	var got []byte
+	results := d[1].Rings[0].Results()
+	for _, u := range results {
+		got = append(got, u.Bytes()...)
+	}
+	if len(results) != 3 || got[10] != 3 || !bytes.Equal(got[12:], f) {
+		t.Errorf("%d buffers, which say %d, with %d bytes: want 3, 3, and the frame behind a header", len(results), got[10], len(got))
+	}
+	if d[1].Interrupts[0] != 1 {
+		t.Errorf("%d interrupts, want 1", d[1].Interrupts[0])
+	}
+}
+
+// TestBacklog: frames wait for a guest that has no buffers, and come in order.
+func TestBacklog(t *testing.T) {
+	cal, d, _ := two(t)
+	for i := range 3 {
+		d[0].Rings[1].Add([][]byte{make([]byte, 12), append(frame(60), byte(i))}, nil)
+	}
+	d[0].Kick(1)
+	advance(t, cal)
+	for range 3 {
+		d[1].Rings[0].Add(nil, []int{200})
+	}
+	d[1].Kick(0)
+	r := d[1].Rings[0].Results()
+	if len(r) != 3 {
+		t.Fatalf("%d frames, want 3", len(r))
+	}
+	for i, u := range r {
+		if b := u.Bytes(); b[len(b)-1] != byte(i) {
+			t.Errorf("frame %d came as number %d", b[len(b)-1], i)
+		}
+	}
+}
+
+func TestLinkDown(t *testing.T) {
+	cal, d, nics := two(t)
+	changed := 0
+	nics[1].ConfigChanged = func() { changed++ }
+	nics[1].SetLink(false)
+	nics[1].SetLink(false)
+	if c := nics[1].Config(); changed != 1 || c[6] != 0 {
+		t.Errorf("link down: told %d times, status %d", changed, c[6])
+	}
+	d[1].Rings[0].Add(nil, []int{200})
+	d[1].Kick(0)
+	d[0].Rings[1].Add([][]byte{make([]byte, 12), frame(60)}, nil)
+	d[0].Kick(1)
+	advance(t, cal)
+	if n := len(d[1].Rings[0].Results()); n != 0 {
+		t.Errorf("%d frames came over a link that is down", n)
+	}
+}
+
+func TestHostileBuffers(t *testing.T) {
+	for name, do := range map[string]func(d *virtiotest.Driver){
+		"no header":       func(d *virtiotest.Driver) { d.Rings[1].Add([][]byte{make([]byte, 5)}, nil); d.Kick(1) },
+		"room in a frame": func(d *virtiotest.Driver) { d.Rings[1].Add([][]byte{make([]byte, 80)}, []int{5}); d.Kick(1) },
+		"offload not negotiated": func(d *virtiotest.Driver) {
+			d.Rings[1].Add([][]byte{append([]byte{1}, make([]byte, 80)...)}, nil)
+			d.Kick(1)
+		},
+	} {
+		_, d, _ := two(t)
+		do(d[0])
+		if d[0].Failure == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
