@@ -115,7 +115,7 @@ ip link set vec0 up
 ip addr add 10.0.0.$n/24 dev vec0
 if [ $n = 1 ]; then
 	sleep 1
-	ping -q -c ` + pings + ` -i 0.01 10.0.0.2
+	/bin/ping -q -c ` + pings + ` -i 0.01 10.0.0.2
 	iperf3 -J -c 10.0.0.2 -t ` + tcpSeconds + `
 else
 	iperf3 -s -1
@@ -163,7 +163,8 @@ wait`
 	if ping, err = average(text); err != nil {
 		return 0, 0, err
 	}
-	if tcp, err = received(text[strings.Index(text, "mdev"):]); err != nil {
+	_, after, _ := strings.Cut(text, "min/avg/max")
+	if tcp, err = received(after); err != nil {
 		return 0, 0, fmt.Errorf("iperf3: %w in %s", err, tail(text))
 	}
 	return tcp, ping, nil
