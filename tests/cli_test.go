@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,20 +59,15 @@ func TestThermalIsRepeatable(t *testing.T) {
 	}
 	first, second := record("first"), record("second")
 
-	stop := make(chan struct{}) // and with the machine loaded
+	var stop atomic.Bool // and with the machine loaded
 	for range 2 * runtime.NumCPU() {
 		go func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() {
 			}
 		}()
 	}
 	loaded := record("loaded")
-	close(stop)
+	stop.Store(true)
 
 	for _, file := range []string{"events.jsonl", "console/sensor.log", "console/controller.log", "console/controller.uart1.log", "lan.pcapng"} {
 		want, err := os.ReadFile(filepath.Join(first, file))
@@ -170,8 +166,8 @@ func TestUp(t *testing.T) {
 	env := []string{"XDG_RUNTIME_DIR=" + dir}
 	file := filepath.Join(dir, "mine.toml")
 	rootfs := "\n[firmware]\nrootfs = [\"root\"]\n"
-	if err := os.Mkdir(filepath.Join(dir, "root"), 0o755); err == nil {
-		err = os.Mkdir(filepath.Join(dir, "root/bin"), 0o755)
+	if err := os.MkdirAll(filepath.Join(dir, "root/bin"), 0o755); err != nil {
+		t.Fatal(err)
 	}
 	if data, err := os.ReadFile("/bin/busybox"); err != nil {
 		t.Fatal(err)

@@ -77,9 +77,10 @@ func nameChips(names []string) {
 	sort.Slice(chips, func(i, j int) bool { return chipNumber(chips[i]) < chipNumber(chips[j]) })
 	i := 0
 	for _, chip := range chips {
-		driver, err := filepath.EvalSymlinks(filepath.Join(chip, "device", "driver"))
-		if driver, err = filepath.EvalSymlinks(filepath.Join(filepath.Dir(realPath(chip)), "driver")); err != nil || filepath.Base(driver) != "gpio-virtio" && !strings.Contains(driver, "virtio") {
-			continue // a chip's own, such as an I2C expander's
+		// A chip's own gpiochip, such as an I2C expander's, has another driver.
+		driver := filepath.Base(realPath(filepath.Join(filepath.Dir(realPath(chip)), "driver")))
+		if !strings.Contains(driver, "virtio") {
+			continue
 		}
 		if i >= len(names) {
 			return

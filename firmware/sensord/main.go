@@ -50,10 +50,12 @@ func main() {
 	flag.StringVar(&o.to, "to", "10.0.0.2:5555", "where readings go")
 	flag.Float64Var(&o.limit, "limit", 40, "temperature of the alarm in °C")
 	flag.Parse()
-	if err := run(o); err != nil {
-		fmt.Fprintln(os.Stderr, "sensord:", err)
+	s, send, err := open(o)
+	if err != nil {
+		complain(err)
 		os.Exit(1)
 	}
+	s.run(o, send)
 }
 
 // sensors are the two chips.
@@ -66,28 +68,36 @@ type reading struct {
 	temperature, voltage, current float64 // °C, V, A
 }
 
-func run(o options) error {
-	s := new(sensors)
-	var err error
+// open opens the chips' buses, and a socket to send from.
+func open(o options) (s *sensors, send func(text string) error, err error) {
+	s = new(sensors)
 	if s.tmp, err = i2cdev.NewI2C(uint8(o.tmp), o.bus); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if s.ina, err = i2cdev.NewI2C(uint8(o.ina), o.bus); err != nil {
-		return err
+		return nil, nil, err
 	}
+	to, err := net.ResolveUDPAddr("udp", o.to)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := net.ListenUDP("udp", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, func(text string) error {
+		_, err := conn.WriteToUDP([]byte(text), to)
+		return err
+	}, nil
+}
+
+// run measures and reports for ever.
+func (s *sensors) run(o options, send func(text string) error) {
 	if err := s.setUp(o.limit); err != nil {
 		complain(err) // it may answer later
 	}
 	alarm := output("alarm")
 	led := output("led")
-	to, err := net.ResolveUDPAddr("udp", o.to)
-	if err != nil {
-		return err
-	}
-	conn, err := net.ListenUDP("udp", nil)
-	if err != nil {
-		return err
-	}
 	pressed := presses("button")
 	tick := time.NewTicker(o.period)
 	hot, lit := false, false
@@ -97,7 +107,7 @@ func run(o options) error {
 		} else {
 			text := fmt.Sprintf("seq=%d temp=%.2f volt=%.3f amp=%.3f", seq, r.temperature, r.voltage, r.current)
 			fmt.Println(text)
-			if _, err := conn.WriteToUDP([]byte(text), to); err != nil {
+			if err := send(text); err != nil {
 				complain(err)
 			}
 			if r.temperature > o.limit && !hot || r.temperature < o.limit-hysteresis && hot {
