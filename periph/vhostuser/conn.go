@@ -236,14 +236,16 @@ func (c *conn) send(fd int, request, flags uint32, payload []byte) error {
 	return nil
 }
 
-// request sends a request of our own and waits for the guest's answer, which it
-// gives from its signal handler even while it waits for one of ours.
+// request sends a request of our own. In virtual time it waits for the guest's
+// answer, which that gives from its signal handler even while it waits for one
+// of ours. In real time it must not: the guest may be spinning with interrupts
+// off until this goroutine takes its console's output.
 func (c *conn) request(request uint32, payload []byte) error {
 	if c.s.opts.BeforeCall != nil {
 		c.s.opts.BeforeCall()
 	}
 	flags := uint32(version)
-	if c.protocol&protocolReplyAck != 0 {
+	if c.protocol&protocolReplyAck != 0 && c.s.opts.InBand {
 		flags |= flagAck
 	}
 	if err := c.send(c.backend, request, flags, payload); err != nil {
