@@ -11,7 +11,7 @@ import (
 // TestOwnPart reaches a part that only its board file describes.
 func TestOwnPart(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
-		root := guesttest.Rootfs(t, "i2cget", "i2cset")
+		root := guesttest.Rootfs(t, "i2cget", "i2cset", guesttest.Program(t, "backplane/tests/programs/slave"))
 		app := guesttest.Run(t, map[string]string{"main.toml": fmt.Sprintf(`
 name = "b"
 memory = "96M"
@@ -52,6 +52,9 @@ above_register = "limit"
 `, root)}, o)
 		if got := app.Do("b", "i2cget", "-y", "1", "0x60", "1", "w"); got != "0x9227\n" { // 10130 = 0x2792, high byte first
 			t.Errorf("the guest reads %q, want 0x9227", got)
+		}
+		if got := app.Do("b", "slave", "1", "0x60", "1", "2"); got != "2792\n" {
+			t.Errorf("with I2C_SLAVE and plain read it reads %q, want 2792", got)
 		}
 		if v := app.MustGet("b.gpio0.alarm"); v != "0" {
 			t.Errorf("the alarm line is %s before, want 0", v)
