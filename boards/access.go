@@ -3,7 +3,9 @@ package boards
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,7 +85,7 @@ func (m *Machine) noPart(part string, err error) error {
 		}
 		names = append(names, m.board.GPIO[i].Name)
 	}
-	return unknown("part", part, append(append(names, sorted(m.chips)...), sorted(m.nics)...))
+	return unknown("part", part, append(append(names, slices.Sorted(maps.Keys(m.chips))...), slices.Sorted(maps.Keys(m.nics))...))
 }
 
 func (m *Machine) property(part, name string) (*periph.Spec, error) {
@@ -143,7 +145,7 @@ func (r *Running) terminal(path string) (*Machine, *terminal, error) {
 	}
 	t := m.consoles[name]
 	if t == nil {
-		return nil, nil, fmt.Errorf("board %s: %w", board, unknown("console", name, sorted(m.consoles)))
+		return nil, nil, fmt.Errorf("board %s: %w", board, unknown("console", name, slices.Sorted(maps.Keys(m.consoles))))
 	}
 	return m, t, nil
 }
@@ -212,11 +214,6 @@ func (r *Running) Exec(board string, args []string, stdin []byte, stdout, stderr
 		return nil, fmt.Errorf("board %s: %w", board, err)
 	}
 	return func() { m.domain.Do(stop) }, nil
-}
-
-// Run is Exec under the name that the control socket has for it.
-func (r *Running) Run(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error) {
-	return r.Exec(board, args, stdin, stdout, stderr, done)
 }
 
 // Put writes a file on a board; done is called as for Exec.

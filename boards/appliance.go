@@ -2,8 +2,9 @@ package boards
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
-	"sort"
+	"slices"
 	"strings"
 
 	"backplane/boards/tomlfile"
@@ -181,7 +182,7 @@ func (a *Appliance) checkWires(links map[string]string) {
 		if !a.doc.Has(at + ".delay") {
 			w.Delay = Duration(defaultWireDelay)
 		}
-		from, fromRef := a.wireEnd(at+".from", w.From)
+		from, _ := a.wireEnd(at+".from", w.From)
 		to, toRef := a.wireEnd(at+".to", w.To)
 		if from == nil || to == nil {
 			continue
@@ -201,7 +202,6 @@ func (a *Appliance) checkWires(links map[string]string) {
 		if who := to.Board.drives(toRef); who != "" {
 			a.doc.Add(at+".to", "%s is driven by %s on its own board: two outputs on one line", w.To, who)
 		}
-		_ = fromRef
 	}
 }
 
@@ -221,7 +221,7 @@ func (a *Appliance) wireEnd(at, text string) (*Member, lineRef) {
 // drives names the push-pull output of a chip on that line, "" if there is none.
 func (b *Board) drives(ref lineRef) string {
 	for _, p := range b.allParts() {
-		for _, name := range sorted(p.Pins) {
+		for _, name := range slices.Sorted(maps.Keys(p.Pins)) {
 			if spec, ok := pin(p.model, name); ok && spec.Output && !spec.OpenDrain && p.pins[name] == ref && p.options.Wired[name] {
 				return p.Name + "." + name
 			}
@@ -247,13 +247,4 @@ func (b *Board) allParts() []*part {
 		add(b.GPIO[i].Chip)
 	}
 	return parts
-}
-
-func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

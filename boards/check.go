@@ -3,10 +3,12 @@ package boards
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -419,7 +421,7 @@ func fromTOML(s *periph.Spec, raw any) (periph.Value, error) {
 
 // pins resolves which lines a chip's pins are soldered to.
 func (c *checker) pins(at string, p *part, on int) {
-	for _, name := range sorted(p.Pins) {
+	for _, name := range slices.Sorted(maps.Keys(p.Pins)) {
 		at := at + ".pins." + name
 		spec, ok := pin(p.model, name)
 		if !ok {

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,7 +190,7 @@ func (r *Running) Restore(name string) error { return r.setCut(name, false, "res
 func (r *Running) setCut(name string, cut bool, state string) error {
 	l, ok := r.links[name]
 	if !ok {
-		return unknown("segment, link or wire", name, sorted(r.links))
+		return unknown("segment, link or wire", name, slices.Sorted(maps.Keys(r.links)))
 	}
 	r.Emit(simbus.Event{Part: name, Kind: simbus.KindLink, Attrs: []simbus.Attr{simbus.Text("state", state)}})
 	l.setCut(cut)

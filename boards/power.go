@@ -4,15 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"backplane/guest"
 	"backplane/simbus"
-
-	"golang.org/x/sys/unix"
 )
 
 // power is the part of a Machine that comes and goes with its kernel.
@@ -118,21 +118,8 @@ func (m *Machine) powerOn() error {
 func (m *Machine) listenTime() error {
 	path := filepath.Join(m.dir, "time.sock")
 	_ = os.Remove(path) // of the last time that the board was on
-	dir, err := unix.Open(m.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := simbus.Listen(path)
 	if err != nil {
-		return err
-	}
-	defer unix.Close(dir)
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	// Through the folder's descriptor: a socket's address has room for 107 bytes.
-	if err = unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/time.sock", dir)}); err == nil {
-		err = unix.Listen(fd, 1)
-	}
-	if err != nil {
-		unix.Close(fd)
 		return err
 	}
 	m.guest, err = m.domain.AddGuest(fd, m.r.epoch.UnixNano())
@@ -238,7 +225,7 @@ func (m *Machine) close() error {
 	for _, s := range m.servers {
 		s.Close()
 	}
-	for _, name := range sorted(m.chips) {
+	for _, name := range slices.Sorted(maps.Keys(m.chips)) {
 		if err := m.chips[name].Close(); err != nil {
 			errs = append(errs, fmt.Errorf("board %s: %s: %w", m.name, name, err))
 		}
@@ -248,7 +235,7 @@ func (m *Machine) close() error {
 
 func sortedTerminals(m map[string]*terminal) []*terminal {
 	var list []*terminal
-	for _, name := range sorted(m) {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
 		list = append(list, m[name])
 	}
 	return list

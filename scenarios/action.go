@@ -3,6 +3,8 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,7 +18,7 @@ func (st *Step) action() string {
 	switch {
 	case len(st.Set) > 0:
 		var list []string
-		for _, path := range sorted(st.Set) {
+		for _, path := range slices.Sorted(maps.Keys(st.Set)) {
 			text, _ := format(st.Set[path])
 			list = append(list, path+" = "+text)
 		}
@@ -91,7 +93,7 @@ func (r *runner) act(ctx context.Context, st *Step, captured map[string]string) 
 
 // set sets properties, in the order of their paths.
 func (r *runner) set(values map[string]any) error {
-	for _, path := range sorted(values) {
+	for _, path := range slices.Sorted(maps.Keys(values)) {
 		text, _ := format(values[path])
 		if err := r.app.Set(expand(path, r.vars, plain), expand(text, r.vars, plain)); err != nil {
 			return err

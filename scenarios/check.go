@@ -3,8 +3,9 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp/syntax"
-	"sort"
+	"slices"
 	"strings"
 
 	"backplane/boards"
@@ -99,7 +100,7 @@ func (c *checker) settings(path, prefix string, set map[string]any) {
 	if prefix == "" && len(set) == 0 && c.doc.Has(path) {
 		c.doc.Add(path, "set sets nothing: say set = { \"board.part.property\" = VALUE }")
 	}
-	for _, k := range sorted(set) {
+	for _, k := range slices.Sorted(maps.Keys(set)) {
 		v, at, name := set[k], path+"."+k, prefix+k
 		if table, ok := v.(map[string]any); ok {
 			c.settings(at, name+".", table)
@@ -213,13 +214,4 @@ func (c *checker) regexp(at, expr string) (names []string) {
 		return nil
 	}
 	return re.SubexpNames()
-}
-
-func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func (c *checker) expect(path string, e *Expect) {
 		c.doc.Add(path+".within", "within must be longer than nothing")
 	}
 	names := c.regexp(path+".match", e.Match)
-	for _, key := range sorted(e.Where) {
+	for _, key := range slices.Sorted(maps.Keys(e.Where)) {
 		names = append(names, c.regexp(path+".where."+key, e.Where[key])...)
 	}
 	if !e.Never {

@@ -2,7 +2,9 @@ package scenarios
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -195,7 +197,7 @@ func (w *watch) onFrames(segment, from, match string, vars map[string]string) er
 
 func (w *watch) onEvent(kind string, where map[string]string, vars map[string]string) error {
 	w.what = fmt.Sprintf("an event %q", kind)
-	keys := sorted(where)
+	keys := slices.Sorted(maps.Keys(where))
 	res := make([]*regexp.Regexp, len(keys))
 	for i, key := range keys {
 		re, err := pattern(where[key], vars)

@@ -115,7 +115,7 @@ func TestExitStatuses(t *testing.T) {
 	board := file("b.toml", "name = \"b\"\n")
 	fails := file("fails.toml", "appliance = \"b.toml\"\n[[step]]\nname = \"impossible\"\nexpect = { console = \"b\", match = \"never\", within = \"10ms\" }\n")
 	bad := file("bad.toml", "appliance = \"b.toml\"\nstep = 3\n")
-	big := file("big.toml", "name = \"big\"\nmemory = \"4T\"\n")
+	file("big.toml", "name = \"big\"\nmemory = \"4T\"\n")
 	file("bigs.toml", "appliance = \"big.toml\"\n[[step]]\nwait = \"1s\"\n")
 	tests := []struct {
 		name   string
@@ -138,7 +138,6 @@ func TestExitStatuses(t *testing.T) {
 		{"unknown model", nil, []string{"parts", "tmp103"}, 2, "did you mean \"tmp102\"?"},
 		{"a model", nil, []string{"parts", "tmp102"}, 0, "property temperature  number in °C, -55 to 150  default 25"},
 	}
-	_ = big
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			out, errs, status := run(t, tt.env, tt.args...)

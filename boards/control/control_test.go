@@ -37,7 +37,7 @@ func (f *fake) Set(path, value string) error {
 	return nil
 }
 
-func (f *fake) Run(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(int, error)) (func(), error) {
+func (f *fake) Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(int, error)) (func(), error) {
 	if board != "sensor" {
 		return nil, errors.New("no board " + board)
 	}

@@ -21,8 +21,8 @@ type Appliance interface {
 	Status() []string
 	Get(path string) (value, unit string, err error)
 	Set(path, value string) error
-	// Run runs a program on a board; the functions are called in order, done last.
-	Run(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error)
+	// Exec runs a program on a board; the functions are called in order, done last.
+	Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error)
 	// Attach calls out with what the guest sends on a console or UART.
 	Attach(path string, out func([]byte)) (in func([]byte), detach func(), err error)
 }
@@ -212,7 +212,7 @@ func (n *session) exec(r *Request) error {
 		err    error
 	}
 	done := make(chan result, 1)
-	cancel, err := n.s.app.Run(r.Path, r.Args, r.Stdin,
+	cancel, err := n.s.app.Exec(r.Path, r.Args, r.Stdin,
 		func(p []byte) { n.reply(Reply{Stdout: p}) },
 		func(p []byte) { n.reply(Reply{Stderr: p}) },
 		func(status int, err error) { done <- result{status, err} })

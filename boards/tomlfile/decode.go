@@ -3,9 +3,10 @@ package tomlfile
 import (
 	"encoding"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,7 +38,7 @@ func (d *Doc) table(path string, tree map[string]any, into reflect.Value) {
 	fields := make(map[string]reflect.Value)
 	var rest reflect.Value
 	collectFields(into, fields, &rest)
-	for _, key := range sortedKeys(tree) {
+	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		at := join(path, key)
 		if f, ok := fields[key]; ok {
 			d.value(at, tree[key], f)
@@ -72,15 +73,6 @@ func collectFields(v reflect.Value, fields map[string]reflect.Value, rest *refle
 			fields[name] = v.Field(i)
 		}
 	}
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 func (d *Doc) value(path string, v any, into reflect.Value) {
@@ -206,7 +198,7 @@ func (d *Doc) mapping(path string, v any, into reflect.Value) {
 		return
 	}
 	into.Set(reflect.MakeMap(into.Type()))
-	for _, key := range sortedKeys(tree) {
+	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		e := reflect.New(into.Type().Elem()).Elem()
 		d.value(join(path, key), tree[key], e)
 		into.SetMapIndex(reflect.ValueOf(key), e)

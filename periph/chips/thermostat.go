@@ -135,11 +135,7 @@ func (p *pointed) Transfer(msgs []i2c.Msg) error {
 	return nil
 }
 
-var temperatureDoc = periph.Spec{Name: "temperature", Kind: periph.Number, Unit: "°C", Doc: "temperature of the part"}
-
 // temperatureSpec is the property of a sensor with that range.
 func temperatureSpec(low, high float64) periph.Spec {
-	s := temperatureDoc
-	s.Min, s.Max, s.Default = low, high, periph.Num(25)
-	return s
+	return periph.Spec{Name: "temperature", Kind: periph.Number, Unit: "°C", Min: low, Max: high, Default: periph.Num(25), Doc: "temperature of the part"}
 }

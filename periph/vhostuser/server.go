@@ -3,10 +3,9 @@ package vhostuser
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"backplane/periph/virtio"
+	"backplane/simbus"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,7 +42,7 @@ type Server struct {
 
 // Listen makes the socket, which only its user can open, and waits for a guest there.
 func Listen(path string, dev virtio.Device, opts Options) (*Server, error) {
-	fd, err := listen(path)
+	fd, err := simbus.Listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
@@ -53,31 +52,6 @@ func Listen(path string, dev virtio.Device, opts Options) (*Server, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// listen makes a listening Unix socket. It is bound through its folder's file
-// descriptor, since a socket's address holds no more than 107 bytes.
-func listen(path string) (fd int, err error) {
-	dir, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(dir)
-	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, err
-	}
-	short := fmt.Sprintf("/proc/self/fd/%d/%s", dir, filepath.Base(path))
-	if err = unix.Bind(fd, &unix.SockaddrUnix{Name: short}); err == nil {
-		if err = os.Chmod(path, 0o600); err == nil {
-			err = unix.Listen(fd, 4)
-		}
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
 }
 
 func (s *Server) accept() {
