@@ -87,13 +87,13 @@ func (m *Machine) powerOn() error {
 		if err := m.listenTime(); err != nil {
 			return fmt.Errorf("board %s: time socket: %w", m.name, err)
 		}
-		args = append(args, "time-travel=ext:1:time.sock")
+		args = append(args, "seccomp=on", "time-travel=ext:1:time.sock")
 	} else {
 		args = append(args, "seccomp=on", fmt.Sprintf("ncpus=%d", m.board.CPUs))
 	}
 	args = append(args, strings.Fields(m.board.Firmware.KernelArgs)...)
 	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory),
-		Args: args, CPU: m.r.cal.CPU(), Output: m.uml})
+		Args: args, CPU: m.domain.CPU(), Output: m.uml})
 	if err != nil {
 		if m.guest != nil {
 			m.guest.OnGone = nil

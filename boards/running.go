@@ -56,6 +56,7 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	r := &Running{Name: a.Name, opts: o, epoch: o.Start, links: make(map[string]link)}
 	if o.Virtual {
 		r.cal = simbus.NewVirtual()
+		r.cal.Spread(len(a.Board))
 	} else {
 		r.cal, r.epoch = simbus.NewReal(), time.Now()
 	}

@@ -24,7 +24,8 @@ type Calendar struct {
 	StallLimit time.Duration
 
 	virtual     bool
-	cpu         int // where virtual time runs, -1 for anywhere
+	workers     []*worker // virtual: they drive the domains
+	boards      int       // virtual: how many domains Spread counts on
 	domains     []*Domain
 	direct      map[[2]int]time.Duration // as Connect said
 	delays      [][]time.Duration        // along the shortest path; nil when it must be worked out
@@ -32,7 +33,6 @@ type Calendar struct {
 
 	mu    sync.Mutex // virtual: held while the appliance moves; real: orders the stream
 	now   Time       // virtual: what every domain has reached
-	turns uint64
 
 	start    time.Time // real: Time 0
 	closed   atomic.Bool
@@ -41,21 +41,29 @@ type Calendar struct {
 }
 
 // NewVirtual makes a calendar whose time moves only when every guest waits.
-//
-// The guests of a virtual appliance and the goroutine that drives them take
-// turns, so they are kept on one CPU: a switch between two CPUs costs several
-// times one on the same.
 func NewVirtual() *Calendar {
 	c := newCalendar()
 	c.virtual = true
-	c.cpu = pickCPU()
+	c.workers = []*worker{{cpu: pickCPUs(1)[0]}}
 	return c
+}
+
+// Spread lets the domains of a virtual appliance of that many boards run side
+// by side, on as many CPUs as pay. What happens does not depend on it. Call it
+// before the first AddDomain; boards come before other domains.
+func (c *Calendar) Spread(boards int) {
+	if !c.virtual || boards < spreadFrom {
+		return
+	}
+	c.boards, c.workers = boards, nil
+	for _, cpu := range pickCPUs(boards / (spreadFrom / 2)) {
+		c.workers = append(c.workers, &worker{cpu: cpu})
+	}
 }
 
 // NewReal makes a calendar that follows the host's clock.
 func NewReal() *Calendar {
 	c := newCalendar()
-	c.cpu = -1
 	c.start = time.Now()
 	return c
 }
@@ -64,22 +72,21 @@ func newCalendar() *Calendar {
 	return &Calendar{StallLimit: time.Minute, direct: make(map[[2]int]time.Duration), failure: make(chan error, 1)}
 }
 
-// pickCPU takes one of the CPUs that this process may use, another one for
-// another process.
-func pickCPU() int {
+// pickCPUs takes at most n of the CPUs that this process may use, beginning with
+// another one for another process. -1 stands for anywhere.
+func pickCPUs(n int) []int {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil || set.Count() < 2 {
-		return -1
+		return []int{-1}
 	}
-	skip := os.Getpid() % set.Count()
-	for cpu := 0; ; cpu++ {
+	var all []int
+	for cpu := 0; len(all) < set.Count(); cpu++ {
 		if set.IsSet(cpu) {
-			if skip == 0 {
-				return cpu
-			}
-			skip--
+			all = append(all, cpu)
 		}
 	}
+	skip := os.Getpid() % len(all)
+	return append(all[skip:], all[:skip]...)[:min(n, len(all))]
 }
 
 // Virtual tells which kind the calendar is.
@@ -87,10 +94,12 @@ func (c *Calendar) Virtual() bool { return c.virtual }
 
 // Turns is how often a guest was given the time, in virtual time. Call it
 // between two calls of Advance.
-func (c *Calendar) Turns() uint64 { return c.turns }
-
-// CPU is where the processes of a virtual appliance belong, -1 for anywhere.
-func (c *Calendar) CPU() int { return c.cpu }
+func (c *Calendar) Turns() (n uint64) {
+	for _, d := range c.domains {
+		n += d.turns
+	}
+	return n
+}
 
 // AddDomain adds a domain. Domains are ordered by when they were added; where
 // times are equal, that order decides.
@@ -103,6 +112,10 @@ func (c *Calendar) AddDomain(name string) (*Domain, error) {
 	c.domains = append(c.domains, d)
 	c.delays = nil
 	if c.virtual {
+		d.worker = c.workers[0]
+		if d.index < c.boards {
+			d.worker = c.workers[d.index*len(c.workers)/c.boards]
+		}
 		return d, nil
 	}
 	d.done = make(chan struct{})

@@ -273,3 +273,55 @@ func BenchmarkPingPong(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// TestWorkersDoNotMatter runs the same traffic on one worker and on as many as
+// there are CPUs: the stream of events must not tell the difference.
+func TestWorkersDoNotMatter(t *testing.T) {
+	const n = 8
+	run := func(boards int) (events []string, workers int) {
+		c := NewVirtual()
+		defer c.Close()
+		c.Spread(boards)
+		var ds []*Domain
+		for i := range n {
+			d, err := c.AddDomain(fmt.Sprint(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ds = append(ds, d)
+		}
+		for i, from := range ds {
+			for j, to := range ds {
+				if i != j {
+					c.Connect(from, to, time.Duration(10+i+j)*time.Microsecond)
+				}
+			}
+		}
+		c.Subscribe(func(e *Event) { events = append(events, string(e.AppendJSON(nil))) })
+		for i, d := range ds {
+			sent := 0
+			var tick func()
+			tick = func() {
+				sent++
+				to := ds[(i+1+sent%(n-1))%n]
+				e := Event{Kind: KindStep, Attrs: []Attr{Int("from", i), Int("sent", sent)}}
+				d.Send(to, 0, func() { to.Emit(e) })
+				After(d, time.Duration(7+i%3)*time.Microsecond, tick)
+			}
+			d.Do(tick)
+		}
+		advance(t, c, Time(10*time.Millisecond))
+		return events, len(c.workers)
+	}
+	one, _ := run(0)
+	many, workers := run(n)
+	if workers < 2 {
+		t.Skip("this machine has one CPU")
+	}
+	if !slices.Equal(one, many) {
+		t.Errorf("%d workers: %d events, one worker: %d, or in another order", workers, len(many), len(one))
+	}
+	if want := 3 * 1000; len(one) < want {
+		t.Errorf("%d events, want at least %d", len(one), want)
+	}
+}

@@ -1,7 +1,6 @@
 package simbus
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -20,6 +19,8 @@ type Domain struct {
 	poll   *poller
 
 	// Virtual time.
+	worker  *worker
+	turns   uint64
 	now     Time       // the latest time at which something happened here
 	limit   Time       // how far it may run in this window
 	guests  []*Guest   // in the order of power-on
@@ -49,6 +50,16 @@ type crossing struct {
 
 // Name is the domain's name: its board's.
 func (d *Domain) Name() string { return d.name }
+
+// CPU is where the processes of the domain's guests belong: in virtual time that
+// of the worker that drives them, since a switch between two CPUs costs several
+// times one on the same. -1 stands for anywhere.
+func (d *Domain) CPU() int {
+	if d.worker == nil {
+		return -1
+	}
+	return d.worker.cpu
+}
 
 // Now is the domain's present time. While a guest runs it is the time that the
 // guest has told of last, which it does before each notification.
@@ -151,8 +162,10 @@ func (d *Domain) next() Time {
 	return t
 }
 
-// run lets everything happen that is due before d.limit, which Send may lower meanwhile.
-func (d *Domain) run(ctx context.Context) error {
+// proceed lets everything happen that is due before d.limit, which Send may
+// lower meanwhile. It returns true when it has given a guest the time: then
+// yielded is to be called once the guest waits.
+func (d *Domain) proceed() bool {
 	for {
 		t := d.timers.next()
 		var guest *Guest
@@ -162,54 +175,49 @@ func (d *Domain) run(ctx context.Context) error {
 			}
 		}
 		if t >= d.limit {
-			return nil
+			return false
 		}
 		d.now = max(d.now, t)
 		if guest == nil {
 			d.timers.pop().f()
 			continue
 		}
-		if err := d.turn(ctx, guest); err != nil {
-			return err
+		until := min(d.limit, d.timers.next())
+		for _, other := range d.guests {
+			if other != guest {
+				until = min(until, other.next())
+			}
 		}
+		d.running = guest
+		d.turns++
+		guest.resume(until)
+		return true
 	}
 }
 
-// turn gives one guest the time until something else is due, and serves it until it waits.
-func (d *Domain) turn(ctx context.Context, g *Guest) error {
-	until := min(d.limit, d.timers.next())
-	for _, other := range d.guests {
-		if other != g {
-			until = min(until, other.next())
-		}
-	}
-	d.running = g
-	d.cal.turns++
-	defer func() { d.running = nil }()
-	g.resume(until)
-	progress := time.Now()
-	for g.state == guestRunning {
-		n, err := d.poll.wait(100 * time.Millisecond)
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err // with the guest in mid-turn: the appliance can only be closed now
-		}
-		if n > 0 {
-			progress = time.Now()
-		} else if stuck := time.Since(progress); g.doomed && stuck > doomedLimit {
-			g.lose(nil)
-		} else if stuck > d.cal.StallLimit {
-			g.lose(fmt.Errorf("no sign of life for %s of host time, at virtual time %s: guest code that loops without sleeping holds virtual time still",
-				stuck.Round(time.Second), d.Now()))
-		}
+// yielded ends the turn of the running guest, if it waits or has gone.
+func (d *Domain) yielded() (bool, error) {
+	g := d.running
+	if g.state == guestRunning {
+		return false, nil
 	}
 	d.now = max(d.now, g.localTime())
+	d.running = nil
 	if g.state == guestGone {
-		return d.drain()
+		return true, d.drain()
 	}
-	return nil
+	return true, nil
+}
+
+// silent is told how long the running guest has said nothing, in host time.
+func (d *Domain) silent(stuck time.Duration) {
+	switch g := d.running; {
+	case g.doomed && stuck > doomedLimit:
+		g.lose(nil)
+	case stuck > d.cal.StallLimit:
+		g.lose(fmt.Errorf("no sign of life for %s of host time, at virtual time %s: guest code that loops without sleeping holds virtual time still",
+			stuck.Round(time.Second), d.Now()))
+	}
 }
 
 // drain handles what a dead guest has left on its sockets, its hang-ups among it.

@@ -185,7 +185,7 @@ func (p *Port) Send(f *Frame) {
 	p.Stats.Sent.Add(1)
 	p.Stats.SentBytes.Add(uint64(n))
 	if n < minFrame || n > maxFrame {
-		p.drop("of a length that no frame has")
+		p.drop(p.domain, "of a length that no frame has")
 		return
 	}
 	s := p.seg
@@ -198,10 +198,12 @@ func (p *Port) Send(f *Frame) {
 	p.domain.Send(s.domain, in, func() { s.forward(p, copied) })
 }
 
-func (p *Port) drop(why string) {
+// drop counts a frame that was dropped in that domain: the switch's, or that of
+// a sender or receiver. On the direct way nil stands for the switch.
+func (p *Port) drop(where *Domain, why string) {
 	p.Stats.Dropped.Add(1)
 	if p.seg.cal.observed() {
-		p.seg.emit(Event{Kind: KindFrameEnd, Attrs: []Attr{Text("port", p.name), Text("why", why)}})
+		p.seg.emit(where, Event{Kind: KindFrameEnd, Attrs: []Attr{Text("port", p.name), Text("why", why)}})
 	}
 }
 
@@ -220,9 +222,9 @@ func (s *Segment) forward(from *Port, f *Frame) {
 	}
 	switch {
 	case cut || from.cut.Load():
-		from.drop("cut")
+		from.drop(s.domain, "cut")
 	case s.cfg.Loss > 0 && s.rand.Float64() < s.cfg.Loss:
-		from.drop("lost")
+		from.drop(s.domain, "lost")
 	case dst[0]&1 == 0 && to == from:
 		// It is for something on the side where it came from.
 	case dst[0]&1 == 0 && to != nil:
@@ -247,7 +249,7 @@ func (s *Segment) learn(a address, p *Port) {
 // out sends a frame out of the switch at a port.
 func (s *Segment) out(p *Port, f *Frame) {
 	if p.cut.Load() {
-		p.drop("cut")
+		p.drop(s.domain, "cut")
 		return
 	}
 	if s.domain == nil {
@@ -261,7 +263,7 @@ func (s *Segment) out(p *Port, f *Frame) {
 		p.busy = start.Add(time.Duration(int64(f.Len()+overhead) * 8 * int64(time.Second) / bits))
 		if start.Sub(s.domain.Now()) > maxQueue {
 			p.busy = start
-			p.drop("queue full")
+			p.drop(s.domain, "queue full")
 			return
 		}
 		delay += p.busy.Sub(s.domain.Now())
@@ -274,29 +276,23 @@ const maxQueue = 100 * time.Millisecond
 
 func (p *Port) receive(f *Frame) {
 	if err := p.deliver(f); err != nil {
-		p.drop(err.Error())
+		p.drop(p.domain, err.Error())
 		return
 	}
 	p.Stats.Received.Add(1)
 	p.Stats.ReceivedBytes.Add(uint64(f.Len()))
 }
 
-func (s *Segment) now() Time {
-	if s.domain != nil {
-		return s.domain.Now()
+// emit puts an event of the segment's into the stream, in the domain where it
+// happens; on the direct way that may be any.
+func (s *Segment) emit(where *Domain, e Event) {
+	e.Part = s.name
+	if where != nil {
+		where.Emit(e)
+		return
 	}
-	return s.cal.hostTime()
-}
-
-// emit puts an event of the segment's into the stream, from any goroutine on the
-// direct way. A sender or a receiver may be another domain than the switch.
-func (s *Segment) emit(e Event) {
-	e.Time, e.Part = s.now(), s.name
-	if s.domain != nil && s.cal.virtual {
-		s.domain.Emit(e)
-	} else {
-		s.cal.publish(&e)
-	}
+	e.Time = s.cal.hostTime()
+	s.cal.publish(&e)
 }
 
 // observe tells the taps and the event stream of a frame.
@@ -315,11 +311,14 @@ func (s *Segment) observe(from *Port, f *Frame) {
 		}
 		whole = f.head((*b)[:n])
 	}
-	at := s.now()
+	at := s.cal.hostTime
+	if s.domain != nil {
+		at = s.domain.Now
+	}
 	for _, tap := range s.taps {
-		tap(at, from, whole, n)
+		tap(at(), from, whole, n)
 	}
 	if observed {
-		s.emit(Event{Kind: KindFrame, Attrs: []Attr{Text("from", from.name), Int("length", n), Text("summary", Summary(whole))}})
+		s.emit(s.domain, Event{Kind: KindFrame, Attrs: []Attr{Text("from", from.name), Int("length", n), Text("summary", Summary(whole))}})
 	}
 }

@@ -2,10 +2,7 @@ package simbus
 
 import (
 	"context"
-	"runtime"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // longWindow is how long domains may run between two looks at the context and
@@ -15,11 +12,12 @@ const longWindow = 100 * time.Millisecond
 // advanceVirtual runs the appliance in windows. In each window a domain may run
 // until the earliest time at which another could do something that reaches it
 // (conservative lookahead), so the domains of a window do not depend on one
-// another and the result is the same in whatever order they run.
+// another and the result is the same in whatever order, and wherever, they run.
 func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Event) bool) (stopped bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer c.pin()()
+	defer c.workers[0].pin()()
+	defer c.help(ctx)()
 
 	var matched bool
 	if stop != nil {
@@ -28,7 +26,7 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 		c.subscribers = append(c.subscribers, watch)
 		defer func() { c.subscribers = c.subscribers[:len(c.subscribers)-1] }()
 	}
-	next := make([]Time, len(c.domains))
+	w := c.newWindows()
 	for c.now < until {
 		if err := ctx.Err(); err != nil {
 			return false, err
@@ -45,7 +43,7 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 			}
 			cap = min(until, Time(int64(first)/int64(granule)+1)*Time(granule))
 		}
-		if err := c.runTo(ctx, cap, next); err != nil {
+		if err := c.runTo(ctx, cap, w); err != nil {
 			return false, err
 		}
 		c.now = cap
@@ -59,57 +57,118 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 	return false, nil
 }
 
+// windows is what runTo needs to tell how far each domain may run.
+type windows struct {
+	order   []*Domain       // by next, earliest first, as far as known
+	next    []Time          // of each domain
+	closest []time.Duration // how soon anything can reach each domain
+}
+
+func (c *Calendar) newWindows() *windows {
+	w := &windows{order: append([]*Domain(nil), c.domains...), next: make([]Time, len(c.domains)), closest: make([]time.Duration, len(c.domains))}
+	for i, to := range c.domains {
+		w.closest[i] = unconnected
+		for j, from := range c.domains {
+			if i != j {
+				w.closest[i] = min(w.closest[i], c.delay(from, to))
+			}
+		}
+	}
+	return w
+}
+
 // runTo lets everything happen that is due before the time limit.
-func (c *Calendar) runTo(ctx context.Context, limit Time, next []Time) error {
+func (c *Calendar) runTo(ctx context.Context, limit Time, w *windows) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		c.exchange()
-		first := limit
 		for i, d := range c.domains {
-			next[i] = d.next()
-			first = min(first, next[i])
+			w.next[i] = d.next()
 		}
+		w.sort()
+		first := min(limit, w.next[w.order[0].index])
 		// A domain that was held back may still say something at its next time,
 		// and so before what another, further ahead, has said already.
 		c.flush(first)
 		if first == limit {
 			return nil
 		}
-		for i, d := range c.domains {
+		for _, worker := range c.workers {
+			worker.due = worker.due[:0]
+		}
+		for _, d := range w.order {
+			next := w.next[d.index]
+			if next >= limit {
+				break
+			}
 			d.limit = limit
-			for j, other := range c.domains {
-				if i != j {
-					d.limit = min(d.limit, next[j].Add(c.delay(other, d)))
+			for _, other := range w.order {
+				soon := w.next[other.index]
+				if soon.Add(w.closest[d.index]) >= d.limit {
+					break
+				}
+				if other != d {
+					d.limit = min(d.limit, soon.Add(c.delays[other.index][d.index]))
 				}
 			}
+			if next < d.limit {
+				d.worker.due = append(d.worker.due, d)
+			}
 		}
-		for i, d := range c.domains {
-			if next[i] >= d.limit {
-				continue
-			}
-			if err := d.run(ctx); err != nil {
-				return err
-			}
+		if err := c.runWindow(ctx); err != nil {
+			return err
 		}
 	}
 }
 
-// pin keeps the calling goroutine on the calendar's CPU until the returned function is called.
-func (c *Calendar) pin() (unpin func()) {
-	if c.cpu < 0 {
-		return func() {}
+// sort brings the order up to date: it changes little from window to window.
+func (w *windows) sort() {
+	for i := 1; i < len(w.order); i++ {
+		d := w.order[i]
+		j := i
+		for ; j > 0 && w.next[w.order[j-1].index] > w.next[d.index]; j-- {
+			w.order[j] = w.order[j-1]
+		}
+		w.order[j] = d
 	}
-	runtime.LockOSThread()
-	var before, one unix.CPUSet
-	one.Set(c.cpu)
-	if unix.SchedGetaffinity(0, &before) != nil || unix.SchedSetaffinity(0, &one) != nil {
-		return runtime.UnlockOSThread // slower, and right all the same
+}
+
+// runWindow lets each worker run what is due in its domains.
+func (c *Calendar) runWindow(ctx context.Context) error {
+	for _, w := range c.workers[1:] {
+		if len(w.due) > 0 {
+			w.pass()
+		}
+	}
+	err := c.workers[0].run(ctx)
+	for _, w := range c.workers[1:] {
+		w.await(1)
+		if err == nil {
+			err = w.err
+		}
+	}
+	return err
+}
+
+// help starts the workers beside the first; the returned function ends them.
+func (c *Calendar) help(ctx context.Context) (end func()) {
+	done := make(chan struct{})
+	for _, w := range c.workers[1:] {
+		w.over.Store(false)
+		w.err = nil
+		go func() {
+			w.serve(ctx)
+			done <- struct{}{}
+		}()
 	}
 	return func() {
-		if unix.SchedSetaffinity(0, &before) == nil {
-			runtime.UnlockOSThread() // else the thread ends with the goroutine
+		for _, w := range c.workers[1:] {
+			w.over.Store(true)
+			w.pass()
+			<-done
+			w.window.Add(1)
 		}
 	}
 }

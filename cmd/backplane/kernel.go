@@ -9,7 +9,6 @@ import (
 
 	"backplane/guest/doctor"
 	"backplane/guest/kernel"
-	"backplane/tests/bench"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -107,25 +106,6 @@ func newDoctor() *cobra.Command {
 				return &statusError{status: exitMachine}
 			}
 			return nil
-		},
-	}
-}
-
-func newBench() *cobra.Command {
-	return &cobra.Command{
-		Use:   "bench",
-		Short: "Measure boot, parts, clock and network here, beside a peer",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			init, err := firmware("init")
-			if err != nil {
-				return badMachine(err)
-			}
-			load, err := firmware("bench/load")
-			if err != nil {
-				return badMachine(err)
-			}
-			return badMachine(bench.Run(cmd.Context(), bench.Options{Kernel: kernelFor(cmd.ErrOrStderr(), ""), Init: init, Load: load, Out: cmd.OutOrStdout()}))
 		},
 	}
 }

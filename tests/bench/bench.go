@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -21,8 +22,10 @@ import (
 // Options say what a benchmark needs.
 type Options struct {
 	Kernel func(ctx context.Context, virtual bool, extra []byte) (string, error)
-	Init   string // the boards' init
-	Load   string // the program that keeps parts busy (tests/programs/load)
+	Init   string   // the boards' init
+	Load   string   // the program that keeps parts busy (tests/programs/load)
+	Usfstl string   // control/controller of linux-test-project/usfstl, built; empty to do without
+	Parts  []string // what to measure, of [Parts]; everything if empty
 	Out    io.Writer
 }
 
@@ -34,7 +37,26 @@ type bench struct {
 	root string // root file system with load, iperf3 and ping
 }
 
-// Run measures everything and prints a table as it goes.
+var parts = []struct {
+	name    string
+	measure func(*bench) error
+}{
+	{"boot", (*bench).boot},
+	{"parts", (*bench).parts},
+	{"clock", (*bench).clock},
+	{"network", (*bench).network},
+}
+
+// Parts names what can be measured.
+func Parts() []string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// Run measures and prints a table as it goes.
 func Run(ctx context.Context, o Options) error {
 	dir, err := os.MkdirTemp("", "backplane-bench-")
 	if err != nil {
@@ -45,10 +67,13 @@ func Run(ctx context.Context, o Options) error {
 	if err := b.makeRoot(); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.Out, "%-44s %14s %14s %8s\n", "WHAT", "HERE", "PEER", "RATIO")
-	for _, f := range []func() error{b.boot, b.parts, b.wake, b.network} {
-		if err := f(); err != nil {
-			return err
+	fmt.Fprintf(o.Out, "%-52s %14s %14s %8s\n", "WHAT", "HERE", "PEER", "RATIO")
+	for _, p := range parts {
+		if len(o.Parts) > 0 && !slices.Contains(o.Parts, p.name) {
+			continue
+		}
+		if err := p.measure(b); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return nil
@@ -60,7 +85,7 @@ func (b *bench) row(what string, here, peer float64, unit string) {
 	if peer != 0 {
 		theirs, ratio = number(peer)+" "+unit, fmt.Sprintf("%.2f", here/peer)
 	}
-	fmt.Fprintf(b.Out, "%-44s %14s %14s %8s\n", what, number(here)+" "+unit, theirs, ratio)
+	fmt.Fprintf(b.Out, "%-52s %14s %14s %8s\n", what, number(here)+" "+unit, theirs, ratio)
 }
 
 func number(v float64) string {
@@ -160,12 +185,12 @@ func (b *bench) boot() error {
 				return err
 			}
 		}
-		b.row("boot of a 64 MiB board, "+clock(virtual), median(times), 0, "s")
+		b.row("boot of a 64 MiB board, "+clockName(virtual), median(times), 0, "s")
 	}
 	return nil
 }
 
-func clock(virtual bool) string {
+func clockName(virtual bool) string {
 	if virtual {
 		return "virtual"
 	}
@@ -213,40 +238,9 @@ chip = [{ name = "temp0", model = "tmp102", address = 0x48 }]
 				r.Close()
 				return err
 			}
-			b.row(l.what+clock(virtual), count/time.Since(begin).Seconds(), 0, "/s")
+			b.row(l.what+clockName(virtual), count/time.Since(begin).Seconds(), 0, "/s")
 		}
 		if err := r.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// wake measures boards that each wake up 1000 times a second.
-func (b *bench) wake() error {
-	board := fmt.Sprintf("memory = \"32M\"\n[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n", b.root)
-	for _, n := range []int{1, 4, 10} {
-		r, err := b.start(true, n, strings.Replace(board, "32M", "48M", 1), "")
-		if err != nil {
-			return err
-		}
-		for i := range n {
-			if _, err := b.command(r, fmt.Sprintf("b%d", i), "load", "wake", "1ms", "100000"); err != nil {
-				r.Close()
-				return err
-			}
-		}
-		const simulated = 10 * time.Second
-		turns, begin := r.Turns(), time.Now()
-		if _, err = r.Advance(b.ctx, r.Now().Add(simulated), nil); err == nil {
-			wall := time.Since(begin).Seconds()
-			b.row(fmt.Sprintf("%d boards waking 1000/s: simulated per wall s", n), simulated.Seconds()/wall, 0, "s/s")
-			b.row("  time handed to a guest", float64(r.Turns()-turns)/wall, 0, "/s")
-		}
-		if e := r.Close(); err == nil {
-			err = e
-		}
-		if err != nil {
 			return err
 		}
 	}

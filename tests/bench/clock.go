@@ -1,0 +1,177 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"backplane/boards"
+	"backplane/guest/rootfs"
+)
+
+// wakeBoard is a small board with nothing but the benchmark's root file system.
+func (b *bench) wakeBoard(more string) string {
+	return fmt.Sprintf("memory = \"48M\"\n[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n%s", b.root, more)
+}
+
+const ethernet = "[[ethernet]]\nname = \"eth0\"\naddress = \"ADDRESS\"\n"
+
+// lan puts the first port of n boards on one segment.
+func lan(n int, more string) string {
+	ports := make([]string, n)
+	for i := range ports {
+		ports[i] = fmt.Sprintf("%q", fmt.Sprintf("b%d.eth0", i))
+	}
+	return fmt.Sprintf("[[segment]]\nname = \"lan\"\n%s\nports = [%s]\n", more, strings.Join(ports, ", "))
+}
+
+// The run that issue and documentation compare: boards that wake up 1000 times
+// a second for that long.
+const (
+	wakeTime   = 10500 * time.Millisecond
+	wakePeriod = time.Millisecond
+)
+
+// clock measures what it costs that boards wake up, beside usfstl's calendar.
+func (b *bench) clock() error {
+	const n = 10
+	var pinned, free float64
+	if b.Usfstl != "" {
+		var err error
+		if pinned, err = b.usfstl(n, true); err != nil {
+			return err
+		}
+		if free, err = b.usfstl(n, false); err != nil {
+			return err
+		}
+		b.row(fmt.Sprintf("usfstl: %d boards waking 1000/s for 10.5 s, any core", n), free, pinned, "s")
+	}
+	for _, link := range []struct{ what, board, links string }{
+		{"no link", "", ""},
+		{"1 ms delay", ethernet, lan(n, "latency = \"1ms\"")},
+		{"50 us delay", ethernet, lan(n, "latency = \"50us\"")},
+	} {
+		wall, err := b.wake(n, wakePeriod, wakeTime, b.wakeBoard(link.board), link.links)
+		if err != nil {
+			return err
+		}
+		b.row(fmt.Sprintf("%d boards waking 1000/s for 10.5 s, %s", n, link.what), wall.Seconds(), pinned, "s")
+	}
+	return nil
+}
+
+// wake lets n boards wake up once a period for some simulated time, and returns
+// how long that took.
+func (b *bench) wake(n int, period, simulated time.Duration, board, links string) (time.Duration, error) {
+	r, err := b.start(true, n, board, links)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	for i := range n {
+		if _, err := b.command(r, fmt.Sprintf("b%d", i), "load", "wake", period.String(), "100000000"); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := r.Advance(b.ctx, r.Now().Add(time.Second), nil); err != nil { // until all of them run
+		return 0, err
+	}
+	return b.advance(r, simulated)
+}
+
+// advance lets time pass and returns how long that took.
+func (b *bench) advance(r *boards.Running, simulated time.Duration) (time.Duration, error) {
+	begin := time.Now()
+	_, err := r.Advance(b.ctx, r.Now().Add(simulated), nil)
+	return time.Since(begin), err
+}
+
+// usfstl lets n kernels wake up 1000 times a second under usfstl's calendar, on
+// one CPU or where the host wants them, and returns how many seconds that took
+// beyond booting and powering off.
+func (b *bench) usfstl(n int, pinned bool) (float64, error) {
+	boot, err := b.usfstlRun(n, 1, pinned)
+	if err != nil {
+		return 0, err
+	}
+	whole, err := b.usfstlRun(n, int(wakeTime/wakePeriod), pinned)
+	return (whole - boot).Seconds(), err
+}
+
+func (b *bench) usfstlRun(n, wakes int, pinned bool) (time.Duration, error) {
+	kernel, err := b.Kernel(b.ctx, true, nil)
+	if err != nil {
+		return 0, err
+	}
+	dir, err := os.MkdirTemp(b.dir, "usfstl-")
+	if err != nil {
+		return 0, err
+	}
+	initrd := filepath.Join(dir, "initrd.cpio")
+	f, err := os.Create(initrd)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	init := fmt.Sprintf("#!/bin/sh\nload wake %s %d\npoweroff -f\n", wakePeriod, wakes)
+	if err := rootfs.Pack(f, []string{b.root}, []rootfs.File{{Path: "/init", Mode: 0o755, Data: []byte(init)}}); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Minute)
+	defer cancel()
+	command := func(name string, args ...string) *exec.Cmd {
+		if pinned {
+			args = append([]string{"-c", "0", name}, args...)
+			name = "taskset"
+		}
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Dir = dir
+		return cmd
+	}
+	sock := filepath.Join(dir, "time.sock")
+	controller := command(b.Usfstl, "--time="+sock, fmt.Sprintf("--clients=%d", n))
+	var said bytes.Buffer
+	controller.Stdout, controller.Stderr = &said, &said
+	if err := controller.Start(); err != nil {
+		return 0, fmt.Errorf("usfstl: %w", err)
+	}
+	defer func() {
+		_ = controller.Process.Kill()
+		_ = controller.Wait()
+	}()
+	for {
+		if _, err := os.Stat(sock); err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return 0, fmt.Errorf("usfstl: no socket: %s", said.String())
+		}
+		runtime.Gosched()
+	}
+	begin := time.Now()
+	var all sync.WaitGroup
+	errs := make(chan error, n)
+	for i := range n {
+		all.Go(func() {
+			out, err := command(kernel, "mem=48M", "uml_dir="+dir, fmt.Sprintf("umid=u%d", i), "initrd="+initrd,
+				"seccomp=on", "con=null", "con0=null,fd:1", "loglevel=1", "time-travel=ext:"+sock).CombinedOutput()
+			if err != nil {
+				errs <- fmt.Errorf("usfstl: kernel: %w: %s", err, tail(string(out)))
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case err := <-errs:
+		return 0, err
+	default:
+		return time.Since(begin), nil
+	}
+}
