@@ -75,6 +75,7 @@ func (r *Running) newMachine(index int, member *Member, kernel string) (*Machine
 		chips: make(map[string]periph.Chip), parts: make(map[string]*part), consoles: make(map[string]*terminal),
 		nics: make(map[string]*net.NIC), probes: make(map[lineRef]*simbus.Pin)}
 	m.kernel = kernel
+	d.OnFault = m.ended
 	if m.dir, err = r.dir.Board(m.name); err != nil {
 		return m, err
 	}

@@ -31,8 +31,8 @@ type Calendar struct {
 	delays      [][]time.Duration        // along the shortest path; nil when it must be worked out
 	subscribers []func(*Event)
 
-	mu    sync.Mutex // virtual: held while the appliance moves; real: orders the stream
-	now   Time       // virtual: what every domain has reached
+	mu  sync.Mutex // virtual: held while the appliance moves; real: orders the stream
+	now Time       // virtual: what every domain has reached
 
 	start    time.Time // real: Time 0
 	closed   atomic.Bool

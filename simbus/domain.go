@@ -2,6 +2,7 @@ package simbus
 
 import (
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -14,6 +15,10 @@ type Domain struct {
 	cal   *Calendar
 	name  string
 	index int
+
+	// OnFault, if set, is called when a model of the domain has touched guest
+	// memory that is not there any more, which a guest's kernel can bring about.
+	OnFault func(error)
 
 	timers timers
 	poll   *poller
@@ -179,7 +184,7 @@ func (d *Domain) proceed() bool {
 		}
 		d.now = max(d.now, t)
 		if guest == nil {
-			d.timers.pop().f()
+			d.guard(d.timers.pop().f)
 			continue
 		}
 		until := min(d.limit, d.timers.next())
@@ -230,6 +235,34 @@ func (d *Domain) drain() error {
 	}
 }
 
+// Post runs f on the domain's goroutine soon, for callers on another one in real
+// time. In virtual time the caller is on it, and f runs at once.
+func (d *Domain) Post(f func()) {
+	if d.cal.virtual {
+		f()
+		return
+	}
+	d.post(0, f)
+}
+
+// guard runs f, which may touch guest memory that is gone: a guest can cut its
+// memory file short. The goroutine must have called [debug.SetPanicOnFault].
+func (d *Domain) guard(f func()) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a fault
+			if d.OnFault == nil {
+				panic(r)
+			}
+			d.OnFault(fmt.Errorf("guest memory at %#x has gone", r.Addr()))
+		default:
+			panic(r)
+		}
+	}()
+	f()
+}
+
 // post leaves a call for the domain's goroutine in real time.
 func (d *Domain) post(at Time, f func()) {
 	d.mu.Lock()
@@ -249,6 +282,7 @@ func (d *Domain) wake() {
 // serve is the domain's goroutine in real time: it ends with the calendar.
 func (d *Domain) serve() {
 	defer close(d.done)
+	debug.SetPanicOnFault(true)
 	for !d.cal.closed.Load() {
 		wait := time.Duration(-1)
 		if t := d.timers.next(); t != Never {
@@ -260,7 +294,7 @@ func (d *Domain) serve() {
 		}
 		d.takeInbox()
 		for d.timers.next() <= d.Now() {
-			d.timers.pop().f()
+			d.guard(d.timers.pop().f)
 		}
 	}
 }
@@ -274,7 +308,7 @@ func (d *Domain) takeInbox() {
 		if c.at > d.Now() {
 			d.timers.add(c.at, c.f)
 		} else {
-			c.f()
+			d.guard(c.f)
 		}
 	}
 }

@@ -155,6 +155,9 @@ func (s *Segment) halves() (in, out time.Duration) {
 	return in, max(s.cfg.Latency-in, in)
 }
 
+// Domain is the time line of the port's board.
+func (p *Port) Domain() *Domain { return p.domain }
+
 // Name is the port's: board.port.
 func (p *Port) Name() string { return p.name }
 

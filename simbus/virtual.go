@@ -2,6 +2,7 @@ package simbus
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 )
 
@@ -17,6 +18,7 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.workers[0].pin()()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer c.help(ctx)()
 
 	var matched bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -141,6 +142,7 @@ const spin = 100 * time.Microsecond
 // serve runs windows until the worker is told that it is over.
 func (w *worker) serve(ctx context.Context) {
 	defer w.pin()()
+	debug.SetPanicOnFault(true)
 	for {
 		w.await(0)
 		if w.over.Load() {

@@ -244,9 +244,12 @@ func (n *NIC) Receive(f *simbus.Frame) error {
 		return errOffload
 	}
 	if len(n.backlog) == 0 {
-		ok, err := n.put(f)
-		if err != nil {
-			n.rx.Fail(err)
+		var ok bool
+		// The guard is for the memory of this guest, which is not the sender's fault.
+		if err := virtio.Guard(func() (err error) { ok, err = n.put(f); return err }); err != nil {
+			rx := n.rx
+			n.rx = nil
+			n.Port.Domain().Post(func() { rx.Fail(err) })
 			return err
 		}
 		if ok {

@@ -9,6 +9,8 @@ import (
 	"backplane/periph/virtio"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
+
+	"golang.org/x/sys/unix"
 )
 
 // two is two NICs on a segment in virtual time.
@@ -127,5 +129,53 @@ func TestHostileBuffers(t *testing.T) {
 		if d[0].Failure == nil {
 			t.Errorf("%s: taken", name)
 		}
+	}
+}
+
+// TestBrokenReceiver: a receiver that breaks its rings, or takes its memory
+// away, is stopped; its sender, on whose goroutine that is found, is not.
+func TestBrokenReceiver(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, d *virtiotest.Driver){
+		"buffer to read": func(_ *testing.T, d *virtiotest.Driver) { d.Rings[0].Add([][]byte{make([]byte, 80)}, nil) },
+		"memory cut short": func(t *testing.T, d *virtiotest.Driver) {
+			d.Rings[0].Add(nil, []int{200})
+			if err := unix.Ftruncate(d.Memory.FD, 0); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cal := simbus.NewReal()
+			defer cal.Close()
+			seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var boards [2]*simbus.Domain
+			var d [2]*virtiotest.Driver
+			for i := range d {
+				if boards[i], err = cal.AddDomain("b"); err != nil {
+					t.Fatal(err)
+				}
+				nic := net.New("eth0", []byte{2, 0, 0, 0, 0, byte(i)})
+				nic.Port = seg.AddPort("b.eth0", boards[i], nic.Receive)
+				boards[i].Do(func() { d[i] = virtiotest.Start(t, nic, 16, virtio.FeatureEventIdx) })
+			}
+			boards[1].Do(func() { spoil(t, d[1]) })
+			boards[0].Do(func() {
+				d[0].Rings[1].Add([][]byte{make([]byte, 12), frame(60)}, nil)
+				d[0].Kick(1)
+			})
+			boards[1].Do(func() {
+				if d[1].Failure == nil {
+					t.Error("the receiver was not stopped")
+				}
+			})
+			boards[0].Do(func() {
+				if d[0].Failure != nil || len(d[0].Rings[1].Results()) != 1 {
+					t.Errorf("the sender was stopped: %v", d[0].Failure)
+				}
+			})
+		})
 	}
 }

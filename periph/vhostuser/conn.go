@@ -3,7 +3,6 @@ package vhostuser
 import (
 	"encoding/binary"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"backplane/periph/virtio"
@@ -65,29 +64,11 @@ func (c *conn) ready() {
 	})
 }
 
-// guard runs f, which may touch guest memory, and stops the device if that goes
-// wrong. A guest can cut its memory file short, and a look at what is missing
-// is then a fault, which must not be this program's.
+// guard runs f, which may touch guest memory, and stops the device if that goes wrong.
 func (c *conn) guard(f func() error) {
-	old := debug.SetPanicOnFault(true)
-	defer debug.SetPanicOnFault(old)
-	err := recovered(f)
-	if err != nil {
+	if err := virtio.Guard(f); err != nil {
 		c.fail(err)
 	}
-}
-
-func recovered(f func() error) (err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case interface{ Addr() uintptr }: // a fault, as SetPanicOnFault makes it
-			err = fmt.Errorf("%w: its memory at %#x has gone", virtio.ErrBroken, r.Addr())
-		default:
-			panic(r)
-		}
-	}()
-	return f()
 }
 
 // fail stops the device and says why, once.

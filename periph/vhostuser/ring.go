@@ -49,6 +49,7 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 			fd = m.takeFD(0)
 		}
 		if m.request == setVringCall {
+			c.stop()
 			c.setCall(i, fd)
 			return nil, nil
 		}
@@ -139,13 +140,14 @@ func (c *conn) stop() {
 	if c.queues == nil {
 		return
 	}
-	for i, q := range c.queues {
+	queues := c.queues
+	c.queues = nil
+	c.s.dev.Stop() // first: until then a device may be at work on another goroutine
+	for i, q := range queues {
 		if q != nil {
 			c.rings[i].base = q.Base()
 		}
 	}
-	c.queues = nil
-	c.s.dev.Stop()
 }
 
 func (c *conn) kick(i int) error {
@@ -155,11 +157,9 @@ func (c *conn) kick(i int) error {
 	return c.s.dev.Kick(i)
 }
 
-// interrupt tells the driver that queue i has used buffers.
+// interrupt tells the driver that queue i has used buffers. A device does not do
+// so after Stop.
 func (c *conn) interrupt(i int) {
-	if c.queues == nil {
-		return
-	}
 	if c.s.opts.InBand {
 		var state [8]byte
 		binary.NativeEndian.PutUint32(state[:], uint32(i))

@@ -1,6 +1,9 @@
 package virtio
 
-import "fmt"
+import (
+	"fmt"
+	"runtime/debug"
+)
 
 // Region is a stretch of guest memory that is mapped here.
 type Region struct {
@@ -44,4 +47,22 @@ func within(data []byte, addr, base, length uint64) ([]byte, bool) {
 	}
 	off := addr - base
 	return data[off : off+length : off+length], true
+}
+
+// Guard runs f, which may touch guest memory. A guest can cut its memory file
+// short, and a look at what is missing is then a fault, which must be the
+// guest's mistake and not the end of this program.
+func Guard(f func() error) (err error) {
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a fault, as SetPanicOnFault makes it
+			err = fmt.Errorf("%w: its memory at %#x has gone", ErrBroken, r.Addr())
+		default:
+			panic(r)
+		}
+	}()
+	return f()
 }
