@@ -199,7 +199,7 @@ func (g *Guest) resume(until Time) {
 func (g *Guest) setRunning(id uint16) { binary.NativeEndian.PutUint16(g.shm[shmOffRunning:], id) }
 
 func (g *Guest) accept() {
-	fd, _, err := unix.Accept4(g.listen, unix.SOCK_CLOEXEC)
+	fd, _, err := unix.Accept4(g.listen, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 	if err != nil {
 		return // it has gone again
 	}
@@ -216,7 +216,7 @@ var errProtocol = errors.New("guest broke the time-travel protocol")
 
 func (g *Guest) receive() {
 	var buf [ttMessageSize]byte
-	n, _, err := unix.Recvfrom(g.conn, buf[:], 0)
+	n, err := unix.Read(g.conn, buf[:])
 	switch {
 	case err == unix.EINTR || err == unix.EAGAIN:
 		return
@@ -273,7 +273,13 @@ func (g *Guest) send(op, seq uint32, t uint64, rights []byte) error {
 	binary.NativeEndian.PutUint32(buf[0:], op)
 	binary.NativeEndian.PutUint32(buf[4:], seq)
 	binary.NativeEndian.PutUint64(buf[8:], t)
-	if err := unix.Sendmsg(g.conn, buf[:], rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
+	var err error
+	if rights == nil {
+		_, err = unix.Write(g.conn, buf[:]) // the cheapest; Go has no SIGPIPE for sockets
+	} else {
+		err = unix.Sendmsg(g.conn, buf[:], rights, nil, unix.MSG_NOSIGNAL)
+	}
+	if err != nil {
 		return fmt.Errorf("write to the time socket: %w", err)
 	}
 	return nil

@@ -170,7 +170,7 @@ func (w *worker) await(parity uint32) {
 		if now = w.window.Load(); now&1 != parity {
 			return
 		}
-		if i&63 == 63 && time.Since(begin) > spin {
+		if i&1023 == 1023 && time.Since(begin) > spin {
 			futex(&w.window, futexWait, now)
 		}
 	}
