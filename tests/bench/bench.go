@@ -67,7 +67,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := b.makeRoot(); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.Out, "%-52s %14s %14s %8s\n", "WHAT", "HERE", "PEER", "RATIO")
+	fmt.Fprintf(o.Out, rowFormat, "WHAT", "HERE", "PEER", "RATIO", "AIM")
 	for _, p := range parts {
 		if len(o.Parts) > 0 && !slices.Contains(o.Parts, p.name) {
 			continue
@@ -77,15 +77,6 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	return nil
-}
-
-// row prints one result. A peer of 0 is none.
-func (b *bench) row(what string, here, peer float64, unit string) {
-	theirs, ratio := "-", "-"
-	if peer != 0 {
-		theirs, ratio = number(peer)+" "+unit, fmt.Sprintf("%.2f", here/peer)
-	}
-	fmt.Fprintf(b.Out, "%-52s %14s %14s %8s\n", what, number(here)+" "+unit, theirs, ratio)
 }
 
 func number(v float64) string {
