@@ -35,7 +35,7 @@ func (s *Segment) NewCapture(w io.Writer, epoch time.Time) (*Capture, error) {
 	return c, nil
 }
 
-func (c *Capture) frame(at Time, from *Port, frame []byte, length int) {
+func (c *Capture) frame(at Time, from, _ *Port, frame []byte, length int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {

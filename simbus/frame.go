@@ -1,0 +1,46 @@
+package simbus
+
+// Frame is an Ethernet frame on its way. Its bytes are the callee's only until
+// the call returns: on the direct way they are the sender's own memory.
+type Frame struct {
+	Parts   [][]byte // the frame from its destination address on, without the check sequence
+	Offload Offload
+}
+
+// Offload is the work that a sender has left to whoever puts the frame on a
+// real wire: a checksum, and the cutting into segments. The fields are those of
+// virtio_net_hdr (virtio 1.2 section 5.1.6). The zero value leaves none.
+type Offload struct {
+	Flags, GSOType                                  uint8
+	HeaderLen, GSOSize, ChecksumStart, ChecksumOffs uint16
+}
+
+// Shortest and longest frames that a switch takes, without the check sequence.
+// What a sender leaves to be cut up may be longer than any real frame.
+const (
+	minFrame = 14
+	maxFrame = 64<<10 + 64
+)
+
+// Len is how many bytes the frame has.
+func (f *Frame) Len() int {
+	n := 0
+	for _, p := range f.Parts {
+		n += len(p)
+	}
+	return n
+}
+
+// head copies the beginning of the frame into b.
+func (f *Frame) head(b []byte) []byte {
+	n := 0
+	for _, p := range f.Parts {
+		n += copy(b[n:], p)
+	}
+	return b[:n]
+}
+
+// copy is the frame in memory of its own, in one part.
+func (f *Frame) copy() *Frame {
+	return &Frame{Parts: [][]byte{f.head(make([]byte, f.Len()))}, Offload: f.Offload}
+}
