@@ -263,6 +263,7 @@ func (m *Machine) addAgent() {
 const agentInput = 256 << 20
 
 func (m *Machine) addChip(p *part) error {
+	var noContents error
 	env := &periph.Env{
 		Clock: m.domain,
 		Epoch: m.r.epoch.Unix(),
@@ -270,11 +271,17 @@ func (m *Machine) addChip(p *part) error {
 		Changed: func(property string, v periph.Value) {
 			m.changed(p, property, v)
 		},
-		Path: m.board.path,
+		Path: func(name string) (path string) {
+			path, noContents = m.contents(p.Name, m.board.path(name))
+			return path
+		},
 	}
 	seed := m.seed("part " + p.Name)
 	env.Rand = mrand.New(mrand.NewPCG(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])))
 	chip, err := p.model.New(env, &p.options)
+	if noContents != nil {
+		return noContents
+	}
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"backplane/guest"
@@ -22,6 +21,9 @@ type Options struct {
 	Start time.Time
 	// Out, if not empty, is the folder for what is recorded.
 	Out string
+	// Copies lets chips that keep their contents in a file work on a copy of it,
+	// so that each run finds what the first one found.
+	Copies bool
 	// Init is the board's init: a static executable (firmware/init).
 	Init string
 	// Kernel finds, or builds, the kernel for the clock, with a board's own
@@ -62,6 +64,9 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	}
 	if o.StallLimit > 0 {
 		r.cal.StallLimit = o.StallLimit
+	}
+	if err := r.recordEvents(); err != nil {
+		return nil, err
 	}
 	for _, f := range o.Events {
 		r.cal.Subscribe(f)
@@ -207,22 +212,4 @@ func (r *Running) Close() error {
 		errs = append(errs, r.dir.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// record makes a file in the folder of what is recorded; what is written to it
-// is lost if there is no such folder.
-func (r *Running) record(name ...string) (io.Writer, error) {
-	if r.opts.Out == "" {
-		return io.Discard, nil
-	}
-	path := filepath.Join(append([]string{r.opts.Out}, name...)...)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	r.files = append(r.files, f)
-	return f, nil
 }

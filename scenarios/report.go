@@ -30,6 +30,10 @@ type Report struct {
 	Start     simbus.Time  `json:"start_ns"`
 	End       simbus.Time  `json:"end_ns"`
 	Steps     []StepResult `json:"steps"`
+
+	// Wall is how long it took on the host, which no report has: they are the
+	// same from run to run.
+	Wall time.Duration `json:"-"`
 }
 
 // StepResult is what became of one step.

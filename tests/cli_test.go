@@ -3,14 +3,11 @@ package tests
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,54 +45,6 @@ func run(t *testing.T, env []string, args ...string) (stdout, stderr string, sta
 
 const thermal = "scenarios/thermal/thermal.toml"
 
-func TestThermalIsRepeatable(t *testing.T) {
-	record := func(name string) string {
-		dir := filepath.Join(t.TempDir(), name)
-		out, errs, status := run(t, nil, "run", thermal, "--out", dir, "--seed", "7")
-		if status != 0 || !strings.Contains(out, "PASSED: thermal") {
-			t.Fatalf("status %d\n%s%s", status, out, errs)
-		}
-		return dir
-	}
-	first, second := record("first"), record("second")
-
-	var stop atomic.Bool // and with the machine loaded
-	for range 2 * runtime.NumCPU() {
-		go func() {
-			for !stop.Load() {
-			}
-		}()
-	}
-	loaded := record("loaded")
-	stop.Store(true)
-
-	for _, file := range []string{"events.jsonl", "console/sensor.log", "console/controller.log", "console/controller.uart1.log", "lan.pcapng"} {
-		want, err := os.ReadFile(filepath.Join(first, file))
-		if err != nil || len(want) == 0 {
-			t.Fatalf("%s: %v, %d bytes", file, err, len(want))
-		}
-		for _, dir := range []string{second, loaded} {
-			got, err := os.ReadFile(filepath.Join(dir, file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(want, got) {
-				t.Errorf("%s differs in the %s run: %s", file, filepath.Base(dir), firstDifference(want, got))
-			}
-		}
-	}
-}
-
-func firstDifference(a, b []byte) string {
-	x, y := strings.Split(string(a), "\n"), strings.Split(string(b), "\n")
-	for i := range min(len(x), len(y)) {
-		if x[i] != y[i] {
-			return fmt.Sprintf("line %d:\n%q\n%q", i+1, x[i], y[i])
-		}
-	}
-	return fmt.Sprintf("%d and %d lines", len(x), len(y))
-}
-
 func TestThermalInRealTime(t *testing.T) {
 	out, errs, status := run(t, nil, "run", thermal, "--clock", "real")
 	if status != 0 {
@@ -130,6 +79,9 @@ func TestExitStatuses(t *testing.T) {
 		{"missing file", nil, []string{"run", "nowhere.toml"}, 2, "nowhere.toml: no such file or directory"},
 		{"unknown command", nil, []string{"fly"}, 2, "unknown command"},
 		{"unknown flag", nil, []string{"run", "--fast"}, 2, "unknown flag"},
+		{"verify in real time", nil, []string{"run", "--verify", "3", "--clock", "real", fails}, 2, "needs the virtual clock"},
+		{"verify once", nil, []string{"run", "--verify", "1", fails}, 2, "at least 2"},
+		{"verify what fails", nil, []string{"run", "--verify", "2", fails}, 1, "SAME: 2 runs"},
 		{"bad clock", nil, []string{"run", "--clock", "wall", fails}, 2, "--clock is \"wall\""},
 		{"no appliance is up", []string{"XDG_RUNTIME_DIR=" + dir}, []string{"ps"}, 2, "no appliance is running"},
 		{"no folder for guests", []string{"TMPDIR=/proc"}, []string{"run", fails}, 3, "set TMPDIR"},

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -84,6 +82,7 @@ func kernelFor(stderr io.Writer, source string) func(context.Context, bool, []by
 
 func newRun() *cobra.Command {
 	var o runOptions
+	var times int
 	cmd := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run a scenario, a line for each step, and judge it",
@@ -104,51 +103,37 @@ func newRun() *cobra.Command {
 				o.clock = s.Clock
 			}
 			o.start = s.Start
+			if cmd.Flags().Changed("verify") {
+				return verifyRuns(cmd, s, a, &o, times)
+			}
 			return run(cmd, s, a, &o)
 		},
 	}
 	o.flags(cmd, "virtual")
+	cmd.Flags().IntVar(&times, "verify", 0, "run it so many times, in virtual time, and compare all that is recorded")
 	return cmd
 }
 
 func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runOptions) error {
-	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	rec, err := newRecorder(o.out)
-	if err != nil {
-		return badMachine(err)
-	}
-	defer rec.Close()
-	var seen scenarios.Recorder
-	opts, err := o.options(cmd.ErrOrStderr(), rec.event, seen.Event)
+	out := cmd.OutOrStdout()
+	opts, err := o.options(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	r, err := boards.Start(ctx, a, opts)
+	report, err := scenarios.Play(cmd.Context(), s, a, opts, func(r scenarios.StepResult) { printStep(out, r) })
 	if err != nil {
 		return badMachine(err)
 	}
-	begin := time.Now()
-	report := scenarios.Run(ctx, r, s, scenarios.Options{Recorder: &seen, OnStep: func(r scenarios.StepResult) { printStep(out, r) }})
-	report.Seed, report.Clock = o.seed, o.clock
-	wall := time.Since(begin)
-	end, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	if ctx.Err() == nil {
-		r.ShutDown(end, 5*time.Second)
-	}
-	err = errors.Join(r.Close(), rec.Close())
-	if o.out != "" {
-		err = errors.Join(err, writeReports(o.out, report))
-	}
-	if err != nil {
-		return badMachine(err)
-	}
-	fmt.Fprintf(out, "%s: %s, %.3f s of the appliance's time in %.3f s (%s clock, seed %d)\n",
-		strings.ToUpper(report.Result), report.Scenario, report.End.Sub(report.Start).Seconds(), wall.Seconds(), o.clock, o.seed)
+	printReport(out, report)
 	if !report.Passed() {
 		return &statusError{status: exitFailed}
 	}
 	return nil
+}
+
+func printReport(out io.Writer, r *scenarios.Report) {
+	fmt.Fprintf(out, "%s: %s, %.3f s of the appliance's time in %.3f s (%s clock, seed %d)\n",
+		strings.ToUpper(r.Result), r.Scenario, r.End.Sub(r.Start).Seconds(), r.Wall.Seconds(), r.Clock, r.Seed)
 }
 
 func printStep(out io.Writer, r scenarios.StepResult) {
@@ -160,12 +145,4 @@ func printStep(out io.Writer, r scenarios.StepResult) {
 	if r.Failure != nil {
 		fmt.Fprintln(out, r.Failure)
 	}
-}
-
-func writeReports(dir string, r *scenarios.Report) error {
-	var j, x bytes.Buffer
-	if err := errors.Join(r.WriteJSON(&j), r.WriteJUnit(&x)); err != nil {
-		return err
-	}
-	return errors.Join(os.WriteFile(filepath.Join(dir, "report.json"), j.Bytes(), 0o644), os.WriteFile(filepath.Join(dir, "junit.xml"), x.Bytes(), 0o644))
 }

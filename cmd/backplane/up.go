@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"backplane/boards"
@@ -46,11 +45,6 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 		c.Close()
 		return badMachine(fmt.Errorf("an appliance named %s is %w: 'backplane down --name %s' ends it, --name gives this one another name", a.Name, control.ErrBusy, a.Name))
 	}
-	recorder, err := newRecorder(o.out)
-	if err != nil {
-		return badMachine(err)
-	}
-	defer recorder.Close()
 	var server *control.Server
 	news := func(e *simbus.Event) {
 		if server != nil {
@@ -62,7 +56,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 			fmt.Fprintf(out, "%s %s: %s %s\n", e.Time, e.Board, stateWord(state), detail)
 		}
 	}
-	opts, err := o.options(cmd.ErrOrStderr(), recorder.event, news)
+	opts, err := o.options(cmd.ErrOrStderr(), news)
 	if err != nil {
 		return err
 	}
@@ -122,55 +116,4 @@ func keep(ctx context.Context, r *boards.Running, down <-chan struct{}) error {
 			return err
 		}
 	}
-}
-
-// recorder writes the event stream to a file.
-type recorder struct {
-	f   *os.File
-	buf []byte
-	err error
-}
-
-func newRecorder(dir string) (*recorder, error) {
-	if dir == "" {
-		return &recorder{}, nil
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.Create(dir + "/events.jsonl")
-	return &recorder{f: f}, err
-}
-
-// recorderBuffer is how much is written at once, in bytes.
-const recorderBuffer = 64 << 10
-
-func (r *recorder) event(e *simbus.Event) {
-	if r.f == nil {
-		return
-	}
-	r.buf = append(e.AppendJSON(r.buf), '\n')
-	if len(r.buf) >= recorderBuffer {
-		r.flush()
-	}
-}
-
-func (r *recorder) flush() {
-	if _, err := r.f.Write(r.buf); r.err == nil {
-		r.err = err
-	}
-	r.buf = r.buf[:0]
-}
-
-// Close writes out the rest. The error is the first that there was.
-func (r *recorder) Close() error {
-	if r.f == nil {
-		return nil
-	}
-	r.flush()
-	if err := r.f.Close(); r.err == nil {
-		r.err = err
-	}
-	r.f = nil
-	return r.err
 }
