@@ -53,6 +53,7 @@ const (
 	KindGuest    = "guest"     // start, hello, off, exit, panic, lost: state, detail
 	KindLink     = "link"      // a link or wire was cut or restored: state
 	KindStep     = "step"      // a scenario step: step, result
+	KindGateway  = "gateway"   // a gateway did something: action, and what that has to say (package gateway)
 )
 
 // Get returns the value of the attribute with that key, and whether there is one.

@@ -1,0 +1,238 @@
+// Package gateway joins an Ethernet segment to the world outside, without
+// rights: it is a port on the segment behind which a TCP/IP stack of its own
+// (gVisor's) stands for every address that is not on the segment. What boards
+// send there goes on through ordinary sockets of the host (NAT); the boards get
+// their addresses (DHCP, RFC 2131) and names (DNS, RFC 1035) from it. A [Tap]
+// is the other kind of gateway: a network interface of the host.
+//
+// A gateway lives in the host's time, on goroutines of its own. It touches the
+// segment in two places only: [Gateway.Deliver] takes frames and returns at
+// once, and the [Queue] holds what comes from outside until its owner lets it in.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"backplane/simbus"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+// Config is what a gateway does.
+type Config struct {
+	Name    string // it answers to it by DNS
+	Domain  string // the boards' domain: "sensor" is "sensor.Domain" too
+	MAC     net.HardwareAddr
+	Address netip.Prefix // its own address, and the segment's network (IPv4)
+	Hosts   []Host       // the boards on the segment
+	DHCP    bool         // give addresses
+	// Offload tells that checksums and segmentation may be left to the receiver
+	// (simbus.Offload), in both directions.
+	Offload bool
+	// Allow, if not nil, is all of the outside that boards may reach.
+	Allow []Rule
+	// HostAccess makes the gateway's own address mean the host's loopback, and
+	// lets boards reach the host's other addresses.
+	HostAccess bool
+	Forwards   []Forward
+	// Resolvers answer what the gateway itself cannot; those of the host's
+	// /etc/resolv.conf if there are none.
+	Resolvers []netip.AddrPort
+	// Dial opens a connection to the outside, a [net.Dialer] if nil.
+	Dial func(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error)
+}
+
+// Host is a board's port on the segment.
+type Host struct {
+	Name    string
+	MAC     net.HardwareAddr
+	Address netip.Addr
+	Lease   bool // it is given the address by DHCP
+}
+
+// Limits of what is under way at a time. What goes beyond is refused, or dropped
+// and counted.
+const (
+	maxConnections = 4096 // of TCP, with those that are being opened
+	maxFlows       = 4096 // of UDP and of pings
+	maxQueries     = 256  // of DNS that wait for a resolver
+)
+
+// How long things are waited for.
+const (
+	dialTimeout  = 20 * time.Second
+	flowTimeout  = 2 * time.Minute // RFC 4787 REQ-5
+	pingTimeout  = 10 * time.Second
+	queryTimeout = 5 * time.Second
+)
+
+// Gateway is one that NATs.
+type Gateway struct {
+	cfg     Config
+	out     *Queue
+	link    *link
+	stack   *stack.Stack
+	in      *inbox
+	leases  *leases
+	zone    *zone
+	pings   pings
+	dns     *gonet.UDPConn
+	queries chan struct{} // one for each under way
+
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu     sync.Mutex
+	closed bool
+	work   sync.WaitGroup
+	open   map[io.Closer]bool // connections and listeners
+	tcp    int
+	flows  int
+}
+
+// New starts a gateway. The error tells which host address cannot be listened on.
+func New(cfg Config) (*Gateway, error) {
+	if !cfg.Address.IsValid() || !cfg.Address.Addr().Is4() {
+		return nil, fmt.Errorf("gateway %s: address %s: must be an IPv4 address with its prefix length", cfg.Name, cfg.Address)
+	}
+	if cfg.Dial == nil {
+		var d net.Dialer
+		cfg.Dial = func(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
+			return d.DialContext(ctx, network, to.String())
+		}
+	}
+	if len(cfg.Resolvers) == 0 {
+		cfg.Resolvers = hostResolvers()
+	}
+	g := &Gateway{cfg: cfg, out: newQueue(), leases: newLeases(&cfg), zone: newZone(&cfg),
+		queries: make(chan struct{}, maxQueries), open: make(map[io.Closer]bool)}
+	g.in = newInbox(func(lost uint64) { g.tell(ActionDropped, simbus.Int("count", lost)) })
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	if err := g.startStack(); err != nil {
+		g.Close()
+		return nil, fmt.Errorf("gateway %s: %w", cfg.Name, err)
+	}
+	g.spawn(func() { g.in.serve(g.ctx, func(v *buffer.View) { g.link.receive(g, v) }) })
+	g.spawn(g.serveDNS)
+	for _, f := range cfg.Forwards {
+		if err := g.forward(f); err != nil {
+			g.Close()
+			return nil, fmt.Errorf("gateway %s: %w", cfg.Name, err)
+		}
+	}
+	return g, nil
+}
+
+// Out is what comes from outside.
+func (g *Gateway) Out() *Queue { return g.out }
+
+// Close ends all connections and waits for all that the gateway has started.
+func (g *Gateway) Close() error {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return nil
+	}
+	g.closed = true
+	open := g.open
+	g.open = nil
+	g.mu.Unlock()
+	g.cancel()
+	for c := range open {
+		c.Close()
+	}
+	g.pings.close()
+	g.out.close()
+	if g.stack != nil {
+		g.stack.Close()
+		g.work.Wait()
+		g.stack.Wait()
+	}
+	return nil
+}
+
+// spawn runs f on a goroutine that Close waits for; false if it is too late.
+func (g *Gateway) spawn(f func()) bool {
+	if !g.enter() {
+		return false
+	}
+	go func() {
+		defer g.work.Done()
+		f()
+	}()
+	return true
+}
+
+func (g *Gateway) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.work.Add(1)
+	return true
+}
+
+// track closes c when the gateway is closed; until then the returned function does.
+func (g *Gateway) track(c io.Closer) (closeIt func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		c.Close()
+		return func() {}
+	}
+	g.open[c] = true
+	return func() {
+		g.mu.Lock()
+		delete(g.open, c)
+		g.mu.Unlock()
+		c.Close()
+	}
+}
+
+var errTooMany = errors.New("too many connections at once")
+
+// take counts one more connection, and give one less.
+func (g *Gateway) take(n *int, most int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if *n >= most {
+		return false
+	}
+	*n++
+	return true
+}
+
+func (g *Gateway) give(n *int) {
+	g.mu.Lock()
+	*n--
+	g.mu.Unlock()
+}
+
+// Actions of a gateway, as events of kind [simbus.KindGateway] have them.
+const (
+	ActionLease   = "lease"   // an address was given: board, address, mac
+	ActionOpen    = "open"    // a connection to the outside: protocol, from, to
+	ActionRefused = "refused" // one that was not to be: protocol, from, to, detail
+	ActionClosed  = "closed"  // the end of one: protocol, from, to, sent and received in bytes
+	ActionForward = "forward" // a connection from outside to a board: protocol, from, to
+	ActionDNS     = "dns"     // a question: from, name, type, result
+	ActionDropped = "dropped" // frames from the boards that found the queue full: count
+)
+
+func (g *Gateway) tell(action string, attrs ...simbus.Attr) {
+	g.out.put(Item{Event: append([]simbus.Attr{simbus.Text("action", action)}, attrs...)})
+}
+
+func connection(protocol string, from, to netip.AddrPort) []simbus.Attr {
+	return []simbus.Attr{simbus.Text("protocol", protocol), simbus.Text("from", from.String()), simbus.Text("to", to.String())}
+}

@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"context"
+	"sync/atomic"
+
+	"backplane/simbus"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+)
+
+// inbox holds frames from the segment until the gateway's own goroutine has time
+// for them.
+type inbox struct {
+	frames  chan *buffer.View
+	waiting atomic.Int64 // bytes
+	lost    atomic.Uint64
+	onLoss  func(lost uint64) // told of the first, the second, the fourth, and so on
+}
+
+// What an inbox holds at most, in frames and in bytes.
+const (
+	maxInboxFrames = 4096
+	maxInboxBytes  = 8 << 20
+)
+
+func newInbox(onLoss func(lost uint64)) *inbox {
+	return &inbox{frames: make(chan *buffer.View, maxInboxFrames), onLoss: onLoss}
+}
+
+// put copies a frame behind some bytes of head, or counts it as lost.
+func (b *inbox) put(head []byte, f *simbus.Frame) {
+	n := len(head) + f.Len()
+	if b.waiting.Add(int64(n)) > maxInboxBytes {
+		b.lose(n)
+		return
+	}
+	v := buffer.NewViewSize(n)
+	to := v.AsSlice()
+	to = to[copy(to, head):]
+	for _, p := range f.Parts {
+		to = to[copy(to, p):]
+	}
+	select {
+	case b.frames <- v:
+	default:
+		v.Release()
+		b.lose(n)
+	}
+}
+
+func (b *inbox) lose(n int) {
+	b.waiting.Add(-int64(n))
+	if lost := b.lost.Add(1); lost&(lost-1) == 0 {
+		b.onLoss(lost)
+	}
+}
+
+// serve calls f with each frame, whose memory is then f's, until ctx ends.
+func (b *inbox) serve(ctx context.Context, f func(*buffer.View)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case v := <-b.frames:
+			b.waiting.Add(-int64(v.Size()))
+			f(v)
+		}
+	}
+}

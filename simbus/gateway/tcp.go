@@ -1,0 +1,134 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"backplane/simbus"
+
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// connectTCP takes a connection that a board opens, once the outside has taken
+// it: a board sees refusals as they are. It is called on a goroutine of its own.
+func (g *Gateway) connectTCP(r *tcp.ForwarderRequest) {
+	from, to := ends(r.ID())
+	if !g.enter() {
+		r.Complete(true)
+		return
+	}
+	defer g.work.Done()
+	if to.Addr() == g.cfg.Address.Addr() && to.Port() == dnsPort {
+		if c := accept(r); c != nil {
+			defer g.track(c)()
+			g.serveDNSStream(c, from)
+		}
+		return
+	}
+	out, err := g.dialTCP(to)
+	if err != nil {
+		r.Complete(true)
+		g.refuse("tcp", from, to, err)
+		return
+	}
+	defer g.give(&g.tcp)
+	defer g.track(out)()
+	if c := accept(r); c != nil {
+		defer g.track(c)()
+		g.tell(ActionOpen, connection("tcp", from, to)...)
+		g.relay(c, out, from, to)
+	}
+}
+
+func (g *Gateway) dialTCP(to netip.AddrPort) (net.Conn, error) {
+	target, err := g.outside(to)
+	if err != nil {
+		return nil, err
+	}
+	if !g.take(&g.tcp, maxConnections) {
+		return nil, errTooMany
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, dialTimeout)
+	defer cancel()
+	c, err := g.cfg.Dial(ctx, "tcp4", target)
+	if err != nil {
+		g.give(&g.tcp)
+	}
+	return c, err
+}
+
+// accept ends the handshake with the board, nil if that has gone meanwhile.
+func accept(r *tcp.ForwarderRequest) *gonet.TCPConn {
+	var wq waiter.Queue
+	ep, err := r.CreateEndpoint(&wq)
+	r.Complete(err != nil)
+	if err != nil {
+		return nil
+	}
+	return gonet.NewTCPConn(&wq, ep)
+}
+
+func (g *Gateway) refuse(protocol string, from, to netip.AddrPort, err error) {
+	if g.ctx.Err() == nil {
+		g.tell(ActionRefused, append(connection(protocol, from, to), simbus.Text("detail", why(err)))...)
+	}
+}
+
+// why is the reason at the end of an error's chain, which names no address.
+func why(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	var t interface{ Timeout() bool }
+	if errors.As(err, &t) && t.Timeout() {
+		return "timeout"
+	}
+	return err.Error()
+}
+
+// duplex is a connection whose ways can be closed one by one.
+type duplex interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// relayBuffer is how much is copied at once, in bytes.
+const relayBuffer = 256 << 10
+
+var relayBuffers = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
+
+// relay passes bytes on until both ways have ended, or one has broken.
+func (g *Gateway) relay(board, out net.Conn, from, to netip.AddrPort) {
+	var sent, received int64
+	var ways sync.WaitGroup
+	way := func(dst, src net.Conn, n *int64) {
+		defer ways.Done()
+		buf := relayBuffers.Get().(*[]byte)
+		defer relayBuffers.Put(buf)
+		var err error
+		// The wrappers keep io.CopyBuffer from ways of its own, which have no buffer.
+		*n, err = io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, *buf)
+		if d, ok := dst.(duplex); ok && err == nil {
+			err = d.CloseWrite()
+		}
+		if err != nil { // a broken way breaks the other
+			dst.Close()
+			src.Close()
+		}
+	}
+	ways.Add(2)
+	go way(out, board, &sent)
+	way(board, out, &received)
+	ways.Wait()
+	if g.ctx.Err() == nil {
+		g.tell(ActionClosed, append(connection("tcp", from, to), simbus.Int("sent", sent), simbus.Int("received", received))...)
+	}
+}

@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"backplane/simbus"
+
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// connectUDP takes the first packet of a flow; the stack gives the rest to the
+// flow's endpoint. False is answered with "port unreachable". It is called on
+// the goroutine that receives.
+func (g *Gateway) connectUDP(r *udp.ForwarderRequest) bool {
+	from, to := ends(r.ID())
+	target, err := g.outside(to)
+	if err == nil && !g.take(&g.flows, maxFlows) {
+		err = errTooMany
+	}
+	if err != nil {
+		if !errors.Is(err, errNoHost) { // broadcasts of all sorts
+			g.refuse("udp", from, to, err)
+		}
+		return false
+	}
+	var wq waiter.Queue
+	ep, terr := r.CreateEndpoint(&wq)
+	if terr != nil {
+		g.give(&g.flows)
+		return false
+	}
+	board := gonet.NewUDPConn(&wq, ep)
+	if !g.spawn(func() {
+		defer g.give(&g.flows)
+		defer g.track(board)()
+		out, err := g.cfg.Dial(g.ctx, "udp4", target)
+		if err != nil {
+			g.refuse("udp", from, to, err)
+			return
+		}
+		defer g.track(out)()
+		g.tell(ActionOpen, connection("udp", from, to)...)
+		g.relayPackets(board, out, from, to)
+	}) {
+		board.Close()
+		g.give(&g.flows)
+	}
+	return true
+}
+
+// maxDatagram is the longest payload of a UDP packet, in bytes.
+const maxDatagram = 65507
+
+// relayPackets passes packets on until neither side has sent any for a while, or
+// the outside says that nobody listens.
+func (g *Gateway) relayPackets(board, out net.Conn, from, to netip.AddrPort) {
+	last := newActivity()
+	var sent, received int64
+	var ways sync.WaitGroup
+	way := func(dst, src net.Conn, n *int64) {
+		defer ways.Done()
+		*n = pump(src, dst.Write, last)
+		dst.Close()
+		src.Close()
+	}
+	ways.Add(2)
+	go way(out, board, &sent)
+	way(board, out, &received)
+	ways.Wait()
+	g.closedUDP(from, to, sent, received)
+}
+
+func (g *Gateway) closedUDP(from, to netip.AddrPort, sent, received int64) {
+	if g.ctx.Err() == nil {
+		g.tell(ActionClosed, append(connection("udp", from, to), simbus.Int("sent", sent), simbus.Int("received", received))...)
+	}
+}
+
+// activity is when a flow's last packet came by, either way.
+type activity struct{ last atomic.Int64 }
+
+func newActivity() *activity {
+	a := new(activity)
+	a.now()
+	return a
+}
+
+func (a *activity) now() { a.last.Store(time.Now().UnixNano()) }
+
+// left is how long the flow may go on idling.
+func (a *activity) left() time.Duration { return flowTimeout - time.Since(time.Unix(0, a.last.Load())) }
+
+// pump passes packets on until the flow idles or src breaks, and counts their bytes.
+func pump(src net.Conn, write func([]byte) (int, error), last *activity) (n int64) {
+	buf := relayBuffers.Get().(*[]byte)
+	defer relayBuffers.Put(buf)
+	for left := last.left(); left > 0; left = last.left() {
+		if src.SetReadDeadline(time.Now().Add(left)) != nil {
+			return n
+		}
+		k, err := src.Read((*buf)[:maxDatagram])
+		if t, ok := err.(net.Error); ok && t.Timeout() {
+			continue
+		}
+		if err != nil {
+			return n
+		}
+		last.now()
+		if _, err := write((*buf)[:k]); err == nil { // what one side does not take is lost
+			n += int64(k)
+		}
+	}
+	return n
+}
