@@ -77,19 +77,23 @@ type Console struct {
 
 // Ethernet is one Ethernet port.
 type Ethernet struct {
-	Name    string `toml:"name" jsonschema:"description=Name of the interface in the guest such as eth0"`
-	MAC     string `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the board's and port's place if left out"`
-	Address string `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface"`
+	Name    string   `toml:"name" jsonschema:"description=Name of the interface in the guest such as eth0"`
+	MAC     string   `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the board's and port's place if left out"`
+	Address string   `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface; 'dhcp': what a DHCP server such as a gateway's says"`
+	Gateway string   `toml:"gateway,omitempty" jsonschema:"description=IP address of the router that init sends everything else to"`
+	DNS     []string `toml:"dns,omitempty" jsonschema:"description=IP addresses of name servers that init puts into /etc/resolv.conf"`
 }
 
 // Appliance is one appliance file, with the boards that it names.
 type Appliance struct {
 	Name    string    `toml:"name" jsonschema:"description=What the appliance is called"`
 	Doc     string    `toml:"doc,omitempty" jsonschema:"description=One line for people"`
+	Paced   bool      `toml:"paced,omitempty" jsonschema:"description=Virtual time never runs ahead of the host's clock; gateways need it"`
 	Board   []Member  `toml:"board" jsonschema:"description=The boards in the order in which they are switched on"`
 	Segment []Segment `toml:"segment,omitempty" jsonschema:"description=Ethernet segments"`
 	Serial  []Link    `toml:"serial,omitempty" jsonschema:"description=Serial links from UART to UART"`
 	Wire    []Wire    `toml:"wire,omitempty" jsonschema:"description=Wires from GPIO line to GPIO line"`
+	Gateway []Gateway `toml:"gateway,omitempty" jsonschema:"description=Ways from segments to the world outside"`
 
 	doc *tomlfile.Doc
 }

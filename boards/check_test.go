@@ -68,7 +68,9 @@ func TestBoardMistakes(t *testing.T) {
 		{"bus number used twice", "name = 'x'\n[[i2c]]\nname = 'a'\nnumber = 1\n[[i2c]]\nname = 'b'\nnumber = 1", "b.toml:7:1: the bus number 1 is taken, in line 4"},
 		{"device used twice", "name = 'x'\n[[serial]]\nname = 'a'\ndevice = '/dev/ttyS1'\n[[serial]]\nname = 'b'\ndevice = '/dev/ttyS1'", "b.toml:7:1: the device /dev/ttyS1 is taken, in line 4"},
 		{"bad addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\nmac = '01:00:00:00:00:01'\naddress = '10.0.0.300/24'",
-			"b.toml:4:1: mac 01:00:00:00:00:01 is a group address: the first byte must be even\nb.toml:5:1: address is \"10.0.0.300/24\", and must be an IP address with its prefix length, such as \"10.0.0.1/24\""},
+			"b.toml:4:1: mac 01:00:00:00:00:01 is a group address: the first byte must be even\nb.toml:5:1: address is \"10.0.0.300/24\", and must be an IP address with its prefix length, such as \"10.0.0.1/24\", or \"dhcp\""},
+		{"bad routes", "name = 'x'\n[[ethernet]]\nname = 'eth0'\naddress = '10.0.0.1/24'\ngateway = '10.1.0.1'\ndns = ['ns']\n[[ethernet]]\nname = 'eth1'\naddress = 'dhcp'\ngateway = '10.1.0.1'",
+			"b.toml:5:1: gateway 10.1.0.1 is not on the port's network: say address = \"ADDRESS/LENGTH\" so that it is\nb.toml:6:8: \"ns\" is no IP address of a name server\nb.toml:10:1: an address by DHCP brings its gateway along: leave one of them out"},
 		{"several at once, in order", "zame = 'x'\ncpus = 0\n[[serial]]\nbaud = 1",
 			"b.toml: the board has no name: say name = \"NAME\"\nb.toml:1:1: unknown key \"zame\": did you mean \"name\"?\nb.toml:2:1: cpus is 0, and must be 1 to 64, which is what a User Mode Linux kernel can have\nb.toml:3:3: a serial port without a name: say name = \"NAME\"\nb.toml:4:1: baud is 1, and must be 50 to 12000000"},
 	}
@@ -121,6 +123,40 @@ address = '10.0.0.1/24'
 	}
 }
 
+func TestGatewayMistakes(t *testing.T) {
+	const (
+		board = "name = 'b'\n[[ethernet]]\nname = 'eth0'\naddress = 'dhcp'\n[[ethernet]]\nname = 'eth1'\naddress = '10.0.0.3/24'\n"
+		start = "name = 'x'\n[[board]]\nfile = 'b.toml'\n[[segment]]\nname = 'lan'\nports = ['b.eth0', 'b.eth1']\n[[gateway]]\nname = 'out'\n"
+		good  = start + "segment = 'lan'\naddress = '10.0.0.254/24'\n"
+	)
+	tests := []struct{ name, text, want string }{
+		{"good", good, ""},
+		{"all there is", good + "leases = { 'b.eth0' = '10.0.0.9' }\nallow = ['192.0.2.0/24', '192.0.2.7:443']\nhost_access = true\nresolver = ['127.0.0.1:5353']\n" +
+			"forward = [{ host = '127.0.0.1:8080', to = 'b:80' }, { host = '8081', to = 'b.eth1:53', protocol = 'udp' }]\ndhcp = true\nmac = '02:00:00:00:00:fe'", ""},
+		{"tap", start + "segment = 'lan'\ntap = 'tap0'", ""},
+		{"no segment", start + "address = '10.0.0.254/24'", `a.toml:7:3: a gateway without a segment: say segment = "NAME"`},
+		{"unknown segment", start + "segment = 'man'\naddress = '10.0.0.254/24'", `a.toml:9:1: there is no segment "man": did you mean "lan"?`},
+		{"no address", start + "segment = 'lan'", `a.toml:7:3: address is "", and must be an IPv4 address of a host with its prefix length, such as "10.0.0.254/24"`},
+		{"taken name", start[:len(start)-6] + "'lan'\nsegment = 'lan'\naddress = '10.0.0.254/24'", `a.toml:8:1: the name "lan" is taken, in line 4`},
+		{"taken address", start + "segment = 'lan'\naddress = '10.0.0.3/24'", "a.toml:10:1: b.eth1 has the address 10.0.0.3"},
+		{"no room", start + "segment = 'lan'\naddress = '10.0.0.2/30'\nleases = { 'b.eth0' = '10.0.0.4' }", "a.toml:11:12: \"10.0.0.4\" is no address on 10.0.0.0/30"},
+		{"lease for nobody", good + "leases = { c = '10.0.0.4' }", `a.toml:11:12: segment lan has no port of "c": write board or board.port`},
+		{"bad forward", good + "forward = [{ host = 'here:80', to = 'b:80' }, { host = '80', to = 'b' }, { host = '81', to = 'c:80' }]",
+			"a.toml:11:14: host is \"here:80\", and must be an address and a port, such as \"127.0.0.1:8080\"\na.toml:11:62: to is \"b\", and must be board:port, such as \"controller:80\"\na.toml:11:89: segment lan has no port of a board \"c\""},
+		{"forward twice", good + "forward = [{ host = '80', to = 'b:80' }, { host = '127.0.0.1:80', to = 'b:81' }]", "a.toml:11:44: 127.0.0.1:80/tcp is taken, in line 11"},
+		{"bad rule", good + "allow = ['example.com', '10.0.0.1:0']", "a.toml:11:10: \"example.com\" is no IPv4 address or network, such as \"10.1.2.3:443\" or \"10.1.0.0/16\"\na.toml:11:25: \"10.0.0.1:0\" has no port of 1 to 65535 behind the colon"},
+		{"tap and more", start + "segment = 'lan'\ntap = 'tap0'\nhost_access = true", "a.toml:11:1: host_access is for a gateway of Backplane's own: with a tap or bridge, that is the host's business"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := mistakes(t, write(t, "a.toml", tt.text, "b.toml", board))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestSchemasAreCurrent compares the schemas in the tree with the types that
 // they are made of.
 func TestSchemasAreCurrent(t *testing.T) {
@@ -149,6 +185,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add("name='x'\n[[i2c]]\nname='i'\nchip=[{name='r', model='registers', address=8, registers={register=[{name='a', width=8}]}}]")
+	f.Add("name='x'\n[[gateway]]\nsegment='l'\naddress='10.0.0.1/24'\nforward=[{host='1', to='b:1'}]\nallow=['1.2.3.4:5']\n[[segment]]\nname='l'\nports=['b.e']\n[[board]]\nfile='f.toml'")
 	f.Fuzz(func(t *testing.T, text string) {
 		file := write(t, "f.toml", text)
 		if a, err := boards.Load(file, chips.All); (a == nil) == (err == nil) {

@@ -96,7 +96,7 @@ func (m *Machine) config() *config.Board {
 	}
 	for i := range m.board.Ethernet {
 		e := &m.board.Ethernet[i]
-		c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.nics[e.Name].MAC().String(), Name: e.Name, Address: e.Address})
+		c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.nics[e.Name].MAC().String(), Name: e.Name, Address: e.Address, Gateway: e.Gateway, DNS: e.DNS})
 	}
 	return c
 }

@@ -36,6 +36,11 @@ func (r *Running) connect(a *Appliance) error {
 	for i := range a.Wire {
 		r.addWire(&a.Wire[i])
 	}
+	for i := range a.Gateway {
+		if err := r.addGateway(&a.Gateway[i]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

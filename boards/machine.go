@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	mrand "math/rand/v2"
-	stdnet "net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -230,11 +229,7 @@ func (m *Machine) addTerminal(t *terminal) (err error) {
 func (m *Machine) addEthernet() {
 	for i := range m.board.Ethernet {
 		e := &m.board.Ethernet[i]
-		mac, err := stdnet.ParseMAC(e.MAC)
-		if err != nil { // it was checked: there is none
-			mac = stdnet.HardwareAddr{0x02, 0x42, 0x50, byte(m.index >> 8), byte(m.index), byte(i)}
-		}
-		nic := net.New(e.Name, mac)
+		nic := net.New(e.Name, e.hardware(m.index, m.board))
 		nic.ConfigChanged = func() {
 			for j, s := range m.slots {
 				if s.dev == virtio.Device(nic) && m.servers != nil {

@@ -32,6 +32,14 @@ type Options struct {
 	// StallLimit is how long, in host time, a guest may compute in virtual time
 	// without sleeping; a minute if it is 0.
 	StallLimit time.Duration
+	// Paced ties virtual time to the host's clock, as an appliance may also ask
+	// itself. [Running.Advance] tells how.
+	Paced bool
+	// Detached starts the appliance without what is behind its gateways: what
+	// comes in from outside is what Inject is given. It is never paced.
+	Detached bool
+	// OnInput, if set, is told of what comes in through gateways in virtual time.
+	OnInput func(Input)
 	// Events are told of all that happens, from the start.
 	Events []func(*simbus.Event)
 }
@@ -48,6 +56,8 @@ type Running struct {
 	segments []*simbus.Segment
 	captures []*simbus.Capture
 	links    map[string]link
+	gateways []*gatewayPort
+	pace     *pacer // nil: as fast as it goes
 	files    []io.Closer
 	closed   bool
 }
@@ -56,6 +66,12 @@ type Running struct {
 // nothing moves before Advance is called.
 func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	r := &Running{Name: a.Name, opts: o, epoch: o.Start, links: make(map[string]link)}
+	if err := r.checkClock(a); err != nil {
+		return nil, err
+	}
+	if o.Virtual && (o.Paced || a.Paced) && !o.Detached {
+		r.pace = newPacer(len(a.Gateway) > 0)
+	}
 	if o.Virtual {
 		r.cal = simbus.NewVirtual()
 		r.cal.Spread(len(a.Board))
@@ -156,11 +172,6 @@ func (r *Running) Virtual() bool { return r.opts.Virtual }
 // Turns is [simbus.Calendar.Turns].
 func (r *Running) Turns() uint64 { return r.cal.Turns() }
 
-// Advance is [simbus.Calendar.Advance].
-func (r *Running) Advance(ctx context.Context, until simbus.Time, stop func(*simbus.Event) bool) (bool, error) {
-	return r.cal.Advance(ctx, until, stop)
-}
-
 // Emit puts an event of the appliance itself into the stream.
 func (r *Running) Emit(e simbus.Event) { r.cal.Emit(e) }
 
@@ -201,6 +212,7 @@ func (r *Running) Close() error {
 	for _, m := range r.machines {
 		m.domain.Do(func() { errs = append(errs, m.close()) })
 	}
+	errs = append(errs, r.closeGateways())
 	r.cal.Close()
 	for _, c := range r.captures {
 		errs = append(errs, c.Close())

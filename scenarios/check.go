@@ -166,8 +166,8 @@ func (c *checker) link(at, name string) {
 	if !c.doc.Has(at) {
 		return
 	}
-	if link, port, ok := strings.Cut(name, ":"); link == "" || ok && !strings.Contains(port, ".") {
-		c.doc.Add(at, "%q is no link: write the name of a segment, a serial link or a wire, or segment:board.port", name)
+	if link, port, ok := strings.Cut(name, ":"); link == "" || ok && port == "" {
+		c.doc.Add(at, "%q is no link: write the name of a segment, a serial link or a wire, or segment:board.port or segment:gateway", name)
 	}
 	c.text(at, name)
 }

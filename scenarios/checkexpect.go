@@ -35,7 +35,7 @@ func (c *checker) expect(path string, e *Expect) {
 		c.line(path, e)
 	case "frames":
 		c.place(path+".frames", e.Frames, 1, "the name of a segment")
-		c.place(path+".from", e.From, 2, "board.port")
+		c.place(path+".from", e.From, min(2, 1+strings.Count(e.From, ".")), "board.port, or a gateway")
 	case "event":
 		if e.Event == "" {
 			c.doc.Add(path+".event", "event must be the kind of an event, such as \"gpio\" or \"guest\"")

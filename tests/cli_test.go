@@ -125,7 +125,7 @@ func TestUp(t *testing.T) {
 	} else if err := os.WriteFile(filepath.Join(dir, "root/bin/busybox"), data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, applet := range []string{"sh", "cat", "echo"} {
+	for _, applet := range []string{"sh", "cat", "echo", "sleep"} {
 		if err := os.Symlink("busybox", filepath.Join(dir, "root/bin", applet)); err != nil {
 			t.Fatal(err)
 		}
@@ -172,6 +172,7 @@ func upAndDown(t *testing.T, env []string, file, clock string) {
 	if out := do(0, "get", "mine.temp0.temperature"); out != "21.5 °C\n" {
 		t.Errorf("get prints %q", out)
 	}
+	do(0, "exec", "mine", "--", "/bin/sleep", "0.1") // the driver gives no reading in its first 35 ms
 	if out := do(0, "exec", "mine", "--", "/bin/cat", "/sys/class/hwmon/hwmon0/temp1_input"); out != "21500\n" {
 		t.Errorf("the guest reads %q", out)
 	}

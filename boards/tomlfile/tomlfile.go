@@ -139,6 +139,11 @@ func (d *Doc) syntax(err error) {
 // a path that the file does not have, the nearest part above it is where the
 // mistake is shown.
 func (d *Doc) Add(path, format string, args ...any) {
+	d.Problems = append(d.Problems, d.Problem(path, format, args...))
+}
+
+// Problem is a mistake at a key, as Add would note it.
+func (d *Doc) Problem(path, format string, args ...any) Problem {
 	p := Problem{File: d.File, Text: fmt.Sprintf(format, args...)}
 	for at := path; ; at = parent(at) {
 		if pl, ok := d.places[at]; ok {
@@ -149,7 +154,7 @@ func (d *Doc) Add(path, format string, args ...any) {
 			break
 		}
 	}
-	d.Problems = append(d.Problems, p)
+	return p
 }
 
 // Has tells whether the file has that key.

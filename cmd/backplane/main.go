@@ -45,6 +45,15 @@ func badMachine(err error) error {
 	return &statusError{exitMachine, err}
 }
 
+// badStart is for an appliance that could not be started: its file may be why.
+func badStart(err error) error {
+	var problems tomlfile.Problems
+	if errors.As(err, &problems) {
+		return badInput(err)
+	}
+	return badMachine(err)
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	root := newRoot()

@@ -122,7 +122,7 @@ func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runO
 	}
 	report, err := scenarios.Play(cmd.Context(), s, a, opts, func(r scenarios.StepResult) { printStep(out, r) })
 	if err != nil {
-		return badMachine(err)
+		return badStart(err)
 	}
 	printReport(out, report)
 	if !report.Passed() {

@@ -60,9 +60,10 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 	if err != nil {
 		return err
 	}
+	opts.Paced = true
 	r, err := boards.Start(ctx, a, opts)
 	if err != nil {
-		return badMachine(err)
+		return badStart(err)
 	}
 	if server, err = control.Listen(a.Name, r); err == nil {
 		fmt.Fprintf(out, "%s is up: 'backplane console %s' attaches to a console, Ctrl-C or 'backplane down' ends it.\n", a.Name, a.Board[0].Name)
@@ -85,8 +86,7 @@ func stateWord(state string) string {
 	return state
 }
 
-// keep lets time go on, in virtual time as fast as it passes here, until
-// somebody wants the end.
+// keep lets time go on until somebody wants the end.
 func keep(ctx context.Context, r *boards.Running, down <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -97,23 +97,9 @@ func keep(ctx context.Context, r *boards.Running, down <-chan struct{}) error {
 		case <-ctx.Done():
 		}
 	}()
-	if !r.Virtual() {
-		_, err := r.Advance(ctx, simbus.Never, nil)
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
+	_, err := r.Advance(ctx, simbus.Never, nil)
+	if ctx.Err() != nil {
+		return nil
 	}
-	const slice = 10 * time.Millisecond
-	begin, first := time.Now(), r.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(slice):
-		}
-		if _, err := r.Advance(context.WithoutCancel(ctx), first.Add(time.Since(begin)), nil); err != nil {
-			return err
-		}
-	}
+	return err
 }

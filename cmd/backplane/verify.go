@@ -23,6 +23,9 @@ func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, 
 	if o.clock == scenarios.Real {
 		return badInput(errors.New("--verify needs the virtual clock: in real time no two runs are the same (--clock virtual)"))
 	}
+	if a.Paced {
+		return badInput(errors.New("--verify needs virtual time that goes by itself: the appliance says paced = true, so that what happens depends on the host's clock and on the world outside"))
+	}
 	out, tty := cmd.OutOrStdout(), terminal(cmd.ErrOrStderr())
 	opts, err := o.options(cmd.ErrOrStderr())
 	if err != nil {

@@ -2,6 +2,9 @@
 // initial file system.
 package config
 
+// DHCP is the address of an interface that gets one by DHCP.
+const DHCP = "dhcp"
+
 // Path is where the file is in the guest.
 const Path = "/etc/backplane/board.json"
 
@@ -26,7 +29,9 @@ type Device struct {
 
 // Interface is a network interface to bring up.
 type Interface struct {
-	MAC     string `json:"mac"`  // finds it
-	Name    string `json:"name"` // is given to it
-	Address string `json:"address,omitempty"`
+	MAC     string   `json:"mac"`               // finds it
+	Name    string   `json:"name"`              // is given to it
+	Address string   `json:"address,omitempty"` // DHCP: one that a server says
+	Gateway string   `json:"gateway,omitempty"`
+	DNS     []string `json:"dns,omitempty"`
 }

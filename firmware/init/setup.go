@@ -1,13 +1,11 @@
 package main
 
 import (
-	"net/netip"
 	"os"
 	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"backplane/firmware/config"
 
@@ -101,127 +99,4 @@ func realPath(p string) string {
 func chipNumber(path string) int {
 	n, _ := strconv.Atoi(strings.TrimPrefix(filepath.Base(path), "gpiochip"))
 	return n
-}
-
-func network(interfaces []config.Interface) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		complain("network: %v", err)
-		return
-	}
-	defer unix.Close(fd)
-	if err := up(fd, "lo"); err != nil {
-		complain("lo: %v", err)
-	}
-	for _, i := range interfaces {
-		if err := bringUp(fd, i); err != nil {
-			complain("%s: %v", i.Name, err)
-		}
-	}
-}
-
-func bringUp(fd int, i config.Interface) error {
-	found, err := byMAC(i.MAC)
-	if err != nil {
-		return err
-	}
-	if found != i.Name {
-		if err := rename(fd, found, i.Name); err != nil {
-			return err
-		}
-	}
-	if i.Address != "" {
-		p, err := netip.ParsePrefix(i.Address)
-		if err != nil {
-			return err
-		}
-		if p.Addr().Is4() {
-			if err := setAddress(fd, i.Name, p); err != nil {
-				return err
-			}
-		} else if err := setAddress6(i.Name, p); err != nil {
-			return err
-		}
-	}
-	return up(fd, i.Name)
-}
-
-func byMAC(mac string) (string, error) {
-	addresses, err := filepath.Glob("/sys/class/net/*/address")
-	if err != nil {
-		return "", err
-	}
-	for _, a := range addresses {
-		if b, err := os.ReadFile(a); err == nil && strings.TrimSpace(string(b)) == mac {
-			return filepath.Base(filepath.Dir(a)), nil
-		}
-	}
-	return "", &os.PathError{Op: "find the interface with hardware address", Path: mac, Err: unix.ENODEV}
-}
-
-func up(fd int, name string) error {
-	r, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, r); err != nil {
-		return err
-	}
-	r.SetUint16(r.Uint16() | unix.IFF_UP)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, r)
-}
-
-// rename is SIOCSIFNAME on a struct ifreq with two names.
-func rename(fd int, from, to string) error {
-	var r [40]byte
-	copy(r[:unix.IFNAMSIZ-1], from)
-	copy(r[unix.IFNAMSIZ:2*unix.IFNAMSIZ-1], to)
-	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFNAME, uintptr(unsafe.Pointer(&r[0]))); e != 0 {
-		return e
-	}
-	return nil
-}
-
-func setAddress(fd int, name string, p netip.Prefix) error {
-	r, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
-	addr := p.Addr().As4()
-	if err := r.SetInet4Addr(addr[:]); err != nil {
-		return err
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFADDR, r); err != nil {
-		return err
-	}
-	mask := ^uint32(0) << (32 - p.Bits())
-	if err := r.SetInet4Addr([]byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)}); err != nil {
-		return err
-	}
-	return unix.IoctlIfreq(fd, unix.SIOCSIFNETMASK, r)
-}
-
-// setAddress6 is SIOCSIFADDR on a struct in6_ifreq (linux/ipv6.h).
-func setAddress6(name string, p netip.Prefix) error {
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	r, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, r); err != nil {
-		return err
-	}
-	req := struct {
-		addr  [16]byte
-		bits  uint32
-		index int32
-	}{p.Addr().As16(), uint32(p.Bits()), int32(r.Uint32())}
-	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFADDR, uintptr(unsafe.Pointer(&req))); e != 0 {
-		return e
-	}
-	return nil
 }

@@ -1,0 +1,262 @@
+package boards
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"backplane/boards/tomlfile"
+	"backplane/firmware/config"
+	"backplane/simbus/gateway"
+)
+
+// Gateway joins a segment to the world outside.
+type Gateway struct {
+	Name       string            `toml:"name" jsonschema:"description=What the gateway is called; boards find it by that name"`
+	Segment    string            `toml:"segment" jsonschema:"description=The segment that it is on"`
+	Address    string            `toml:"address,omitempty" jsonschema:"description=Its IPv4 address on the segment with prefix length; boards reach the outside through it"`
+	MAC        string            `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the gateway's place if left out"`
+	DHCP       *bool             `toml:"dhcp,omitempty" jsonschema:"default=true,description=Give the boards their addresses"`
+	Leases     map[string]string `toml:"leases,omitempty" jsonschema:"description=Addresses for DHCP to give: board (or board.port) = address; other boards get the lowest free ones in the order of the segment's ports"`
+	Allow      []string          `toml:"allow,omitempty" jsonschema:"description=All that boards may reach outside: networks or addresses or either with a port such as 10.1.0.0/16:443; everything if left out"`
+	HostAccess bool              `toml:"host_access,omitempty" jsonschema:"description=Boards reach the host's own services: the gateway's address is the host's 127.0.0.1"`
+	Forward    []Forward         `toml:"forward,omitempty" jsonschema:"description=Ports of the host that lead to boards"`
+	Resolver   []string          `toml:"resolver,omitempty" jsonschema:"description=Name servers for what the gateway does not know itself: address or address:port; the host's own if left out"`
+	Tap        string            `toml:"tap,omitempty" jsonschema:"description=Instead of all that: a tap interface of the host"`
+	Bridge     string            `toml:"bridge,omitempty" jsonschema:"description=An existing bridge of the host that a tap interface is made for"`
+
+	address netip.Prefix
+	mac     net.HardwareAddr
+	config  gateway.Config
+}
+
+// Forward is a port of the host that leads to a board.
+type Forward struct {
+	Host     string `toml:"host" jsonschema:"description=Where the host listens: address:port; on 127.0.0.1 if there is only a port"`
+	To       string `toml:"to" jsonschema:"description=board:port or board.ethernet:port"`
+	Protocol string `toml:"protocol,omitempty" jsonschema:"enum=tcp,enum=udp,default=tcp"`
+}
+
+// DHCPAddress is what a port's address is called if it comes from DHCP.
+const DHCPAddress = config.DHCP
+
+// checkGateways finds what is wrong with the gateways, and works out who gets
+// which address.
+func (a *Appliance) checkGateways(links map[string]string) {
+	for i := range a.Gateway {
+		g := &a.Gateway[i]
+		at := fmt.Sprintf("gateway[%d]", i)
+		a.unique(links, at, g.Name, "gateway")
+		g.mac = net.HardwareAddr{0x02, 0x42, 0x50, 0xff, byte(i >> 8), byte(i)}
+		if g.MAC != "" {
+			mac, err := net.ParseMAC(g.MAC)
+			if err != nil || len(mac) != 6 || mac[0]&1 != 0 {
+				a.doc.Add(at+".mac", "mac is %q, and must be six bytes, the first of them even, such as \"02:00:00:00:00:fe\"", g.MAC)
+			} else {
+				g.mac = mac
+			}
+		}
+		seg := a.segment(g.Segment)
+		switch {
+		case g.Segment == "":
+			a.doc.Add(at, "a gateway without a segment: say segment = \"NAME\"")
+		case seg == nil:
+			var names []string
+			for _, s := range a.Segment {
+				names = append(names, s.Name)
+			}
+			a.doc.Add(at+".segment", "there is no segment %q%s", g.Segment, tomlfile.Suggest(g.Segment, names))
+		}
+		if g.Tap != "" || g.Bridge != "" {
+			a.checkTap(at, g)
+			continue
+		}
+		p, err := netip.ParsePrefix(g.Address)
+		if err != nil || !p.Addr().Is4() || p.Bits() > 30 || p.Addr() == p.Masked().Addr() {
+			a.doc.Add(at+".address", "address is %q, and must be an IPv4 address of a host with its prefix length, such as \"10.0.0.254/24\"", g.Address)
+			continue
+		}
+		if g.address = p; seg != nil {
+			g.config = gateway.Config{Name: g.Name, Domain: a.Name, MAC: g.mac, Address: p, DHCP: g.DHCP == nil || *g.DHCP, HostAccess: g.HostAccess}
+			a.giveAddresses(at, g, seg)
+			a.checkForwards(at, g)
+			a.checkRules(at, g)
+		}
+	}
+}
+
+func (a *Appliance) segment(name string) *Segment {
+	for i := range a.Segment {
+		if a.Segment[i].Name == name {
+			return &a.Segment[i]
+		}
+	}
+	return nil
+}
+
+// checkTap finds keys that mean nothing where the host's kernel is the gateway.
+func (a *Appliance) checkTap(at string, g *Gateway) {
+	for _, key := range []string{"address", "dhcp", "leases", "allow", "host_access", "forward", "resolver", "mac"} {
+		if a.doc.Has(at + "." + key) {
+			a.doc.Add(at+"."+key, "%s is for a gateway of Backplane's own: with a tap or bridge, that is the host's business", key)
+		}
+	}
+	for key, name := range map[string]string{"tap": g.Tap, "bridge": g.Bridge} {
+		if len(name) > 15 || strings.ContainsAny(name, "/ \t\x00") {
+			a.doc.Add(at+"."+key, "%q is no name of a network interface: it may have 15 letters", name)
+		}
+	}
+}
+
+// giveAddresses works out which port on the segment has which address.
+func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Segment) {
+	used := map[netip.Addr]bool{g.address.Addr(): true}
+	leases := make(map[string]netip.Addr)
+	for _, who := range slices.Sorted(maps.Keys(g.Leases)) {
+		at := at + ".leases." + who
+		ip, err := netip.ParseAddr(g.Leases[who])
+		switch {
+		case !slices.ContainsFunc(seg.Ports, func(p string) bool { return p == who || strings.HasPrefix(p, who+".") }):
+			a.doc.Add(at, "segment %s has no port of %q: write board or board.port", seg.Name, who)
+		case err != nil || !g.address.Contains(ip):
+			a.doc.Add(at, "%q is no address on %s", g.Leases[who], g.address.Masked())
+		case used[ip]:
+			a.doc.Add(at, "the address %s is taken", ip)
+		default:
+			leases[who], used[ip] = ip, true
+		}
+	}
+	hosts := make([]gateway.Host, len(seg.Ports))
+	for pass := range 3 { // those that stand in files come before those that are given
+		for i, port := range seg.Ports {
+			board, name, _ := strings.Cut(port, ".")
+			m, index := a.memberIndex(board)
+			e := memberEthernet(m, name)
+			if e == nil {
+				continue // which has been said
+			}
+			h := &hosts[i]
+			h.Name, h.MAC, h.Lease = board, e.hardware(index, m.Board), e.Address == "" || e.Address == DHCPAddress
+			reserved, ok := leases[port]
+			if !ok {
+				reserved, ok = leases[board]
+			}
+			switch p, err := netip.ParsePrefix(e.Address); {
+			case pass == 0 && err == nil:
+				h.Address = p.Addr()
+				if used[p.Addr()] {
+					a.doc.Add(at+".address", "%s has the address %s", port, p.Addr())
+				}
+				used[p.Addr()] = true
+			case pass == 1 && err != nil && ok:
+				h.Address = reserved
+				delete(leases, board) // for its first port
+			case pass == 2 && !h.Address.IsValid():
+				h.Address = gateway.FreeAddress(g.address, used)
+				if used[h.Address] = true; !h.Address.IsValid() {
+					a.doc.Add(at+".address", "the network %s has no address left for %s", g.address.Masked(), port)
+				}
+			}
+		}
+	}
+	g.config.Hosts = hosts
+}
+
+func (a *Appliance) memberIndex(name string) (*Member, int) {
+	for i := range a.Board {
+		if a.Board[i].Name == name {
+			return &a.Board[i], i
+		}
+	}
+	return nil, 0
+}
+
+func memberEthernet(m *Member, port string) *Ethernet {
+	if m == nil || m.Board == nil {
+		return nil
+	}
+	return m.Board.ethernet(port)
+}
+
+// hardware is the port's hardware address, on the appliance's board of that index.
+func (e *Ethernet) hardware(board int, b *Board) net.HardwareAddr {
+	if mac, err := net.ParseMAC(e.MAC); err == nil {
+		return mac
+	}
+	i := slices.IndexFunc(b.Ethernet, func(one Ethernet) bool { return one.Name == e.Name })
+	return net.HardwareAddr{0x02, 0x42, 0x50, byte(board >> 8), byte(board), byte(i)}
+}
+
+func (a *Appliance) checkForwards(at string, g *Gateway) {
+	taken := make(map[string]string)
+	for i, f := range g.Forward {
+		at := fmt.Sprintf("%s.forward[%d]", at, i)
+		protocol := f.Protocol
+		if protocol == "" {
+			protocol = "tcp"
+		}
+		if protocol != "tcp" && protocol != "udp" {
+			a.doc.Add(at+".protocol", "protocol is %q, and must be tcp or udp", f.Protocol)
+		}
+		text := f.Host
+		if !strings.Contains(text, ":") {
+			text = ":" + text
+		}
+		if strings.HasPrefix(text, ":") {
+			text = "127.0.0.1" + text
+		}
+		host, err := netip.ParseAddrPort(text)
+		if err != nil {
+			a.doc.Add(at+".host", "host is %q, and must be an address and a port, such as \"127.0.0.1:8080\"", f.Host)
+			continue
+		}
+		if first, ok := taken[protocol+text]; ok && host.Port() != 0 {
+			a.doc.Add(at+".host", "%s/%s is taken, in %s", text, protocol, a.doc.Where(first))
+		}
+		taken[protocol+text] = at + ".host"
+		who, port, _ := strings.Cut(f.To, ":")
+		to, err := netip.ParseAddrPort("0.0.0.0:" + port)
+		if err != nil || to.Port() == 0 {
+			a.doc.Add(at+".to", "to is %q, and must be board:port, such as \"controller:80\"", f.To)
+			continue
+		}
+		board, name, _ := strings.Cut(who, ".")
+		found := false
+		for j, h := range g.config.Hosts {
+			if h.Name == board && (name == "" || strings.HasSuffix(a.segment(g.Segment).Ports[j], "."+name)) && h.Address.Is4() {
+				found = true
+				g.config.Forwards = append(g.config.Forwards, gateway.Forward{Protocol: protocol, Host: host, To: netip.AddrPortFrom(h.Address, to.Port())})
+				break
+			}
+		}
+		if !found {
+			a.doc.Add(at+".to", "segment %s has no port of a board %q", g.Segment, who)
+		}
+	}
+}
+
+func (a *Appliance) checkRules(at string, g *Gateway) {
+	if a.doc.Has(at + ".allow") {
+		g.config.Allow = []gateway.Rule{}
+	}
+	for i, text := range g.Allow {
+		r, err := gateway.ParseRule(text)
+		if err != nil {
+			a.doc.Add(fmt.Sprintf("%s.allow[%d]", at, i), "%v", err)
+		}
+		g.config.Allow = append(g.config.Allow, r)
+	}
+	for i, text := range g.Resolver {
+		r, err := netip.ParseAddrPort(text)
+		if ip, e := netip.ParseAddr(text); e == nil {
+			r, err = netip.AddrPortFrom(ip, 53), nil
+		}
+		if err != nil {
+			a.doc.Add(fmt.Sprintf("%s.resolver[%d]", at, i), "%q is no address of a name server, such as \"10.1.0.1\" or \"127.0.0.1:5353\"", text)
+		}
+		g.config.Resolvers = append(g.config.Resolvers, r)
+	}
+}

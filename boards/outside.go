@@ -1,0 +1,162 @@
+package boards
+
+import (
+	"errors"
+	"fmt"
+
+	"backplane/boards/tomlfile"
+	"backplane/simbus"
+	"backplane/simbus/gateway"
+)
+
+// outside is what is behind a gateway: [gateway.Gateway] or [gateway.Tap].
+type outside interface {
+	Deliver(*simbus.Frame) error
+	Out() *gateway.Queue
+	Close() error
+}
+
+// gatewayPort is where a gateway meets its segment.
+type gatewayPort struct {
+	name   string
+	domain *simbus.Domain
+	port   *simbus.Port
+	behind outside // nil if the appliance was started detached
+}
+
+func (p *gatewayPort) setCut(cut bool) { p.port.SetCut(cut) }
+
+// Input is one thing that came in from outside, for a record of it.
+type Input struct {
+	Time    simbus.Time
+	Gateway string
+	Frame   []byte        // a frame that entered its segment, or
+	Event   []simbus.Attr // an event of the gateway's
+}
+
+// checkClock refuses gateways where virtual time would run past the outside.
+func (r *Running) checkClock(a *Appliance) error {
+	if len(a.Gateway) == 0 || a.Paced || r.opts.Detached || !r.opts.Virtual {
+		return nil
+	}
+	return tomlfile.Problems{a.doc.Problem("gateway[0]",
+		"a gateway leads to the world outside, which virtual time would run past: say paced = true, above all tables, for virtual time that keeps to the host's clock, or run in real time (--clock real)")}
+}
+
+// addGateway puts a gateway on its segment.
+func (r *Running) addGateway(g *Gateway) error {
+	var seg *simbus.Segment
+	for _, s := range r.segments {
+		if s.Name() == g.Segment {
+			seg = s
+		}
+	}
+	d, err := r.cal.AddDomain("")
+	if err != nil {
+		return err
+	}
+	p := &gatewayPort{name: g.Name, domain: d}
+	if r.opts.Detached {
+		p.port = seg.AddPort(g.Name, d, func(*simbus.Frame) error { return nil })
+	} else {
+		if p.behind, err = g.open(seg.Direct()); err != nil {
+			return err
+		}
+		p.port = seg.AddPort(g.Name, d, p.behind.Deliver)
+	}
+	r.gateways = append(r.gateways, p)
+	r.links[g.Segment+":"+g.Name] = p
+	if p.behind != nil && !r.opts.Virtual {
+		p.behind.Out().OnItem(func() { d.Post(p.admit) })
+	}
+	return nil
+}
+
+func (g *Gateway) open(offload bool) (outside, error) {
+	if g.Tap != "" || g.Bridge != "" {
+		return gateway.OpenTap(gateway.TapConfig{Name: g.Name, Tap: g.Tap, Bridge: g.Bridge, Offload: offload})
+	}
+	c := g.config
+	c.Offload = offload
+	return gateway.New(c)
+}
+
+// admit lets in, in real time, what has come from outside. It is called on the
+// gateway's goroutine.
+func (p *gatewayPort) admit() {
+	for _, i := range p.behind.Out().Take() {
+		if i.Frame != nil {
+			p.port.Send(i.Frame)
+		} else {
+			p.emit(i.Event)
+		}
+		i.Release()
+	}
+}
+
+func (p *gatewayPort) emit(attrs []simbus.Attr) {
+	p.domain.Emit(simbus.Event{Part: p.name, Kind: simbus.KindGateway, Attrs: attrs})
+}
+
+// admit lets in, in virtual time, what has come from outside since the last
+// slice. Time stands still.
+func (r *Running) admit() {
+	for _, p := range r.gateways {
+		if p.behind == nil {
+			continue
+		}
+		for _, i := range p.behind.Out().Take() {
+			in := Input{Time: r.cal.Now(), Gateway: p.name, Event: i.Event}
+			if i.Frame != nil {
+				in.Frame = make([]byte, 0, i.Frame.Len())
+				for _, part := range i.Frame.Parts {
+					in.Frame = append(in.Frame, part...)
+				}
+			}
+			i.Release()
+			if r.opts.OnInput != nil {
+				r.opts.OnInput(in)
+			}
+			_ = r.Inject(in) // the gateway is there
+		}
+	}
+}
+
+// Inject lets something in from outside, at the appliance's present time: each
+// frame and each event of a gateway comes this way in virtual time. A replay
+// calls it between two calls of Advance, at the time that the record says, on an
+// appliance that was started detached.
+func (r *Running) Inject(in Input) error {
+	for _, p := range r.gateways {
+		if p.name != in.Gateway {
+			continue
+		}
+		p.domain.Do(func() {
+			if in.Frame != nil {
+				p.port.Send(&simbus.Frame{Parts: [][]byte{in.Frame}})
+			} else {
+				p.emit(in.Event)
+			}
+		})
+		return nil
+	}
+	var names []string
+	for _, p := range r.gateways {
+		names = append(names, p.name)
+	}
+	return unknown("gateway", in.Gateway, names)
+}
+
+// closeGateways ends what is behind the gateways, before the clock is ended.
+func (r *Running) closeGateways() error {
+	var errs []error
+	for _, p := range r.gateways {
+		if p.behind == nil {
+			continue
+		}
+		if err := p.behind.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("gateway %s: %w", p.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

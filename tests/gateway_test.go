@@ -1,0 +1,200 @@
+package tests
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"backplane/boards"
+	"backplane/boards/tomlfile"
+	"backplane/periph/chips"
+	"backplane/simbus"
+	"backplane/simbus/gateway"
+	"backplane/tests/guesttest"
+)
+
+// site is two boards, one of which asks for its address, and a gateway.
+func site(root, gateway string) map[string]string {
+	board := func(name, ethernet string) string {
+		return fmt.Sprintf("name = %q\nmemory = \"96M\"\n[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n[[ethernet]]\nname = \"eth0\"\n%s\n", name, root, ethernet)
+	}
+	return map[string]string{
+		"sensor.toml":  board("sensor", `address = "dhcp"`),
+		"control.toml": board("control", "address = \"10.0.0.2/24\"\ngateway = \"10.0.0.254\"\ndns = [\"10.0.0.254\"]"),
+		"main.toml": `
+name = "site"
+paced = true
+[[board]]
+file = "sensor.toml"
+[[board]]
+file = "control.toml"
+[[segment]]
+name = "lan"
+ports = ["sensor.eth0", "control.eth0"]
+[[gateway]]
+name = "outside"
+segment = "lan"
+address = "10.0.0.254/24"
+` + gateway}
+}
+
+const udhcpcScript = `#!/bin/sh
+case "$1" in bound)
+ip addr flush dev $interface
+ip addr add $ip/$mask dev $interface
+ip route add default via $router
+echo "nameserver $dns" > /etc/resolv.conf
+echo "bound to $ip by $serverid, domain $domain"
+esac
+`
+
+func gatewayRoot(t *testing.T, programs ...string) string {
+	t.Helper()
+	root := guesttest.Rootfs(t, programs...)
+	for _, applet := range []string{"udhcpc", "nslookup", "wget", "route"} {
+		if err := os.Symlink("busybox", filepath.Join(root, "bin", applet)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "udhcpc.sh"), []byte(udhcpcScript), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// action waits for something that the gateway does.
+func action(app *guesttest.App, what string) simbus.Event {
+	return app.Until(10*time.Second, "the gateway's "+what, func(e *simbus.Event) bool {
+		a, _ := e.Get("action")
+		return e.Kind == simbus.KindGateway && a == what
+	})
+}
+
+func actions(app *guesttest.App, what string) (list []string) {
+	for _, e := range app.Events() {
+		if a, _ := e.Get("action"); e.Kind == simbus.KindGateway && a == what {
+			list = append(list, string(e.AppendJSON(nil)))
+		}
+	}
+	return list
+}
+
+// TestGatewayBothWays takes boards through a gateway: addresses, names, a server
+// on the host, and a server on a board.
+func TestGatewayBothWays(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, "hello %s\n", r.URL.Path)
+		}))
+		defer web.Close()
+		port := netip.MustParseAddrPort(web.Listener.Addr().String()).Port()
+		host := freePort(t)
+		app := guesttest.Run(t, site(gatewayRoot(t), fmt.Sprintf(`
+host_access = true
+forward = [{ host = %q, to = "control:7" }]
+`, host)), o)
+
+		if got := app.Sh("sensor", "ip -o -4 addr show eth0; ip route; cat /etc/resolv.conf"); !strings.Contains(got, "10.0.0.1/24") ||
+			!strings.Contains(got, "default via 10.0.0.254") || !strings.Contains(got, "search site\nnameserver 10.0.0.254") {
+			t.Errorf("after DHCP by init:\n%s", got)
+		}
+		if got := app.Sh("control", "ip route; cat /etc/resolv.conf"); !strings.Contains(got, "default via 10.0.0.254") || !strings.Contains(got, "nameserver 10.0.0.254") {
+			t.Errorf("after static set-up by init:\n%s", got)
+		}
+		if got := app.Sh("sensor", "udhcpc -i eth0 -n -q -s /udhcpc.sh"); !strings.Contains(got, "bound to 10.0.0.1 by 10.0.0.254, domain site") {
+			t.Errorf("udhcpc says\n%s", got)
+		}
+		if n := len(actions(app, gateway.ActionLease)); n != 2 {
+			t.Errorf("%d events of leases, want one for init and one for udhcpc", n)
+		}
+		for name, want := range map[string]string{"control": "10.0.0.2", "control.site": "10.0.0.2", "sensor": "10.0.0.1", "outside": "10.0.0.254"} {
+			if got := app.Sh("sensor", "nslookup "+name+" 10.0.0.254"); !strings.Contains(got, "Address: "+want) {
+				t.Errorf("nslookup %s says\n%s", name, got)
+			}
+		}
+		app.Sh("sensor", "ping -c 1 outside; ping -c 1 control")
+		if got := app.Sh("sensor", fmt.Sprintf("wget -q -O - http://outside:%d/from/sensor", port)); got != "hello /from/sensor\n" {
+			t.Errorf("wget prints %q", got)
+		}
+		action(app, gateway.ActionOpen)
+
+		server := app.StartCommand("control", "/bin/sh", "-c", "echo from the board | nc -l -p 7")
+		app.Sleep(100 * time.Millisecond)
+		got := make(chan string)
+		go func() {
+			c, err := net.Dial("tcp", host)
+			if err != nil {
+				got <- err.Error()
+				return
+			}
+			defer c.Close()
+			fmt.Fprintln(c, "from the host")
+			_ = c.(*net.TCPConn).CloseWrite()
+			b, err := io.ReadAll(c)
+			got <- fmt.Sprint(string(b), err)
+		}()
+		action(app, gateway.ActionForward)
+		if r := server.Wait(); r.Stdout != "from the host\n" {
+			t.Errorf("the board's server got %+v", r)
+		}
+		action(app, gateway.ActionClosed)
+		if s := <-got; s != "from the board\n<nil>" {
+			t.Errorf("the host's client got %q", s)
+		}
+	})
+}
+
+// freePort is an address of the host that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestGatewayIsShut tries what a gateway does not let through unless it is asked to.
+func TestGatewayIsShut(t *testing.T) {
+	web := httptest.NewServer(http.NotFoundHandler())
+	defer web.Close()
+	port := netip.MustParseAddrPort(web.Listener.Addr().String()).Port()
+	app := guesttest.Run(t, site(gatewayRoot(t), `allow = ["192.0.2.0/24:80"]`), guesttest.Options{Real: true})
+	for _, to := range []string{fmt.Sprint("10.0.0.254 ", port), "198.51.100.1 80", "192.0.2.1 81"} {
+		if r := app.StartCommand("sensor", "/bin/sh", "-c", "nc "+to+" < /dev/null").Wait(); r.Status == 0 || !strings.Contains(r.Stderr, "refused") {
+			t.Errorf("nc %s ended with %+v, want a connection refused", to, r)
+		}
+	}
+	if list := actions(app, gateway.ActionRefused); len(list) != 3 {
+		t.Errorf("three were refused, and the events are %q", list)
+	}
+}
+
+// TestGatewayNeedsPace starts an appliance with a gateway in virtual time.
+func TestGatewayNeedsPace(t *testing.T) {
+	files := site(t.TempDir(), "")
+	files["main.toml"] = strings.Replace(files["main.toml"], "paced = true\n", "", 1)
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := boards.Load(filepath.Join(dir, "main.toml"), chips.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = boards.Start(t.Context(), a, boards.Options{Virtual: true})
+	if p, ok := err.(tomlfile.Problems); !ok || !strings.HasPrefix(p.Error(), filepath.Join(dir, "main.toml")+":10:3: a gateway leads to the world outside") {
+		t.Errorf("the error is %v", err)
+	}
+}
