@@ -5,6 +5,9 @@ package simbus
 type Frame struct {
 	Parts   [][]byte // the frame from its destination address on, without the check sequence
 	Offload Offload
+	// Batch is what the frame was sent in, on the direct way. Otherwise, and for
+	// a sender that sends single frames, it is nil.
+	Batch *Batch
 }
 
 // Offload is the work that a sender has left to whoever puts the frame on a
@@ -40,7 +43,7 @@ func (f *Frame) head(b []byte) []byte {
 	return b[:n]
 }
 
-// copy is the frame in memory of its own, in one part.
-func (f *Frame) copy() *Frame {
+// Copy is the frame in memory of its own, in one part.
+func (f *Frame) Copy() *Frame {
 	return &Frame{Parts: [][]byte{f.head(make([]byte, f.Len()))}, Offload: f.Offload}
 }

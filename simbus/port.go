@@ -61,7 +61,7 @@ func (p *Port) Send(f *Frame) {
 		return
 	}
 	in, _ := s.halves()
-	copied := f.copy()
+	copied := f.Copy()
 	p.domain.Send(s.domain, in, func() { s.forward(p, copied) })
 }
 

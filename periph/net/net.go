@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"backplane/periph/virtio"
 	"backplane/simbus"
@@ -59,15 +60,6 @@ const (
 	statusLinkUp = 1
 )
 
-// backlogLimit is how much a NIC keeps for a guest that has no buffer for it, in bytes.
-const backlogLimit = 4 << 20
-
-var (
-	errBacklog = errors.New("receiver too slow")
-	errOff     = errors.New("receiver off")
-	errOffload = errors.New("receiver cannot take frames that are still to be cut up")
-)
-
 // NIC is one Ethernet port. It is a [virtio.Device].
 type NIC struct {
 	// Port is where frames go. The NIC has none until it is on a segment.
@@ -78,23 +70,20 @@ type NIC struct {
 	// ConfigChanged, if set, is called when the link goes up or down.
 	ConfigChanged func()
 
-	name string
-	mac  [6]byte
-	down bool
-	tx   *virtio.Queue
+	name   string
+	mac    [6]byte
+	down   atomic.Bool // read by senders too
+	tx     *virtio.Queue
+	frame  simbus.Frame // the one that is being sent; kept, like batch, to save allocations
+	batch  simbus.Batch
+	header [headerSize]byte // its header
 
 	// The receiving side is fed from other boards' goroutines on a direct segment.
 	mu       sync.Mutex
 	rx       *virtio.Queue
 	features uint64
 	taken    []*virtio.Chain // buffers taken from rx and not used yet
-	backlog  []stored        // what came while there were no buffers
-	waiting  int             // bytes in backlog
-}
-
-type stored struct {
-	data    []byte
-	offload simbus.Offload
+	backlog                  // what came while there were no buffers
 }
 
 var _ virtio.Device = (*NIC)(nil)
@@ -114,10 +103,9 @@ func (n *NIC) MAC() net.HardwareAddr { return n.mac[:] }
 
 // SetLink tells the guest whether its link is up.
 func (n *NIC) SetLink(up bool) {
-	if n.down == !up {
+	if n.down.Swap(!up) == !up {
 		return
 	}
-	n.down = !up
 	if n.ConfigChanged != nil {
 		n.ConfigChanged()
 	}
@@ -142,7 +130,7 @@ func (n *NIC) Queues() int { return queueCount }
 func (n *NIC) Config() []byte {
 	b := make([]byte, configSize)
 	copy(b, n.mac[:])
-	if !n.down {
+	if n.Up() {
 		binary.LittleEndian.PutUint16(b[configStatus:], statusLinkUp)
 	}
 	return b
@@ -169,7 +157,7 @@ func (n *NIC) Start(features uint64, queues []*virtio.Queue) error {
 func (n *NIC) Stop() {
 	n.tx = nil
 	n.mu.Lock()
-	n.rx, n.taken, n.backlog, n.waiting = nil, nil, nil, 0
+	n.rx, n.taken, n.backlog = nil, nil, backlog{}
 	n.mu.Unlock()
 }
 
@@ -181,220 +169,5 @@ func (n *NIC) Kick(queue int) error {
 	return n.transmit()
 }
 
-func (n *NIC) transmit() error {
-	for sent := false; n.tx != nil; sent = true {
-		chain, err := n.tx.Next()
-		if err != nil {
-			return fmt.Errorf("%s: take a frame: %w", n.name, err)
-		}
-		if chain == nil {
-			if sent {
-				n.tx.Notify()
-			}
-			return nil
-		}
-		f, err := n.frame(chain)
-		if err != nil {
-			return err
-		}
-		if n.Port != nil && !n.down {
-			n.Port.Send(&f)
-		}
-		n.tx.Done(chain, 0)
-	}
-	return nil
-}
-
-// frame takes the header off a chain.
-func (n *NIC) frame(chain *virtio.Chain) (f simbus.Frame, err error) {
-	var h [headerSize]byte
-	if chain.WriteLen() > 0 || chain.CopyOut(h[:], 0) < headerSize {
-		return f, fmt.Errorf("%s: frame of %d bytes to read and %d to write: must be a header of %d and a frame, only to read",
-			n.name, chain.ReadLen(), chain.WriteLen(), headerSize)
-	}
-	f.Offload = simbus.Offload{
-		Flags: h[0] & needsChecksum, GSOType: h[1],
-		HeaderLen: binary.LittleEndian.Uint16(h[2:]), GSOSize: binary.LittleEndian.Uint16(h[4:]),
-		ChecksumStart: binary.LittleEndian.Uint16(h[6:]), ChecksumOffs: binary.LittleEndian.Uint16(h[8:]),
-	}
-	if !n.Offload && (f.Offload.Flags != 0 || f.Offload.GSOType != gsoNone) {
-		return f, fmt.Errorf("%s: frame with work left to the device, which was not negotiated", n.name)
-	}
-	skip := headerSize
-	for _, part := range chain.Readable {
-		if skip >= len(part) {
-			skip -= len(part)
-			continue
-		}
-		f.Parts = append(f.Parts, part[skip:])
-		skip = 0
-	}
-	return f, nil
-}
-
-// Receive gives the guest a frame. It may be called on any goroutine on a direct
-// segment. The error says why the frame was dropped.
-func (n *NIC) Receive(f *simbus.Frame) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.rx == nil || n.down {
-		return errOff
-	}
-	if !n.canTake(f.Offload) {
-		return errOffload
-	}
-	if len(n.backlog) == 0 {
-		var ok bool
-		// The guard is for the memory of this guest, which is not the sender's fault.
-		if err := virtio.Guard(func() (err error) { ok, err = n.put(f); return err }); err != nil {
-			rx := n.rx
-			n.rx = nil
-			n.Port.Domain().Post(func() { rx.Fail(err) })
-			return err
-		}
-		if ok {
-			n.rx.Notify()
-			return nil
-		}
-	}
-	size := f.Len()
-	if n.waiting+size > backlogLimit {
-		return errBacklog
-	}
-	data := make([]byte, 0, size)
-	for _, p := range f.Parts {
-		data = append(data, p...)
-	}
-	n.backlog = append(n.backlog, stored{data, f.Offload})
-	n.waiting += size
-	return nil
-}
-
-// canTake tells whether the guest has agreed to work that a sender left.
-func (n *NIC) canTake(o simbus.Offload) bool {
-	need := uint64(0)
-	if o.Flags&needsChecksum != 0 {
-		need |= featureGuestChecksum
-	}
-	if o.GSOType&gsoECN != 0 {
-		need |= featureGuestECN
-	}
-	switch o.GSOType &^ gsoECN {
-	case gsoNone:
-	case gsoTCP4:
-		need |= featureGuestTSO4
-	case gsoTCP6:
-		need |= featureGuestTSO6
-	default:
-		return false
-	}
-	return n.features&need == need
-}
-
-// drain gives the guest what waited for buffers.
-func (n *NIC) drain() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.rx == nil {
-		return nil
-	}
-	given := 0
-	for _, s := range n.backlog {
-		ok, err := n.put(&simbus.Frame{Parts: [][]byte{s.data}, Offload: s.offload})
-		if err != nil {
-			return err
-		}
-		if !ok {
-			break
-		}
-		n.waiting -= len(s.data)
-		given++
-	}
-	if n.backlog = n.backlog[given:]; len(n.backlog) == 0 {
-		n.backlog = nil
-	}
-	if given > 0 {
-		n.rx.Notify()
-	}
-	return nil
-}
-
-// put copies a frame into as many buffers as it needs, false if there are too
-// few. Buffers taken meanwhile are kept for the next attempt.
-func (n *NIC) put(f *simbus.Frame) (bool, error) {
-	need, room := headerSize+f.Len(), 0
-	count := 0
-	for ; count < len(n.taken) && room < need; count++ {
-		room += n.taken[count].WriteLen()
-	}
-	for room < need {
-		chain, err := n.rx.Next()
-		if err != nil {
-			return false, fmt.Errorf("%s: take a receive buffer: %w", n.name, err)
-		}
-		if chain == nil {
-			return false, nil
-		}
-		if chain.ReadLen() > 0 || chain.WriteLen() < headerSize {
-			return false, fmt.Errorf("%s: receive buffer of %d bytes to read and %d to write: must be at least %d, only to write",
-				n.name, chain.ReadLen(), chain.WriteLen(), headerSize)
-		}
-		n.taken = append(n.taken, chain)
-		room += chain.WriteLen()
-		count++
-		if count > 1 && n.features&featureMergeBuffers == 0 {
-			return false, fmt.Errorf("%s: receive buffer too small for a frame of %d bytes, and merging was not negotiated", n.name, f.Len())
-		}
-	}
-	n.fill(n.taken[:count], f)
-	n.taken = append(n.taken[:0], n.taken[count:]...)
-	return true, nil
-}
-
-// fill copies a frame, with its header, over the buffers.
-func (n *NIC) fill(chains []*virtio.Chain, f *simbus.Frame) {
-	var h [headerSize]byte
-	o := &f.Offload
-	h[0], h[1] = o.Flags, o.GSOType
-	binary.LittleEndian.PutUint16(h[2:], o.HeaderLen)
-	binary.LittleEndian.PutUint16(h[4:], o.GSOSize)
-	binary.LittleEndian.PutUint16(h[6:], o.ChecksumStart)
-	binary.LittleEndian.PutUint16(h[8:], o.ChecksumOffs)
-	binary.LittleEndian.PutUint16(h[headerNumBuffers:], uint16(len(chains)))
-
-	src := cursor{parts: f.Parts}
-	for i, chain := range chains {
-		written := 0
-		for _, part := range chain.Writable {
-			if i == 0 && written < headerSize {
-				k := copy(part, h[written:])
-				written += k
-				part = part[k:]
-			}
-			written += src.copy(part)
-		}
-		n.rx.Use(chain, written)
-	}
-	n.rx.Publish()
-}
-
-// cursor reads a frame's parts one after another.
-type cursor struct {
-	parts  [][]byte
-	offset int // in the first of them
-}
-
-func (c *cursor) copy(to []byte) int {
-	n := 0
-	for n < len(to) && len(c.parts) > 0 {
-		k := copy(to[n:], c.parts[0][c.offset:])
-		n += k
-		if c.offset += k; c.offset == len(c.parts[0]) {
-			c.parts, c.offset = c.parts[1:], 0
-		}
-	}
-	return n
-}
-
 // Up tells whether the link is up.
-func (n *NIC) Up() bool { return !n.down }
+func (n *NIC) Up() bool { return !n.down.Load() }

@@ -75,11 +75,12 @@ type Ring struct {
 	DescAddr, AvailAddr, UsedAddr uint64
 	Features                      uint64
 
-	mem      *Memory
-	free     []uint16
-	availIdx uint16
-	usedIdx  uint16
-	chains   map[uint16]*chain
+	mem        *Memory
+	free       []uint16
+	availIdx   uint16
+	usedIdx    uint16
+	considered uint16 // available index at the last KickWanted
+	chains     map[uint16]*chain
 }
 
 // chain is a buffer under way.
@@ -217,6 +218,39 @@ func (r *Ring) Results() (list []Result) {
 	return list
 }
 
+// KickWanted tells whether the device has asked to be kicked for one of the
+// buffers that were made available since the last call (event index or flags,
+// sections 2.7.7.1 and 2.7.10.1), as a driver finds out.
+func (r *Ring) KickWanted() bool {
+	old := r.considered
+	r.considered = r.availIdx
+	if r.Features&virtio.FeatureEventIdx != 0 {
+		event := binary.LittleEndian.Uint16(r.Used[4+8*r.Size:])
+		return r.availIdx-event-1 < r.availIdx-old
+	}
+	return atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.Used[0])))&1 == 0
+}
+
+// InterruptAt asks, with the event index, for an interrupt once the device has
+// given back n more buffers than Results has taken; until Results is called again.
+func (r *Ring) InterruptAt(n int) {
+	binary.LittleEndian.PutUint16(r.Avail[4+2*r.Size:], r.usedIdx+uint16(n)-1)
+}
+
+// Reuse makes what the device has given back available again, as it was, and
+// returns how many buffers that were. It allocates nothing.
+func (r *Ring) Reuse() (n int) {
+	idx := uint16(atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.Used[0]))) >> 16)
+	for ; r.usedIdx != idx; r.usedIdx++ {
+		r.Publish(uint16(binary.LittleEndian.Uint32(r.Used[4+8*(int(r.usedIdx)%r.Size):])))
+		n++
+	}
+	if r.Features&virtio.FeatureEventIdx != 0 {
+		binary.LittleEndian.PutUint16(r.Avail[4+2*r.Size:], r.usedIdx)
+	}
+	return n
+}
+
 // Driver is a device with its queues, without a transport.
 type Driver struct {
 	Memory     *Memory
@@ -230,7 +264,7 @@ type Driver struct {
 // Start starts a device with all its features and ring features, and queues of size.
 func Start(t testing.TB, dev virtio.Device, size int, ringFeatures uint64) *Driver {
 	t.Helper()
-	d := &Driver{Memory: NewMemory(t, 4<<20), dev: dev, Interrupts: make([]int, dev.Queues())}
+	d := &Driver{Memory: NewMemory(t, 8<<20), dev: dev, Interrupts: make([]int, dev.Queues())}
 	features := dev.Features() | virtio.FeatureVersion1 | ringFeatures
 	var queues []*virtio.Queue
 	for i := range dev.Queues() {
