@@ -1,216 +1,236 @@
 package bench
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
+	"runtime"
+	"sort"
 	"strconv"
 	"strings"
-	"time"
 
-	"backplane/guest/rootfs"
+	"golang.org/x/sys/unix"
 )
 
-// network measures TCP and ping between two boards in real time, and the same
-// between two kernels on Linux taps and a bridge.
+// traffic is what went between the boards of one system.
+type traffic struct {
+	tcp    float64 // bits a second, all pairs together
+	ping   float64 // the median round trip in ms
+	frames float64 // small UDP datagrams that arrived in a second
+}
+
+// network measures traffic between boards in real time, and the same between
+// kernels that other means join.
 func (b *bench) network() error {
-	tcp, ping, err := b.ours()
+	pair, err := b.boards(1, true)
 	if err != nil {
 		return err
 	}
-	peerTCP, peerPing, err := b.taps()
+	pairs, err := b.boards(2, false)
 	if err != nil {
-		fmt.Fprintf(b.Out, "no taps and bridge to compare with: %v\n", err)
+		return err
 	}
-	b.row("TCP between two boards, real (peer: taps)", tcp/1e9, peerTCP/1e9, "Gbit/s")
-	b.row("ping, real (peer: taps)", ping, peerPing, "ms")
+	var one traffic
+	if err := onOneCPU(func() error { one, err = b.boards(2, false); return err }); err != nil {
+		return err
+	}
+	theirs := make([][2]traffic, len(peers))
+	for i, p := range peers {
+		for j, n := range []int{1, 2} {
+			if theirs[i][j], err = b.peer(p, n, n == 1); err != nil {
+				fmt.Fprintf(b.Out, "%s, %d kernels: no peer to compare with: %v\n", p.name, 2*n, err)
+			}
+		}
+	}
+	for i, p := range peers {
+		b.compare("TCP between two boards, real, beside "+p.name, pair.tcp/1e9, theirs[i][0].tcp/1e9, "Gbit/s", p.tcp)
+		b.compare("ping, median round trip, real, beside "+p.name, pair.ping, theirs[i][0].ping, "ms", p.ping)
+		b.compare("UDP, 64 bytes each, real, beside "+p.name, pair.frames/1e3, theirs[i][0].frames/1e3, "k/s", p.frames)
+		b.compare("TCP, two pairs on one switch, real, beside "+p.name, pairs.tcp/1e9, theirs[i][1].tcp/1e9, "Gbit/s", p.tcp)
+	}
+	b.row("TCP, two pairs on one switch, beside one pair", pairs.tcp/1e9, pair.tcp/1e9, "Gbit/s")
+	b.compare(fmt.Sprintf("TCP, two pairs on one switch, %d CPUs beside 1", runtime.NumCPU()),
+		pairs.tcp/1e9, one.tcp/1e9, "Gbit/s", atLeast(0.75*float64(runtime.NumCPU())))
 	return nil
 }
 
+// What each guest runs: the odd ones client with their partner's address, the
+// even ones server. Only the first of several pairs does more than TCP.
 const (
-	tcpSeconds = "6"
-	pings      = "300"
+	clientScript = `#!/bin/sh
+until /bin/ping -c 1 -W 1 $1 >/dev/null; do :; done
+sleep 1
+if [ "$2" = all ]; then
+	/bin/ping -c 300 -i 0.01 $1
+	load send $1:7 64 3s
+fi
+iperf3 -J -c $1 -t 5
+`
+	serverScript = `#!/bin/sh
+[ "$1" = all ] && load count 7 &
+iperf3 -s -1 >/dev/null
+wait
+`
 )
 
-func (b *bench) ours() (tcp, ping float64, err error) {
-	board := fmt.Sprintf(`
-memory = "128M"
-[firmware]
-rootfs = [%q]
-args = "loglevel=4"
-[[ethernet]]
-name = "eth0"
-address = "ADDRESS"
-`, b.root)
-	r, err := b.start(false, 2, board, "[[segment]]\nname = \"lan\"\nports = [\"b0.eth0\", \"b1.eth0\"]\n")
-	if err != nil {
-		return 0, 0, err
+// which is the last argument of the scripts.
+func which(all bool) string {
+	if all {
+		return "all"
 	}
-	defer r.Close()
-	wait, err := b.command(r, "b0", "ping", "-q", "-c", pings, "-i", "0.01", "10.0.0.2")
-	if err != nil {
-		return 0, 0, err
-	}
-	out, err := wait()
-	if err != nil {
-		return 0, 0, err
-	}
-	if ping, err = average(out); err != nil {
-		return 0, 0, err
-	}
-	if _, err = b.command(r, "b1", "iperf3", "-s", "-1"); err != nil {
-		return 0, 0, err
-	}
-	if _, err = r.Advance(b.ctx, r.Now().Add(300*time.Millisecond), nil); err != nil {
-		return 0, 0, err
-	}
-	if wait, err = b.command(r, "b0", "iperf3", "-J", "-c", "10.0.0.2", "-t", tcpSeconds); err != nil {
-		return 0, 0, err
-	}
-	if out, err = wait(); err != nil {
-		return 0, 0, err
-	}
-	tcp, err = received(out)
-	return tcp, ping, err
+	return "tcp"
 }
 
-var pingAverage = regexp.MustCompile(`= [0-9.]+/([0-9.]+)/`)
-
-// average is the mean round trip of a ping in milliseconds.
-func average(out string) (float64, error) {
-	m := pingAverage.FindStringSubmatch(out)
-	if m == nil {
-		return 0, fmt.Errorf("ping: no round-trip times in %q", out)
+// boards measures between pairs of boards on one segment.
+func (b *bench) boards(pairs int, all bool) (t traffic, err error) {
+	board := fmt.Sprintf("memory = \"128M\"\n[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n", b.root) + ethernet
+	r, err := b.start(false, 2*pairs, board, lan(2*pairs, ""))
+	if err != nil {
+		return t, err
 	}
-	return strconv.ParseFloat(m[1], 64)
+	defer r.Close()
+	var clients, servers []func() (string, error)
+	for i := range pairs {
+		server, err := b.command(r, fmt.Sprintf("b%d", 2*i+1), "sh", "/bin/server", which(all))
+		if err != nil {
+			return t, err
+		}
+		client, err := b.command(r, fmt.Sprintf("b%d", 2*i), "sh", "/bin/client", fmt.Sprintf("10.0.0.%d", 2*i+2), which(all))
+		if err != nil {
+			return t, err
+		}
+		clients, servers = append(clients, client), append(servers, server)
+	}
+	for i := range clients {
+		client, err := clients[i]()
+		if err != nil {
+			return t, err
+		}
+		server, err := servers[i]()
+		if err != nil {
+			return t, err
+		}
+		if err := t.add(client, server, all); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+// add takes the results of one pair from what its guests have printed.
+func (t *traffic) add(client, server string, all bool) error {
+	rate, err := received(client)
+	if err != nil {
+		return err
+	}
+	t.tcp += rate
+	if !all {
+		return nil
+	}
+	if t.ping, err = roundTrip(client); err != nil {
+		return err
+	}
+	t.frames, err = arrived(server)
+	return err
+}
+
+var pingTime = regexp.MustCompile(`time=([0-9.]+) ms`)
+
+// roundTrip is the median round trip of a ping in milliseconds.
+func roundTrip(out string) (float64, error) {
+	var times []float64
+	for _, m := range pingTime.FindAllStringSubmatch(out, -1) {
+		t, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
+			return 0, fmt.Errorf("ping: %w", err)
+		}
+		times = append(times, t)
+	}
+	if len(times) == 0 {
+		return 0, fmt.Errorf("ping: no round-trip times in %s", tail(out))
+	}
+	sort.Float64s(times)
+	return times[len(times)/2], nil
+}
+
+var counted = regexp.MustCompile(`datagrams ([0-9]+) seconds ([0-9.]+)`)
+
+// arrived is how many datagrams load counted in a second.
+func arrived(out string) (float64, error) {
+	m := counted.FindStringSubmatch(out)
+	if m == nil {
+		return 0, fmt.Errorf("load count: no result in %s", tail(out))
+	}
+	n, _ := strconv.ParseFloat(m[1], 64)
+	seconds, _ := strconv.ParseFloat(m[2], 64)
+	if n < 2 || seconds == 0 {
+		return 0, fmt.Errorf("load count: %s", m[0])
+	}
+	return (n - 1) / seconds, nil
 }
 
 // received is what iperf3's receiver got, in bits a second.
 func received(out string) (float64, error) {
 	var report struct {
-		End struct {
+		Error string
+		End   struct {
 			SumReceived struct {
 				BitsPerSecond float64 `json:"bits_per_second"`
 			} `json:"sum_received"`
-		} `json:"end"`
+		}
 	}
-	if i := strings.IndexByte(out, '{'); i >= 0 {
-		out = out[i:]
+	out = strings.ReplaceAll(out, "\r", "") // of a console
+	at := strings.Index(out, "{\n")
+	if at < 0 {
+		return 0, fmt.Errorf("iperf3: no report in %s", tail(out))
 	}
-	err := json.NewDecoder(strings.NewReader(out)).Decode(&report)
-	return report.End.SumReceived.BitsPerSecond, err
-}
-
-// peerInit is process 1 of the peer's kernels: the first argument says which of the two.
-const peerInit = `#!/bin/sh
-mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
-mount -t tmpfs tmp /tmp
-ip link set lo up
-ip link set vec0 up
-ip addr add 10.0.0.$n/24 dev vec0
-if [ $n = 1 ]; then
-	sleep 1
-	/bin/ping -q -c ` + pings + ` -i 0.01 10.0.0.2
-	iperf3 -J -c 10.0.0.2 -t ` + tcpSeconds + `
-else
-	iperf3 -s -1
-fi
-sync
-poweroff -f
-`
-
-// taps runs two kernels with UML's own vector NIC on taps and a bridge, in
-// namespaces of their own.
-func (b *bench) taps() (tcp, ping float64, err error) {
-	kernel, err := b.Kernel(b.ctx, true, nil)
-	if err != nil {
-		return 0, 0, err
+	if err := json.NewDecoder(strings.NewReader(out[at:])).Decode(&report); err != nil {
+		return 0, fmt.Errorf("iperf3: %w in %s", err, tail(out))
 	}
-	initrd := filepath.Join(b.dir, "peer.cpio")
-	f, err := os.Create(initrd)
-	if err != nil {
-		return 0, 0, err
+	if report.Error != "" {
+		return 0, fmt.Errorf("iperf3: %s", report.Error)
 	}
-	defer f.Close()
-	if err := rootfs.Pack(f, []string{b.root}, []rootfs.File{{Path: "/init", Mode: 0o755, Data: []byte(peerInit)},
-		{Path: "/proc/.keep"}, {Path: "/sys/.keep"}, {Path: "/dev/.keep"}, {Path: "/tmp/.keep"}}); err != nil {
-		return 0, 0, err
-	}
-	script := `set -e
-ip link add br0 type bridge && ip link set br0 up
-for n in 1 2; do
-	ip tuntap add dev t$n mode tap && ip link set t$n master br0 && ip link set t$n up
-	mkdir -p ` + b.dir + `/p$n
-done
-run() { ` + kernel + ` mem=128M uml_dir=` + b.dir + `/p$1 umid=u initrd=` + initrd + ` con=null con0=null,fd:1 loglevel=1 n=$1 vec0:transport=tap,ifname=t$1,depth=128,gro=1; }
-run 2 >/dev/null 2>&1 </dev/null &
-run 1 </dev/null
-wait`
-	ctx, cancel := context.WithTimeout(b.ctx, 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "unshare", "-Urmpnf", "--kill-child", "sh", "-c", script)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		return 0, 0, fmt.Errorf("%w: %s", err, tail(out.String()))
-	}
-	text := out.String()
-	if ping, err = average(text); err != nil {
-		return 0, 0, err
-	}
-	_, after, _ := strings.Cut(text, "min/avg/max")
-	if tcp, err = received(after); err != nil {
-		return 0, 0, fmt.Errorf("iperf3: %w in %s", err, tail(text))
-	}
-	return tcp, ping, nil
+	return report.End.SumReceived.BitsPerSecond, nil
 }
 
 func tail(s string) string { return s[max(0, len(s)-500):] }
 
-// makeRoot puts busybox, iperf3, ping and load into a root file system.
-func (b *bench) makeRoot() error {
-	bin := filepath.Join(b.root, "bin")
-	if err := os.MkdirAll(bin, 0o755); err != nil {
+// onOneCPU runs f with all threads of this program, and whatever they start, on one CPU.
+func onOneCPU(f func() error) error {
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return err
 	}
-	for _, applet := range strings.Fields("sh mount ip sleep poweroff sync echo cat") {
-		if err := os.Symlink("busybox", filepath.Join(bin, applet)); err != nil {
-			return err
+	for cpu := 0; one.Count() == 0; cpu++ {
+		if before.IsSet(cpu) {
+			one.Set(cpu)
 		}
 	}
-	for name, path := range map[string]string{"busybox": "busybox", "load": b.Load, "iperf3": "iperf3", "ping": "ping"} {
-		found, err := exec.LookPath(path)
-		if err != nil {
-			return fmt.Errorf("%w: tools/packages installs what benchmarks need", err)
-		}
-		if err := copyFile(found, filepath.Join(bin, name)); err != nil {
-			return err
-		}
-		out, err := exec.Command("ldd", found).Output()
-		if err != nil {
-			continue // it is static
-		}
-		for _, m := range regexp.MustCompile(`(/\S+) \(0x`).FindAllStringSubmatch(string(out), -1) {
-			if err := copyFile(m[1], filepath.Join(b.root, m[1])); err != nil {
-				return err
-			}
-		}
+	if err := setAffinity(&one); err != nil {
+		return err
 	}
-	return nil
+	err := f()
+	if e := setAffinity(&before); err == nil {
+		err = e
+	}
+	return err
 }
 
-func copyFile(from, to string) error {
-	data, err := os.ReadFile(from)
+// setAffinity moves all threads: those that begin later are like the one that begins them.
+func setAffinity(set *unix.CPUSet) error {
+	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
+	for _, t := range threads {
+		id, err := strconv.Atoi(t.Name())
+		if err != nil {
+			return err
+		}
+		if err := unix.SchedSetaffinity(id, set); err != nil && err != unix.ESRCH {
+			return fmt.Errorf("run on %d CPUs: %w", set.Count(), err)
+		}
 	}
-	return os.WriteFile(to, data, 0o755)
+	return nil
 }

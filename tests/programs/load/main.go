@@ -3,6 +3,8 @@
 //	load wake 1ms 10000        wake up that often, that far apart
 //	load i2c 1 0x48 10000      read a 16-bit register that often
 //	load gpio /dev/gpiochip0 0 10000   switch a line over that often
+//	load send 10.0.0.2:7 64 3s         send UDP datagrams of that size for that long
+//	load count 7               receive what send sends, and count it
 package main
 
 import (
@@ -25,8 +27,13 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) < 3 {
-		return fmt.Errorf("say wake PERIOD COUNT, i2c BUS ADDRESS COUNT or gpio CHIP LINE COUNT")
+	switch {
+	case len(args) == 4 && args[0] == "send":
+		return send(args[1], args[2], args[3])
+	case len(args) == 2 && args[0] == "count":
+		return count(args[1])
+	case len(args) < 3:
+		return fmt.Errorf("say wake PERIOD COUNT, i2c BUS ADDRESS COUNT, gpio CHIP LINE COUNT, send ADDRESS SIZE TIME or count PORT")
 	}
 	count, err := strconv.Atoi(args[len(args)-1])
 	if err != nil {
