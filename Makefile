@@ -21,6 +21,7 @@ firmware:
 	$(BOARD_GO) -o bin/firmware/bench/load ./tests/programs/load
 	$(BOARD_GO) -o bin/firmware/sensor/usr/bin/sensord ./firmware/sensord
 	$(BOARD_GO) -o bin/firmware/controller/usr/bin/controllerd ./firmware/controllerd
+	$(BOARD_GO) -o bin/firmware/heartbeat/usr/bin/heartbeatd ./firmware/heartbeatd
 
 packages:
 	tools/packages

@@ -29,8 +29,13 @@ func (r *Running) find(path string, f func(m *Machine, part, rest string) error)
 }
 
 // Get reads a property ("sensor.temp0.temperature"), a GPIO line's level
-// ("sensor.gpio0.alarm": 0 or 1) or a link ("sensor.eth0.link": up or down).
+// ("sensor.gpio0.alarm": 0 or 1), a link ("sensor.eth0.link": up or down), or
+// what a network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
 func (r *Running) Get(path string) (value, unit string, err error) {
+	if place, part, name, ok := r.network(path); ok {
+		value, err = getNetwork(place, part, name)
+		return value, "", err
+	}
 	err = r.find(path, func(m *Machine, part, rest string) error {
 		if chip, ok := m.chips[part]; ok {
 			spec, err := m.property(part, rest)
@@ -41,7 +46,7 @@ func (r *Running) Get(path string) (value, unit string, err error) {
 			return nil
 		}
 		if nic, ok := m.nics[part]; ok && rest == "link" {
-			value = map[bool]string{true: "up", false: "down"}[nic.Up()]
+			value = linkState(nic.Up())
 			return nil
 		}
 		ref, err := m.board.line(part+"."+rest, -1)
@@ -55,8 +60,15 @@ func (r *Running) Get(path string) (value, unit string, err error) {
 }
 
 // Set sets a property, or does an action ("sensor.button0.press"). A GPIO line
-// is driven from outside with 0 and 1, and let go with "float".
+// is driven from outside with 0 and 1, and let go with "float". Networks change
+// at once ("lan.latency", "lan:sensor.eth0.tx.loss").
 func (r *Running) Set(path, value string) error {
+	if place, part, name, ok := r.network(path); ok {
+		return r.setNetwork(place, part, name, value)
+	}
+	if cable, ok := r.cable(strings.CutSuffix(path, ".link")); ok {
+		return r.setLink(cable, value)
+	}
 	return r.find(path, func(m *Machine, part, rest string) error {
 		if chip, ok := m.chips[part]; ok {
 			return m.set(chip, part, rest, value)

@@ -3,7 +3,6 @@ package boards
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -79,45 +78,6 @@ func (a *Appliance) end(at, text string) (m *Member, rest string) {
 		return nil, ""
 	}
 	return m, rest
-}
-
-func (a *Appliance) checkSegments(links map[string]string) {
-	used := make(map[string]string)
-	for i := range a.Segment {
-		s := &a.Segment[i]
-		at := fmt.Sprintf("segment[%d]", i)
-		a.unique(links, at, s.Name, "segment")
-		if s.Loss < 0 || s.Loss > 1 {
-			a.doc.Add(at+".loss", "loss is %g, and must be 0 to 1", s.Loss)
-		}
-		addresses := make(map[netip.Addr]string)
-		for j, text := range s.Ports {
-			at := fmt.Sprintf("%s.ports[%d]", at, j)
-			m, port := a.end(at, text)
-			if m == nil {
-				continue
-			}
-			e := m.Board.ethernet(port)
-			if e == nil {
-				var names []string
-				for _, e := range m.Board.Ethernet {
-					names = append(names, e.Name)
-				}
-				a.doc.Add(at, "board %s has no Ethernet port %q%s", m.Name, port, tomlfile.Suggest(port, names))
-				continue
-			}
-			if first, taken := used[text]; taken {
-				a.doc.Add(at, "the port %s is on a segment already, in %s", text, a.doc.Where(first))
-			}
-			used[text] = at
-			if p, err := netip.ParsePrefix(e.Address); err == nil {
-				if other, taken := addresses[p.Addr()]; taken {
-					a.doc.Add(at, "%s and %s on segment %s both have the address %s", other, text, s.Name, p.Addr())
-				}
-				addresses[p.Addr()] = text
-			}
-		}
-	}
 }
 
 func (b *Board) ethernet(name string) *Ethernet {

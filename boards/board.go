@@ -108,15 +108,6 @@ type Member struct {
 	Board *Board `toml:"-" json:"-"`
 }
 
-// Segment is one Ethernet segment: a learning switch.
-type Segment struct {
-	Name      string   `toml:"name" jsonschema:"description=What the segment is called"`
-	Ports     []string `toml:"ports" jsonschema:"description=The ports on it: board.port"`
-	Latency   Duration `toml:"latency,omitempty" jsonschema:"description=How long a frame is under way; 20us in virtual time if left out"`
-	Bandwidth Rate     `toml:"bandwidth,omitempty" jsonschema:"description=Bits a second of each port; unlimited if left out"`
-	Loss      float64  `toml:"loss,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that is lost"`
-}
-
 // Link is one serial link.
 type Link struct {
 	Name  string   `toml:"name" jsonschema:"description=What the link is called"`

@@ -1,8 +1,6 @@
 package boards
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +39,9 @@ func (r *Running) connect(a *Appliance) error {
 			return err
 		}
 	}
+	for i := range a.Segment {
+		r.configure(&a.Segment[i])
+	}
 	return nil
 }
 
@@ -49,63 +50,6 @@ func (r *Running) place(text string) (*Machine, string) {
 	board, rest, _ := strings.Cut(text, ".")
 	m, _ := r.machine(board)
 	return m, rest
-}
-
-func (r *Running) addSegment(s *Segment) error {
-	sum := sha256.Sum256(fmt.Appendf(nil, "backplane %d segment %s", r.opts.Seed, s.Name))
-	seg, err := r.cal.NewSegment(s.Name, simbus.SegmentConfig{Latency: time.Duration(s.Latency), Bandwidth: int64(s.Bandwidth),
-		Loss: s.Loss, Seed: binary.LittleEndian.Uint64(sum[:])})
-	if err != nil {
-		return err
-	}
-	if r.opts.Out != "" {
-		w, err := r.record(s.Name + ".pcapng")
-		if err != nil {
-			return err
-		}
-		c, err := seg.NewCapture(w, r.epoch)
-		if err != nil {
-			return err
-		}
-		r.captures = append(r.captures, c)
-	}
-	whole := segmentLink{seg: seg}
-	for _, text := range s.Ports {
-		m, name := r.place(text)
-		nic := m.nics[name]
-		nic.Offload = seg.Direct()
-		nic.Port = seg.AddPort(text, m.domain, nic.Receive)
-		one := portLink{nic.Port, m, name}
-		r.links[s.Name+":"+text] = one
-		whole.ports = append(whole.ports, one)
-	}
-	r.links[s.Name] = whole
-	r.segments = append(r.segments, seg)
-	return nil
-}
-
-type segmentLink struct {
-	seg   *simbus.Segment
-	ports []portLink
-}
-
-func (l segmentLink) setCut(cut bool) {
-	l.seg.SetCut(cut)
-	for _, p := range l.ports {
-		p.setCut(cut)
-	}
-}
-
-// portLink is one cable to a segment.
-type portLink struct {
-	port *simbus.Port
-	m    *Machine
-	nic  string
-}
-
-func (l portLink) setCut(cut bool) {
-	l.port.SetCut(cut)
-	l.m.domain.Do(func() { l.m.nics[l.nic].SetLink(!cut) })
 }
 
 // serialLink joins two UARTs.

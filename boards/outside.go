@@ -24,8 +24,6 @@ type gatewayPort struct {
 	behind outside // nil if the appliance was started detached
 }
 
-func (p *gatewayPort) setCut(cut bool) { p.port.SetCut(cut) }
-
 // Input is one thing that came in from outside, for a record of it.
 type Input struct {
 	Time    simbus.Time
@@ -45,27 +43,22 @@ func (r *Running) checkClock(a *Appliance) error {
 
 // addGateway puts a gateway on its segment.
 func (r *Running) addGateway(g *Gateway) error {
-	var seg *simbus.Segment
-	for _, s := range r.segments {
-		if s.Name() == g.Segment {
-			seg = s
-		}
-	}
+	net := r.net(g.Segment)
 	d, err := r.cal.AddDomain("")
 	if err != nil {
 		return err
 	}
 	p := &gatewayPort{name: g.Name, domain: d}
 	if r.opts.Detached {
-		p.port = seg.AddPort(g.Name, d, func(*simbus.Frame) error { return nil })
+		p.port = net.seg.AddPort(g.Name, d, func(*simbus.Frame) error { return nil })
 	} else {
-		if p.behind, err = g.open(seg.Direct()); err != nil {
+		if p.behind, err = g.open(!r.opts.Virtual); err != nil {
 			return err
 		}
-		p.port = seg.AddPort(g.Name, d, p.behind.Deliver)
+		p.port = net.seg.AddPort(g.Name, d, p.behind.Deliver)
 	}
 	r.gateways = append(r.gateways, p)
-	r.links[g.Segment+":"+g.Name] = p
+	net.add(&portLink{net: net, port: p.port})
 	if p.behind != nil && !r.opts.Virtual {
 		p.behind.Out().OnItem(func() { d.Post(p.admit) })
 	}

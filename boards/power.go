@@ -191,6 +191,7 @@ func (m *Machine) ended(lost error) {
 	}
 	m.helloTimer.Stop()
 	m.agent.Gone()
+	m.forget()
 	for _, t := range sortedTerminals(m.consoles) {
 		t.lines.Flush()
 		if t.uart != nil && m.ending == unplugged {

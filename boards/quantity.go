@@ -47,6 +47,22 @@ func (r *Rate) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// String writes the rate as UnmarshalText reads it, and 0 as unlimited.
+func (r Rate) String() string {
+	if r == 0 {
+		return "unlimited"
+	}
+	for _, unit := range []struct {
+		name string
+		of   Rate
+	}{{"G", 1e9}, {"M", 1e6}, {"k", 1e3}} {
+		if r%unit.of == 0 {
+			return strconv.FormatInt(int64(r/unit.of), 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(r), 10)
+}
+
 // Duration is a length of time, written "50us" (time.ParseDuration).
 type Duration time.Duration
 

@@ -53,7 +53,7 @@ type Running struct {
 	epoch    time.Time
 	dir      *guest.RunDir
 	machines []*Machine
-	segments []*simbus.Segment
+	networks []*network
 	captures []*simbus.Capture
 	links    map[string]link
 	gateways []*gatewayPort
@@ -214,6 +214,9 @@ func (r *Running) Close() error {
 	}
 	errs = append(errs, r.closeGateways())
 	r.cal.Close()
+	if len(r.networks) > 0 {
+		errs = append(errs, r.recordCounts())
+	}
 	for _, c := range r.captures {
 		errs = append(errs, c.Close())
 	}

@@ -106,7 +106,7 @@ func (c *checker) settings(path, prefix string, set map[string]any) {
 			c.settings(at, name+".", table)
 			continue
 		}
-		c.place(at, name, 3, "board.part.property")
+		c.propertyPath(at, name)
 		if text, ok := v.(string); ok {
 			c.text(at, text)
 		} else if _, ok := format(v); !ok {
@@ -159,6 +159,20 @@ func (c *checker) place(at, path string, names int, form string) {
 	}
 	if wrong {
 		c.doc.Add(at, "%q is not %s", path, form)
+	}
+}
+
+// propertyPath checks the path of a property: of a part, of a segment
+// ("lan.loss") or of a segment's port ("lan:sensor.eth0.tx.loss").
+func (c *checker) propertyPath(at, path string) {
+	segment, port, isPort := strings.Cut(path, ":")
+	switch {
+	case isPort && segment != "" && strings.Contains(port, ".") && !strings.Contains(port, ".."):
+		c.text(at, path)
+	case !isPort && strings.Count(path, ".") == 1:
+		c.place(at, path, 2, "segment.setting")
+	default:
+		c.place(at, path, 3, "board.part.property, segment.setting or segment:board.port.setting")
 	}
 }
 

@@ -89,7 +89,7 @@ func (c *checker) subject(path string) string {
 }
 
 func (c *checker) property(path string, e *Expect) {
-	c.place(path+".property", e.Property, 3, "board.part.property")
+	c.propertyPath(path+".property", e.Property)
 	tests := c.having(path, []string{"equals", "above", "below", "between", "capture"})
 	if len(tests) == 0 {
 		c.doc.Add(path, "expect needs equals, above, below, between or capture for a property")

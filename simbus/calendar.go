@@ -143,6 +143,12 @@ func (c *Calendar) Connect(from, to *Domain, delay time.Duration) {
 	c.delays = nil
 }
 
+// setDelay changes what Connect said, while the appliance stands still.
+func (c *Calendar) setDelay(from, to *Domain, delay time.Duration) {
+	c.direct[[2]int{from.index, to.index}] = delay
+	c.delays = nil
+}
+
 const unconnected = time.Duration(Never)
 
 // delay is the least time in which something that happens in one domain can

@@ -305,10 +305,6 @@ func (d *Domain) takeInbox() {
 	d.inbox = nil
 	d.mu.Unlock()
 	for _, c := range calls {
-		if c.at > d.Now() {
-			d.timers.add(c.at, c.f)
-		} else {
-			d.guard(c.f)
-		}
+		d.timers.add(c.at, c.f) // due ones too: another may be due before
 	}
 }

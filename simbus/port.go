@@ -1,36 +1,46 @@
 package simbus
 
 import (
+	"hash/fnv"
+	"math/rand/v2"
 	"sync/atomic"
-	"time"
 )
 
 // Port is where a board's Ethernet port meets a segment.
 type Port struct {
-	name    string // board.port
-	seg     *Segment
-	domain  *Domain
-	deliver func(*Frame) error
-	taps    taps
-	cut     atomic.Bool
-	busy    Time // until when frames go out to the port, in the segment's domain
-	Stats   PortStats
-}
-
-// PortStats counts what went through a port.
-type PortStats struct {
-	Sent, Received, SentBytes, ReceivedBytes, Dropped atomic.Uint64
+	name        string // board.port
+	seg         *Segment
+	domain      *Domain
+	deliver     func(*Frame) error
+	taps        taps
+	lanes       [2]*lane
+	stats       [2]Counters
+	impairments [2]Impairment // as the lanes have them, under the segment's config
+	down        atomic.Bool
+	vlans       atomic.Pointer[members] // nil on a segment without VLANs
+	underway    atomic.Int64            // frames from here that are not on the direct way
+	storm       storm
 }
 
 // AddPort connects a board's port. deliver takes a frame for it, and says why
 // it could not: on the board's goroutine, or on the direct way on any.
 func (s *Segment) AddPort(name string, d *Domain, deliver func(*Frame) error) *Port {
 	p := &Port{name: name, seg: s, domain: d, deliver: deliver}
+	p.lanes[Tx] = &lane{from: d, to: s.domain, arrive: func(x transit) { s.forward(p, x.frame, false) }}
+	p.lanes[Rx] = &lane{from: s.domain, to: d, arrive: func(x transit) { p.receive(x.from, x.frame) }}
+	s.config.Lock()
+	p.impairments = s.impairment.Split()
 	s.ports = append(s.ports, p)
-	if s.domain != nil {
-		in, out := s.halves()
-		s.cal.Connect(d, s.domain, in)
-		s.cal.Connect(s.domain, d, out)
+	s.config.Unlock()
+	for i, l := range p.lanes {
+		l.port, l.direction, l.stats, l.Impairment = p, Direction(i), &p.stats[i], p.impairments[i]
+		stream := fnv.New64a()
+		_, _ = stream.Write([]byte(name + " " + l.direction.String())) // it never fails
+		l.rand = rand.New(rand.NewPCG(s.seed, stream.Sum64()))
+		s.cal.Connect(l.from, l.to, s.least(l.direction, d))
+	}
+	if s.aware.Load() {
+		p.vlans.Store(&members{Membership: Membership{VLAN: DefaultVLAN}})
 	}
 	return p
 }
@@ -41,39 +51,54 @@ func (p *Port) Domain() *Domain { return p.domain }
 // Name is the port's: board.port.
 func (p *Port) Name() string { return p.name }
 
-// SetCut cuts the port off its segment, or restores it.
-func (p *Port) SetCut(cut bool) { p.cut.Store(cut) }
+// Counters are what was counted in one direction.
+func (p *Port) Counters(d Direction) *Counters { return &p.stats[d] }
 
 // Send takes a frame from the board's port, on its board's goroutine. The frame
 // is the caller's again when it returns.
 func (p *Port) Send(f *Frame) {
 	n := f.Len()
-	p.Stats.Sent.Add(1)
-	p.Stats.SentBytes.Add(uint64(n))
+	p.stats[Tx].count(f, n)
 	p.show(p, nil, f)
 	if n < minFrame || n > maxFrame {
-		p.drop(p.domain, "of a length that no frame has")
+		p.drop(p.domain, Tx, DropMalformed, "of a length that no frame has")
 		return
 	}
-	s := p.seg
-	if s.domain == nil {
-		s.forward(p, f)
+	// What is still under way must not be overtaken.
+	if p.seg.direct.Load() && p.underway.Load() == 0 {
+		p.seg.forward(p, f, true)
 		return
 	}
-	in, _ := s.halves()
-	copied := f.Copy()
-	p.domain.Send(s.domain, in, func() { s.forward(p, copied) })
+	if !f.Wire(func(w *Frame) {
+		if w == f {
+			w = f.Copy()
+		}
+		p.lanes[Tx].take(transit{p, w})
+	}) {
+		p.drop(p.domain, Tx, DropMalformed, "with work left to others that makes no sense")
+	}
+}
+
+// out sends a frame out of the switch at a port.
+func (p *Port) out(from *Port, f *Frame, direct bool) {
+	switch {
+	case !p.Up():
+		p.drop(p.seg.domain, Rx, DropCut, "")
+	case direct:
+		p.receive(from, f)
+	default:
+		p.lanes[Rx].take(transit{from, f})
+	}
 }
 
 // receive gives a frame to the board.
 func (p *Port) receive(from *Port, f *Frame) {
 	p.show(from, p, f)
 	if err := p.deliver(f); err != nil {
-		p.drop(p.domain, err.Error())
+		p.drop(p.domain, Rx, DropBoard, err.Error())
 		return
 	}
-	p.Stats.Received.Add(1)
-	p.Stats.ReceivedBytes.Add(uint64(f.Len()))
+	p.stats[Rx].count(f, f.Len())
 }
 
 // show shows a frame at the board's end to the port's taps.
@@ -84,39 +109,15 @@ func (p *Port) show(from, to *Port, f *Frame) {
 }
 
 // drop counts a frame that was dropped in that domain: the switch's, or that of
-// a sender or receiver. On the direct way nil stands for the switch.
-func (p *Port) drop(where *Domain, why string) {
-	p.Stats.Dropped.Add(1)
-	if p.seg.cal.observed() {
-		p.seg.emit(where, Event{Kind: KindFrameEnd, Attrs: []Attr{Text("port", p.name), Text("why", why)}})
-	}
-}
-
-// maxQueue is how much a port of limited bandwidth keeps waiting.
-const maxQueue = 100 * time.Millisecond
-
-// out sends a frame out of the switch at a port.
-func (p *Port) out(from *Port, f *Frame) {
-	s := p.seg
-	if p.cut.Load() {
-		p.drop(s.domain, "cut")
+// a sender or receiver.
+func (p *Port) drop(where *Domain, d Direction, why Drop, detail string) {
+	p.stats[d].Drops[why].Add(1)
+	if !p.seg.cal.observed() {
 		return
 	}
-	if s.domain == nil {
-		p.receive(from, f)
-		return
+	attrs := []Attr{Text("port", p.name), Text("way", d.String()), Text("why", why.String())}
+	if detail != "" {
+		attrs = append(attrs, Text("detail", detail))
 	}
-	_, delay := s.halves()
-	if bits := s.cfg.Bandwidth; bits > 0 {
-		const overhead = 8 + 4 + 12 // preamble, check sequence and gap between frames, in bytes
-		start := max(p.busy, s.domain.Now())
-		p.busy = start.Add(time.Duration(int64(f.Len()+overhead) * 8 * int64(time.Second) / bits))
-		if start.Sub(s.domain.Now()) > maxQueue {
-			p.busy = start
-			p.drop(s.domain, "queue full")
-			return
-		}
-		delay += p.busy.Sub(s.domain.Now())
-	}
-	s.domain.Send(p.domain, delay, func() { p.receive(from, f) })
+	where.Emit(Event{Part: p.seg.name, Kind: KindFrameEnd, Attrs: attrs})
 }

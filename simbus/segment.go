@@ -2,65 +2,56 @@ package simbus
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // SegmentConfig is how a segment behaves.
 type SegmentConfig struct {
-	Latency   time.Duration // from port to port, beside what Bandwidth takes
-	Bandwidth int64         // bits a second out of each port, 0 for unlimited
-	Loss      float64       // part of the frames that is lost, 0 to 1
-	Seed      uint64        // of that loss
+	// Impairment is what happens to a frame between two ports: see [Impairment.Split].
+	// In virtual time 0 stands for DefaultLatency and DefaultBandwidth.
+	Impairment
+	Seed uint64 // of chance
 }
-
-// DefaultLatency is a segment's latency in virtual time if its configuration
-// says none: about that of a switch that stores a frame before it passes it on.
-// DefaultBandwidth is that of gigabit Ethernet; without any limit a virtual
-// second would carry as much as guests can copy in no time.
-const (
-	DefaultLatency   = 20 * time.Microsecond
-	DefaultBandwidth = 1_000_000_000
-)
 
 // Segment is an Ethernet broadcast domain: a switch that learns which address
 // is behind which port.
 //
-// With latency, bandwidth or loss, and always in virtual time, the switch is a
-// domain of its own that frames cross on their way. Otherwise a sender's
-// goroutine hands a frame to the receiver directly.
+// Where a frame meets an impairment at any port, and always in virtual time, the
+// switch is a domain of its own that frames cross on their way, each as it would
+// be on a wire. Otherwise a sender's goroutine hands a frame to the receiver
+// directly. Settings may change at any time: they are for callers from outside,
+// as [Domain.Do] is.
 type Segment struct {
 	name   string
-	cfg    SegmentConfig
+	seed   uint64
 	cal    *Calendar
-	domain *Domain // nil on the direct way
-	rand   *rand.Rand
+	domain *Domain
+	direct atomic.Bool
 	taps   taps
 	ports  []*Port
+	table  table
+	down   atomic.Bool
+	aware  atomic.Bool // of VLANs
 
-	mu    sync.RWMutex
-	table map[address]*Port
-	cut   bool
+	mirrors atomic.Pointer[[]mirror]
+
+	config     sync.Mutex // what was set, for reading it back
+	impairment Impairment
 }
-
-type address [6]byte
-
-// maxAddresses is how many the switch remembers; beyond that it floods.
-const maxAddresses = 4096
 
 // NewSegment adds a segment to the appliance.
 func (c *Calendar) NewSegment(name string, cfg SegmentConfig) (*Segment, error) {
-	s := &Segment{name: name, cfg: cfg, cal: c, table: make(map[address]*Port), rand: rand.New(rand.NewPCG(cfg.Seed, 0))}
-	if c.virtual && s.cfg.Latency == 0 {
-		s.cfg.Latency = DefaultLatency
+	if c.virtual && cfg.Latency == 0 {
+		cfg.Latency = DefaultLatency
 	}
-	if c.virtual && s.cfg.Bandwidth == 0 {
-		s.cfg.Bandwidth = DefaultBandwidth
+	if c.virtual && cfg.Bandwidth == 0 {
+		cfg.Bandwidth = DefaultBandwidth
 	}
-	if !c.virtual && cfg.Latency == 0 && cfg.Bandwidth == 0 && cfg.Loss == 0 {
-		return s, nil
-	}
+	s := &Segment{name: name, seed: cfg.Seed, cal: c, impairment: cfg.Impairment, table: table{entries: make(map[uint64]*entry)}}
+	s.SetTable(DefaultAddresses, DefaultAgeing)
+	s.direct.Store(!c.virtual && cfg.Impairment == Impairment{})
 	var err error
 	if s.domain, err = c.AddDomain(""); err != nil {
 		return nil, fmt.Errorf("segment %s: %w", name, err)
@@ -71,94 +62,50 @@ func (c *Calendar) NewSegment(name string, cfg SegmentConfig) (*Segment, error) 
 // Name is the segment's name.
 func (s *Segment) Name() string { return s.name }
 
-// Direct tells whether frames go from sender to receiver without being stored,
-// so that ports may leave work to each other (Offload).
-func (s *Segment) Direct() bool { return s.domain == nil }
-
-// halves are how long a frame is under way to the switch, and from it.
-func (s *Segment) halves() (in, out time.Duration) {
-	in = s.cfg.Latency / 2
-	if s.cal.virtual {
-		in = max(in, 1)
-	}
-	return in, max(s.cfg.Latency-in, in)
-}
-
 // Ports are the segment's, in the order in which they were added.
 func (s *Segment) Ports() []*Port { return s.ports }
 
-// SetCut cuts the whole segment, or restores it.
-func (s *Segment) SetCut(cut bool) {
-	s.mu.Lock()
-	s.cut = cut
-	s.mu.Unlock()
+// Direct tells whether frames go from sender to receiver without being stored.
+func (s *Segment) Direct() bool { return s.direct.Load() }
+
+// SetTable limits how many addresses the switch remembers, and for how long it
+// does so for one that is not heard of (0: for ever). Frames to others are flooded.
+func (s *Segment) SetTable(addresses int, ageing time.Duration) {
+	s.table.limit.Store(int64(addresses))
+	s.table.ageing.Store(int64(ageing))
 }
 
-// forward is the switch: it takes a frame that has come in at a port.
-func (s *Segment) forward(from *Port, f *Frame) {
-	s.observe(from, f)
-	var header [minFrame]byte
-	f.head(header[:])
-	dst, src := address(header[0:6]), address(header[6:12])
+// Table is what SetTable set, and how many addresses the switch knows.
+func (s *Segment) Table() (limit int, ageing time.Duration, known int) {
+	s.domain.Do(func() { known = s.table.count(s.domain.Now()) })
+	return int(s.table.limit.Load()), time.Duration(s.table.ageing.Load()), known
+}
 
-	s.mu.RLock()
-	cut, to, known := s.cut, s.table[dst], s.table[src]
-	s.mu.RUnlock()
-	if known != from && src[0]&1 == 0 {
-		s.learn(src, from)
-	}
-	switch {
-	case cut || from.cut.Load():
-		from.drop(s.domain, "cut")
-	case s.cfg.Loss > 0 && s.rand.Float64() < s.cfg.Loss:
-		from.drop(s.domain, "lost")
-	case dst[0]&1 == 0 && to == from:
-		// It is for something on the side where it came from.
-	case dst[0]&1 == 0 && to != nil:
-		to.out(from, f)
-	default:
-		for _, p := range s.ports {
-			if p != from {
-				p.out(from, f)
-			}
-		}
+// SetDown takes all cables of the segment down, or up again.
+func (s *Segment) SetDown(down bool) {
+	s.down.Store(down)
+	if down {
+		s.domain.Do(func() { s.table.flush(nil) })
 	}
 }
 
-func (s *Segment) learn(a address, p *Port) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.table[a]; ok || len(s.table) < maxAddresses {
-		s.table[a] = p
+// Down tells whether SetDown has taken the cables down.
+func (s *Segment) Down() bool { return s.down.Load() }
+
+// SetDown takes the port's cable down, or up again.
+func (p *Port) SetDown(down bool) {
+	p.down.Store(down)
+	if down {
+		p.seg.domain.Do(func() { p.seg.table.flush(p) })
 	}
 }
 
-// emit puts an event of the segment's into the stream, in the domain where it
-// happens; on the direct way that may be any.
-func (s *Segment) emit(where *Domain, e Event) {
-	e.Part = s.name
-	if where != nil {
-		where.Emit(e)
-		return
-	}
-	e.Time = s.cal.hostTime()
-	s.cal.publish(&e)
+// Flush lets the switch forget what is behind the port. Unlike settings it is
+// called on the board's goroutine.
+func (p *Port) Flush() {
+	s := p.seg
+	p.domain.Send(s.domain, 0, func() { s.table.flush(p) })
 }
 
-// observe tells the taps and the event stream of a frame that the switch takes.
-func (s *Segment) observe(from *Port, f *Frame) {
-	observed := s.cal.observed()
-	if len(s.taps.all()) == 0 && !observed {
-		return
-	}
-	at := s.cal.hostTime
-	if s.domain != nil {
-		at = s.domain.Now
-	}
-	s.taps.show(at(), from, nil, f)
-	if observed {
-		whole, done := f.whole()
-		defer done()
-		s.emit(s.domain, Event{Kind: KindFrame, Attrs: []Attr{Text("from", from.name), Int("length", len(whole)), Text("summary", Summary(whole))}})
-	}
-}
+// Up tells whether frames can pass the port's cable.
+func (p *Port) Up() bool { return !p.down.Load() && !p.seg.down.Load() }

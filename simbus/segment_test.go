@@ -77,7 +77,7 @@ func advance(t *testing.T, cal *simbus.Calendar, d time.Duration) {
 }
 
 func TestSegmentLearnsAndDelays(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Latency: 50 * time.Microsecond, Bandwidth: 1e12})
+	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 50 * time.Microsecond, Bandwidth: 1e12}})
 	s := stations(t, cal, seg, 3)
 	s[0].send(t, 0, 1, "unknown, to all")
 	advance(t, cal, time.Millisecond)
@@ -95,13 +95,13 @@ func TestSegmentLearnsAndDelays(t *testing.T) {
 			t.Errorf("station %d (-want +got):\n%s", i, diff)
 		}
 	}
-	if n := s[0].port.Stats.ReceivedBytes.Load(); n != 27+20 {
+	if n := s[0].port.Counters(simbus.Rx).Bytes.Load(); n != 27+20 {
 		t.Errorf("station 0 counts %d bytes received, want 47", n)
 	}
 }
 
 func TestSegmentBandwidth(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Latency: 10 * time.Microsecond, Bandwidth: 1e6})
+	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 10 * time.Microsecond, Bandwidth: 1e6}})
 	s := stations(t, cal, seg, 2)
 	text := strings.Repeat("x", 1000-14-24) // 1000 bytes with everything: 8 ms each
 	for range 3 {
@@ -118,14 +118,14 @@ func TestSegmentBandwidth(t *testing.T) {
 	if diff := cmp.Diff([]string{"0.008010000s", "0.016010000s", "0.024010000s"}, times); diff != "" {
 		t.Errorf("arrivals (-want +got):\n%s", diff)
 	}
-	if got, dropped := len(s[1].got), s[1].port.Stats.Dropped.Load(); got != 13 || dropped != 10 {
+	if got, dropped := len(s[1].got), s[1].port.Counters(simbus.Rx).Drops[simbus.DropQueue].Load(); got != 13 || dropped != 10 {
 		t.Errorf("%d arrived and %d were dropped, want 13 and 10: 100 ms wait in a queue", got, dropped)
 	}
 }
 
 func TestSegmentLossIsRepeatable(t *testing.T) {
 	run := func(seed uint64) string {
-		cal, seg := virtualSegment(t, simbus.SegmentConfig{Loss: 0.3, Seed: seed})
+		cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Loss: 0.3}, Seed: seed})
 		s := stations(t, cal, seg, 2)
 		for i := range 200 {
 			s[0].send(t, 0, 1, fmt.Sprint(i))
@@ -152,12 +152,12 @@ func TestSegmentCut(t *testing.T) {
 		s[0].send(t, 0, -1, text)
 		advance(t, cal, time.Millisecond)
 	}
-	s[1].port.SetCut(true)
+	s[1].port.SetDown(true)
 	step("one port cut")
-	s[1].port.SetCut(false)
-	seg.SetCut(true)
+	s[1].port.SetDown(false)
+	seg.SetDown(true)
 	step("all cut")
-	seg.SetCut(false)
+	seg.SetDown(false)
 	step("whole")
 	if len(s[1].got) != 1 || !strings.HasSuffix(s[1].got[0], "whole") {
 		t.Errorf("the port that was cut got %q", s[1].got)

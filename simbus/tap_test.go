@@ -13,7 +13,7 @@ import (
 // TestTaps: a segment's tap sees a frame when the switch takes it, a port's tap
 // when the board sends or receives it.
 func TestTaps(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Latency: 50 * time.Microsecond, Bandwidth: 1e12})
+	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 50 * time.Microsecond, Bandwidth: 1e12}})
 	s := stations(t, cal, seg, 2)
 	var seen []string
 	tap := func(where string) simbus.TapFunc {

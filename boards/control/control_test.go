@@ -19,7 +19,8 @@ type fake struct {
 	values map[string]string
 }
 
-func (f *fake) Status() []string { return []string{"BOARD  STATE", "sensor on"} }
+func (f *fake) Status() []string  { return []string{"BOARD  STATE", "sensor on"} }
+func (f *fake) Network() []string { return []string{"PORT  LINK", "lan:sensor.eth0  up"} }
 
 func (f *fake) Get(path string) (string, string, error) {
 	f.mu.Lock()
@@ -92,6 +93,7 @@ func TestCommands(t *testing.T) {
 		err    string
 	}{
 		{name: "ps", give: Request{Command: "ps"}, want: "BOARD  STATE|sensor on"},
+		{name: "net", give: Request{Command: "net"}, want: "PORT  LINK|lan:sensor.eth0  up"},
 		{name: "get", give: Request{Command: "get", Path: "sensor.temp0.temperature"}, want: "21.5 °C"},
 		{name: "get nothing", give: Request{Command: "get", Path: "x"}, err: "no property x"},
 		{name: "set", give: Request{Command: "set", Path: "x", Value: "1"}},

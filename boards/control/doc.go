@@ -16,8 +16,8 @@ import (
 
 // Request is one command.
 type Request struct {
-	Command string   `json:"command"`         // ps, get, set, exec, console, events, down
-	Path    string   `json:"path,omitempty"`  // get, set: board.part.property; exec: board; console: board[:part]
+	Command string   `json:"command"`         // ps, net, get, set, exec, console, events, down
+	Path    string   `json:"path,omitempty"`  // get, set: board.part.property or segment.property; exec: board; console: board[:part]
 	Value   string   `json:"value,omitempty"` // set
 	Args    []string `json:"args,omitempty"`  // exec: the program and its arguments
 	Stdin   []byte   `json:"stdin,omitempty"` // exec
@@ -27,7 +27,7 @@ type Request struct {
 // Reply is one answer.
 type Reply struct {
 	Error  string          `json:"error,omitempty"`
-	Text   string          `json:"text,omitempty"`   // ps, get: a line to print
+	Text   string          `json:"text,omitempty"`   // ps, net, get: a line to print
 	Event  json.RawMessage `json:"event,omitempty"`  // events
 	Stdout []byte          `json:"stdout,omitempty"` // exec
 	Stderr []byte          `json:"stderr,omitempty"`

@@ -19,6 +19,7 @@ import (
 type Appliance interface {
 	// Status is a line for each board, with a heading.
 	Status() []string
+	Network() []string // a line of text for each direction of each port
 	Get(path string) (value, unit string, err error)
 	Set(path, value string) error
 	// Exec runs a program on a board; the functions are called in order, done last.
@@ -176,6 +177,10 @@ func (n *session) handle(r *Request) error {
 	switch r.Command {
 	case "ps":
 		for _, line := range app.Status() {
+			n.reply(Reply{Text: line})
+		}
+	case "net":
+		for _, line := range app.Network() {
 			n.reply(Reply{Text: line})
 		}
 	case "get":

@@ -50,15 +50,26 @@ func newPs() *cobra.Command {
 		})
 }
 
+func newNet() *cobra.Command {
+	cmd := clientCommand("net", "Show what the ports of the networks have counted", cobra.NoArgs,
+		func(c *control.Conn, cmd *cobra.Command, _ []string) error {
+			return printText(c, cmd, control.Request{Command: "net"})
+		})
+	cmd.Long = `Show what each port of each Ethernet segment has counted: frames from the board
+(tx) and to it (rx), what became of them, the most bytes that waited in its queue,
+and what was dropped and why.`
+	return cmd
+}
+
 func newGet() *cobra.Command {
-	return clientCommand("get BOARD.PART.PROPERTY", "Read a property or a line", cobra.ExactArgs(1),
+	return clientCommand("get PROPERTY", "Read a property: BOARD.PART.PROPERTY, BOARD.CONTROLLER.LINE, SEGMENT.SETTING, SEGMENT:PORT.SETTING", cobra.ExactArgs(1),
 		func(c *control.Conn, cmd *cobra.Command, args []string) error {
 			return printText(c, cmd, control.Request{Command: "get", Path: args[0]})
 		})
 }
 
 func newSet() *cobra.Command {
-	return clientCommand("set BOARD.PART.PROPERTY VALUE", "Set a property, drive a line, press a button", cobra.ExactArgs(2),
+	return clientCommand("set PROPERTY VALUE", "Set a property, drive a line, press a button, change a network", cobra.ExactArgs(2),
 		func(c *control.Conn, cmd *cobra.Command, args []string) error {
 			return printText(c, cmd, control.Request{Command: "set", Path: args[0], Value: args[1]})
 		})

@@ -75,13 +75,13 @@ func TestManySenders(t *testing.T) {
 			receive()
 		}
 	})
-	stats := &seg.Ports()[0].Stats
+	counts := seg.Ports()[0].Counters(simbus.Rx)
 	const sent = senders * batches * perBatch
-	if got := stats.Received.Load() + stats.Dropped.Load(); got != sent {
+	if got := counts.Frames.Load() + counts.Dropped(); got != sent {
 		t.Errorf("%d frames came to the port, want %d", got, sent)
 	}
-	if uint64(received) != stats.Received.Load() {
-		t.Errorf("the guest has %d frames, the port has counted %d", received, stats.Received.Load())
+	if uint64(received) != counts.Frames.Load() {
+		t.Errorf("the guest has %d frames, the port has counted %d", received, counts.Frames.Load())
 	}
 	for i := range d {
 		if d[i].Failure != nil {
@@ -114,7 +114,7 @@ func TestBusyGuest(t *testing.T) {
 		d.Kick(1)
 	})
 	board.Do(nic.Stop) // comes in between
-	if n := seg.Ports()[0].Stats.Sent.Load(); n < 1000 || d.Failure != nil {
+	if n := seg.Ports()[0].Counters(simbus.Tx).Frames.Load(); n < 1000 || d.Failure != nil {
 		t.Errorf("%d frames were sent, then: %v", n, d.Failure)
 	}
 }

@@ -1,0 +1,284 @@
+package boards
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"backplane/simbus"
+)
+
+// netPlace is what has properties on a network: a segment ("lan.loss"), a port
+// ("lan:sensor.eth0.loss"), or one direction of a port ("lan:sensor.eth0.tx.loss").
+type netPlace interface {
+	// get and set are false for a name that is none of its own.
+	get(name string) (value string, ok bool)
+	set(r *Running, name, value string) (ok bool, err error)
+	names() []string
+}
+
+var errReadOnly = errors.New("can only be read")
+
+// network resolves a path; ok is false for one that leads to a board. part is
+// the place's name and name that of the property.
+func (r *Running) network(path string) (place netPlace, part, name string, ok bool) {
+	link, rest, isPort := strings.Cut(path, ":")
+	if !isPort {
+		link, rest, _ = strings.Cut(path, ".")
+	}
+	i := slices.IndexFunc(r.networks, func(n *network) bool { return n.seg.Name() == link })
+	if i < 0 || !isPort && strings.Contains(rest, ".") {
+		return nil, "", "", false
+	}
+	n := r.networks[i]
+	if !isPort {
+		return n, link, rest, true
+	}
+	for _, p := range n.list {
+		name, ok := strings.CutPrefix(rest, p.port.Name()+".")
+		if !ok {
+			continue
+		}
+		part := link + ":" + p.port.Name()
+		for _, d := range directions {
+			if name, ok := strings.CutPrefix(name, d.String()+"."); ok {
+				return lane{p.port, d}, part + "." + d.String(), name, true
+			}
+		}
+		return p, part, name, true
+	}
+	return nil, "", "", false
+}
+
+var directions = []simbus.Direction{simbus.Tx, simbus.Rx}
+
+// getNetwork is Get for a network's property.
+func getNetwork(place netPlace, part, name string) (string, error) {
+	value, ok := place.get(name)
+	if !ok {
+		return "", fmt.Errorf("%s: %w", part, unknown("property", name, place.names()))
+	}
+	return value, nil
+}
+
+// setNetwork is Set for a network's property.
+func (r *Running) setNetwork(place netPlace, part, name, value string) error {
+	ok, err := place.set(r, name, value)
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: %w", part, unknown("property", name, place.names()))
+	case err != nil:
+		return fmt.Errorf("%s.%s: %w", part, name, err)
+	}
+	if name != "link" { // of which there is an event already
+		r.Emit(simbus.Event{Part: part, Kind: simbus.KindProperty, Attrs: []simbus.Attr{simbus.Text("name", name), simbus.Text("value", value)}})
+	}
+	return nil
+}
+
+func linkState(up bool) string { return map[bool]string{true: "up", false: "down"}[up] }
+
+// setLink cuts or restores a link, by name.
+func (r *Running) setLink(link, state string) error {
+	switch state {
+	case "up":
+		return r.setCut(link, false, "restored")
+	case "down":
+		return r.setCut(link, true, "cut")
+	}
+	return fmt.Errorf("%q is no state of a link: say up or down", state)
+}
+
+func (n *network) names() []string {
+	return append(settingNames(), "link", "addresses", "ageing", "known")
+}
+
+func (n *network) get(name string) (string, bool) {
+	limit, ageing, known := n.seg.Table()
+	switch name {
+	case "link":
+		return linkState(!n.seg.Down()), true
+	case "addresses":
+		return strconv.Itoa(limit), true
+	case "ageing":
+		return ageing.String(), true
+	case "known":
+		return strconv.Itoa(known), true
+	}
+	if s := findSetting(name); s != nil {
+		return s.get(n.seg.Impairment()), true
+	}
+	return "", false
+}
+
+func (n *network) set(r *Running, name, value string) (bool, error) {
+	limit, ageing, _ := n.seg.Table()
+	switch name {
+	case "link":
+		return true, r.setLink(n.seg.Name(), value)
+	case "addresses":
+		v, err := strconv.ParseUint(value, 10, 31)
+		if err != nil {
+			return true, fmt.Errorf("%q is no number of addresses: write a whole number", value)
+		}
+		n.seg.SetTable(int(v), ageing)
+		return true, nil
+	case "ageing":
+		var d Duration
+		if err := d.UnmarshalText([]byte(value)); err != nil {
+			return true, err
+		}
+		n.seg.SetTable(limit, time.Duration(d))
+		return true, nil
+	case "known":
+		return true, errReadOnly
+	}
+	s := findSetting(name)
+	if s == nil {
+		return false, nil
+	}
+	i := n.seg.Impairment()
+	if err := s.set(&i, value); err != nil {
+		return true, err
+	}
+	n.seg.SetImpairment(i)
+	return true, nil
+}
+
+// lane is one direction of a port.
+type lane struct {
+	port *simbus.Port
+	way  simbus.Direction
+}
+
+func (l lane) names() []string { return append(settingNames(), counterNames()...) }
+
+func (l lane) get(name string) (string, bool) {
+	if s := findSetting(name); s != nil {
+		return s.get(l.port.Impairment(l.way)), true
+	}
+	if v, ok := counter(l.port.Counters(l.way), name); ok {
+		return strconv.FormatUint(v, 10), true
+	}
+	return "", false
+}
+
+func (l lane) set(_ *Running, name, value string) (bool, error) {
+	s := findSetting(name)
+	if s == nil {
+		_, ok := l.get(name)
+		return ok, errReadOnly
+	}
+	i := l.port.Impairment(l.way)
+	if err := s.set(&i, value); err != nil {
+		return true, err
+	}
+	l.port.SetImpairment(l.way, i)
+	return true, nil
+}
+
+func (l *portLink) names() []string {
+	return append(settingNames(), "link", "vlan", "trunk", "mirror", "storm_limit", "storms", "tx.NAME", "rx.NAME")
+}
+
+func (l *portLink) get(name string) (string, bool) {
+	m := l.port.Membership()
+	switch name {
+	case "link":
+		return linkState(l.port.Up()), true
+	case "vlan":
+		return strconv.Itoa(int(m.VLAN)), true
+	case "trunk":
+		return formatVLANs(m.Trunk), true
+	case "mirror":
+		var names []string
+		for _, p := range l.port.Mirror() {
+			names = append(names, p.Name())
+		}
+		return orNone(names), true
+	case "storm_limit":
+		return strconv.FormatInt(l.port.StormLimit(), 10), true
+	case "storms":
+		return strconv.FormatUint(l.port.Storms(), 10), true
+	}
+	s := findSetting(name)
+	if s == nil {
+		return "", false
+	}
+	tx, rx := s.get(l.port.Impairment(simbus.Tx)), s.get(l.port.Impairment(simbus.Rx))
+	if tx != rx {
+		return "tx " + tx + ", rx " + rx, true
+	}
+	return tx, true
+}
+
+func (l *portLink) set(r *Running, name, value string) (bool, error) {
+	switch name {
+	case "link":
+		return true, r.setLink(l.net.seg.Name()+":"+l.port.Name(), value)
+	case "vlan", "trunk":
+		return true, l.setMembership(name, value)
+	case "mirror":
+		return true, l.setMirror(value)
+	case "storm_limit":
+		v, err := strconv.ParseInt(value, 10, 32)
+		if err != nil || v < 0 {
+			return true, fmt.Errorf("%q is no number of frames a second: write a whole number, 0 for no limit", value)
+		}
+		l.port.SetStormLimit(v)
+		return true, nil
+	case "storms":
+		return true, errReadOnly
+	}
+	for _, d := range directions {
+		if ok, err := (lane{l.port, d}).set(r, name, value); !ok || err != nil {
+			return ok, err
+		}
+	}
+	return true, nil
+}
+
+// setMembership changes what a port's table in the appliance file would say.
+func (l *portLink) setMembership(name, value string) error {
+	now := l.port.Membership()
+	vlan := int(now.VLAN)
+	p := SegmentPort{VLAN: &vlan}
+	for _, v := range now.Trunk {
+		p.Trunk = append(p.Trunk, int(v))
+	}
+	list, err := parseVLANs(value)
+	if err != nil {
+		return err
+	}
+	if name == "trunk" {
+		p.Trunk = list
+	} else if vlan, err = strconv.Atoi(value); err != nil {
+		return fmt.Errorf("%q is no VLAN: write its number", value)
+	}
+	m, err := p.membership()
+	if err != nil {
+		return err
+	}
+	l.port.SetMembership(m)
+	return nil
+}
+
+func (l *portLink) setMirror(value string) error {
+	var of []*simbus.Port
+	for _, name := range fields(value) {
+		p := l.net.ports[name]
+		if p == nil {
+			var names []string
+			for _, p := range l.net.list {
+				names = append(names, p.port.Name())
+			}
+			return unknown("port", name, names)
+		}
+		of = append(of, p.port)
+	}
+	l.port.SetMirror(of)
+	return nil
+}

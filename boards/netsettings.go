@@ -1,0 +1,115 @@
+package boards
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"backplane/simbus"
+)
+
+// setting is one field of an impairment, as text.
+type setting struct {
+	name string
+	get  func(simbus.Impairment) string
+	set  func(*simbus.Impairment, string) error
+}
+
+// settings are all fields.
+var settings = []setting{
+	lengthOfTime("latency", func(i *simbus.Impairment) *time.Duration { return &i.Latency }),
+	lengthOfTime("jitter", func(i *simbus.Impairment) *time.Duration { return &i.Jitter }),
+	{"bandwidth", func(i simbus.Impairment) string { return Rate(i.Bandwidth).String() }, setBandwidth},
+	size("burst", func(i *simbus.Impairment) *int64 { return &i.Burst }),
+	size("queue", func(i *simbus.Impairment) *int64 { return &i.Queue }),
+	fraction("loss", func(i *simbus.Impairment) *float64 { return &i.Loss }),
+	fraction("duplicate", func(i *simbus.Impairment) *float64 { return &i.Duplicate }),
+	fraction("reorder", func(i *simbus.Impairment) *float64 { return &i.Reorder }),
+	fraction("corrupt", func(i *simbus.Impairment) *float64 { return &i.Corrupt }),
+}
+
+// settingNames are their names.
+func settingNames() (names []string) {
+	for i := range settings {
+		names = append(names, settings[i].name)
+	}
+	return names
+}
+
+func findSetting(name string) *setting {
+	for i := range settings {
+		if settings[i].name == name {
+			return &settings[i]
+		}
+	}
+	return nil
+}
+
+func lengthOfTime(name string, field func(*simbus.Impairment) *time.Duration) setting {
+	return setting{name, func(i simbus.Impairment) string { return field(&i).String() },
+		func(i *simbus.Impairment, text string) error {
+			return (*Duration)(field(i)).UnmarshalText([]byte(text))
+		}}
+}
+
+func size(name string, field func(*simbus.Impairment) *int64) setting {
+	return setting{name, func(i simbus.Impairment) string { return Size(*field(&i)).String() },
+		func(i *simbus.Impairment, text string) error { return (*Size)(field(i)).UnmarshalText([]byte(text)) }}
+}
+
+func fraction(name string, field func(*simbus.Impairment) *float64) setting {
+	return setting{name, func(i simbus.Impairment) string { return strconv.FormatFloat(*field(&i), 'g', -1, 64) },
+		func(i *simbus.Impairment, text string) error {
+			v, err := strconv.ParseFloat(text, 64)
+			if err != nil || !(v >= 0 && v <= 1) {
+				return fmt.Errorf("%q is no part of the frames: write 0 to 1", text)
+			}
+			*field(i) = v
+			return nil
+		}}
+}
+
+// setBandwidth takes, beside what a file may say, 0 and "unlimited".
+func setBandwidth(i *simbus.Impairment, text string) error {
+	if text == "0" || text == "unlimited" {
+		i.Bandwidth = 0
+		return nil
+	}
+	return (*Rate)(&i.Bandwidth).UnmarshalText([]byte(text))
+}
+
+// formatVLANs and parseVLANs write a list of VLANs as "10,20", none as "none".
+func formatVLANs(list []uint16) string {
+	var texts []string
+	for _, v := range list {
+		texts = append(texts, strconv.Itoa(int(v)))
+	}
+	return orNone(texts)
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ",")
+}
+
+// fields splits a list that orNone has made.
+func fields(text string) []string {
+	if text == "none" || text == "" {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(text, " ", ""), ",")
+}
+
+func parseVLANs(text string) (list []int, err error) {
+	for _, f := range fields(text) {
+		v, err := strconv.Atoi(f)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no list of VLANs: write their numbers, such as \"10,20\", or none", text)
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}

@@ -1,0 +1,152 @@
+package boards
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"backplane/simbus"
+)
+
+// addSegment makes a segment, with its ports.
+func (r *Running) addSegment(s *Segment) error {
+	sum := sha256.Sum256(fmt.Appendf(nil, "backplane %d segment %s", r.opts.Seed, s.Name))
+	cfg := simbus.SegmentConfig{Seed: binary.LittleEndian.Uint64(sum[:])}
+	s.Impairment.over(&cfg.Impairment)
+	seg, err := r.cal.NewSegment(s.Name, cfg)
+	if err != nil {
+		return err
+	}
+	if r.opts.Out != "" {
+		w, err := r.record(s.Name + ".pcapng")
+		if err != nil {
+			return err
+		}
+		c, err := seg.NewCapture(w, r.epoch)
+		if err != nil {
+			return err
+		}
+		r.captures = append(r.captures, c)
+	}
+	limit, ageing, _ := seg.Table()
+	if s.Addresses != nil {
+		limit = *s.Addresses
+	}
+	lay((*Duration)(&ageing), s.Ageing)
+	seg.SetTable(limit, ageing)
+	net := &network{seg: seg, ports: make(map[string]*portLink)}
+	for _, text := range s.Ports {
+		m, name := r.place(text)
+		nic := m.nics[name]
+		nic.Offload = !r.opts.Virtual
+		nic.Port = seg.AddPort(text, m.domain, nic.Receive)
+		net.add(&portLink{net, nic.Port, m, name})
+	}
+	r.links[s.Name] = net
+	r.networks = append(r.networks, net)
+	return nil
+}
+
+// network is a segment with the boards on it.
+type network struct {
+	seg   *simbus.Segment
+	ports map[string]*portLink // by board.port
+	list  []*portLink
+}
+
+// net finds a segment, which the appliance's check has found.
+func (r *Running) net(name string) *network {
+	for _, n := range r.networks {
+		if n.seg.Name() == name {
+			return n
+		}
+	}
+	return nil
+}
+
+func (n *network) add(p *portLink) {
+	n.ports[p.port.Name()] = p
+	n.list = append(n.list, p)
+}
+
+// configure does what the appliance file says of a segment's ports.
+func (r *Running) configure(s *Segment) {
+	n := r.net(s.Name)
+	for i := range s.Port {
+		n.configure(&s.Port[i])
+	}
+	for _, p := range n.list {
+		r.links[s.Name+":"+p.port.Name()] = p
+	}
+}
+
+// configure does what the appliance file says of a port.
+func (n *network) configure(c *SegmentPort) {
+	p := n.ports[c.Name].port
+	for d, one := range map[simbus.Direction]*Impairment{simbus.Tx: c.Tx, simbus.Rx: c.Rx} {
+		i := p.Impairment(d)
+		c.Impairment.over(&i)
+		one.over(&i)
+		p.SetImpairment(d, i)
+	}
+	if c.VLAN != nil || len(c.Trunk) > 0 {
+		m, _ := c.membership() // it was checked
+		p.SetMembership(m)
+	}
+	var of []*simbus.Port
+	for _, name := range c.Mirror {
+		of = append(of, n.ports[name].port)
+	}
+	p.SetMirror(of)
+	p.SetStormLimit(int64(c.StormLimit))
+}
+
+func (n *network) setCut(cut bool) {
+	n.seg.SetDown(cut)
+	for _, p := range n.list {
+		p.carry()
+	}
+}
+
+// portLink is one cable to a segment.
+type portLink struct {
+	net  *network
+	port *simbus.Port
+	m    *Machine // nil for a gateway's
+	nic  string
+}
+
+func (l *portLink) setCut(cut bool) {
+	l.port.SetDown(cut)
+	l.carry()
+}
+
+// carry lets the board see whether its cable carries anything.
+func (l *portLink) carry() {
+	if l.m == nil {
+		return
+	}
+	l.m.domain.Do(func() { l.m.nics[l.nic].SetLink(l.port.Up()) })
+}
+
+// cable is the link that a board's port is on: "lan:sensor.eth0". isPort is
+// false for a name that is no port's, or that of one on no segment.
+func (r *Running) cable(name string, maybe bool) (link string, isPort bool) {
+	for _, n := range r.networks {
+		if maybe && n.ports[name] != nil {
+			return n.seg.Name() + ":" + name, true
+		}
+	}
+	return "", false
+}
+
+// forget lets the switches forget what was behind a board's ports.
+func (m *Machine) forget() {
+	for _, n := range m.r.networks {
+		for _, p := range n.list {
+			if p.m == m {
+				p.port.Flush()
+			}
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package boards
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"backplane/boards/tomlfile"
+	"backplane/simbus"
+)
+
+// Segment is one Ethernet segment: a learning switch.
+type Segment struct {
+	Name  string   `toml:"name" jsonschema:"description=What the segment is called"`
+	Ports []string `toml:"ports" jsonschema:"description=The ports on it: board.port"`
+	Impairment
+	Addresses *int          `toml:"addresses,omitempty" jsonschema:"minimum=0,default=4096,description=How many hardware addresses the switch remembers"`
+	Ageing    *Duration     `toml:"ageing,omitempty" jsonschema:"default=5m,description=How long the switch remembers an address that it hears no more of; 0s for ever"`
+	Port      []SegmentPort `toml:"port,omitempty" jsonschema:"description=What is particular to single ports"`
+}
+
+// Impairment is what happens to frames, on a segment between two ports, or in
+// one direction of a port's cable. What is not given stays as it is.
+type Impairment struct {
+	Latency   *Duration `toml:"latency,omitempty" jsonschema:"description=How long a frame is under way; 20us from port to port in virtual time if left out"`
+	Jitter    *Duration `toml:"jitter,omitempty" jsonschema:"description=By how much the latency varies up and down; frames keep their order"`
+	Bandwidth *Rate     `toml:"bandwidth,omitempty" jsonschema:"description=Bits a second; 1G in virtual time if left out and unlimited in real time"`
+	Burst     *Size     `toml:"burst,omitempty" jsonschema:"description=Bytes that may go at once before the bandwidth holds"`
+	Queue     *Size     `toml:"queue,omitempty" jsonschema:"description=Bytes that may wait for the bandwidth; what it carries in 100 ms if left out"`
+	Loss      *float64  `toml:"loss,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that is lost"`
+	Duplicate *float64  `toml:"duplicate,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that arrives twice"`
+	Reorder   *float64  `toml:"reorder,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that the next one overtakes"`
+	Corrupt   *float64  `toml:"corrupt,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that arrives with a bit turned over"`
+}
+
+// SegmentPort is what is particular to one port of a segment.
+type SegmentPort struct {
+	Name string `toml:"name" jsonschema:"description=Which of the segment's ports: board.port"`
+	Impairment
+	Tx         *Impairment `toml:"tx,omitempty" jsonschema:"description=What happens to frames from the board only"`
+	Rx         *Impairment `toml:"rx,omitempty" jsonschema:"description=What happens to frames to the board only"`
+	VLAN       *int        `toml:"vlan,omitempty" jsonschema:"minimum=0,maximum=4094,default=1,description=The VLAN of frames without a tag; 0 on a trunk that has none"`
+	Trunk      []int       `toml:"trunk,omitempty" jsonschema:"description=The VLANs whose frames have a tag here"`
+	Mirror     []string    `toml:"mirror,omitempty" jsonschema:"description=Ports of the segment whose frames this one is sent too"`
+	StormLimit int         `toml:"storm_limit,omitempty" jsonschema:"minimum=0,description=Broadcast and multicast frames that the board may send in a second"`
+}
+
+// over lays what is given over i.
+func (m *Impairment) over(i *simbus.Impairment) {
+	if m == nil {
+		return
+	}
+	lay(&i.Latency, (*time.Duration)(m.Latency))
+	lay(&i.Jitter, (*time.Duration)(m.Jitter))
+	lay(&i.Bandwidth, (*int64)(m.Bandwidth))
+	lay(&i.Burst, (*int64)(m.Burst))
+	lay(&i.Queue, (*int64)(m.Queue))
+	lay(&i.Loss, m.Loss)
+	lay(&i.Duplicate, m.Duplicate)
+	lay(&i.Reorder, m.Reorder)
+	lay(&i.Corrupt, m.Corrupt)
+}
+
+func lay[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// check finds parts that are none.
+func (m *Impairment) check(at string, doc *tomlfile.Doc) {
+	if m == nil {
+		return
+	}
+	for _, p := range []struct {
+		key  string
+		part *float64
+	}{{"loss", m.Loss}, {"duplicate", m.Duplicate}, {"reorder", m.Reorder}, {"corrupt", m.Corrupt}} {
+		if p.part != nil && !(*p.part >= 0 && *p.part <= 1) {
+			doc.Add(at+"."+p.key, "%s is %g, and must be 0 to 1", p.key, *p.part)
+		}
+	}
+}
+
+func (a *Appliance) checkSegments(links map[string]string) {
+	used := make(map[string]string)
+	for i := range a.Segment {
+		s := &a.Segment[i]
+		at := fmt.Sprintf("segment[%d]", i)
+		a.unique(links, at, s.Name, "segment")
+		s.Impairment.check(at, a.doc)
+		if s.Addresses != nil && *s.Addresses < 0 {
+			a.doc.Add(at+".addresses", "addresses is %d, and must be at least 0", *s.Addresses)
+		}
+		addresses := make(map[netip.Addr]string)
+		for j, text := range s.Ports {
+			at := fmt.Sprintf("%s.ports[%d]", at, j)
+			m, port := a.end(at, text)
+			if m == nil {
+				continue
+			}
+			e := m.Board.ethernet(port)
+			if e == nil {
+				var names []string
+				for _, e := range m.Board.Ethernet {
+					names = append(names, e.Name)
+				}
+				a.doc.Add(at, "board %s has no Ethernet port %q%s", m.Name, port, tomlfile.Suggest(port, names))
+				continue
+			}
+			if first, taken := used[text]; taken {
+				a.doc.Add(at, "the port %s is on a segment already, in %s", text, a.doc.Where(first))
+			}
+			used[text] = at
+			if p, err := netip.ParsePrefix(e.Address); err == nil {
+				if other, taken := addresses[p.Addr()]; taken && !s.hasVLANs() {
+					a.doc.Add(at, "%s and %s on segment %s both have the address %s", other, text, s.Name, p.Addr())
+				}
+				addresses[p.Addr()] = text
+			}
+		}
+		for j := range s.Port {
+			a.checkPort(fmt.Sprintf("%s.port[%d]", at, j), s, j)
+		}
+	}
+}
+
+func (s *Segment) hasVLANs() bool {
+	for i := range s.Port {
+		if s.Port[i].VLAN != nil || len(s.Port[i].Trunk) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Appliance) checkPort(at string, s *Segment, j int) {
+	p := &s.Port[j]
+	a.onSegment(at+".name", s, p.Name)
+	for k := range j {
+		if s.Port[k].Name == p.Name {
+			a.doc.Add(at+".name", "there is a table for %s already", p.Name)
+		}
+	}
+	p.Impairment.check(at, a.doc)
+	p.Tx.check(at+".tx", a.doc)
+	p.Rx.check(at+".rx", a.doc)
+	if p.StormLimit < 0 {
+		a.doc.Add(at+".storm_limit", "storm_limit is %d, and must be at least 0", p.StormLimit)
+	}
+	for k, name := range p.Mirror {
+		a.onSegment(fmt.Sprintf("%s.mirror[%d]", at, k), s, name)
+	}
+	if _, err := p.membership(); err != nil {
+		key := ".vlan"
+		if len(p.Trunk) > 0 {
+			key = ".trunk"
+		}
+		a.doc.Add(at+key, "%v", err)
+	}
+}
+
+// onSegment says it if the segment has no such port.
+func (a *Appliance) onSegment(at string, s *Segment, port string) {
+	names := slices.Clone(s.Ports)
+	for i := range a.Gateway {
+		if a.Gateway[i].Segment == s.Name {
+			names = append(names, a.Gateway[i].Name)
+		}
+	}
+	if !slices.Contains(names, port) {
+		a.doc.Add(at, "segment %s has no port %q%s", s.Name, port, tomlfile.Suggest(port, names))
+	}
+}
+
+// membership is which VLANs the port belongs to.
+func (p *SegmentPort) membership() (simbus.Membership, error) {
+	m := simbus.Membership{VLAN: simbus.DefaultVLAN}
+	if p.VLAN != nil {
+		if *p.VLAN < 0 || *p.VLAN > simbus.MaxVLAN || *p.VLAN == 0 && len(p.Trunk) == 0 {
+			return m, fmt.Errorf("vlan is %d, and must be 1 to %d, or on a trunk 0 for none", *p.VLAN, simbus.MaxVLAN)
+		}
+		m.VLAN = uint16(*p.VLAN)
+	}
+	for _, v := range p.Trunk {
+		if v < 1 || v > simbus.MaxVLAN {
+			return m, fmt.Errorf("trunk has the VLAN %d, and they are 1 to %d", v, simbus.MaxVLAN)
+		}
+		m.Trunk = append(m.Trunk, uint16(v))
+	}
+	return m, nil
+}

@@ -1,0 +1,132 @@
+package simbus
+
+import "slices"
+
+// mirror has one port sent what passes at another.
+type mirror struct{ of, to *Port }
+
+// SetMirror has the port sent, beside what is for it, each frame that comes in
+// or goes out at the others, as it came in.
+func (p *Port) SetMirror(of []*Port) {
+	s := p.seg
+	s.config.Lock()
+	defer s.config.Unlock()
+	list := slices.DeleteFunc(s.allMirrors(), func(m mirror) bool { return m.to == p })
+	for _, q := range of {
+		list = append(list, mirror{q, p})
+	}
+	s.mirrors.Store(&list)
+}
+
+// Mirror is what SetMirror set.
+func (p *Port) Mirror() (of []*Port) {
+	for _, m := range p.seg.allMirrors() {
+		if m.to == p {
+			of = append(of, m.of)
+		}
+	}
+	return of
+}
+
+func (s *Segment) allMirrors() []mirror {
+	if list := s.mirrors.Load(); list != nil {
+		return slices.Clone(*list)
+	}
+	return nil
+}
+
+// passage is a frame in the switch.
+type passage struct {
+	seg    *Segment
+	from   *Port
+	to     *Port // the only port that it is for; nil for all of its VLAN
+	frame  *Frame
+	tag    tag // as it came in
+	vlan   uint16
+	direct bool
+}
+
+// forward is the switch: it takes a frame that has come in at a port.
+func (s *Segment) forward(from *Port, f *Frame, direct bool) {
+	now := s.domain.Now()
+	s.observe(now, from, f)
+	var header [minFrame + tagSize]byte
+	head := f.head(header[:])
+	dst, src := address(header[0:6]), address(header[6:12])
+	w := passage{seg: s, from: from, frame: f, tag: tagOf(head), direct: direct}
+	vlan, ok := from.classify(w.tag)
+	switch w.vlan = vlan; {
+	case !from.Up():
+		from.drop(s.domain, Tx, DropCut, "")
+		return
+	case !ok:
+		from.drop(s.domain, Tx, DropVLAN, "")
+		return
+	case dst[0]&1 != 0 && !from.storm.pass(now):
+		from.drop(s.domain, Tx, DropStorm, "")
+		return
+	}
+	if w.to = s.table.find(w.vlan, dst, src, from, now); dst[0]&1 != 0 {
+		w.to = nil
+	}
+	w.send()
+}
+
+// send sends the frame out at the ports that it is for, and at their mirrors.
+func (w *passage) send() {
+	if w.to != nil {
+		w.out(w.to)
+	} else {
+		for _, p := range w.seg.ports {
+			w.out(p)
+		}
+	}
+	mirrors := w.seg.mirrors.Load()
+	if mirrors == nil {
+		return
+	}
+	var last *Port // a port's mirrors stand side by side: it gets a frame once
+	for _, m := range *mirrors {
+		if m.to != last && m.to != w.from && (m.of == w.from || w.reaches(m.of)) && !w.reaches(m.to) {
+			m.to.out(w.from, w.frame, w.direct)
+			last = m.to
+		}
+	}
+}
+
+// reaches tells whether the frame is for that port.
+func (w *passage) reaches(p *Port) bool {
+	return p != w.from && (w.to == nil || w.to == p) && p.isMember(w.vlan)
+}
+
+// out sends the frame out at a port if it is for it, with the tag that it has there.
+func (w *passage) out(p *Port) {
+	if !w.reaches(p) {
+		return
+	}
+	leaves := p.leaving(w.vlan, w.tag)
+	if leaves == w.tag {
+		p.out(w.from, w.frame, w.direct)
+		return
+	}
+	if !w.direct {
+		r := new(retagged)
+		r.retag(w.frame, w.tag, leaves)
+		p.out(w.from, &r.frame, false)
+		return
+	}
+	r := retaggings.Get().(*retagged)
+	r.retag(w.frame, w.tag, leaves)
+	p.out(w.from, &r.frame, true)
+	retaggings.Put(r)
+}
+
+// observe tells the taps and the event stream of a frame that the switch takes.
+func (s *Segment) observe(now Time, from *Port, f *Frame) {
+	s.taps.show(now, from, nil, f)
+	if s.cal.observed() {
+		whole, done := f.whole()
+		defer done()
+		s.domain.Emit(Event{Part: s.name, Kind: KindFrame, Attrs: []Attr{Text("from", from.name), Int("length", len(whole)), Text("summary", Summary(whole))}})
+	}
+}
