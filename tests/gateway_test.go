@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -197,4 +199,46 @@ func TestGatewayNeedsPace(t *testing.T) {
 	if p, ok := err.(tomlfile.Problems); !ok || !strings.HasPrefix(p.Error(), filepath.Join(dir, "main.toml")+":10:3: a gateway leads to the world outside") {
 		t.Errorf("the error is %v", err)
 	}
+}
+
+// TestGatewayCarriesMuch runs iperf3 between a board and the host, each way.
+func TestGatewayCarriesMuch(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		amount := "256M"
+		if !o.Real {
+			amount = "16M"
+		}
+		_, port, err := net.SplitHostPort(freePort(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := gatewayRoot(t, "iperf3")
+		app := guesttest.Run(t, site(root, "host_access = true"), o)
+		for _, way := range [][]string{nil, {"-R"}} {
+			server := exec.CommandContext(t.Context(), "iperf3", "-s", "-1", "--forceflush", "-B", "127.0.0.1", "-p", port)
+			out, err := server.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := server.Start(); err != nil {
+				t.Fatal(err)
+			}
+			line, r := "", bufio.NewReader(out)
+			for !strings.Contains(line, "listening") {
+				if line, err = r.ReadString('\n'); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := app.Do("sensor", append([]string{"iperf3", "-c", "10.0.0.254", "-p", port, "-n", amount}, way...)...)
+			_, _ = io.Copy(io.Discard, r)
+			if err := server.Wait(); err != nil {
+				t.Error(err)
+			}
+			lines := strings.Split(strings.TrimSpace(got), "\n")
+			if len(lines) < 4 || !strings.Contains(got, "receiver") {
+				t.Fatalf("iperf3 prints\n%s", got)
+			}
+			t.Log(strings.Join(lines[len(lines)-4:], "\n"))
+		}
+	})
 }

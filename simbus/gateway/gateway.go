@@ -62,8 +62,8 @@ type Host struct {
 // Limits of what is under way at a time. What goes beyond is refused, or dropped
 // and counted.
 const (
-	maxConnections = 4096 // of TCP, with those that are being opened
-	maxFlows       = 4096 // of UDP and of pings
+	maxConnections = 1024 // of TCP, with those that are being opened
+	maxFlows       = 1024 // of UDP and of pings
 	maxQueries     = 256  // of DNS that wait for a resolver
 )
 
@@ -121,7 +121,7 @@ func New(cfg Config) (*Gateway, error) {
 		g.Close()
 		return nil, fmt.Errorf("gateway %s: %w", cfg.Name, err)
 	}
-	g.spawn(func() { g.in.serve(g.ctx, func(v *buffer.View) { g.link.receive(g, v) }) })
+	g.spawn(func() { g.in.serve(g.ctx, func(v *buffer.View, open bool) { g.link.receive(g, v, open) }) })
 	g.spawn(g.serveDNS)
 	for _, f := range cfg.Forwards {
 		if err := g.forward(f); err != nil {

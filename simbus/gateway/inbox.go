@@ -12,10 +12,16 @@ import (
 // inbox holds frames from the segment until the gateway's own goroutine has time
 // for them.
 type inbox struct {
-	frames  chan *buffer.View
+	frames  chan parcel
 	waiting atomic.Int64 // bytes
 	lost    atomic.Uint64
 	onLoss  func(lost uint64) // told of the first, the second, the fourth, and so on
+}
+
+// parcel is a frame in an inbox.
+type parcel struct {
+	view *buffer.View
+	open bool
 }
 
 // What an inbox holds at most, in frames and in bytes.
@@ -25,7 +31,7 @@ const (
 )
 
 func newInbox(onLoss func(lost uint64)) *inbox {
-	return &inbox{frames: make(chan *buffer.View, maxInboxFrames), onLoss: onLoss}
+	return &inbox{frames: make(chan parcel, maxInboxFrames), onLoss: onLoss}
 }
 
 // put copies a frame behind some bytes of head, or counts it as lost.
@@ -42,7 +48,7 @@ func (b *inbox) put(head []byte, f *simbus.Frame) {
 		to = to[copy(to, p):]
 	}
 	select {
-	case b.frames <- v:
+	case b.frames <- parcel{v, f.Offload.Flags&needsChecksum != 0}:
 	default:
 		v.Release()
 		b.lose(n)
@@ -56,15 +62,16 @@ func (b *inbox) lose(n int) {
 	}
 }
 
-// serve calls f with each frame, whose memory is then f's, until ctx ends.
-func (b *inbox) serve(ctx context.Context, f func(*buffer.View)) {
+// serve calls f with each frame, whose memory is then f's, until ctx ends. open
+// tells that its checksum is still to be filled in.
+func (b *inbox) serve(ctx context.Context, f func(v *buffer.View, open bool)) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case v := <-b.frames:
-			b.waiting.Add(-int64(v.Size()))
-			f(v)
+		case p := <-b.frames:
+			b.waiting.Add(-int64(p.view.Size()))
+			f(p.view, p.open)
 		}
 	}
 }

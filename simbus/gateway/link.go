@@ -2,8 +2,8 @@ package gateway
 
 import (
 	"bytes"
-	"encoding/binary"
 	"sync"
+	"sync/atomic"
 
 	"backplane/simbus"
 
@@ -31,6 +31,8 @@ type link struct {
 	mac     tcpip.LinkAddress
 	offload bool
 	out     *Queue
+
+	open atomic.Bool // the checksum of the frame that is being received
 
 	mu         sync.RWMutex
 	dispatcher stack.NetworkDispatcher
@@ -74,48 +76,19 @@ func (g *Gateway) Deliver(f *simbus.Frame) error {
 	if f.Len() < header.EthernetMinimumSize {
 		return nil
 	}
-	if f.Offload.Flags&needsChecksum != 0 && !g.cfg.Offload {
-		f = completed(f)
+	if g.cfg.Offload {
+		g.in.put(nil, f)
+	} else {
+		f.Wire(func(w *simbus.Frame) { g.in.put(nil, w) }) // what makes no sense is lost
 	}
-	g.in.put(nil, f)
 	return nil
 }
 
-// completed is a copy of a frame with the checksum that its sender has left open.
-func completed(f *simbus.Frame) *simbus.Frame {
-	whole := make([]byte, 0, f.Len())
-	for _, p := range f.Parts {
-		whole = append(whole, p...)
-	}
-	complete(whole, &f.Offload)
-	return &simbus.Frame{Parts: [][]byte{whole}}
-}
-
-// complete puts in the checksum that a sender has left open (virtio 1.2 section
-// 5.1.6.2): that of everything from its start on, where the sum of the
-// pseudo-header stands in its place already.
-func complete(frame []byte, o *simbus.Offload) {
-	start, place := int(o.ChecksumStart), int(o.ChecksumStart)+int(o.ChecksumOffs)
-	if place+2 > len(frame) {
-		return // nonsense, which the stack will find
-	}
-	sum := uint32(0)
-	for b := frame[start:]; len(b) > 0; {
-		if len(b) == 1 {
-			sum += uint32(b[0]) << 8
-			break
-		}
-		sum += uint32(binary.BigEndian.Uint16(b))
-		sum = sum&0xffff + sum>>16
-		b = b[2:]
-	}
-	sum = sum&0xffff + sum>>16
-	binary.BigEndian.PutUint16(frame[place:], ^uint16(sum))
-}
-
-// receive gives the stack a frame from the segment.
-func (l *link) receive(g *Gateway, v *buffer.View) {
+// receive gives the stack a frame from the segment. Where a board has left the
+// checksum open, the stack must not look at it.
+func (l *link) receive(g *Gateway, v *buffer.View, open bool) {
 	frame := v.AsSlice()
+	l.open.Store(open)
 	eth := header.Ethernet(frame)
 	dst := eth.DestinationAddress()
 	l.mu.RLock()
@@ -172,11 +145,11 @@ func (l *link) IsAttached() bool {
 	return l.dispatcher != nil
 }
 
-// Capabilities are those of an Ethernet; where boards may leave checksums open
-// the stack does not look at them.
+// Capabilities are those of an Ethernet. The stack asks for them with each frame,
+// to know whether it has to look at its checksum.
 func (l *link) Capabilities() stack.LinkEndpointCapabilities {
 	c := stack.CapabilityResolutionRequired
-	if l.offload {
+	if l.open.Load() {
 		c |= stack.CapabilityRXChecksumOffload
 	}
 	return c

@@ -22,7 +22,7 @@ const nicID = 1
 // Sizes of the stack's TCP buffers in bytes, to start with and at most.
 const (
 	tcpBuffer    = 1 << 20
-	maxTCPBuffer = 8 << 20
+	maxTCPBuffer = 4 << 20
 )
 
 // maxOpening is how many TCP connections may wait for the outside at once.

@@ -69,7 +69,7 @@ func OpenTap(cfg TapConfig) (*Tap, error) {
 	t.work.Add(2)
 	go func() {
 		defer t.work.Done()
-		t.in.serve(ctx, func(v *buffer.View) {
+		t.in.serve(ctx, func(v *buffer.View, _ bool) {
 			_, _ = t.file.Write(v.AsSlice()) // what the host does not take is lost
 			v.Release()
 		})
