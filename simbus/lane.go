@@ -16,7 +16,7 @@ type lane struct {
 	rand      *rand.Rand // its own, so that no other lane's traffic matters to it
 	stats     *Counters
 
-	free    Time    // when the bucket would be full, with Burst
+	free    Time    // until when what was sent keeps the wire busy; Burst may run ahead of it
 	last    Time    // when the frame before arrives
 	queue   backlog // what waits for bandwidth
 	flight  backlog // what has not arrived

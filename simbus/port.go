@@ -34,6 +34,7 @@ func (s *Segment) AddPort(name string, d *Domain, deliver func(*Frame) error) *P
 	s.config.Unlock()
 	for i, l := range p.lanes {
 		l.port, l.direction, l.stats, l.Impairment = p, Direction(i), &p.stats[i], p.impairments[i]
+		l.free = -Never // the bucket is full
 		stream := fnv.New64a()
 		_, _ = stream.Write([]byte(name + " " + l.direction.String())) // it never fails
 		l.rand = rand.New(rand.NewPCG(s.seed, stream.Sum64()))

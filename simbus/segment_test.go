@@ -22,6 +22,7 @@ type station struct {
 	domain *simbus.Domain
 	port   *simbus.Port
 	got    []string
+	raw    [][]byte
 }
 
 func stations(t *testing.T, cal *simbus.Calendar, seg *simbus.Segment, n int) []*station {
@@ -34,7 +35,9 @@ func stations(t *testing.T, cal *simbus.Calendar, seg *simbus.Segment, n int) []
 		}
 		s := &station{domain: d}
 		s.port = seg.AddPort(fmt.Sprintf("b%d.eth0", i), d, func(f *simbus.Frame) error {
-			s.got = append(s.got, fmt.Sprintf("%s %s", d.Now(), f.Parts[0][14:]))
+			whole := bytes.Join(f.Parts, nil)
+			s.got = append(s.got, fmt.Sprintf("%s %s", d.Now(), whole[14:]))
+			s.raw = append(s.raw, whole)
 			return nil
 		})
 		list = append(list, s)

@@ -6,10 +6,12 @@ import (
 	"backplane/simbus"
 )
 
-// BenchmarkDirect hands a frame from port to port in real time.
-func BenchmarkDirect(b *testing.B) {
+// directPorts are two on a direct segment, the second of which the switch knows,
+// and a frame from the first to it.
+func directPorts(b *testing.B) (ports [2]*simbus.Port, f *simbus.Frame) {
+	b.Helper()
 	cal := simbus.NewReal()
-	defer cal.Close()
+	b.Cleanup(cal.Close)
 	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
 	if err != nil {
 		b.Fatal(err)
@@ -18,16 +20,19 @@ func BenchmarkDirect(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	bytes := make([]byte, 1514)
-	var ports [2]*simbus.Port
+	to := make([]byte, 1514)
 	for i := range ports {
-		ports[i] = seg.AddPort("b.eth0", d, func(f *simbus.Frame) error { copy(bytes, f.Parts[1]); return nil })
+		ports[i] = seg.AddPort("b.eth0", d, func(f *simbus.Frame) error { copy(to, f.Parts[1]); return nil })
 	}
-	f := simbus.Frame{Parts: [][]byte{frame(0, 1), make([]byte, 1500)}}
-	back := simbus.Frame{Parts: [][]byte{frame(1, 0), make([]byte, 1500)}}
-	ports[1].Send(&back)
+	ports[1].Send(&simbus.Frame{Parts: [][]byte{frame(1, 0), make([]byte, 1500)}})
+	return ports, &simbus.Frame{Parts: [][]byte{frame(0, 1), make([]byte, 1500)}}
+}
+
+// BenchmarkDirect hands a frame from port to port in real time.
+func BenchmarkDirect(b *testing.B) {
+	ports, f := directPorts(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		ports[0].Send(&f)
+		ports[0].Send(f)
 	}
 }

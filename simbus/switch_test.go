@@ -1,0 +1,185 @@
+package simbus_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"backplane/simbus"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// sendTagged sends text with a VLAN tag from station i to all.
+func (s *station) sendTagged(i int, control uint16, text string) {
+	f := binary.BigEndian.AppendUint16(append(frame(i, -1)[:12], 0x81, 0), control)
+	f = append(f, 0x88, 0xb5)
+	s.domain.Do(func() { s.port.Send(&simbus.Frame{Parts: [][]byte{f[:5], f[5:15], f[15:], []byte(text)}}) })
+}
+
+// heard is what each station got since the last time: "TAG text" with a tag, "- text" without.
+func heard(s []*station) (list []string) {
+	for _, st := range s {
+		var texts []string
+		for _, f := range st.raw {
+			tag, text := "-", string(f[14:])
+			if binary.BigEndian.Uint16(f[12:]) == 0x8100 {
+				tag, text = fmt.Sprintf("%#x", binary.BigEndian.Uint16(f[14:])), string(f[18:])
+			}
+			texts = append(texts, tag+" "+text)
+		}
+		list = append(list, strings.Join(texts, ", "))
+		st.raw = nil
+	}
+	return list
+}
+
+// vlanSwitch has access ports of VLANs 10, 10 and 20, a trunk of both with
+// native VLAN 99, and a trunk of 20 that takes nothing without a tag.
+func vlanSwitch(s []*station) {
+	s[0].port.SetMembership(simbus.Membership{VLAN: 10})
+	s[1].port.SetMembership(simbus.Membership{VLAN: 10})
+	s[2].port.SetMembership(simbus.Membership{VLAN: 20})
+	s[3].port.SetMembership(simbus.Membership{VLAN: 99, Trunk: []uint16{10, 20}})
+	s[4].port.SetMembership(simbus.Membership{Trunk: []uint16{20}})
+}
+
+func testVLANs(t *testing.T, s []*station, settle func()) {
+	step := func(name string, send func(), want ...string) {
+		t.Helper()
+		send()
+		settle()
+		if diff := cmp.Diff(want, heard(s)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	step("tags pass a switch without VLANs", func() { s[0].sendTagged(0, 0xa00a, "x") }, "", "0xa00a x", "0xa00a x", "0xa00a x", "0xa00a x")
+	vlanSwitch(s)
+	step("access to access and trunk", func() { s[0].send(t, 0, -1, "a") }, "", "- a", "", "0xa a", "")
+	step("other VLAN", func() { s[2].send(t, 2, -1, "b") }, "", "", "", "0x14 b", "0x14 b")
+	step("trunk to access, priority kept on trunks", func() { s[3].sendTagged(3, 0xa014, "c") }, "", "", "- c", "", "0xa014 c")
+	step("native", func() { s[3].send(t, 3, -1, "d") }, "", "", "", "", "")
+	step("no native", func() { s[4].send(t, 4, -1, "e") }, "", "", "", "", "")
+	step("a tag of its own VLAN on an access port", func() { s[0].sendTagged(0, 10, "f") }, "", "- f", "", "0xa f", "")
+	step("a foreign tag on an access port", func() { s[0].sendTagged(0, 20, "g") }, "", "", "", "", "")
+	step("priority only", func() { s[0].sendTagged(0, 0xa000, "h") }, "", "- h", "", "0xa00a h", "")
+	step("known in its VLAN", func() { s[1].send(t, 1, 0, "i") }, "- i", "", "", "", "")
+	step("unknown in another", func() { s[2].send(t, 2, 0, "j") }, "", "", "", "0x14 j", "0x14 j")
+	step("no such VLAN", func() { s[3].sendTagged(3, 4095, "k") }, "", "", "", "", "")
+	if n := s[0].port.Counters(simbus.Tx).Drops[simbus.DropVLAN].Load(); n != 1 {
+		t.Errorf("port 0 counts %d frames of foreign VLANs, want 1", n)
+	}
+	if n := s[4].port.Counters(simbus.Tx).Drops[simbus.DropVLAN].Load(); n != 1 {
+		t.Errorf("port 4 counts %d frames of foreign VLANs, want 1", n)
+	}
+	// A port that mirrors gets what passes at another, once, as it came in.
+	s[2].port.SetMirror([]*simbus.Port{s[0].port, s[1].port})
+	step("mirrored, out and in", func() { s[0].send(t, 0, 1, "m") }, "", "- m", "- m", "", "")
+	step("mirrored from a trunk", func() { s[3].sendTagged(3, 10, "n") }, "- n", "- n", "0xa n", "", "")
+	step("of its own VLAN anyway", func() { s[4].sendTagged(4, 20, "o") }, "", "", "- o", "0x14 o", "")
+	s[2].port.SetMirror(nil)
+	step("no longer", func() { s[0].send(t, 0, 1, "p") }, "", "- p", "", "", "")
+}
+
+func TestVLANsAndMirrors(t *testing.T) {
+	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	testVLANs(t, stations(t, cal, seg, 5), func() { advance(t, cal, time.Millisecond) })
+}
+
+// TestVLANsDirect is the same where frames are not stored.
+func TestVLANsDirect(t *testing.T) {
+	cal := simbus.NewReal()
+	defer cal.Close()
+	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testVLANs(t, stations(t, cal, seg, 5), func() {
+		if !seg.Direct() {
+			t.Fatal("not direct")
+		}
+	})
+}
+
+func TestAddressTable(t *testing.T) {
+	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	s := stations(t, cal, seg, 3)
+	seg.SetTable(2, 10*time.Second)
+	// toOne tells whether the switch knows where station 0 is.
+	toOne := func() bool {
+		t.Helper()
+		heard(s)
+		s[1].send(t, 1, 0, "x")
+		advance(t, cal, time.Millisecond)
+		h := heard(s)
+		return h[0] == "- x" && h[2] == ""
+	}
+	s[0].send(t, 0, -1, "")
+	advance(t, cal, 9*time.Second)
+	if !toOne() {
+		t.Error("an address is forgotten before its time")
+	}
+	advance(t, cal, 2*time.Second)
+	if toOne() {
+		t.Error("an address is remembered beyond its time")
+	}
+	s[0].send(t, 0, -1, "")
+	advance(t, cal, time.Millisecond)
+	for i := range 5 { // the table has room for two, of which these are not
+		s[2].send(t, 10+i, -1, "")
+		advance(t, cal, time.Millisecond)
+	}
+	if limit, ageing, known := seg.Table(); limit != 2 || ageing != 10*time.Second || known != 2 {
+		t.Errorf("the table has limit %d, ageing %s, %d known", limit, ageing, known)
+	}
+	if !toOne() {
+		t.Error("a known address went to make room")
+	}
+	s[0].port.SetDown(true)
+	s[0].port.SetDown(false)
+	if toOne() {
+		t.Error("an address is known behind a port that was down")
+	}
+	// A station that moves is found at once.
+	s[0].send(t, 0, -1, "")
+	advance(t, cal, time.Millisecond)
+	s[2].send(t, 0, -1, "I moved")
+	advance(t, cal, time.Millisecond)
+	heard(s)
+	s[1].send(t, 1, 0, "x")
+	advance(t, cal, time.Millisecond)
+	if diff := cmp.Diff([]string{"", "", "- x"}, heard(s)); diff != "" {
+		t.Errorf("after a move (-want +got):\n%s", diff)
+	}
+}
+
+func TestStormLimit(t *testing.T) {
+	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	s := stations(t, cal, seg, 2)
+	s[0].port.SetStormLimit(3)
+	for range 2 {
+		for range 5 {
+			s[0].send(t, 0, -1, "all")
+			s[0].send(t, 0, 1, "one")
+		}
+		advance(t, cal, time.Second)
+	}
+	tx, rx := s[0].port.Counters(simbus.Tx), s[1].port.Counters(simbus.Rx)
+	got := fmt.Sprint(tx.Broadcast.Load(), tx.Unicast.Load(), tx.Drops[simbus.DropStorm].Load(), s[0].port.Storms(), rx.Broadcast.Load(), rx.Unicast.Load())
+	if got != "10 10 4 2 6 10" {
+		t.Errorf("sent to all, to one, dropped, storms, and received: %s, want 10 10 4 2 6 10", got)
+	}
+}
+
+// BenchmarkDirectTagged hands a frame from an access port to a trunk.
+func BenchmarkDirectTagged(b *testing.B) {
+	ports, f := directPorts(b)
+	ports[0].SetMembership(simbus.Membership{VLAN: 10})
+	ports[1].SetMembership(simbus.Membership{Trunk: []uint16{10}})
+	b.ReportAllocs()
+	for b.Loop() {
+		ports[0].Send(f)
+	}
+}
