@@ -47,7 +47,7 @@ const (
 	KindUARTRx   = "uart.rx"   // the guest was sent bytes: data
 	KindConsole  = "console"   // a whole line appeared on a console: line
 	KindFrame    = "frame"     // a segment took a frame: from (board.port), length, summary
-	KindFrameEnd = "frame.end" // a frame was dropped: port, way (tx or rx), why, detail
+	KindFrameEnd = "frame.end" // a frame was dropped: port, way (tx or rx), why, length, summary, detail
 	KindProperty = "property"  // a property changed: name, value
 	KindDevice   = "device"    // a device broke its protocol or was stopped: error
 	KindGuest    = "guest"     // start, hello, off, exit, panic, lost: state, detail

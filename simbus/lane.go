@@ -48,7 +48,7 @@ func (l *lane) hit(part float64) bool { return part > 0 && l.rand.Float64() < pa
 // take sends a frame along the lane.
 func (l *lane) take(x transit) {
 	if l.hit(l.Loss) {
-		l.drop(DropLost)
+		l.drop(x, DropLost)
 		return
 	}
 	if l.hit(l.Corrupt) {
@@ -73,7 +73,7 @@ func (l *lane) enqueue(x transit, hold bool) {
 		leaves = max(now, free)
 		if start := leaves.Add(-takes); start > now {
 			if l.queue.at(now)+n > l.Impairment.queue() {
-				l.drop(DropQueue)
+				l.drop(x, DropQueue)
 				return
 			}
 			l.queue.add(start, n)
@@ -82,7 +82,7 @@ func (l *lane) enqueue(x transit, hold bool) {
 		l.free = free
 	}
 	if l.flight.at(now)+n > maxFlight {
-		l.drop(DropQueue)
+		l.drop(x, DropQueue)
 		return
 	}
 	delay := l.Latency
@@ -155,4 +155,4 @@ func (l *lane) corrupt(f *Frame) *Frame {
 	return c
 }
 
-func (l *lane) drop(why Drop) { l.port.drop(l.from, l.direction, why, "") }
+func (l *lane) drop(x transit, why Drop) { l.port.drop(l.from, l.direction, x.frame, why, "") }

@@ -62,7 +62,7 @@ func (p *Port) Send(f *Frame) {
 	p.stats[Tx].count(f, n)
 	p.show(p, nil, f)
 	if n < minFrame || n > maxFrame {
-		p.drop(p.domain, Tx, DropMalformed, "of a length that no frame has")
+		p.drop(p.domain, Tx, f, DropMalformed, "of a length that no frame has")
 		return
 	}
 	// What is still under way must not be overtaken.
@@ -76,7 +76,7 @@ func (p *Port) Send(f *Frame) {
 		}
 		p.lanes[Tx].take(transit{p, w})
 	}) {
-		p.drop(p.domain, Tx, DropMalformed, "with work left to others that makes no sense")
+		p.drop(p.domain, Tx, f, DropMalformed, "with work left to others that makes no sense")
 	}
 }
 
@@ -84,7 +84,7 @@ func (p *Port) Send(f *Frame) {
 func (p *Port) out(from *Port, f *Frame, direct bool) {
 	switch {
 	case !p.Up():
-		p.drop(p.seg.domain, Rx, DropCut, "")
+		p.drop(p.seg.domain, Rx, f, DropCut, "")
 	case direct:
 		p.receive(from, f)
 	default:
@@ -96,7 +96,7 @@ func (p *Port) out(from *Port, f *Frame, direct bool) {
 func (p *Port) receive(from *Port, f *Frame) {
 	p.show(from, p, f)
 	if err := p.deliver(f); err != nil {
-		p.drop(p.domain, Rx, DropBoard, err.Error())
+		p.drop(p.domain, Rx, f, DropBoard, err.Error())
 		return
 	}
 	p.stats[Rx].count(f, f.Len())
@@ -111,12 +111,14 @@ func (p *Port) show(from, to *Port, f *Frame) {
 
 // drop counts a frame that was dropped in that domain: the switch's, or that of
 // a sender or receiver.
-func (p *Port) drop(where *Domain, d Direction, why Drop, detail string) {
+func (p *Port) drop(where *Domain, d Direction, f *Frame, why Drop, detail string) {
 	p.stats[d].Drops[why].Add(1)
 	if !p.seg.cal.observed() {
 		return
 	}
-	attrs := []Attr{Text("port", p.name), Text("way", d.String()), Text("why", why.String())}
+	whole, done := f.whole()
+	defer done()
+	attrs := []Attr{Text("port", p.name), Text("way", d.String()), Text("why", why.String()), Int("length", len(whole)), Text("summary", Summary(whole))}
 	if detail != "" {
 		attrs = append(attrs, Text("detail", detail))
 	}

@@ -57,13 +57,13 @@ func (s *Segment) forward(from *Port, f *Frame, direct bool) {
 	vlan, ok := from.classify(w.tag)
 	switch w.vlan = vlan; {
 	case !from.Up():
-		from.drop(s.domain, Tx, DropCut, "")
+		from.drop(s.domain, Tx, f, DropCut, "")
 		return
 	case !ok:
-		from.drop(s.domain, Tx, DropVLAN, "")
+		from.drop(s.domain, Tx, f, DropVLAN, "")
 		return
 	case dst[0]&1 != 0 && !from.storm.pass(now):
-		from.drop(s.domain, Tx, DropStorm, "")
+		from.drop(s.domain, Tx, f, DropStorm, "")
 		return
 	}
 	if w.to = s.table.find(w.vlan, dst, src, from, now); dst[0]&1 != 0 {
