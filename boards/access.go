@@ -32,8 +32,10 @@ func (r *Running) find(path string, f func(m *Machine, part, rest string) error)
 // ("sensor.gpio0.alarm": 0 or 1), a link ("sensor.eth0.link": up or down), or
 // what a network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
 func (r *Running) Get(path string) (value, unit string, err error) {
-	if place, part, name, ok := r.network(path); ok {
-		value, err = getNetwork(place, part, name)
+	if place, part, name, err := r.network(path); place != nil || err != nil {
+		if err == nil {
+			value, err = getNetwork(place, part, name)
+		}
 		return value, "", err
 	}
 	err = r.find(path, func(m *Machine, part, rest string) error {
@@ -63,8 +65,11 @@ func (r *Running) Get(path string) (value, unit string, err error) {
 // is driven from outside with 0 and 1, and let go with "float". Networks change
 // at once ("lan.latency", "lan:sensor.eth0.tx.loss").
 func (r *Running) Set(path, value string) error {
-	if place, part, name, ok := r.network(path); ok {
-		return r.setNetwork(place, part, name, value)
+	if place, part, name, err := r.network(path); place != nil || err != nil {
+		if err == nil {
+			err = r.setNetwork(place, part, name, value)
+		}
+		return err
 	}
 	if cable, ok := r.cable(strings.CutSuffix(path, ".link")); ok {
 		return r.setLink(cable, value)

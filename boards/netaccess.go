@@ -22,20 +22,27 @@ type netPlace interface {
 
 var errReadOnly = errors.New("can only be read")
 
-// network resolves a path; ok is false for one that leads to a board. part is
+// network resolves a path; place is nil for one that leads to a board. part is
 // the place's name and name that of the property.
-func (r *Running) network(path string) (place netPlace, part, name string, ok bool) {
+func (r *Running) network(path string) (place netPlace, part, name string, err error) {
 	link, rest, isPort := strings.Cut(path, ":")
 	if !isPort {
 		link, rest, _ = strings.Cut(path, ".")
 	}
 	i := slices.IndexFunc(r.networks, func(n *network) bool { return n.seg.Name() == link })
-	if i < 0 || !isPort && strings.Contains(rest, ".") {
-		return nil, "", "", false
+	switch {
+	case i < 0 && isPort:
+		var known []string
+		for _, n := range r.networks {
+			known = append(known, n.seg.Name())
+		}
+		return nil, "", "", fmt.Errorf("%s: %w", path, unknown("segment", link, known))
+	case i < 0 || !isPort && strings.Contains(rest, "."):
+		return nil, "", "", nil
 	}
 	n := r.networks[i]
 	if !isPort {
-		return n, link, rest, true
+		return n, link, rest, nil
 	}
 	for _, p := range n.list {
 		name, ok := strings.CutPrefix(rest, p.port.Name()+".")
@@ -45,12 +52,16 @@ func (r *Running) network(path string) (place netPlace, part, name string, ok bo
 		part := link + ":" + p.port.Name()
 		for _, d := range directions {
 			if name, ok := strings.CutPrefix(name, d.String()+"."); ok {
-				return lane{p.port, d}, part + "." + d.String(), name, true
+				return lane{p.port, d}, part + "." + d.String(), name, nil
 			}
 		}
-		return p, part, name, true
+		return p, part, name, nil
 	}
-	return nil, "", "", false
+	var known []string
+	for _, p := range n.list {
+		known = append(known, p.port.Name())
+	}
+	return nil, "", "", fmt.Errorf("%s: %w", path, unknown("port", rest, known))
 }
 
 var directions = []simbus.Direction{simbus.Tx, simbus.Rx}
