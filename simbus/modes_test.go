@@ -72,7 +72,9 @@ func TestModesKeepOrder(t *testing.T) {
 		d.Do(batch)
 	}
 	modes := []func(){
-		func() { seg.SetImpairment(simbus.Impairment{Latency: 300 * time.Microsecond, Jitter: 200 * time.Microsecond}) },
+		func() {
+			seg.SetImpairment(simbus.Impairment{Latency: 300 * time.Microsecond, Jitter: 200 * time.Microsecond})
+		},
 		func() { seg.SetImpairment(simbus.Impairment{}) },
 		func() { ports[0].SetImpairment(simbus.Tx, simbus.Impairment{Latency: time.Millisecond}) },
 		func() { seg.SetImpairment(simbus.Impairment{}) },
