@@ -29,8 +29,9 @@ func (r *Running) find(path string, f func(m *Machine, part, rest string) error)
 }
 
 // Get reads a property ("sensor.temp0.temperature"), a GPIO line's level
-// ("sensor.gpio0.alarm": 0 or 1), a link ("sensor.eth0.link": up or down), or
-// what a network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
+// ("sensor.gpio0.alarm": 0 or 1), a link ("sensor.eth0.link": up or down), a
+// UART's counters of bytes ("sensor.uart1.sent", received, overrun), or what a
+// network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
 func (r *Running) Get(path string) (value, unit string, err error) {
 	if place, part, name, err := r.network(path); place != nil || err != nil {
 		if err == nil {
@@ -46,6 +47,11 @@ func (r *Running) Get(path string) (value, unit string, err error) {
 			}
 			value, unit = spec.Format(chip.Get(rest)), spec.Unit
 			return nil
+		}
+		if t, ok := m.consoles[part]; ok && t.uart != nil {
+			n, err := t.counter(rest)
+			value = fmt.Sprint(n)
+			return err
 		}
 		if nic, ok := m.nics[part]; ok && rest == "link" {
 			value = linkState(nic.Up())
@@ -178,6 +184,16 @@ func (r *Running) Send(path string, p []byte) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+// counter is one of a UART's counters of bytes.
+func (t *terminal) counter(name string) (uint64, error) {
+	counters := map[string]uint64{"sent": t.uart.Sent, "received": t.uart.Received, "overrun": uint64(t.uart.Dropped())}
+	n, ok := counters[name]
+	if !ok {
+		return 0, unknown("counter of a UART", name, slices.Sorted(maps.Keys(counters)))
+	}
+	return n, nil
 }
 
 func (t *terminal) input(p []byte) error {

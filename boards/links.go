@@ -67,14 +67,13 @@ func (r *Running) addSerial(s *Link) {
 	}
 	for i := range ends {
 		from, to := l.m[i], l.m[1-i]
-		send, there := ends[i].uart.Out, ends[1-i].uart
+		there := ends[1-i].uart
 		if from != to {
 			r.cal.Connect(from.domain, to.domain, 10*time.Second/time.Duration(ends[i].uart.Baud()))
 		}
-		ends[i].uart.Out = func(p []byte, at simbus.Time) {
-			send(p, at)
+		ends[i].uart.OnSend = func(p []byte, at simbus.Time) {
 			if !l.cut[i] {
-				from.domain.Send(to.domain, at.Sub(from.domain.Now()), func() { _ = there.In(p) }) // an overrun is the receiver's to notice
+				from.domain.Send(to.domain, at.Sub(from.domain.Now()), func() { _ = there.In(p) }) // OnOverrun tells
 			}
 		}
 	}

@@ -215,13 +215,14 @@ func (m *Machine) addTerminal(t *terminal) (err error) {
 		m.add(t.name, t.console)
 		return nil
 	}
-	t.uart.Out = func(p []byte, at simbus.Time) {
-		m.domain.At(at, func() {
-			m.emit(t.name, simbus.KindUARTTx, simbus.Text("data", string(p)))
-			output(p)
-		})
+	t.uart.OnSent = func(p []byte) {
+		m.emit(t.name, simbus.KindUARTTx, simbus.Text("data", string(p)))
+		output(p)
 	}
 	t.uart.OnReceive = func(p []byte) { m.emit(t.name, simbus.KindUARTRx, simbus.Text("data", string(p))) }
+	t.uart.OnOverrun = func(lost int) {
+		m.emit(t.name, simbus.KindUARTOverrun, simbus.Int("lost", lost), simbus.Int("total", t.uart.Dropped()))
+	}
 	m.add(t.name, t.uart)
 	return nil
 }

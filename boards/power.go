@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -138,11 +139,25 @@ func (m *Machine) hello() {
 // consoleLine looks for a kernel's panic.
 func (m *Machine) consoleLine(line string) {
 	m.lastLine = line
-	_, text, stamped := strings.Cut(line, "] ")
-	if stamped && line[0] == '[' && strings.HasPrefix(text, "Kernel panic") && m.panicked == "" {
+	if text := panicIn(line); text != "" && m.panicked == "" {
 		m.panicked = text
 		m.doom()
 	}
+}
+
+// panicIn is a kernel's message of its panic, "" if the line has none. It has a
+// time stamp before it, and before that there may be what a program was writing.
+func panicIn(line string) string {
+	const what = "] Kernel panic"
+	end := strings.Index(line, what)
+	if end < 0 {
+		return ""
+	}
+	stamp := strings.TrimSpace(line[strings.LastIndexByte(line[:end], '[')+1 : end])
+	if _, err := strconv.ParseFloat(stamp, 64); err != nil {
+		return ""
+	}
+	return line[end+len("] "):]
 }
 
 // doom ends the kernel when it has said its last words: as process 1 of its

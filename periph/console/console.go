@@ -139,8 +139,7 @@ func (c *Console) Stop() {
 }
 
 // hold leaves the guest's output in its queue until it is called with false.
-// Linux busy-waits for the console to take it: hold only output that has long
-// been ahead of what it goes to.
+// A Linux without our patch to virtio_console busy-waits for that.
 func (c *Console) hold(on bool) {
 	c.held = on
 	if on || c.tx == nil {

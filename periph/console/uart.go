@@ -10,45 +10,50 @@ import (
 // A character of 8N1 is a start bit, eight data bits and a stop bit.
 const bitsPerChar = 10
 
-// FIFO is how many bytes a UART takes from the guest ahead of its line. Real
-// ones take 16 to 256; this one is large because Linux's console driver spins
-// until its bytes are taken, which it should not have to do while the line is
-// slow. A guest that gets this far ahead does spin, and so writes at line rate.
-const FIFO = 64 << 10
+// FIFO is how many bytes a UART takes from the guest ahead of its line before
+// it leaves the rest with the guest's driver, whose writers then sleep. Real
+// ones take 16 to 256; this one is as much as the driver hands over at once.
+const FIFO = 4096
 
 // UART is a serial port of the guest: a [Console] at the end of a line of
 // 8N1 characters. It is a [virtio.Device]. The Console's OnOutput is taken:
-// what the guest sends comes out of Out.
+// what the guest sends comes out of OnSend and OnSent.
 //
 // Bytes go over the line in pieces: at most 16 bytes, or what a millisecond
-// carries if that is more.
+// carries if that is more. A piece is without gaps and counts as arrived with
+// its last bit, so that byte i of n arrived (n-1-i) characters before it.
+//
+// There is no flow control: a guest that does not read what arrives loses it
+// once Limit bytes wait, as on a line without RTS and CTS. OnOverrun tells.
 type UART struct {
 	*Console
-	// Out, if set, is called when a piece that the guest sent begins to go over
-	// the line. at is when its last bit arrives: whoever is at the other end
-	// gives it to its In then. p is the callee's to keep.
-	Out func(p []byte, at simbus.Time)
+	// OnSend, if set, is called when a piece that the guest sent begins to go
+	// over the line. at is when its last bit arrives: whoever is at the other
+	// end gives it to its In then. p is the callee's to keep, and not to change.
+	OnSend func(p []byte, at simbus.Time)
+	// OnSent, if set, is called with each such piece when it has gone over.
+	OnSent func(p []byte)
 	// OnReceive, if set, is called with each piece that arrives for the guest.
 	OnReceive func(p []byte)
+	// OnOverrun, if set, is called when the last lost bytes of a piece that
+	// arrived were dropped, since the guest had not read what came before.
+	OnOverrun func(lost int)
+	// Sent and Received count the bytes that have gone over the line; those
+	// that were dropped (Dropped) are among the received.
+	Sent, Received uint64
 
 	clock simbus.Clock
 	baud  int
-	tx    pacer // from the guest
-	feed  pacer // what Feed was given
+	tx    *pacer // from the guest
+	feed  *pacer // what Feed was given
 }
 
 // NewUART makes a serial port of baud bits a second, which must be positive.
 func NewUART(name string, clock simbus.Clock, baud int) *UART {
 	u := &UART{Console: New(name), clock: clock, baud: baud}
 	u.OnOutput = u.send
-	u.tx = pacer{clock: clock, charTime: u.charTime, drained: u.drained, out: func(p []byte, at simbus.Time) {
-		if u.Out != nil {
-			u.Out(p, at)
-		}
-	}}
-	u.feed = pacer{clock: clock, charTime: u.charTime, out: func(p []byte, at simbus.Time) {
-		clock.At(at, func() { _ = u.In(p) }) // an overrun is counted, as a UART's status register would
-	}}
+	u.tx = newPacer(clock, u.charTime, u.begin, u.sent)
+	u.feed = newPacer(clock, u.charTime, nil, func(p []byte) { _ = u.In(p) })
 	return u
 }
 
@@ -62,10 +67,14 @@ func (u *UART) charTime(n int) time.Duration {
 
 // In gives the guest bytes whose last bit arrives now. The error is [Console.Write]'s.
 func (u *UART) In(p []byte) error {
+	u.Received += uint64(len(p))
 	if u.OnReceive != nil {
 		u.OnReceive(p)
 	}
-	_, err := u.Write(p)
+	n, err := u.Write(p)
+	if n < len(p) && u.OnOverrun != nil {
+		u.OnOverrun(len(p) - n)
+	}
 	return err
 }
 
@@ -98,7 +107,17 @@ func (u *UART) send(p []byte) {
 	}
 }
 
-func (u *UART) drained() {
+func (u *UART) begin(p []byte, at simbus.Time) {
+	if u.OnSend != nil {
+		u.OnSend(p, at)
+	}
+}
+
+func (u *UART) sent(p []byte) {
+	u.Sent += uint64(len(p))
+	if u.OnSent != nil {
+		u.OnSent(p)
+	}
 	if u.held && u.tx.waiting() < FIFO/2 {
 		u.hold(false)
 	}

@@ -216,6 +216,9 @@ func (a *App) StartCommand(board string, args ...string) *Command {
 	return c
 }
 
+// Name is the command's line.
+func (c *Command) Name() string { return c.name }
+
 // Wait lets time pass until the command has ended.
 func (c *Command) Wait() Result {
 	c.app.t.Helper()

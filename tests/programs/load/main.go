@@ -5,6 +5,10 @@
 //	load gpio /dev/gpiochip0 0 10000   switch a line over that often
 //	load send 10.0.0.2:7 64 3s         send UDP datagrams of that size for that long
 //	load count 7               receive what send sends, and count it
+//	load toggle /dev/gpiochip0 0 10us 10000   the same, that far apart
+//	load edges /dev/gpiochip0 0 10us 10000    wait for that many edges that far apart
+//	load transmit /dev/ttyS1 1000000   send that many bytes of a pattern
+//	load receive /dev/ttyS1 1000000    receive them
 package main
 
 import (
@@ -33,7 +37,7 @@ func run(args []string) error {
 	case len(args) == 2 && args[0] == "count":
 		return count(args[1])
 	case len(args) < 3:
-		return fmt.Errorf("say wake PERIOD COUNT, i2c BUS ADDRESS COUNT, gpio CHIP LINE COUNT, send ADDRESS SIZE TIME or count PORT")
+		return fmt.Errorf("say what, as the comment at the head of tests/programs/load/main.go has it")
 	}
 	count, err := strconv.Atoi(args[len(args)-1])
 	if err != nil {
@@ -47,6 +51,12 @@ func run(args []string) error {
 		err = i2c(args[1], args[2], count)
 	case args[0] == "gpio" && len(args) == 4:
 		err = gpio(args[1], args[2], count)
+	case args[0] == "toggle" && len(args) == 5, args[0] == "edges" && len(args) == 5:
+		err = line(args[0], args[1], args[2], args[3], count)
+	case args[0] == "transmit" && len(args) == 3:
+		err = transmit(args[1], count)
+	case args[0] == "receive" && len(args) == 3:
+		err = receive(args[1], count)
 	default:
 		err = fmt.Errorf("unknown load %q", args)
 	}
@@ -138,19 +148,13 @@ func gpio(chip, line string, count int) error {
 	if err != nil {
 		return err
 	}
-	fd, err := unix.Open(chip, unix.O_RDWR, 0)
+	fd, err := requestLine(chip, n, flagOutput, 0)
 	if err != nil {
 		return err
 	}
-	r := lineRequest{flags: flagOutput, numLines: 1}
-	r.offsets[0] = uint32(n)
-	copy(r.consumer[:], "load")
-	if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), getLine, uintptr(unsafe.Pointer(&r))); errno != 0 {
-		return errno
-	}
 	for i := range count {
 		v := [2]uint64{uint64(i+1) & 1, 1}
-		if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(r.fd), setValues, uintptr(unsafe.Pointer(&v))); errno != 0 {
+		if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), setValues, uintptr(unsafe.Pointer(&v))); errno != 0 {
 			return errno
 		}
 	}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// pattern is what transmit sends and receive expects at a place in the stream: no
+// two stretches of it are alike, so that a lost or doubled byte shows.
+func pattern(i int) byte {
+	x := uint32(i) * 2654435761 // Knuth's multiplicative hash
+	return byte(x>>24 ^ x>>13)
+}
+
+func openRaw(device string) (int, error) {
+	fd, err := unix.Open(device, unix.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open %s: %w", device, err)
+	}
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", device, err)
+	}
+	t.Iflag, t.Oflag, t.Lflag = 0, 0, 0 // what cfmakeraw(3) does, and no flow control
+	t.Cflag = t.Cflag&^(unix.CSIZE|unix.PARENB|unix.CRTSCTS) | unix.CS8
+	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
+	return fd, unix.IoctlSetTermios(fd, unix.TCSETS, t)
+}
+
+// transmit writes count bytes of the pattern.
+func transmit(device string, count int) error {
+	fd, err := openRaw(device)
+	if err != nil {
+		return err
+	}
+	var buf [4096]byte
+	for at := 0; at < count; {
+		n := min(len(buf), count-at)
+		for i := range n {
+			buf[i] = pattern(at + i)
+		}
+		for part := buf[:n]; len(part) > 0; {
+			k, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&part[0])), uintptr(len(part)))
+			if errno != 0 && errno != unix.EINTR {
+				return errno
+			}
+			if errno == 0 {
+				part = part[k:]
+			}
+		}
+		at += n
+	}
+	return nil
+}
+
+// receive reads count bytes and compares them with the pattern. It prints how
+// many nanoseconds passed from the first read to the last.
+func receive(device string, count int) error {
+	fd, err := openRaw(device)
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	var buf [4096]byte
+	var first, last unix.Timespec
+	for at := 0; at < count; {
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 {
+			return errno
+		}
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &last); err != nil {
+			return err
+		}
+		if at == 0 {
+			first = last
+		}
+		for i := range int(n) {
+			if want := pattern(at + i); buf[i] != want {
+				return fmt.Errorf("byte %d is %#02x, want %#02x", at+i, buf[i], want)
+			}
+		}
+		at += int(n)
+	}
+	fmt.Println("received", strconv.Itoa(count), last.Nano()-first.Nano())
+	return nil
+}

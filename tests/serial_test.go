@@ -1,0 +1,107 @@
+package tests
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"backplane/simbus"
+	"backplane/tests/guesttest"
+)
+
+// serialPair is two boards joined by a serial link.
+func serialPair(root string, baud int) map[string]string {
+	board := fmt.Sprintf("[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n[[serial]]\nname = \"uart1\"\ndevice = \"/dev/ttyS1\"\nbaud = %d\n", root, baud)
+	return map[string]string{"a.toml": "name = \"a\"\n" + board, "b.toml": "name = \"b\"\n" + board, "main.toml": `
+name = "serial"
+[[board]]
+file = "a.toml"
+[[board]]
+file = "b.toml"
+[[serial]]
+name = "link"
+ports = ["a.uart1", "b.uart1"]
+`}
+}
+
+// TestSerialStream sends a stream both ways at once over a fast line. In virtual
+// time the line is busy without a gap, to the nanosecond.
+func TestSerialStream(t *testing.T) {
+	const baud, count = 4_000_000, 2 << 20
+	const charTime = 10 * time.Second / baud
+	load := guesttest.Program(t, "backplane/tests/programs/load")
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := guesttest.Run(t, serialPair(guesttest.Rootfs(t, load), baud), o)
+		var receivers, senders []*guesttest.Command
+		for _, b := range app.Boards() {
+			receivers = append(receivers, app.StartCommand(b, "load", "receive", "/dev/ttyS1", fmt.Sprint(count)))
+		}
+		app.Sleep(300 * time.Millisecond)
+		for _, b := range app.Boards() {
+			senders = append(senders, app.StartCommand(b, "load", "transmit", "/dev/ttyS1", fmt.Sprint(count)))
+		}
+		for i, b := range app.Boards() {
+			for _, c := range []*guesttest.Command{senders[i], receivers[i]} {
+				if r := c.Wait(); r.Status != 0 { // it compares what it receives
+					t.Errorf("%s on %s: %+v", b, c.Name(), r)
+				}
+			}
+			var first, last simbus.Time
+			bytes, runs := 0, 0
+			for _, e := range app.Events() {
+				if e.Board != b || e.Kind != simbus.KindUARTRx {
+					continue
+				}
+				data, _ := e.Get("data")
+				bytes, last = bytes+len(data), e.Time
+				if runs++; runs == 1 {
+					first = e.Time.Add(-time.Duration(len(data)) * charTime)
+				}
+				if want := first.Add(time.Duration(bytes) * charTime); !o.Real && e.Time != want {
+					t.Fatalf("byte %d reached %s at %s, want %s", bytes, b, e.Time, want)
+				}
+			}
+			if bytes != count {
+				t.Errorf("%d bytes reached %s, want %d", bytes, b, count)
+			}
+			for counter, want := range map[string]int{"sent": count, "received": count, "overrun": 0} {
+				if got := app.MustGet(b + ".uart1." + counter); got != fmt.Sprint(want) {
+					t.Errorf("%s.uart1.%s is %s, want %d", b, counter, got, want)
+				}
+			}
+			t.Logf("%s received %d bytes in %d runs: %.0f bytes a second of %d", b, bytes, runs,
+				float64(bytes)/last.Sub(first).Seconds(), baud/10)
+		}
+	})
+}
+
+// TestSerialOverrun sends to a board that does not read: each byte is either
+// kept for it or counted as lost, and said to be.
+func TestSerialOverrun(t *testing.T) {
+	const count = 3 << 20
+	load := guesttest.Program(t, "backplane/tests/programs/load")
+	app := guesttest.Run(t, serialPair(guesttest.Rootfs(t, load), 12_000_000), guesttest.Options{Seed: 1})
+	app.Sh("b", "stty -F /dev/ttyS1 raw -echo")
+	app.Do("a", "load", "transmit", "/dev/ttyS1", fmt.Sprint(count))
+	app.Sleep(3 * time.Second)
+	lost, err := strconv.Atoi(app.MustGet("b.uart1.overrun"))
+	if err != nil || lost == 0 || lost >= count {
+		t.Fatalf("of %d bytes that nobody read %d were lost (%v)", count, lost, err)
+	}
+	said := 0
+	for _, e := range app.Events() {
+		if e.Kind == simbus.KindUARTOverrun {
+			n, _ := e.Get("lost")
+			k, _ := strconv.Atoi(n)
+			said += k
+			if total, _ := e.Get("total"); e.Board != "b" || total != fmt.Sprint(said) {
+				t.Fatalf("after %d lost bytes: %s", said, e.AppendJSON(nil))
+			}
+		}
+	}
+	if said != lost {
+		t.Errorf("events tell of %d lost bytes of %d", said, lost)
+	}
+	app.Do("b", "load", "receive", "/dev/ttyS1", fmt.Sprint(count-lost))
+}
