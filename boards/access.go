@@ -29,7 +29,8 @@ func (r *Running) find(path string, f func(m *Machine, part, rest string) error)
 }
 
 // Get reads a property ("sensor.temp0.temperature"), a GPIO line's level
-// ("sensor.gpio0.alarm": 0 or 1), a link ("sensor.eth0.link": up or down), a
+// ("sensor.gpio0.alarm": 0 or 1) and how many of its edges its guest was too
+// slow for ("sensor.gpio0.alarm.missed"), a link ("sensor.eth0.link": up or down), a
 // UART's counters of bytes ("sensor.uart1.sent", received, overrun), or what a
 // network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
 func (r *Running) Get(path string) (value, unit string, err error) {
@@ -57,9 +58,14 @@ func (r *Running) Get(path string) (value, unit string, err error) {
 			value = linkState(nic.Up())
 			return nil
 		}
-		ref, err := m.board.line(part+"."+rest, -1)
+		name, missed := strings.CutSuffix(rest, ".missed")
+		ref, err := m.board.line(part+"."+name, -1)
 		if err != nil {
 			return m.noPart(part, err)
+		}
+		if missed {
+			value = fmt.Sprint(m.gpio[ref.gpio].Missed(ref.line))
+			return nil
 		}
 		value = m.wire(ref).Level().String()
 		return nil

@@ -152,9 +152,6 @@ func (a *Appliance) checkWires(links map[string]string) {
 			a.doc.Add(at, "wire %s leads from board %s to itself: solder its parts to one line", w.Name, from.Name)
 			continue
 		}
-		if w.Delay == 0 {
-			a.doc.Add(at+".delay", "a wire from board to board takes some time: delay must be at least 1ns")
-		}
 		key := fmt.Sprint(to.Name, toRef)
 		if first, taken := driven[key]; taken {
 			a.doc.Add(at+".to", "%s is driven by another wire, in %s: two outputs on one line", w.To, a.doc.Where(first))

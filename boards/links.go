@@ -68,12 +68,12 @@ func (r *Running) addSerial(s *Link) {
 	for i := range ends {
 		from, to := l.m[i], l.m[1-i]
 		there := ends[1-i].uart
-		if from != to {
+		if from.domain != to.domain {
 			r.cal.Connect(from.domain, to.domain, 10*time.Second/time.Duration(ends[i].uart.Baud()))
 		}
 		ends[i].uart.OnSend = func(p []byte, at simbus.Time) {
 			if !l.cut[i] {
-				from.domain.Send(to.domain, at.Sub(from.domain.Now()), func() { _ = there.In(p) }) // OnOverrun tells
+				from.domain.SendAt(to.domain, at, func() { _ = there.In(p) }) // OnOverrun tells
 			}
 		}
 	}
@@ -100,11 +100,18 @@ func (r *Running) addWire(w *Wire) {
 	fromRef, _ := from.board.line(fromLine, -1) // both were checked
 	toRef, _ := to.board.line(toLine, -1)
 	delay := time.Duration(w.Delay)
-	r.cal.Connect(from.domain, to.domain, delay)
+	if from.domain != to.domain {
+		r.cal.Connect(from.domain, to.domain, delay)
+	}
 
 	l := &wireLink{to: to, pin: to.wire(toRef).NewPin("wire " + w.Name)}
 	l.drive()
 	from.wire(fromRef).NewPin("wire " + w.Name).Watch(func(level simbus.Level) {
+		if delay == 0 { // both are in one domain
+			l.level = level
+			l.drive()
+			return
+		}
 		from.domain.Send(to.domain, delay, func() {
 			l.level = level
 			l.drive()

@@ -65,16 +65,11 @@ type terminal struct {
 type client struct{ out func([]byte) }
 
 // newMachine makes a board's controllers and chips; links come next.
-func (r *Running) newMachine(index int, member *Member, kernel string) (*Machine, error) {
-	d, err := r.cal.AddDomain(member.Name)
-	if err != nil {
-		return nil, err
-	}
-	m := &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
+func (r *Running) newMachine(index int, member *Member, d *simbus.Domain, kernel string) (m *Machine, err error) {
+	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
 		chips: make(map[string]periph.Chip), parts: make(map[string]*part), consoles: make(map[string]*terminal),
 		nics: make(map[string]*net.NIC), probes: make(map[lineRef]*simbus.Pin)}
 	m.kernel = kernel
-	d.OnFault = m.ended
 	if m.dir, err = r.dir.Board(m.name); err != nil {
 		return m, err
 	}
@@ -113,7 +108,7 @@ func (m *Machine) chance(purpose string) io.Reader {
 }
 
 func (m *Machine) emit(part, kind string, attrs ...simbus.Attr) {
-	m.domain.Emit(simbus.Event{Part: part, Kind: kind, Attrs: attrs})
+	m.domain.Emit(simbus.Event{Board: m.name, Part: part, Kind: kind, Attrs: attrs})
 }
 
 func (m *Machine) addGPIO() {
@@ -121,10 +116,7 @@ func (m *Machine) addGPIO() {
 		g := &m.board.GPIO[i]
 		c := gpio.New(g.Name, g.Lines)
 		for j := range g.Lines {
-			line := g.Lines[j]
-			if line == "" {
-				line = strconv.Itoa(j)
-			}
+			line := lineName(g, j)
 			w := c.Line(j)
 			w.OnChange = func(l simbus.Level) {
 				m.emit(g.Name, simbus.KindGPIO, simbus.Text("line", line), simbus.Int("number", j), simbus.Int("level", level(l)))
@@ -134,9 +126,20 @@ func (m *Machine) addGPIO() {
 					fmt.Sprintf("line %s: %s drives it high and %s low", line, high.Name, low.Name)))
 			}
 		}
+		c.OnMissed = func(i, n int, total uint64) {
+			m.emit(g.Name, simbus.KindMissed, simbus.Text("line", lineName(g, i)), simbus.Int("number", i), simbus.Int("missed", n), simbus.Int("total", total))
+		}
 		m.gpio = append(m.gpio, c)
 		m.add(g.Name, c)
 	}
+}
+
+// lineName is a line's name, or its number if it has none.
+func lineName(g *GPIO, i int) string {
+	if g.Lines[i] == "" {
+		return strconv.Itoa(i)
+	}
+	return g.Lines[i]
 }
 
 func level(l simbus.Level) int {

@@ -74,7 +74,8 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	}
 	if o.Virtual {
 		r.cal = simbus.NewVirtual()
-		r.cal.Spread(len(a.Board))
+		_, n := a.domains()
+		r.cal.Spread(n)
 	} else {
 		r.cal, r.epoch = simbus.NewReal(), time.Now()
 	}
@@ -116,8 +117,12 @@ func (r *Running) assemble(ctx context.Context, a *Appliance) error {
 	if r.dir, err = guest.NewRunDir(); err != nil {
 		return err
 	}
+	domains, err := r.addDomains(a)
+	if err != nil {
+		return err
+	}
 	for i := range a.Board {
-		m, err := r.newMachine(i, &a.Board[i], kernels[i])
+		m, err := r.newMachine(i, &a.Board[i], domains[i], kernels[i])
 		if m != nil {
 			r.machines = append(r.machines, m) // to be closed, whatever became of it
 		}

@@ -17,8 +17,9 @@ type Domain struct {
 	index int
 
 	// OnFault, if set, is called when a model of the domain has touched guest
-	// memory that is not there any more, which a guest's kernel can bring about.
-	OnFault func(error)
+	// memory at addr that is not there any more, which a guest's kernel can
+	// bring about. With several guests addr tells which.
+	OnFault func(addr uintptr, err error)
 
 	timers timers
 	poll   *poller
@@ -139,15 +140,21 @@ func (d *Domain) Do(f func()) {
 // goroutine. The delay must be at least what Connect said: a shorter one is
 // made as long.
 func (d *Domain) Send(to *Domain, delay time.Duration, f func()) {
+	d.SendAt(to, d.Now().Add(delay), f)
+}
+
+// SendAt is Send for a time instead of a delay: what is sent in the order of its
+// times arrives in that order, however long the sender takes in real time.
+func (d *Domain) SendAt(to *Domain, at Time, f func()) {
 	if to == d {
-		d.At(d.Now().Add(delay), f)
+		d.At(at, f)
 		return
 	}
 	if !d.cal.virtual {
-		to.post(d.Now().Add(delay), f)
+		to.post(at, f)
 		return
 	}
-	at := d.Now().Add(max(delay, d.cal.delay(d, to)))
+	at = max(at, d.Now().Add(d.cal.delay(d, to)))
 	d.sent = append(d.sent, crossing{to, at, f})
 	// The answer may come back as soon as this: do not run past it.
 	if back := at.Add(d.cal.delay(to, d)); back < d.limit {
@@ -255,7 +262,7 @@ func (d *Domain) guard(f func()) {
 			if d.OnFault == nil {
 				panic(r)
 			}
-			d.OnFault(fmt.Errorf("guest memory at %#x has gone", r.Addr()))
+			d.OnFault(r.Addr(), fmt.Errorf("guest memory at %#x has gone", r.Addr()))
 		default:
 			panic(r)
 		}

@@ -56,6 +56,12 @@ const (
 	KindGateway  = "gateway"   // a gateway did something: action, and what that has to say (package gateway)
 )
 
+// Kinds of what a guest was too slow for.
+const (
+	KindUARTOverrun = "uart.overrun" // bytes that arrived were dropped, the guest not having read those before: lost, total
+	KindMissed      = "gpio.missed"  // edges that came before the guest had acknowledged the one before: line, number, missed, total
+)
+
 // Get returns the value of the attribute with that key, and whether there is one.
 func (e *Event) Get(key string) (string, bool) {
 	for i := range e.Attrs {

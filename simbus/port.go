@@ -3,6 +3,7 @@ package simbus
 import (
 	"hash/fnv"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 )
 
@@ -122,5 +123,9 @@ func (p *Port) drop(where *Domain, d Direction, f *Frame, why Drop, detail strin
 	if detail != "" {
 		attrs = append(attrs, Text("detail", detail))
 	}
-	where.Emit(Event{Part: p.seg.name, Kind: KindFrameEnd, Attrs: attrs})
+	board := ""
+	if name, _, ok := strings.Cut(p.name, "."); ok && where == p.domain {
+		board = name // its domain may be that of other boards, too
+	}
+	where.Emit(Event{Board: board, Part: p.seg.name, Kind: KindFrameEnd, Attrs: attrs})
 }

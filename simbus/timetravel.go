@@ -103,9 +103,6 @@ func (d *Domain) AddGuest(listen int, epoch int64) (*Guest, error) {
 	*g.word32(4) = shmLen
 	binary.NativeEndian.PutUint16(g.shm[shmOffMaxClients:], 2)
 	*g.word32(clientAt(shmCalendar) + clientOffCapa) = shmCapTimeShare
-	if err = d.Watch(listen, g.accept); err != nil {
-		return fail("watch the time socket", err)
-	}
 	d.guests = append(d.guests, g)
 	return g, nil
 }
@@ -153,9 +150,13 @@ func (g *Guest) setTime(t Time) {
 }
 
 // Present makes the domain's present time the guest's, before something reaches
-// it while it waits.
+// it while it waits. Another guest of the domain whose turn it is gets no
+// further before this one has had its own.
 func (g *Guest) Present() {
 	if g.state == guestWaiting {
+		if other := g.d.running; other != nil {
+			other.stopBy(g.d.Now())
+		}
 		g.setTime(g.d.Now())
 	}
 }
@@ -187,7 +188,12 @@ func (g *Guest) resume(until Time) {
 	atomic.StoreUint64(g.word64(shmOffFreeUntil), uint64(g.until-g.base))
 	g.setRunning(shmGuest)
 	if first {
-		return // it has not connected yet and needs no word from us to boot
+		// It needs no word from us to boot. That it connects was of no interest
+		// before: it boots in its own turn, not in that of a neighbour.
+		if err := g.d.Watch(g.listen, g.accept); err != nil {
+			g.lose(err)
+		}
+		return
 	}
 	if err := g.send(ttRun, 0, uint64(g.d.now-g.base), nil); errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
 		g.lose(nil) // it has ended while it waited

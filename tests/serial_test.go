@@ -41,12 +41,12 @@ func TestSerialStream(t *testing.T) {
 		for _, b := range app.Boards() {
 			senders = append(senders, app.StartCommand(b, "load", "transmit", "/dev/ttyS1", fmt.Sprint(count)))
 		}
-		for i, b := range app.Boards() {
-			for _, c := range []*guesttest.Command{senders[i], receivers[i]} {
-				if r := c.Wait(); r.Status != 0 { // it compares what it receives
-					t.Errorf("%s on %s: %+v", b, c.Name(), r)
-				}
+		for _, c := range append(senders, receivers...) {
+			if r := c.Wait(); r.Status != 0 { // they compare what they receive
+				t.Fatalf("%s: %+v", c.Name(), r)
 			}
+		}
+		for _, b := range app.Boards() {
 			var first, last simbus.Time
 			bytes, runs := 0, 0
 			for _, e := range app.Events() {

@@ -13,6 +13,11 @@ import (
 
 // Controller is one GPIO controller. It is a [virtio.Device].
 type Controller struct {
+	// OnMissed, if set, is called when the guest is told of an edge of line i
+	// and n more came before it had acknowledged the one before, so that it will
+	// not see them as interrupts. total is how many those were on that line so far.
+	OnMissed func(i, n int, total uint64)
+
 	name     string
 	lines    []line
 	names    []byte // the gpio-names block: zero-terminated names in the order of the lines
@@ -23,7 +28,9 @@ type Controller struct {
 
 // line is one line: its wire, what the driver has set it to, and its interrupt.
 type line struct {
+	index     int
 	name      string
+	lost      uint64 // edges that the driver was not told of one by one
 	wire      simbus.Wire
 	pin       *simbus.Pin
 	direction uint8
@@ -65,7 +72,7 @@ func New(name string, names []string) *Controller {
 	named := false
 	for i := range c.lines {
 		l := &c.lines[i]
-		l.name = names[i]
+		l.index, l.name = i, names[i]
 		label := names[i]
 		if label == "" {
 			label = strconv.Itoa(i)
@@ -90,6 +97,10 @@ func (c *Controller) Len() int { return len(c.lines) }
 
 // Line is the wire of line i, which must be below Len. Chips solder their pins to it.
 func (c *Controller) Line(i int) *simbus.Wire { return &c.lines[i].wire }
+
+// Missed is how many edges of line i the guest was not told of one by one,
+// since they came before it had acknowledged the one before.
+func (c *Controller) Missed(i int) uint64 { return c.lines[i].lost }
 
 // LineByName is the wire of the line of that name, nil if there is none.
 func (c *Controller) LineByName(name string) *simbus.Wire {

@@ -14,6 +14,7 @@ import (
 type interrupt struct {
 	kind    uint8         // one of the irq types
 	latched bool          // an edge came while it was masked; several are one
+	missed  int           // how many more came since it was latched
 	buffer  *virtio.Chain // queued by the driver, nil while masked
 }
 
@@ -34,6 +35,9 @@ func (i *interrupt) due(level simbus.Level) bool {
 // sense is called after each change of a line's level.
 func (c *Controller) sense(l *line, level simbus.Level) {
 	if level == simbus.High && l.kind&irqEdgeRising != 0 || level == simbus.Low && l.kind&irqEdgeFalling != 0 {
+		if l.latched {
+			l.missed++
+		}
 		l.latched = true
 	}
 	c.deliver(l)
@@ -43,6 +47,13 @@ func (c *Controller) sense(l *line, level simbus.Level) {
 func (c *Controller) deliver(l *line) {
 	if l.buffer != nil && l.due(l.wire.Level()) {
 		l.latched = false
+		if n := l.missed; n > 0 {
+			l.missed = 0
+			l.lost += uint64(n)
+			if c.OnMissed != nil {
+				c.OnMissed(l.index, n, l.lost)
+			}
+		}
 		c.returnBuffer(l, irqStatusValid)
 	}
 }
@@ -61,7 +72,7 @@ func (c *Controller) returnBuffer(l *line, status uint8) {
 func (c *Controller) setIRQType(l *line, kind uint32) bool {
 	switch kind {
 	case irqNone:
-		l.kind, l.latched = irqNone, false
+		l.kind, l.latched, l.missed = irqNone, false, 0 // it wants to know of no more
 		if l.buffer != nil {
 			c.returnBuffer(l, irqStatusInvalid)
 		}
@@ -70,7 +81,7 @@ func (c *Controller) setIRQType(l *line, kind uint32) bool {
 			return false
 		}
 		if uint8(kind) != l.kind {
-			l.kind, l.latched = uint8(kind), false
+			l.kind, l.latched, l.missed = uint8(kind), false, 0
 		}
 		c.deliver(l)
 	default:

@@ -80,6 +80,9 @@ func (s *Server) ConfigChanged() {
 	}
 }
 
+// Maps tells whether an address of this program lies in the memory of the guest.
+func (s *Server) Maps(addr uintptr) bool { return s.conn != nil && s.conn.memory.Maps(addr) }
+
 // Close stops the device and removes the connection. The socket file goes with its folder.
 func (s *Server) Close() {
 	if s.conn != nil {

@@ -3,6 +3,7 @@ package virtio
 import (
 	"fmt"
 	"runtime/debug"
+	"unsafe"
 )
 
 // Region is a stretch of guest memory that is mapped here.
@@ -37,6 +38,18 @@ func (m *Memory) User(addr, length uint64) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %d bytes at user address %#x are not in its memory", ErrBroken, length, addr)
+}
+
+// Maps tells whether an address of this program lies in the memory.
+func (m *Memory) Maps(addr uintptr) bool {
+	for i := range m.Regions {
+		if b := m.Regions[i].Data; len(b) > 0 {
+			if base := uintptr(unsafe.Pointer(&b[0])); addr >= base && addr-base < uintptr(len(b)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // within is the part of data, which begins at base, from addr on, without overflow.
