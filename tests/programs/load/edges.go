@@ -17,11 +17,11 @@ const (
 
 // lineEvent is struct gpio_v2_line_event of linux/gpio.h.
 type lineEvent struct {
-	timestamp     uint64
-	id            uint32
-	offset        uint32
-	seqno, lineNo uint32
-	padding       [6]uint32
+	timestamp uint64
+	id        uint32
+	_         uint32 // offset
+	seqno     uint32
+	_         [7]uint32 // line_seqno, padding
 }
 
 // requestLine requests a line of a gpiochip and returns its file.
