@@ -19,12 +19,11 @@ func tree(t *testing.T, makefile string) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for name, text := range map[string]string{
-		"linux/Makefile":                         makefile,
-		"linux/scripts/kconfig/merge_config.sh":  "#!/bin/sh\ncp fragment out/.config\n",
-		"linux/arch/um/include/asm/archrandom.h": original(t, "archrandom.h"),
-		"linux/arch/um/kernel/um_arch.c":         original(t, "um_arch.c"),
-	} {
+	files := originals(t)
+	files["Makefile"] = makefile
+	files["scripts/kconfig/merge_config.sh"] = "#!/bin/sh\ncp fragment out/.config\n"
+	for name, text := range files {
+		name = "linux/" + name
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(text))}); err != nil {
 			t.Fatal(err)
 		}
@@ -42,27 +41,27 @@ func tree(t *testing.T, makefile string) string {
 	return path
 }
 
-// original is as much of a file as the patches need: their own context.
-func original(t *testing.T, name string) string {
+// originals are as much of the patched files as the patches need: their own context.
+func originals(t *testing.T) map[string]string {
 	t.Helper()
 	list, err := patches()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []string
+	files := make(map[string]string)
 	for _, p := range list {
-		in := false
+		name := ""
 		for _, line := range strings.Split(string(p.text), "\n") {
 			switch {
-			case strings.HasPrefix(line, "+++ "):
-				in = strings.HasSuffix(line, "/"+name)
-			case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "@@"), !in:
+			case strings.HasPrefix(line, "+++ b/"):
+				name = line[len("+++ b/"):]
+			case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "@@"), name == "":
 			case strings.HasPrefix(line, " "), strings.HasPrefix(line, "-"):
-				out = append(out, line[1:])
+				files[name] += line[1:] + "\n"
 			}
 		}
 	}
-	return strings.Join(out, "\n") + "\n"
+	return files
 }
 
 const good = `
