@@ -22,6 +22,7 @@ type gatewayPort struct {
 	domain *simbus.Domain
 	port   *simbus.Port
 	behind outside // nil if the appliance was started detached
+	batch  simbus.Batch
 }
 
 // Input is one thing that came in from outside, for a record of it.
@@ -79,12 +80,15 @@ func (g *Gateway) open(offload bool) (outside, error) {
 func (p *gatewayPort) admit() {
 	for _, i := range p.behind.Out().Take() {
 		if i.Frame != nil {
+			i.Frame.Batch = &p.batch
 			p.port.Send(i.Frame)
+			p.batch.Next()
 		} else {
 			p.emit(i.Event)
 		}
 		i.Release()
 	}
+	p.batch.Flush()
 }
 
 func (p *gatewayPort) emit(attrs []simbus.Attr) {

@@ -257,7 +257,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if out, errs, status := run(t, nil, args...); status != 0 || strings.Count(out, "good") != len(args)-1 {
 		t.Errorf("check: status %d\n%s%s", status, out, errs)
 	}
-	if out, _, status := run(t, nil, "doctor"); status != 0 {
+	if out, _, status := run(t, nil, "doctor"); status != 0 || !strings.Contains(out, "pings through gateways") {
 		t.Errorf("doctor: status %d\n%s", status, out)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -241,4 +242,86 @@ func TestGatewayCarriesMuch(t *testing.T) {
 			t.Log(strings.Join(lines[len(lines)-4:], "\n"))
 		}
 	})
+}
+
+// TestGatewayExamples checks what docs/gateway.md shows of appliance and board files.
+func TestGatewayExamples(t *testing.T) {
+	text, err := os.ReadFile("../docs/gateway.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+ = .*?)` \\|").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) != 2 || len(rows) != 7 {
+		t.Fatalf("%d examples and %d keys, want an appliance, a board, and 7", len(blocks), len(rows))
+	}
+	dir := t.TempDir()
+	put := func(name, text string) string {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for _, name := range []string{"sensor", "controller"} {
+		put(name+".toml", fmt.Sprintf("name = %q\n", name)+blocks[1][1])
+	}
+	for _, row := range append(rows, []string{"", `tap = "tap0"`}, []string{"", `bridge = "br0"`}) {
+		gateway := blocks[0][1]
+		if strings.HasPrefix(row[1], "tap") || strings.HasPrefix(row[1], "bridge") {
+			gateway = strings.Replace(gateway, `address = "10.0.0.254/24"`, "", 1)
+		}
+		file := put("main.toml", "name = \"x\"\n"+gateway+row[1]+"\n[[board]]\nfile = \"sensor.toml\"\n[[board]]\nfile = \"controller.toml\"\n"+
+			"[[segment]]\nname = \"lan\"\nports = [\"sensor.eth0\", \"controller.eth0\"]\n")
+		if out, errs, status := run(t, nil, "check", file); status != 0 {
+			t.Errorf("with %s: status %d\n%s%s", row[1], status, out, errs)
+		}
+	}
+}
+
+// TestGatewayInScenario plays with a gateway by the command line, on both clocks,
+// and tries what is refused.
+func TestGatewayInScenario(t *testing.T) {
+	dir := t.TempDir()
+	files := site(gatewayRoot(t), "")
+	files["play.toml"] = `
+appliance = "main.toml"
+[[step]]
+exec = { board = "sensor", command = ["udhcpc", "-i", "eth0", "-n", "-q", "-s", "/udhcpc.sh"], output = "bound to 10.0.0.1" }
+expect = { event = "gateway", where = { part = "outside", action = "lease", name = "sensor", address = "10.0.0.1" } }
+[[step]]
+exec = { board = "sensor", command = ["nslookup", "control"], output = "10.0.0.2" }
+expect = { event = "gateway", where = { action = "dns", name = "control", result = "10.0.0.2" } }
+[[step]]
+cut = "lan:outside"
+[[step]]
+exec = { board = "sensor", command = ["ping", "-c", "1", "-W", "1", "10.0.0.254"], status = 1 }
+[[step]]
+restore = "lan:outside"
+[[step]]
+exec = { board = "sensor", command = ["ping", "-c", "1", "10.0.0.254"] }
+expect = { frames = "lan", from = "outside", match = "echo reply" }
+`
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	play := filepath.Join(dir, "play.toml")
+	for _, clock := range []string{"virtual", "real"} {
+		if out, errs, status := run(t, nil, "run", "--clock", clock, play); status != 0 || !strings.Contains(out, "PASSED") {
+			t.Errorf("%s: status %d\n%s%s", clock, status, out, errs)
+		}
+	}
+	if _, errs, status := run(t, nil, "run", "--verify", "2", play); status != 2 || !strings.Contains(errs, "paced = true") {
+		t.Errorf("--verify: status %d\n%s", status, errs)
+	}
+	main := filepath.Join(dir, "main.toml")
+	if err := os.WriteFile(main, []byte(strings.Replace(files["main.toml"], "paced = true\n", "", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, status := run(t, nil, "run", play); status != 2 || !strings.HasPrefix(errs, main+":10:3: a gateway leads to the world outside") {
+		t.Errorf("without paced: status %d\n%s", status, errs)
+	}
 }

@@ -93,7 +93,10 @@ func newDoctor() *cobra.Command {
 			bad := 0
 			for _, f := range doctor.Check() {
 				mark := "ok  "
-				if !f.OK {
+				switch {
+				case !f.OK && f.Extra:
+					mark = "none"
+				case !f.OK:
 					mark = "LACK"
 					bad++
 				}

@@ -86,6 +86,7 @@ func byDHCP(fd int, i config.Interface, names *resolvers) error {
 	if err != nil || len(mac) != 6 {
 		return fmt.Errorf("hardware address %q", i.MAC)
 	}
+	awaitLink(i.Name)
 	l, err := acquire(i.Name, mac)
 	if err == nil {
 		err = l.use(fd, i.Name)
@@ -93,6 +94,17 @@ func byDHCP(fd int, i config.Interface, names *resolvers) error {
 	}
 	go keepLease(i.Name, mac, l)
 	return err
+}
+
+// awaitLink waits until an interface that is up can send, which its driver brings
+// about a little later; not long, since its cable may be cut.
+func awaitLink(name string) {
+	for range 100 {
+		if b, err := os.ReadFile("/sys/class/net/" + name + "/operstate"); err != nil || string(b) == "up\n" {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // dhcpPause is how long to wait after all tries before the next ones.

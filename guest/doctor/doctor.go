@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"backplane/guest/kernel"
+	"backplane/simbus/gateway"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,6 +23,7 @@ type Finding struct {
 	OK     bool
 	Detail string // what was found
 	Fix    string // what to do about it, if it is not OK
+	Extra  bool   // boards run without it
 }
 
 // Check looks at everything.
@@ -33,6 +35,8 @@ func Check() []Finding {
 		result("shared memory", "memfd_create works", memfd(), "a kernel with CONFIG_MEMFD_CREATE"),
 		kernels(),
 		result("tools that build a kernel", "all there", tools(), "run tools/packages, or as root: apt-get install gcc libc6-dev make flex bison bc xz-utils patch debian-archive-keyring"),
+		extra(result("pings through gateways", "ping sockets for ordinary users", gateway.CanPing(), "as root: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")),
+		extra(result("tap interfaces", "/dev/net/tun can be opened", gateway.CanTap(), "as root: modprobe tun, and let users open /dev/net/tun")),
 	}
 }
 
@@ -41,6 +45,11 @@ func result(name, detail string, err error, fix string) Finding {
 		return Finding{Name: name, Detail: err.Error(), Fix: fix}
 	}
 	return Finding{Name: name, OK: true, Detail: detail}
+}
+
+func extra(f Finding) Finding {
+	f.Extra = true
+	return f
 }
 
 // namespaces tries what guest.Start does.

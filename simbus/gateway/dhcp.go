@@ -174,7 +174,7 @@ func (g *Gateway) answerDHCP(m *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
 	if !wanted.Equal(ip) {
 		return reply(m, dhcpv4.MessageTypeNak, dhcpv4.WithOption(dhcpv4.OptServerIdentifier(own)))
 	}
-	g.tell(ActionLease, simbus.Text("board", name), simbus.Text("address", a.String()), simbus.Text("mac", m.ClientHWAddr.String()))
+	g.tell(ActionLease, simbus.Text("name", name), simbus.Text("address", a.String()), simbus.Text("mac", m.ClientHWAddr.String()))
 	return reply(m, dhcpv4.MessageTypeAck, options...)
 }
 

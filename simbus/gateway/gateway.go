@@ -220,7 +220,7 @@ func (g *Gateway) give(n *int) {
 
 // Actions of a gateway, as events of kind [simbus.KindGateway] have them.
 const (
-	ActionLease   = "lease"   // an address was given: board, address, mac
+	ActionLease   = "lease"   // an address was given: name, address, mac
 	ActionOpen    = "open"    // a connection to the outside: protocol, from, to
 	ActionRefused = "refused" // one that was not to be: protocol, from, to, detail
 	ActionClosed  = "closed"  // the end of one: protocol, from, to, sent and received in bytes

@@ -84,7 +84,7 @@ func OpenTap(cfg TapConfig) (*Tap, error) {
 func openTap(name string, offload bool) (fd int, used string, err error) {
 	fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, "", fmt.Errorf("tap interface %s: open /dev/net/tun: %w (as root: modprobe tun)", name, err)
+		return -1, "", fmt.Errorf("tap interface %s: open /dev/net/tun: %w ('backplane doctor' tells more)", name, err)
 	}
 	defer func() {
 		if err != nil {
@@ -116,6 +116,16 @@ func openTap(name string, offload bool) (fd int, used string, err error) {
 		return fd, "", fmt.Errorf("tap interface %s: bring it up: %w (as root: ip link set %s up)", name, err, r.Name())
 	}
 	return fd, r.Name(), nil
+}
+
+// CanTap tells whether this host has tap interfaces. Whether one may be made is
+// another matter.
+func CanTap() error {
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open /dev/net/tun: %w", err)
+	}
+	return unix.Close(fd)
 }
 
 // bringUp sets an interface up, which needs no rights if it is.
