@@ -325,3 +325,19 @@ expect = { frames = "lan", from = "outside", match = "echo reply" }
 		t.Errorf("without paced: status %d\n%s", status, errs)
 	}
 }
+
+// TestNoDHCPServer boots a board that asks for its address where nobody answers.
+func TestNoDHCPServer(t *testing.T) {
+	files := site(guesttest.Rootfs(t), "")
+	files["main.toml"] = "name = \"alone\"\n[[board]]\nfile = \"sensor.toml\"\n[[segment]]\nname = \"lan\"\nports = [\"sensor.eth0\"]\n"
+	app := guesttest.Run(t, files, guesttest.Options{Seed: 1})
+	if now := app.Now(); now < simbus.Time(7*time.Second) || now > simbus.Time(8*time.Second) {
+		t.Errorf("the board came up at %s, want after 7 s of waiting", now)
+	}
+	for _, e := range app.Events() {
+		if line, _ := e.Get("line"); line == "init: eth0: no DHCP server answers" {
+			return
+		}
+	}
+	t.Error("init does not say that it has no address")
+}

@@ -115,7 +115,7 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{cfg: cfg, out: newQueue(), leases: newLeases(&cfg), zone: newZone(&cfg),
 		queries: make(chan struct{}, maxQueries), open: make(map[io.Closer]bool)}
-	g.in = newInbox(func(lost uint64) { g.tell(ActionDropped, simbus.Int("count", lost)) })
+	g.in = newInbox(func(lost uint64) { g.out.put(dropped("out", lost)) })
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	if err := g.startStack(); err != nil {
 		g.Close()
@@ -226,7 +226,7 @@ const (
 	ActionClosed  = "closed"  // the end of one: protocol, from, to, sent and received in bytes
 	ActionForward = "forward" // a connection from outside to a board: protocol, from, to
 	ActionDNS     = "dns"     // a question: from, name, type, result
-	ActionDropped = "dropped" // frames from the boards that found the queue full: count
+	ActionDropped = "dropped" // what found a queue full: way (in or out), count
 )
 
 func (g *Gateway) tell(action string, attrs ...simbus.Attr) {

@@ -331,21 +331,22 @@ func TestQueueIsBounded(t *testing.T) {
 	for range 10 {
 		q.put(Item{Frame: frame, release: func() { released++ }})
 	}
-	if len(q.Take()) != 8 || released != 2 || q.Dropped() != 2 {
+	if len(q.Take()) != 9 || released != 2 || q.Dropped() != 2 {
 		t.Errorf("of ten frames of 1 MiB %d were released at once and %d dropped, want 2", released, q.Dropped())
 	}
 	for range maxQueuedEvents + 5 {
 		q.put(Item{Event: []simbus.Attr{}})
 	}
-	if n := len(q.Take()); n != maxQueuedEvents {
-		t.Errorf("%d events wait, want %d", n, maxQueuedEvents)
+	if items := q.Take(); len(items) != maxQueuedEvents+1 || fmt.Sprint(items[maxQueuedEvents]) != fmt.Sprint(dropped("in", 7)) {
+		t.Errorf("%d events wait, want %d and one that tells of all that was dropped", len(items), maxQueuedEvents)
 	}
-	b := newInbox(func(uint64) {})
-	for range 10 {
+	told := []uint64{}
+	b := newInbox(func(n uint64) { told = append(told, n) })
+	for range 13 {
 		b.put(nil, frame)
 	}
-	if b.lost.Load() != 2 {
-		t.Errorf("%d of ten frames of 1 MiB found the inbox full, want 2", b.lost.Load())
+	if b.lost.Load() != 5 || fmt.Sprint(told) != "[1 2 4]" {
+		t.Errorf("%d of 13 frames of 1 MiB found the inbox full, want 5; told of were %d", b.lost.Load(), told)
 	}
 }
 

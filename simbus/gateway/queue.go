@@ -29,6 +29,7 @@ type Queue struct {
 	bytes   int // of frames
 	events  int
 	dropped uint64
+	told    uint64 // of the dropped, those that an event has told of
 	closed  bool
 	wake    func()
 }
@@ -79,13 +80,23 @@ func (q *Queue) put(i Item) bool {
 	return true
 }
 
-// Take returns all that waits, in order.
+// Take returns all that waits, in order, and last an event if some of what came
+// was dropped.
 func (q *Queue) Take() []Item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	items := q.items
-	q.items, q.bytes, q.events = nil, 0, 0
+	if q.dropped > q.told {
+		items = append(items, dropped("in", q.dropped))
+	}
+	q.items, q.bytes, q.events, q.told = nil, 0, 0, q.dropped
 	return items
+}
+
+// dropped is the event that tells how much was lost so far, into the appliance
+// or out of it.
+func dropped(way string, count uint64) Item {
+	return Item{Event: []simbus.Attr{simbus.Text("action", ActionDropped), simbus.Text("way", way), simbus.Int("count", count)}}
 }
 
 // Dropped is how much found the queue full.

@@ -61,9 +61,7 @@ func OpenTap(cfg TapConfig) (*Tap, error) {
 		return nil, fmt.Errorf("gateway %s: %w", cfg.Name, err)
 	}
 	t := &Tap{name: name, file: os.NewFile(uintptr(fd), "/dev/net/tun"), out: newQueue()}
-	t.in = newInbox(func(lost uint64) {
-		t.out.put(Item{Event: []simbus.Attr{simbus.Text("action", ActionDropped), simbus.Int("count", lost)}})
-	})
+	t.in = newInbox(func(lost uint64) { t.out.put(dropped("out", lost)) })
 	var ctx context.Context
 	ctx, t.cancel = context.WithCancel(context.Background())
 	t.work.Add(2)

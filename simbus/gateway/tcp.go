@@ -26,6 +26,12 @@ func (g *Gateway) connectTCP(r *tcp.ForwarderRequest) {
 	}
 	defer g.work.Done()
 	if to.Addr() == g.cfg.Address.Addr() && to.Port() == dnsPort {
+		if !g.take(&g.tcp, maxConnections) {
+			r.Complete(true)
+			g.refuse("tcp", from, to, errTooMany)
+			return
+		}
+		defer g.give(&g.tcp)
 		if c := accept(r); c != nil {
 			defer g.track(c)()
 			g.serveDNSStream(c, from)
