@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -77,6 +78,10 @@ func (r *Running) Get(path string) (value, unit string, err error) {
 // is driven from outside with 0 and 1, and let go with "float". Networks change
 // at once ("lan.latency", "lan:sensor.eth0.tx.loss").
 func (r *Running) Set(path, value string) error {
+	return r.input(Input{Do: DoSet, Path: path, Value: value}, func() error { return r.set(path, value) })
+}
+
+func (r *Running) set(path, value string) error {
 	if place, part, name, err := r.network(path); place != nil || err != nil {
 		if err == nil {
 			err = r.setNetwork(place, part, name, value)
@@ -185,7 +190,10 @@ func (r *Running) Send(path string, p []byte) error {
 	if err != nil {
 		return err
 	}
-	m.domain.Do(func() { err = t.input(p) })
+	err = r.input(Input{Do: DoSend, Path: path, Data: p}, func() (err error) {
+		m.domain.Do(func() { err = t.input(p) })
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -219,7 +227,7 @@ func (r *Running) Attach(path string, out func([]byte)) (in func([]byte), detach
 	}
 	c := &client{out}
 	m.domain.Do(func() { t.clients = append(t.clients, c) })
-	return func(p []byte) { m.domain.Do(func() { _ = t.input(p) }) }, // who types too much loses it, as on a terminal
+	return func(p []byte) { _ = r.Send(path, p) }, // who types too much loses it, as on a terminal
 		func() {
 			m.domain.Do(func() {
 				for i := range t.clients {
@@ -242,35 +250,60 @@ func (r *Running) Exec(board string, args []string, stdin []byte, stdout, stderr
 	if err != nil {
 		return nil, err
 	}
-	var stop func()
-	m.domain.Do(func() {
-		stop, err = m.agent.Exec(args, stdin, stdout, stderr, func(status int, err error) {
-			done(status, err)
-			m.emit("", KindExec, simbus.Text("command", strings.Join(args, " ")), simbus.Int("status", status))
+	err = r.input(Input{Do: DoExec, Path: board, Args: args, Data: stdin}, func() (err error) {
+		var stop func()
+		m.domain.Do(func() {
+			stop, err = m.agent.Exec(args, stdin, stdout, stderr, func(status int, err error) {
+				done(status, err)
+				m.emit("", KindExec, simbus.Text("command", strings.Join(args, " ")), simbus.Int("status", status))
+			})
 		})
+		cancel = r.cancelWith(m, stop)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("board %s: %w", board, err)
 	}
-	return func() { m.domain.Do(stop) }, nil
+	return cancel, nil
+}
+
+// cancelWith makes of what stops a program an input that does.
+func (r *Running) cancelWith(m *Machine, stop func()) (cancel func()) {
+	r.canceling.Lock()
+	defer r.canceling.Unlock()
+	in := Input{Do: DoCancel, Value: strconv.Itoa(len(r.programs) + 1)}
+	cancel = func() {
+		_ = r.input(in, func() error {
+			if stop != nil {
+				m.domain.Do(stop)
+			}
+			return nil
+		})
+	}
+	r.programs = append(r.programs, cancel)
+	return cancel
 }
 
 // Put writes a file on a board; done is called as for Exec.
 func (r *Running) Put(board, path string, data []byte, mode os.FileMode, done func(error)) error {
-	return r.onMachine(board, func(m *Machine) error {
-		return m.agent.Put(path, data, mode, func(err error) {
-			done(err)
-			m.emit("", KindExec, simbus.Text("command", "put "+path), simbus.Int("status", 0))
+	return r.input(Input{Do: DoPut, Path: board, Value: path, Data: data, Mode: mode}, func() error {
+		return r.onMachine(board, func(m *Machine) error {
+			return m.agent.Put(path, data, mode, func(err error) {
+				done(err)
+				m.emit("", KindExec, simbus.Text("command", "put "+path), simbus.Int("status", 0))
+			})
 		})
 	})
 }
 
 // Fetch reads a file on a board; done is called as for Exec.
 func (r *Running) Fetch(board, path string, done func([]byte, error)) error {
-	return r.onMachine(board, func(m *Machine) error {
-		return m.agent.Get(path, func(data []byte, err error) {
-			done(data, err)
-			m.emit("", KindExec, simbus.Text("command", "get "+path), simbus.Int("status", 0))
+	return r.input(Input{Do: DoFetch, Path: board, Value: path}, func() error {
+		return r.onMachine(board, func(m *Machine) error {
+			return m.agent.Get(path, func(data []byte, err error) {
+				done(data, err)
+				m.emit("", KindExec, simbus.Text("command", "get "+path), simbus.Int("status", 0))
+			})
 		})
 	})
 }

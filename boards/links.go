@@ -137,17 +137,21 @@ func (l *wireLink) setCut(cut bool) {
 
 // Cut cuts a segment, a serial link or a wire, by name, or one port off its
 // segment: "lan:sensor.eth0".
-func (r *Running) Cut(name string) error { return r.setCut(name, true, "cut") }
+func (r *Running) Cut(name string) error {
+	return r.input(Input{Do: DoCut, Path: name}, func() error { return r.setCut(name, true, "cut") })
+}
 
 // Restore ends a Cut.
-func (r *Running) Restore(name string) error { return r.setCut(name, false, "restored") }
+func (r *Running) Restore(name string) error {
+	return r.input(Input{Do: DoRestore, Path: name}, func() error { return r.setCut(name, false, "restored") })
+}
 
 func (r *Running) setCut(name string, cut bool, state string) error {
 	l, ok := r.links[name]
 	if !ok {
 		return unknown("segment, link or wire", name, slices.Sorted(maps.Keys(r.links)))
 	}
-	r.Emit(simbus.Event{Part: name, Kind: simbus.KindLink, Attrs: []simbus.Attr{simbus.Text("state", state)}})
+	r.cal.Emit(simbus.Event{Part: name, Kind: simbus.KindLink, Attrs: []simbus.Attr{simbus.Text("state", state)}})
 	l.setCut(cut)
 	return nil
 }

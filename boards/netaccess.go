@@ -85,7 +85,7 @@ func (r *Running) setNetwork(place netPlace, part, name, value string) error {
 		return fmt.Errorf("%s.%s: %w", part, name, err)
 	}
 	if name != "link" { // of which there is an event already
-		r.Emit(simbus.Event{Part: part, Kind: simbus.KindProperty, Attrs: []simbus.Attr{simbus.Text("name", name), simbus.Text("value", value)}})
+		r.cal.Emit(simbus.Event{Part: part, Kind: simbus.KindProperty, Attrs: []simbus.Attr{simbus.Text("name", name), simbus.Text("value", value)}})
 	}
 	return nil
 }

@@ -25,14 +25,6 @@ type gatewayPort struct {
 	batch  simbus.Batch
 }
 
-// Input is one thing that came in from outside, for a record of it.
-type Input struct {
-	Time    simbus.Time
-	Gateway string
-	Frame   []byte        // a frame that entered its segment, or
-	Event   []simbus.Attr // an event of the gateway's
-}
-
 // checkClock refuses gateways where virtual time would run past the outside.
 func (r *Running) checkClock(a *Appliance) error {
 	if len(a.Gateway) == 0 || a.Paced || r.opts.Detached || !r.opts.Virtual {
@@ -103,17 +95,17 @@ func (r *Running) admit() {
 			continue
 		}
 		for _, i := range p.behind.Out().Take() {
-			in := Input{Time: r.cal.Now(), Gateway: p.name, Event: i.Event}
+			in := Input{Do: DoGateway, Path: p.name}
 			if i.Frame != nil {
-				in.Frame = make([]byte, 0, i.Frame.Len())
+				in.Do, in.Data = DoFrame, make([]byte, 0, i.Frame.Len())
 				for _, part := range i.Frame.Parts {
-					in.Frame = append(in.Frame, part...)
+					in.Data = append(in.Data, part...)
 				}
+			} else {
+				e := simbus.Event{Attrs: i.Event}
+				in.Event = e.AppendJSON(nil)
 			}
 			i.Release()
-			if r.opts.OnInput != nil {
-				r.opts.OnInput(in)
-			}
 			_ = r.Inject(in) // the gateway is there
 		}
 	}
@@ -124,24 +116,28 @@ func (r *Running) admit() {
 // calls it between two calls of Advance, at the time that the record says, on an
 // appliance that was started detached.
 func (r *Running) Inject(in Input) error {
-	for _, p := range r.gateways {
-		if p.name != in.Gateway {
-			continue
-		}
-		p.domain.Do(func() {
-			if in.Frame != nil {
-				p.port.Send(&simbus.Frame{Parts: [][]byte{in.Frame}})
-			} else {
-				p.emit(in.Event)
+	return r.input(in, func() error {
+		var names []string
+		for _, p := range r.gateways {
+			if p.name == in.Path {
+				return p.inject(&in)
 			}
-		})
+			names = append(names, p.name)
+		}
+		return unknown("gateway", in.Path, names)
+	})
+}
+
+func (p *gatewayPort) inject(in *Input) error {
+	if in.Do == DoFrame {
+		p.domain.Do(func() { p.port.Send(&simbus.Frame{Parts: [][]byte{in.Data}}) })
 		return nil
 	}
-	var names []string
-	for _, p := range r.gateways {
-		names = append(names, p.name)
+	e, err := simbus.ParseEvent(in.Event)
+	if err == nil {
+		p.domain.Do(func() { p.emit(e.Attrs) })
 	}
-	return unknown("gateway", in.Gateway, names)
+	return err
 }
 
 // closeGateways ends what is behind the gateways, before the clock is ended.

@@ -55,7 +55,7 @@ func (p *pacer) wait(ctx context.Context, d time.Duration) error {
 // does the present slice first.
 func (r *Running) Advance(ctx context.Context, until simbus.Time, stop func(*simbus.Event) bool) (bool, error) {
 	if r.pace == nil {
-		return r.cal.Advance(ctx, until, stop)
+		return r.slice(ctx, until, stop)
 	}
 	for now := r.cal.Now(); now < until; {
 		next := min(until, now.Add(r.pace.slice))
@@ -63,11 +63,22 @@ func (r *Running) Advance(ctx context.Context, until simbus.Time, stop func(*sim
 			return false, err
 		}
 		r.admit()
-		stopped, err := r.cal.Advance(context.WithoutCancel(ctx), next, stop)
+		stopped, err := r.slice(context.WithoutCancel(ctx), next, stop)
 		if stopped || err != nil {
 			return stopped, err
 		}
 		now = next
 	}
 	return false, ctx.Err()
+}
+
+// slice lets time go on, and nobody outside do anything meanwhile.
+func (r *Running) slice(ctx context.Context, until simbus.Time, stop func(*simbus.Event) bool) (bool, error) {
+	if r.opts.Virtual {
+		r.outside.Lock()
+		defer r.outside.Unlock()
+	}
+	stopped, err := r.cal.Advance(ctx, until, stop)
+	r.broken = r.broken || err != nil
+	return stopped, err
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"backplane/simbus"
-	"backplane/simbus/gateway"
 )
 
 // bare is a running appliance of one segment and a detached gateway, without boards.
@@ -85,13 +84,13 @@ func TestInjectEnters(t *testing.T) {
 	}
 	frame := make([]byte, 60)
 	frame[0], frame[6] = 0x02, 0x04
-	for _, in := range []Input{{Gateway: "outside", Frame: frame},
-		{Gateway: "outside", Event: []simbus.Attr{simbus.Text("action", gateway.ActionDNS)}}} {
+	for _, in := range []Input{{Do: DoFrame, Path: "outside", Data: frame},
+		{Do: DoGateway, Path: "outside", Event: []byte(`{"action":"dns"}`)}} {
 		if err := r.Inject(in); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := r.Inject(Input{Gateway: "inside"}); err == nil {
+	if err := r.Inject(Input{Do: DoFrame, Path: "inside"}); err == nil {
 		t.Error("a gateway that is not there took something")
 	}
 	if _, err := r.Advance(t.Context(), 1_000_000, nil); err != nil {

@@ -259,12 +259,12 @@ func sortedTerminals(m map[string]*terminal) []*terminal {
 
 // PowerOn switches a board on.
 func (r *Running) PowerOn(board string) error {
-	return r.onMachine(board, (*Machine).powerOn)
+	return r.power(DoPowerOn, board, (*Machine).powerOn)
 }
 
 // PowerOff asks a board to shut down in order. A guest event tells when it has.
 func (r *Running) PowerOff(board string) error {
-	return r.onMachine(board, func(m *Machine) error {
+	return r.power(DoPowerOff, board, func(m *Machine) error {
 		if m.proc == nil {
 			return fmt.Errorf("board %s is off already", board)
 		}
@@ -277,13 +277,17 @@ func (r *Running) PowerOff(board string) error {
 
 // PullPlug ends a board's power without warning.
 func (r *Running) PullPlug(board string) error {
-	return r.onMachine(board, func(m *Machine) error {
+	return r.power(DoPullPlug, board, func(m *Machine) error {
 		if m.proc == nil {
 			return fmt.Errorf("board %s is off already", board)
 		}
 		m.kill(unplugged)
 		return nil
 	})
+}
+
+func (r *Running) power(do, board string, f func(*Machine) error) error {
+	return r.input(Input{Do: do, Path: board}, func() error { return r.onMachine(board, f) })
 }
 
 // onMachine does something on a board's goroutine.

@@ -82,23 +82,27 @@ func (l *eventLog) Close() error {
 // contents is the file in which a chip keeps its contents. What it has at the
 // start is recorded; with Options.Copies it stays as it is, and the chip has a copy.
 func (m *Machine) contents(part, path string) (string, error) {
-	copied := path
+	from, to := path, path
 	if m.r.opts.Copies {
-		copied = filepath.Join(m.dir, "contents-"+part)
+		to = filepath.Join(m.dir, "contents-"+part)
 	}
-	data, err := os.ReadFile(path)
+	if m.r.opts.Contents != "" {
+		from = filepath.Join(m.r.opts.Contents, m.name+"."+part)
+	}
+	m.kept[part] = from
+	data, err := os.ReadFile(from)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return copied, nil
+		return to, nil
 	case err != nil:
 		return "", err
 	}
-	w, err := m.r.record("contents", m.name+"."+part)
+	w, err := m.r.record(ContentsDir, m.name+"."+part)
 	if err == nil {
 		_, err = w.Write(data)
 	}
-	if err == nil && copied != path {
-		err = os.WriteFile(copied, data, 0o600)
+	if err == nil && to != from {
+		err = os.WriteFile(to, data, 0o600)
 	}
-	return copied, err
+	return to, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"backplane/guest"
@@ -24,6 +25,9 @@ type Options struct {
 	// Copies lets chips that keep their contents in a file work on a copy of it,
 	// so that each run finds what the first one found.
 	Copies bool
+	// Contents, if not empty, is a record's folder of such files' contents, to
+	// begin with instead of what the files hold now. It goes with Copies.
+	Contents string
 	// Init is the board's init: a static executable (firmware/init).
 	Init string
 	// Kernel finds, or builds, the kernel for the clock, with a board's own
@@ -38,8 +42,6 @@ type Options struct {
 	// Detached starts the appliance without what is behind its gateways: what
 	// comes in from outside is what Inject is given. It is never paced.
 	Detached bool
-	// OnInput, if set, is told of what comes in through gateways in virtual time.
-	OnInput func(Input)
 	// Events are told of all that happens, from the start.
 	Events []func(*simbus.Event)
 }
@@ -60,6 +62,13 @@ type Running struct {
 	pace     *pacer // nil: as fast as it goes
 	files    []io.Closer
 	closed   bool
+
+	outside    sync.Mutex // virtual: held while time moves, and while the outside does something
+	inputs     io.Writer  // where that is recorded, nil if it is not
+	unrecorded error      // why one could not be
+	canceling  sync.Mutex // guards programs
+	programs   []func()   // what cancels each program that was started
+	broken     bool       // it was interrupted while time moved
 }
 
 // Start assembles an appliance and switches its boards on. In virtual time
@@ -95,9 +104,12 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 		if a.Board[i].Off {
 			continue
 		}
-		if err := r.PowerOn(m.name); err != nil {
+		if err := r.onMachine(m.name, (*Machine).powerOn); err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
+	}
+	if err := r.recordRun(a); err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
@@ -178,7 +190,12 @@ func (r *Running) Virtual() bool { return r.opts.Virtual }
 func (r *Running) Turns() uint64 { return r.cal.Turns() }
 
 // Emit puts an event of the appliance itself into the stream.
-func (r *Running) Emit(e simbus.Event) { r.cal.Emit(e) }
+func (r *Running) Emit(e simbus.Event) {
+	_ = r.input(Input{Do: DoEvent, Event: e.AppendJSON(nil)}, func() error {
+		r.cal.Emit(e)
+		return nil
+	})
+}
 
 // ShutDown powers all boards off in order and waits until they are, at most for
 // limit of the appliance's time; then it pulls their plugs.
@@ -213,7 +230,12 @@ func (r *Running) Close() error {
 		return nil
 	}
 	r.closed = true
-	var errs []error
+	end := Input{Time: r.cal.Now(), Do: DoEnd}
+	if r.broken {
+		end.Value = Interrupted
+	}
+	r.recordInput(&end)
+	errs := []error{r.unrecorded}
 	for _, m := range r.machines {
 		m.domain.Do(func() { errs = append(errs, m.close()) })
 	}

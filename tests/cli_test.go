@@ -139,25 +139,7 @@ func TestUp(t *testing.T) {
 }
 
 func upAndDown(t *testing.T, env []string, file, clock string) {
-	up := exec.Command(backplane(t), "up", file, "--clock", clock)
-	up.Env = append(os.Environ(), env...)
-	stdout, err := up.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := up.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = up.Process.Kill(); _ = up.Wait() }()
-	var seen bytes.Buffer
-	buf := make([]byte, 4096)
-	for !strings.Contains(seen.String(), "mine: up") || !strings.Contains(seen.String(), "mine is up") {
-		n, err := stdout.Read(buf)
-		if err != nil {
-			t.Fatalf("it ended: %v\n%s", err, seen.String())
-		}
-		seen.Write(buf[:n])
-	}
+	up := startUp(t, env, "mine", file, "--clock", clock)
 	do := func(want int, args ...string) string {
 		t.Helper()
 		out, errs, status := run(t, env, args...)
@@ -189,6 +171,7 @@ func upAndDown(t *testing.T, env []string, file, clock string) {
 	// The console, with a line typed at it.
 	console := exec.Command(backplane(t), "console", "mine")
 	console.Env = up.Env
+	buf := make([]byte, 4096)
 	in, _ := console.StdinPipe()
 	out, _ := console.StdoutPipe()
 	if err := console.Start(); err != nil {
@@ -231,7 +214,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if status != 0 {
 		t.Fatalf("help: status %d", status)
 	}
-	for _, c := range []string{"run", "up", "check", "bench", "ps", "console", "exec", "get", "set", "events", "down", "parts", "doctor", "kernel", "schema"} {
+	for _, c := range []string{"run", "up", "replay", "check", "bench", "ps", "console", "exec", "get", "set", "events", "down", "parts", "doctor", "kernel", "schema"} {
 		if !regexp.MustCompile(`(?m)^  ` + c + ` `).MatchString(out) {
 			t.Errorf("help does not list %s", c)
 		}

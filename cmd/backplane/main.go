@@ -101,7 +101,7 @@ wrong, 3 this machine cannot run it.`,
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "reach", Title: "Reach an appliance that is up:"},
 		&cobra.Group{ID: "know", Title: "Know:"})
 	for id, commands := range map[string][]*cobra.Command{
-		"run":   {newRun(), newUp(), newCheck(), newBench()},
+		"run":   {newRun(), newUp(), newReplay(), newCheck(), newBench()},
 		"reach": {newPs(), newNet(), newConsole(), newExec(), newGet(), newSet(), newEvents(), newDown()},
 		"know":  {newParts(), newDoctor(), newKernel(), newSchema()},
 	} {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"backplane/boards"
 	"backplane/simbus"
 )
 
@@ -40,9 +41,17 @@ const (
 	contextAfter  = 3
 )
 
-// Compare compares two records, and returns nil if they are the same. start is
-// the wall-clock time in the boards at switch-on.
-func Compare(first, second string, start time.Time) (*Difference, error) {
+// Comparison says how records are compared.
+type Comparison struct {
+	Start time.Time // wall-clock time in the boards at switch-on
+	Skip  []string  // streams that are left out
+	// Until is when the first record was interrupted, if it was: then only what
+	// has a time, before that, is compared, as far as the first record has it.
+	Until simbus.Time
+}
+
+// Compare compares two records, and returns nil if they are the same.
+func (c Comparison) Compare(first, second string) (*Difference, error) {
 	names, err := streams(first, second)
 	if err != nil {
 		return nil, err
@@ -50,7 +59,10 @@ func Compare(first, second string, start time.Time) (*Difference, error) {
 	var found *Difference
 	var differ []string
 	for _, name := range names {
-		d, err := compareStream(name, filepath.Join(first, name), filepath.Join(second, name), start)
+		if slices.Contains(c.Skip, name) || c.Until > 0 && name != Events {
+			continue
+		}
+		d, err := c.stream(name, filepath.Join(first, name), filepath.Join(second, name))
 		if err != nil {
 			return nil, fmt.Errorf("compare %s: %w", name, err)
 		}
@@ -105,6 +117,7 @@ func streams(dirs ...string) ([]string, error) {
 				return err
 			case e.IsDir() && name == "uml":
 				return filepath.SkipDir
+			case name == boards.ManifestFile:
 			case e.Type().IsRegular():
 				names = append(names, name)
 			}
@@ -126,7 +139,7 @@ func streams(dirs ...string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-func compareStream(name, first, second string, start time.Time) (*Difference, error) {
+func (c Comparison) stream(name, first, second string) (*Difference, error) {
 	a, err := open(first)
 	if err != nil {
 		return nil, err
@@ -160,12 +173,14 @@ func compareStream(name, first, second string, start time.Time) (*Difference, er
 	}
 	var d *Difference
 	switch {
+	case name == Events && c.Until > 0:
+		return differ(before(events(a), c.Until), before(events(b), c.Until), true)
 	case name == Events:
-		d, err = differ(events(a), events(b))
+		d, err = differ(events(a), events(b), false)
 	case strings.HasSuffix(name, ".pcapng"):
-		d, err = differ(packets(a, start), packets(b, start))
+		d, err = differ(packets(a, c.Start), packets(b, c.Start), false)
 	default:
-		d, err = differ(lines(a), lines(b))
+		d, err = differ(lines(a), lines(b), false)
 	}
 	if err == nil {
 		if d == nil {

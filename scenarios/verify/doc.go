@@ -4,6 +4,6 @@
 //
 // Words: a record is the folder that a run with boards.Options.Out leaves; a
 // stream is one file of it. Streams are read side by side and never held in
-// memory. What the host's side of a kernel prints (the folder uml) is about the
-// host and is left out.
+// memory. What is about the host is left out: what the host's side of a kernel
+// prints (the folder uml), and where things lie there (run.json).
 package verify

@@ -30,8 +30,20 @@ type item struct {
 // items hands out a stream's items one by one, and io.EOF at the end.
 type items func() (*item, error)
 
-// differ finds the first item that is not the same.
-func differ(a, b items) (*Difference, error) {
+// before are the items before a time, up to one that was cut short.
+func before(next items, until simbus.Time) items {
+	return func() (*item, error) {
+		it, err := next()
+		if it == nil || it.time >= until || !bytes.HasSuffix(it.raw, []byte("\n")) {
+			return nil, err
+		}
+		return it, err
+	}
+}
+
+// differ finds the first item that is not the same; after the end of the first
+// stream there is none, if its beginning is all that there is.
+func differ(a, b items, beginning bool) (*Difference, error) {
 	var common []string
 	for {
 		x, errX := a()
@@ -42,7 +54,7 @@ func differ(a, b items) (*Difference, error) {
 			}
 		}
 		switch {
-		case x == nil && y == nil:
+		case x == nil && (y == nil || beginning):
 			return nil, nil
 		case x != nil && y != nil && bytes.Equal(x.raw, y.raw) && x.time == y.time:
 			if common = append(common, x.text(nil)); len(common) > contextCommon {

@@ -58,7 +58,7 @@ func (r *Runs) Run(ctx context.Context) (*Result, error) {
 			}
 			continue
 		}
-		if result.Difference, err = Compare(folder(1), folder(run), r.Start); err != nil {
+		if result.Difference, err = (Comparison{Start: r.Start}).Compare(folder(1), folder(run)); err != nil {
 			return nil, err
 		}
 		if result.Difference != nil {

@@ -114,7 +114,7 @@ func TestCompare(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := Compare(record(t, tt.first), record(t, tt.second), start)
+			got, err := (Comparison{Start: start}).Compare(record(t, tt.first), record(t, tt.second))
 			if tt.name == "a capture's heading" {
 				if err == nil || !strings.Contains(err.Error(), "lan.pcapng") {
 					t.Errorf("error %v, and must name the file", err)
@@ -133,12 +133,34 @@ func TestCompare(t *testing.T) {
 
 func TestLongLines(t *testing.T) {
 	long := strings.Repeat("a", 100_000)
-	d, err := Compare(record(t, map[string]string{"console/b.log": long + "1" + long}), record(t, map[string]string{"console/b.log": long + "2" + long}), start)
+	d, err := Comparison{}.Compare(record(t, map[string]string{"console/b.log": long + "1" + long}), record(t, map[string]string{"console/b.log": long + "2" + long}))
 	if err != nil || d == nil {
 		t.Fatal(d, err)
 	}
 	if len(d.First[0]) > 2*widest || !strings.Contains(d.First[0], "a1a") || !strings.Contains(d.Second[0], "a2a") {
 		t.Errorf("the excerpts are %q and %q", d.First[0], d.Second[0])
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	first := event(1, "a", "x") + event(2, "a", "y")
+	tests := []struct {
+		name          string
+		first, second string
+		same          bool
+	}{
+		{"later ones do not count", first + event(5, "a", "z"), first + event(5, "a", "-"), true},
+		{"the record ends early", first[:len(first)-5], first + event(3, "a", "z"), true},
+		{"the replay lacks one", first, event(1, "a", "x"), false},
+		{"one differs", first, event(1, "a", "x") + event(2, "a", "-"), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := Comparison{Until: 4e6}.Compare(record(t, map[string]string{Events: tt.first}), record(t, map[string]string{Events: tt.second, "console/a.log": "x"}))
+			if err != nil || (d == nil) != tt.same {
+				t.Errorf("%v, difference %+v", err, d)
+			}
+		})
 	}
 }
 
@@ -197,7 +219,7 @@ func FuzzCompare(f *testing.F) {
 	f.Add([]byte("\n\n"), []byte("\r"))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		for _, name := range []string{Events, "lan.pcapng", "console/x.log"} {
-			d, err := Compare(record(t, map[string]string{name: string(a)}), record(t, map[string]string{name: string(b)}), start)
+			d, err := (Comparison{Start: start}).Compare(record(t, map[string]string{name: string(a)}), record(t, map[string]string{name: string(b)}))
 			if err == nil && bytes.Equal(a, b) != (d == nil) {
 				t.Errorf("%s: difference %v of %q and %q", name, d, a, b)
 			}

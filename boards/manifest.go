@@ -1,0 +1,175 @@
+package boards
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Manifest says what was run: run.json in a record.
+type Manifest struct {
+	Backplane string    `json:"backplane"` // the revision that it was built from, or its hash
+	Appliance string    `json:"appliance"` // the file, absolute
+	Name      string    `json:"name"`
+	Virtual   bool      `json:"virtual"`
+	Seed      uint64    `json:"seed"`
+	Start     time.Time `json:"start"`
+	Parts     []Made    `json:"parts"`
+}
+
+// Made is something that a run is made of.
+type Made struct {
+	What string `json:"what"` // "board file of sensor", "kernel of sensor"
+	Path string `json:"path,omitempty"`
+	Hash string `json:"sha256"`
+}
+
+// Names of what a record has beside the streams of a run.
+const (
+	ManifestFile = "run.json"
+	InputsFile   = "inputs.jsonl"
+	ContentsDir  = "contents"
+)
+
+// recordRun writes down what is run, and lets inputs be recorded from now on.
+func (r *Running) recordRun(a *Appliance) error {
+	if r.opts.Out == "" {
+		return nil
+	}
+	m, err := r.manifest(a)
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(r.opts.Out, ManifestFile), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	if !r.opts.Virtual {
+		return nil
+	}
+	r.inputs, err = r.record(InputsFile)
+	return err
+}
+
+func (r *Running) manifest(a *Appliance) (*Manifest, error) {
+	m := &Manifest{Backplane: built(), Name: a.Name, Virtual: r.opts.Virtual, Seed: r.opts.Seed, Start: r.opts.Start}
+	var err error
+	if m.Appliance, err = filepath.Abs(a.doc.File); err != nil {
+		return nil, err
+	}
+	known := make(map[string]string)
+	add := func(what, path string) {
+		if known[path] == "" && err == nil {
+			known[path], err = hashFile(path)
+		}
+		m.Parts = append(m.Parts, Made{what, path, known[path]})
+	}
+	add("appliance file", m.Appliance)
+	for i, b := range r.machines {
+		if file, e := filepath.Abs(b.board.doc.File); e == nil && file != m.Appliance {
+			add("board file of "+b.name, file)
+		}
+		add("kernel of "+b.name, b.kernel)
+		add("root file system of "+b.name, filepath.Join(b.dir, "initrd.cpio"))
+		m.Parts[len(m.Parts)-1].Path = strings.Join(a.Board[i].Board.Firmware.Rootfs, ", ")
+		for _, name := range slices.Sorted(maps.Keys(b.kept)) {
+			add("contents of "+b.name+"."+name, b.kept[name])
+		}
+	}
+	return m, err
+}
+
+// hashFile is a file's SHA-256; that of a file that is not there is empty.
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+var built = sync.OnceValue(revision)
+
+// revision is that of the program's source; if that is not known, the program's hash.
+func revision() string {
+	text := "unknown"
+	if exe, err := os.Executable(); err == nil {
+		if hash, err := hashFile(exe); err == nil {
+			text = "program " + hash
+		}
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return text
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			text = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			text += ", changed"
+		}
+	}
+	return text
+}
+
+// LoadManifest reads a record's.
+func LoadManifest(dir string) (*Manifest, error) {
+	data, err := os.ReadFile(filepath.Join(dir, ManifestFile))
+	if err != nil {
+		return nil, fmt.Errorf("%s is no record of a run: %w", dir, err)
+	}
+	m := new(Manifest)
+	if err := json.Unmarshal(data, m); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, ManifestFile), err)
+	}
+	return m, nil
+}
+
+// Changes says in what two runs are not made of the same.
+func (m *Manifest) Changes(now *Manifest) (list []string) {
+	if m.Backplane != now.Backplane {
+		list = append(list, fmt.Sprintf("backplane was %.24s, and is %.24s now", m.Backplane, now.Backplane))
+	}
+	then := make(map[string]Made)
+	for _, p := range m.Parts {
+		then[p.What] = p
+	}
+	for _, p := range now.Parts {
+		old, ok := then[p.What]
+		delete(then, p.What)
+		switch {
+		case !ok:
+			list = append(list, fmt.Sprintf("the %s is new (%s)", p.What, p.Path))
+		case old.Hash != p.Hash:
+			list = append(list, fmt.Sprintf("the %s (%s) is not what it was: SHA-256 %.12s then, %.12s now", p.What, p.Path, old.Hash, p.Hash))
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(then)) {
+		list = append(list, fmt.Sprintf("the %s is gone (%s)", what, then[what].Path))
+	}
+	return list
+}

@@ -1,0 +1,33 @@
+package boards
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestChanges(t *testing.T) {
+	then := &Manifest{Backplane: "r1", Parts: []Made{{"appliance file", "a.toml", "11"}, {"kernel of b", "linux", "22"}, {"board file of c", "c.toml", "33"}}}
+	tests := []struct {
+		name string
+		now  *Manifest
+		want []string
+	}{
+		{"nothing", then, nil},
+		{"moved", &Manifest{Backplane: "r1", Parts: []Made{{"appliance file", "else/a.toml", "11"}, {"kernel of b", "linux", "22"}, {"board file of c", "c.toml", "33"}}}, nil},
+		{"all", &Manifest{Backplane: "r2", Parts: []Made{{"appliance file", "a.toml", "12"}, {"kernel of b", "linux", "22"}, {"board file of d", "d.toml", "44"}}},
+			[]string{"backplane was r1, and is r2 now", "the appliance file (a.toml) is not what it was", "the board file of d is new", "the board file of c is gone"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := then.Changes(tt.now)
+			if len(got) != len(tt.want) {
+				t.Fatalf("changes are %q", got)
+			}
+			for i := range got {
+				if !strings.HasPrefix(got[i], tt.want[i]) {
+					t.Errorf("change %d is %q, want %q", i, got[i], tt.want[i])
+				}
+			}
+		})
+	}
+}

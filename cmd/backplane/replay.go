@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"backplane/boards"
+	"backplane/periph/chips"
+	"backplane/scenarios/replay"
+	"backplane/simbus"
+
+	"github.com/spf13/cobra"
+)
+
+func newReplay() *cobra.Command {
+	var o runOptions
+	var appliance string
+	var changed bool
+	cmd := &cobra.Command{
+		Use:   "replay DIR",
+		Short: "Repeat a recorded session, and compare it with the record",
+		Long: `Repeat what 'backplane up --clock virtual --out DIR' or 'backplane run --out DIR'
+has recorded: the same appliance gets the same inputs at the same times, as fast
+as it goes. Exit status 1 if something else comes of it, 2 if the appliance, a
+board, a root file system, the kernel or this program is not what it was.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := replay.Load(args[0])
+			if err != nil {
+				return badInput(err)
+			}
+			if appliance == "" {
+				appliance = s.Appliance
+			}
+			a, err := boards.Load(appliance, chips.All)
+			if err != nil {
+				return badInput(err)
+			}
+			return replaySession(cmd, s, a, &o, changed)
+		},
+	}
+	cmd.Flags().StringVar(&o.out, "out", "", "folder for the record of the replay")
+	cmd.Flags().StringVar(&o.source, "source", "", "tarball with a kernel tree, instead of Debian's package")
+	cmd.Flags().StringVar(&appliance, "appliance", "", "the appliance's or board's file, if it is not where it was")
+	cmd.Flags().BoolVar(&changed, "changed", false, "replay although what runs is not what was recorded")
+	o.clock = "virtual"
+	return cmd
+}
+
+func replaySession(cmd *cobra.Command, s *replay.Session, a *boards.Appliance, o *runOptions, changed bool) error {
+	if o.out == "" {
+		dir, err := os.MkdirTemp("", "backplane-replay-")
+		if err != nil {
+			return badMachine(err)
+		}
+		defer os.RemoveAll(dir)
+		o.out = dir
+	}
+	opts, err := o.options(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	out, tty := cmd.OutOrStdout(), terminal(cmd.ErrOrStderr())
+	ro := replay.Options{Boards: opts, Changed: changed}
+	if tty != nil {
+		ro.Progress = func(t simbus.Time) { fmt.Fprintf(tty, "\r\x1b[K%s", t) }
+	}
+	result, err := s.Play(cmd.Context(), a, ro)
+	if tty != nil {
+		fmt.Fprint(tty, "\r\x1b[K")
+	}
+	var other *replay.ChangedError
+	if errors.As(err, &other) {
+		return badInput(fmt.Errorf("%w\n(--changed replays it all the same)", err))
+	}
+	if err != nil {
+		return badStart(err)
+	}
+	what := fmt.Sprintf("%s, %.3f s of the appliance's time and %d inputs in %.3f s", s.Name, result.End.Sub(0).Seconds(), result.Inputs, result.Wall.Seconds())
+	if result.Difference != nil {
+		fmt.Fprintf(out, "DIFFERENT: %s\n%s\n", what, result.Difference.Text("the record", "the replay"))
+		return &statusError{status: exitFailed}
+	}
+	fmt.Fprintf(out, "SAME: %s\n", what)
+	return nil
+}

@@ -1,0 +1,158 @@
+// Package replay repeats a session from its record: the same appliance, given
+// the same inputs at the same times, with nobody at its consoles and nothing
+// behind its gateways. It compares what comes of that with the record.
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"backplane/boards"
+	"backplane/scenarios/verify"
+	"backplane/simbus"
+)
+
+// Session is a recorded session.
+type Session struct {
+	*boards.Manifest
+	dir string
+}
+
+// ErrRealTime says that a session cannot be repeated.
+var ErrRealTime = errors.New("it was recorded in real time, which does not come back: record with --clock virtual")
+
+// Load reads a record.
+func Load(dir string) (*Session, error) {
+	m, err := boards.LoadManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !m.Virtual {
+		return nil, fmt.Errorf("%s: %w", dir, ErrRealTime)
+	}
+	return &Session{Manifest: m, dir: dir}, nil
+}
+
+// ChangedError says that what would be replayed is not what was recorded.
+type ChangedError struct{ Changes []string }
+
+func (e *ChangedError) Error() string {
+	return "what would run is not what was recorded:\n  " + strings.Join(e.Changes, "\n  ")
+}
+
+// Options say how to replay.
+type Options struct {
+	// Boards are those of the appliance; seed, start and such come from the record.
+	Boards boards.Options
+	// Changed goes on although what runs is not what was recorded.
+	Changed bool
+	// Progress, if not nil, is told how far it has come.
+	Progress func(simbus.Time)
+}
+
+// Result is what came of a replay.
+type Result struct {
+	Inputs     int
+	End        simbus.Time
+	Wall       time.Duration
+	Difference *verify.Difference // nil if all is as recorded
+}
+
+// reports are what a scenario's runner adds to a record: a replay has none.
+var reports = []string{"report.json", "junit.xml"}
+
+// stride is how far time goes at once, between two words about the progress.
+const stride = 10 * time.Second
+
+// Play repeats the session and records that in the folder o.Boards.Out.
+func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Result, error) {
+	b := o.Boards
+	b.Virtual, b.Seed, b.Start, b.Detached, b.Copies = true, s.Seed, s.Start, true, true
+	b.Contents = filepath.Join(s.dir, boards.ContentsDir)
+	a.Name = s.Name
+	f, err := os.Open(filepath.Join(s.dir, boards.InputsFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	begin := time.Now()
+	r, err := boards.Start(ctx, a, b)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.same(b.Out); err != nil && !o.Changed {
+		return nil, errors.Join(err, r.Close())
+	}
+	p := &player{r: r, progress: o.Progress}
+	until, err := p.play(ctx, json.NewDecoder(f))
+	result := &Result{Inputs: p.inputs, End: r.Now()}
+	if err := errors.Join(err, r.Close()); err != nil {
+		return nil, err
+	}
+	result.Wall = time.Since(begin)
+	skip := reports
+	if until > 0 {
+		skip = append(skip, boards.InputsFile)
+	}
+	result.Difference, err = verify.Comparison{Start: s.Start, Skip: skip, Until: until}.Compare(s.dir, b.Out)
+	return result, err
+}
+
+// same tells whether what was started is what was recorded.
+func (s *Session) same(record string) error {
+	now, err := boards.LoadManifest(record)
+	if err != nil {
+		return err
+	}
+	if changes := s.Changes(now); len(changes) > 0 {
+		return &ChangedError{changes}
+	}
+	return nil
+}
+
+// player gives an appliance the inputs of a record.
+type player struct {
+	r        *boards.Running
+	progress func(simbus.Time)
+	inputs   int
+}
+
+// play gives all inputs, each at its time, up to the end of the session. until
+// is 0, or the time up to which the record is known to be whole.
+func (p *player) play(ctx context.Context, d *json.Decoder) (until simbus.Time, err error) {
+	for {
+		var in boards.Input
+		switch err := d.Decode(&in); {
+		case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF): // whoever recorded it was killed
+			return max(p.r.Now(), 1), nil
+		case err != nil:
+			return 0, fmt.Errorf("%s, after %d inputs: %w", boards.InputsFile, p.inputs, err)
+		}
+		if in.Time < p.r.Now() {
+			return 0, fmt.Errorf("%s, input %d: its time %s is before that of the one before it", boards.InputsFile, p.inputs+1, in.Time)
+		}
+		for p.r.Now() < in.Time {
+			if _, err := p.r.Advance(ctx, min(in.Time, p.r.Now().Add(stride)), nil); err != nil {
+				return 0, err
+			}
+			if p.progress != nil {
+				p.progress(p.r.Now())
+			}
+		}
+		if in.Do == boards.DoEnd {
+			if in.Value == boards.Interrupted {
+				return max(in.Time, 1), nil
+			}
+			return 0, nil
+		}
+		p.inputs++
+		_ = p.r.Apply(in) // one that failed then fails now: what matters is what the appliance does
+	}
+}

@@ -1,0 +1,50 @@
+package simbus
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestParseEvent(t *testing.T) {
+	for name, e := range map[string]Event{
+		"all of it":   {Time: 12, Board: "b", Part: "i2c0", Kind: KindI2C, Attrs: []Attr{Text("addr", "0x48"), Int("n", -5), Text("empty", "")}},
+		"of nobody":   {Kind: KindStep, Attrs: []Attr{Text("step", "1 \"quoted\"\n\t\x01 é")}},
+		"only a time": {Time: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			line := string(e.AppendJSON(nil))
+			got, err := ParseEvent([]byte(line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again := string(got.AppendJSON(nil)); again != line {
+				t.Errorf("%s became %s", line, again)
+			}
+		})
+	}
+	for _, bad := range []string{"", "[]", "{", `{"t":`, `{"t":1.5}`, `{"x":null}`, `{"x":{}}`, `{"t":1`} {
+		if e, err := ParseEvent([]byte(bad)); err == nil {
+			t.Errorf("%q is read as %+v", bad, e)
+		}
+	}
+}
+
+func FuzzParseEvent(f *testing.F) {
+	f.Add(`{"t":1,"board":"b","kind":"gpio","level":1}`)
+	f.Add(`{"t":"x","t":1}`)
+	f.Fuzz(func(t *testing.T, line string) {
+		e, err := ParseEvent([]byte(line))
+		if err != nil || !utf8.ValidString(line) || strings.Contains(line, `\u`) {
+			return
+		}
+		once := string(e.AppendJSON(nil))
+		again, err := ParseEvent([]byte(once))
+		if err != nil {
+			t.Fatalf("%s: %v", once, err)
+		}
+		if twice := string(again.AppendJSON(nil)); twice != once {
+			t.Errorf("%s became %s", once, twice)
+		}
+	})
+}
