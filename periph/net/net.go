@@ -1,5 +1,6 @@
 // Package net is the Ethernet ports of a board: virtio-net devices (virtio 1.2
-// section 5.1; Linux drivers/net/virtio_net.c) with one pair of queues.
+// section 5.1; Linux drivers/net/virtio_net.c) with one pair of queues and a
+// control queue.
 package net
 
 import (
@@ -27,6 +28,9 @@ const (
 	featureHostECN       = 1 << 13
 	featureMergeBuffers  = 1 << 15
 	featureStatus        = 1 << 16
+	featureControl       = 1 << 17
+	featureControlRX     = 1 << 18
+	featureControlMAC    = 1 << 23
 
 	offloadFeatures = featureChecksum | featureGuestChecksum | featureGuestTSO4 | featureGuestTSO6 |
 		featureGuestECN | featureHostTSO4 | featureHostTSO6 | featureHostECN
@@ -36,6 +40,7 @@ const (
 const (
 	receiveQueue = iota
 	transmitQueue
+	controlQueue
 	queueCount
 )
 
@@ -70,17 +75,17 @@ type NIC struct {
 	// ConfigChanged, if set, is called when the link goes up or down.
 	ConfigChanged func()
 
-	name   string
-	mac    [6]byte
-	down   atomic.Bool // read by senders too
-	tx     *virtio.Queue
-	frame  simbus.Frame // the one that is being sent; kept, like batch, to save allocations
-	batch  simbus.Batch
-	header [headerSize]byte // its header
+	name      string
+	permanent address
+	down      atomic.Bool // read by senders too
+	tx        transmitter
+	commands  *virtio.Queue
 
 	// The receiving side is fed from other boards' goroutines on a direct segment.
 	mu       sync.Mutex
 	rx       *virtio.Queue
+	mac      address // the guest can change it
+	filter   filter
 	features uint64
 	taken    []*virtio.Chain // buffers taken from rx and not used yet
 	backlog                  // what came while there were no buffers
@@ -91,15 +96,16 @@ var _ virtio.Device = (*NIC)(nil)
 // New makes a port with that hardware address.
 func New(name string, mac net.HardwareAddr) *NIC {
 	n := &NIC{name: name}
-	copy(n.mac[:], mac)
+	copy(n.permanent[:], mac)
+	n.mac = n.permanent
 	return n
 }
 
 // Name is the port's name on its board.
 func (n *NIC) Name() string { return n.name }
 
-// MAC is the port's hardware address.
-func (n *NIC) MAC() net.HardwareAddr { return n.mac[:] }
+// MAC is the port's hardware address, with which it was made.
+func (n *NIC) MAC() net.HardwareAddr { return n.permanent[:] }
 
 // SetLink tells the guest whether its link is up.
 func (n *NIC) SetLink(up bool) {
@@ -114,22 +120,25 @@ func (n *NIC) SetLink(up bool) {
 // ID is virtio.IDNet.
 func (n *NIC) ID() uint32 { return virtio.IDNet }
 
-// Features are the address, the link's state, merged buffers, and offloads where they help.
+// Features are the address, the link's state, merged buffers, filters, and
+// offloads where they help.
 func (n *NIC) Features() uint64 {
-	f := uint64(featureMAC | featureStatus | featureMergeBuffers)
+	f := uint64(featureMAC | featureStatus | featureMergeBuffers | featureControl | featureControlRX | featureControlMAC)
 	if n.Offload {
 		f |= offloadFeatures
 	}
 	return f
 }
 
-// Queues is two.
+// Queues is three.
 func (n *NIC) Queues() int { return queueCount }
 
 // Config is struct virtio_net_config, as far as it is offered.
 func (n *NIC) Config() []byte {
 	b := make([]byte, configSize)
+	n.mu.Lock()
 	copy(b, n.mac[:])
+	n.mu.Unlock()
 	if n.Up() {
 		binary.LittleEndian.PutUint16(b[configStatus:], statusLinkUp)
 	}
@@ -143,28 +152,37 @@ func (n *NIC) SetConfig(int, []byte) error {
 
 // Start takes the queues.
 func (n *NIC) Start(features uint64, queues []*virtio.Queue) error {
-	if len(queues) < queueCount || queues[receiveQueue] == nil || queues[transmitQueue] == nil {
+	if len(queues) < controlQueue || queues[receiveQueue] == nil || queues[transmitQueue] == nil {
 		return errors.New(n.name + ": started without its queues")
 	}
-	n.tx = queues[transmitQueue]
+	n.tx.queue = queues[transmitQueue]
+	if len(queues) > controlQueue {
+		n.commands = queues[controlQueue]
+	}
 	n.mu.Lock()
 	n.rx, n.features = queues[receiveQueue], features
+	n.filter = filter{all: true} // until the driver says otherwise; one without commands never does
 	n.mu.Unlock()
 	return nil
 }
 
 // Stop lets go of the queues, and of what was under way to the guest.
 func (n *NIC) Stop() {
-	n.tx = nil
+	n.tx.stop()
+	n.commands = nil
 	n.mu.Lock()
+	n.mac = n.permanent
 	n.rx, n.taken, n.backlog = nil, nil, backlog{}
 	n.mu.Unlock()
 }
 
-// Kick sends what the guest has queued, or goes on receiving.
+// Kick sends what the guest has queued, goes on receiving, or takes commands.
 func (n *NIC) Kick(queue int) error {
-	if queue == receiveQueue {
+	switch queue {
+	case receiveQueue:
 		return n.drain()
+	case controlQueue:
+		return n.control()
 	}
 	return n.transmit()
 }

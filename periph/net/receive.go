@@ -55,6 +55,9 @@ func (n *NIC) Receive(f *simbus.Frame) error {
 	if n.rx == nil || !n.Up() {
 		return errOff
 	}
+	if !n.wants(f.Parts) {
+		return nil
+	}
 	if !n.canTake(f.Offload) {
 		return errOffload
 	}
