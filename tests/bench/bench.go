@@ -217,9 +217,14 @@ chip = [{ name = "temp0", model = "tmp102", address = 0x48 }]
 			what string
 			args []string
 		}{
-			{"I2C register reads a second, ", []string{"load", "i2c", "1", "0x48", fmt.Sprint(count)}},
-			{"GPIO changes a second, ", []string{"load", "gpio", "/dev/gpiochip0", "0", fmt.Sprint(count)}},
+			{"I2C register read, %s, beside the transport's limit", []string{"load", "i2c", "1", "0x48", fmt.Sprint(count)}},
+			{"GPIO change, %s, beside the transport's limit", []string{"load", "gpio", "/dev/gpiochip0", "0", fmt.Sprint(count)}},
 		} {
+			limit, err := b.limit(virtual)
+			if err != nil {
+				r.Close()
+				return err
+			}
 			begin := time.Now()
 			wait, err := b.command(r, "b0", l.args...)
 			if err == nil {
@@ -229,7 +234,8 @@ chip = [{ name = "temp0", model = "tmp102", address = 0x48 }]
 				r.Close()
 				return err
 			}
-			b.row(l.what+clockName(virtual), count/time.Since(begin).Seconds(), 0, "/s")
+			took := float64(time.Since(begin).Microseconds()) / count
+			b.compare(fmt.Sprintf(l.what, clockName(virtual)), took, limit, "us", atMost(2))
 		}
 		if err := r.Close(); err != nil {
 			return err

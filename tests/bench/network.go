@@ -198,23 +198,36 @@ func tail(s string) string { return s[max(0, len(s)-500):] }
 
 // onOneCPU runs f with all threads of this program, and whatever they start, on one CPU.
 func onOneCPU(f func() error) error {
-	var before, one unix.CPUSet
+	var before unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return err
 	}
-	for cpu := 0; one.Count() == 0; cpu++ {
-		if before.IsSet(cpu) {
-			one.Set(cpu)
-		}
+	one, err := firstCPU()
+	if err != nil {
+		return err
 	}
 	if err := setAffinity(&one); err != nil {
 		return err
 	}
-	err := f()
+	err = f()
 	if e := setAffinity(&before); err == nil {
 		err = e
 	}
 	return err
+}
+
+// firstCPU is the first that this thread may use.
+func firstCPU() (one unix.CPUSet, err error) {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return one, err
+	}
+	for cpu := 0; one.Count() == 0; cpu++ {
+		if all.IsSet(cpu) {
+			one.Set(cpu)
+		}
+	}
+	return one, nil
 }
 
 // setAffinity moves all threads: those that begin later are like the one that begins them.

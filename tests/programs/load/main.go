@@ -9,6 +9,7 @@
 //	load edges /dev/gpiochip0 0 10us 10000    wait for that many edges that far apart
 //	load transmit /dev/ttyS1 1000000   send that many bytes of a pattern
 //	load receive /dev/ttyS1 1000000    receive them
+//	load limit real 10000      notify and be notified through file descriptors 3 and 4
 package main
 
 import (
@@ -42,6 +43,9 @@ func run(args []string) error {
 	count, err := strconv.Atoi(args[len(args)-1])
 	if err != nil {
 		return err
+	}
+	if args[0] == "limit" && len(args) == 3 {
+		return limit(args[1], count)
 	}
 	begin := time.Now()
 	switch {
