@@ -31,6 +31,7 @@ func (a *Appliance) check() {
 	a.checkSerial(links)
 	a.checkWires(links)
 	a.checkGateways(links)
+	a.checkCaptures(links)
 }
 
 func (a *Appliance) unique(names map[string]string, at, name, what string) {

@@ -95,6 +95,8 @@ type Appliance struct {
 	Wire    []Wire    `toml:"wire,omitempty" jsonschema:"description=Wires from GPIO line to GPIO line"`
 	Gateway []Gateway `toml:"gateway,omitempty" jsonschema:"description=Ways from segments to the world outside"`
 
+	Capture []Capture `toml:"capture,omitempty" jsonschema:"description=Captures of frames beside those of whole segments"`
+
 	doc *tomlfile.Doc
 }
 

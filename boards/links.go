@@ -42,6 +42,11 @@ func (r *Running) connect(a *Appliance) error {
 	for i := range a.Segment {
 		r.configure(&a.Segment[i])
 	}
+	for i := range a.Capture {
+		if err := r.addCapture(a, &a.Capture[i]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -46,11 +46,14 @@ func (b *Board) defaults() {
 }
 
 // path is where a file that the board file names is.
-func (b *Board) path(name string) string {
+func (b *Board) path(name string) string { return beside(b.doc.File, name) }
+
+// beside is a path that stands in a file, and is relative to it.
+func beside(file, name string) string {
 	if filepath.IsAbs(name) {
 		return name
 	}
-	return filepath.Join(filepath.Dir(b.doc.File), name)
+	return filepath.Join(filepath.Dir(file), name)
 }
 
 // IsAppliance tells whether a file is an appliance's, rather than a board's.

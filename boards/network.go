@@ -22,7 +22,7 @@ func (r *Running) addSegment(s *Segment) error {
 		if err != nil {
 			return err
 		}
-		c, err := seg.NewCapture(w, r.epoch)
+		c, err := simbus.NewCapture(w, simbus.CaptureConfig{Epoch: r.epoch}, []*simbus.Segment{seg}, nil)
 		if err != nil {
 			return err
 		}

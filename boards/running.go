@@ -56,7 +56,7 @@ type Running struct {
 	dir      *guest.RunDir
 	machines []*Machine
 	networks []*network
-	captures []*simbus.Capture
+	captures []io.Closer // of frames
 	links    map[string]link
 	gateways []*gatewayPort
 	pace     *pacer // nil: as fast as it goes

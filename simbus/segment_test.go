@@ -200,7 +200,7 @@ func TestCapture(t *testing.T) {
 	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
 	var file bytes.Buffer
 	epoch := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	c, err := seg.NewCapture(&file, epoch)
+	c, err := simbus.NewCapture(&file, simbus.CaptureConfig{Epoch: epoch}, []*simbus.Segment{seg}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,5 +96,13 @@ func (c *Conn) Next() (Reply, error) {
 func (c *Conn) Read(p []byte) (int, error)  { return c.in.Read(p) }
 func (c *Conn) Write(p []byte) (int, error) { return c.c.Write(p) }
 
+// CloseWrite tells that nothing more comes from here, which ends a capture.
+func (c *Conn) CloseWrite() error {
+	if u, ok := c.c.(*net.UnixConn); ok {
+		return u.CloseWrite()
+	}
+	return nil
+}
+
 // Close ends the connection, and what it carries.
 func (c *Conn) Close() error { return c.c.Close() }

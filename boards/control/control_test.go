@@ -1,8 +1,10 @@
 package control
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -50,6 +52,36 @@ func (f *fake) Exec(board string, args []string, stdin []byte, stdout, stderr fu
 
 func (f *fake) Attach(path string, out func([]byte)) (func([]byte), func(), error) {
 	return func(p []byte) { out([]byte(strings.ToUpper(string(p)))) }, func() {}, nil
+}
+
+func (f *fake) Capture(at []string, filter string, snap int, w io.Writer) (*simbus.Live, error) {
+	seg, err := simbus.NewVirtual().NewSegment(at[0], simbus.SegmentConfig{})
+	if err != nil || at[0] != "lan" {
+		return nil, errors.New("no segment " + at[0])
+	}
+	return simbus.NewLive(w, simbus.CaptureConfig{Snap: snap}, []*simbus.Segment{seg}, nil)
+}
+
+// TestCapture: the answer is a pcapng stream, which ends when the client has.
+func TestCapture(t *testing.T) {
+	serve(t)
+	c := dial(t)
+	if err := c.Send(Request{Command: "capture", Args: []string{"lan"}, Snap: 96}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := io.ReadAll(c)
+	if err != nil || !bytes.HasPrefix(stream, []byte{0x0a, 0x0d, 0x0d, 0x0a}) || !bytes.Contains(stream, []byte("Backplane segment lan")) {
+		t.Errorf("the stream is %q, %v", stream, err)
+	}
+	if _, err := dial(t).Do(Request{Command: "capture", Args: []string{"wan"}}, func(Reply) error { return nil }); err == nil {
+		t.Error("captures where there is nothing")
+	}
 }
 
 func serve(t *testing.T) *Server {

@@ -4,7 +4,8 @@
 // Each connection carries one command. The client sends a [Request], a JSON
 // object on a line; the server answers with [Reply] objects, a line each, of
 // which the last has Done set. After the first reply to "console" the
-// connection is the console: bytes both ways.
+// connection is the console: bytes both ways. After that to "capture" it is a
+// pcapng stream, which ends once the client has closed its direction.
 package control
 
 import (
@@ -16,11 +17,13 @@ import (
 
 // Request is one command.
 type Request struct {
-	Command string   `json:"command"`         // ps, net, get, set, exec, console, events, down
-	Path    string   `json:"path,omitempty"`  // get, set: board.part.property or segment.property; exec: board; console: board[:part]
-	Value   string   `json:"value,omitempty"` // set
-	Args    []string `json:"args,omitempty"`  // exec: the program and its arguments
-	Stdin   []byte   `json:"stdin,omitempty"` // exec
+	Command string   `json:"command"`          // ps, net, get, set, exec, console, events, capture, down
+	Path    string   `json:"path,omitempty"`   // get, set: board.part.property or segment.property; exec: board; console: board[:part]
+	Value   string   `json:"value,omitempty"`  // set
+	Args    []string `json:"args,omitempty"`   // exec: the program and its arguments; capture: segments and segment:board.port
+	Filter  string   `json:"filter,omitempty"` // capture
+	Snap    int      `json:"snap,omitempty"`   // capture: bytes of a frame, 0 for all
+	Stdin   []byte   `json:"stdin,omitempty"`  // exec
 	Follow  bool     `json:"follow,omitempty"`
 }
 

@@ -26,6 +26,8 @@ type Appliance interface {
 	Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error)
 	// Attach calls out with what the guest sends on a console or UART.
 	Attach(path string, out func([]byte)) (in func([]byte), detach func(), err error)
+	// Capture begins a live capture of those places into w.
+	Capture(at []string, filter string, snap int, w io.Writer) (*simbus.Live, error)
 }
 
 // Server serves one appliance on its socket.
@@ -202,6 +204,8 @@ func (n *session) handle(r *Request) error {
 		return n.console(r)
 	case "events":
 		return n.events(r.Follow)
+	case "capture":
+		return n.capture(r)
 	case "down":
 		n.s.once.Do(func() { close(n.s.down) })
 	default:

@@ -102,7 +102,7 @@ wrong, 3 this machine cannot run it.`,
 		&cobra.Group{ID: "know", Title: "Know:"})
 	for id, commands := range map[string][]*cobra.Command{
 		"run":   {newRun(), newUp(), newReplay(), newCheck(), newBench()},
-		"reach": {newPs(), newNet(), newConsole(), newExec(), newGet(), newSet(), newEvents(), newDown()},
+		"reach": {newPs(), newNet(), newConsole(), newExec(), newGet(), newSet(), newEvents(), newCapture(), newDown()},
 		"know":  {newParts(), newDoctor(), newKernel(), newSchema()},
 	} {
 		for _, c := range commands {

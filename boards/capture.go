@@ -1,0 +1,139 @@
+package boards
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"backplane/simbus"
+	"backplane/simbus/filter"
+)
+
+// Capture is a capture of frames.
+type Capture struct {
+	Name   string   `toml:"name" jsonschema:"description=What the capture is called; it becomes NAME.pcapng among what is recorded"`
+	At     []string `toml:"at" jsonschema:"description=Where: segments by name and ports as segment:board.port"`
+	Filter string   `toml:"filter,omitempty" jsonschema:"description=Which frames: an expression as tcpdump has it"`
+	Snap   int      `toml:"snap,omitempty" jsonschema:"minimum=0,maximum=65535,description=How many bytes of a frame; 0: all of it"`
+	FIFO   string   `toml:"fifo,omitempty" jsonschema:"description=Instead of a file: a named pipe for Wireshark (wireshark -k -i PATH); relative to this file"`
+}
+
+func (a *Appliance) checkCaptures(links map[string]string) {
+	for i := range a.Capture {
+		c := &a.Capture[i]
+		at := fmt.Sprintf("capture[%d]", i)
+		a.unique(links, at, c.Name, "capture")
+		if len(c.At) == 0 {
+			a.doc.Add(at, "capture %s looks nowhere: say at = [\"SEGMENT\"] or at = [\"SEGMENT:BOARD.PORT\"]", c.Name)
+		}
+		for j, text := range c.At {
+			if err := a.place(text); err != nil {
+				a.doc.Add(fmt.Sprintf("%s.at[%d]", at, j), "%v", err)
+			}
+		}
+		if _, err := filter.Parse(c.Filter); err != nil {
+			a.doc.Add(at+".filter", "%v", err)
+		}
+		if c.Snap < 0 || c.Snap > 65535 {
+			a.doc.Add(at+".snap", "snap is %d, and must be 0 to 65535 bytes", c.Snap)
+		}
+	}
+}
+
+// place says what is wrong with a place to capture at.
+func (a *Appliance) place(text string) error {
+	segment, port, isPort := strings.Cut(text, ":")
+	var names []string
+	for _, s := range a.Segment {
+		names = append(names, s.Name)
+		if s.Name == segment {
+			if isPort && !slices.Contains(s.Ports, port) {
+				return unknown("port of segment "+segment, port, s.Ports)
+			}
+			return nil
+		}
+	}
+	return unknown("segment", segment, names)
+}
+
+// places finds what a capture is to look at.
+func (r *Running) places(at []string) (segments []*simbus.Segment, ports []*simbus.Port, err error) {
+	for _, text := range at {
+		segment, port, isPort := strings.Cut(text, ":")
+		i := slices.IndexFunc(r.networks, func(n *network) bool { return n.seg.Name() == segment })
+		if i < 0 {
+			var names []string
+			for _, n := range r.networks {
+				names = append(names, n.seg.Name())
+			}
+			return nil, nil, unknown("segment", segment, names)
+		}
+		n := r.networks[i]
+		if !isPort {
+			segments = append(segments, n.seg)
+			continue
+		}
+		p := n.ports[port]
+		if p == nil {
+			return nil, nil, unknown("port of segment "+segment, port, slices.Sorted(maps.Keys(n.ports)))
+		}
+		ports = append(ports, p.port)
+	}
+	return segments, ports, nil
+}
+
+// Capture begins a live capture of segments ("lan") and ports ("lan:sensor.eth0")
+// into w, as [simbus.Live] has it: w may be slow.
+func (r *Running) Capture(at []string, expression string, snap int, w io.Writer) (*simbus.Live, error) {
+	segments, ports, err := r.places(at)
+	if err != nil {
+		return nil, err
+	}
+	if len(at) == 0 {
+		return nil, fmt.Errorf("say where to capture: SEGMENT or SEGMENT:BOARD.PORT")
+	}
+	f, err := filter.Parse(expression)
+	if err != nil {
+		return nil, err
+	}
+	return simbus.NewLive(w, simbus.CaptureConfig{Epoch: r.epoch, Filter: f, Snap: snap}, segments, ports)
+}
+
+// addCapture begins one of the captures that the appliance's file asks for.
+func (r *Running) addCapture(a *Appliance, c *Capture) error {
+	if c.FIFO != "" {
+		if r.opts.Detached {
+			return nil
+		}
+		f, err := simbus.NewFIFO(beside(a.doc.File, c.FIFO), func(w io.Writer) (*simbus.Live, error) {
+			return r.Capture(c.At, c.Filter, c.Snap, w)
+		})
+		if err != nil {
+			return fmt.Errorf("capture %s: %w", c.Name, err)
+		}
+		r.captures = append(r.captures, f)
+		return nil
+	}
+	if r.opts.Out == "" {
+		return nil
+	}
+	segments, ports, err := r.places(c.At)
+	if err != nil {
+		return err
+	}
+	f, err := filter.Parse(c.Filter)
+	if err != nil {
+		return err
+	}
+	w, err := r.record(c.Name + ".pcapng")
+	if err != nil {
+		return err
+	}
+	taken, err := simbus.NewCapture(w, simbus.CaptureConfig{Epoch: r.epoch, Filter: f, Snap: c.Snap}, segments, ports)
+	if err == nil {
+		r.captures = append(r.captures, taken)
+	}
+	return err
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"backplane/boards/control"
+	"backplane/simbus"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func newCapture() *cobra.Command {
+	r := control.Request{Command: "capture"}
+	var file, fifo string
+	cmd := clientCommand("capture PLACE... [-]", "Capture frames, live, for Wireshark or tcpdump", cobra.MinimumNArgs(1), nil)
+	cmd.Long = `Capture frames as pcapng, until Ctrl-C or the appliance's end. A PLACE is a segment
+("lan"), where each frame is seen once, at the switch, or a port of one
+("lan:sensor.eth0"), which shows what the board sends and receives. The capture goes
+to standard output, unless --write or --fifo says where:
+
+  backplane capture lan - | wireshark -k -i -
+  backplane capture lan:sensor.eth0 --filter "tcp port 80" --write web.pcapng
+
+A filter is an expression as tcpdump has it: arp, ip, ip6, tcp, udp, icmp, icmp6,
+broadcast, multicast, [src|dst] host, net and port, ether, vlan, less, greater, and,
+or, not. A reader that is too slow does not slow the appliance down: it misses
+frames, and the capture says how many.`
+	name := cmd.Flags().Lookup("name")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if args[len(args)-1] == "-" {
+			args = args[:len(args)-1]
+		}
+		r.Args = args
+		switch {
+		case len(args) == 0:
+			return badInput(errors.New("say what to capture: a segment, or SEGMENT:BOARD.PORT"))
+		case file != "" && fifo != "":
+			return badInput(errors.New("--write and --fifo are two places: say one"))
+		case fifo != "":
+			return captureFIFO(cmd.Context(), name.Value.String(), r, fifo)
+		case file != "":
+			f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+			if err != nil {
+				return badMachine(err)
+			}
+			err = captureTo(cmd.Context(), name.Value.String(), r, f)
+			return errors.Join(err, f.Close())
+		}
+		if f, ok := cmd.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			return badInput(errors.New("a capture is no text for a terminal: pipe it into wireshark -k -i - or tcpdump -r -, or say --write FILE"))
+		}
+		return captureTo(cmd.Context(), name.Value.String(), r, cmd.OutOrStdout())
+	}
+	cmd.Flags().StringVar(&r.Filter, "filter", "", "which frames: an expression as tcpdump has it")
+	cmd.Flags().IntVar(&r.Snap, "snap", 0, "how many bytes of a frame; 0: all of it")
+	cmd.Flags().StringVarP(&file, "write", "w", "", "write to a file")
+	cmd.Flags().StringVar(&fifo, "fifo", "", "make a named pipe and write to whoever reads it, one after another")
+	return cmd
+}
+
+// captureTo copies a capture to w until ctx or the appliance ends.
+func captureTo(ctx context.Context, name string, r control.Request, w io.Writer) error {
+	c, err := control.Dial(name)
+	if err != nil {
+		return badInput(err)
+	}
+	defer c.Close()
+	if err := c.Send(r); err != nil {
+		return err
+	}
+	if _, err := c.Next(); err != nil {
+		return badInput(err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = c.CloseWrite() })()
+	_, err = io.Copy(w, c)
+	if errors.Is(err, syscall.EPIPE) {
+		return nil // the reader has seen enough
+	}
+	return err
+}
+
+// captureFIFO hands a capture to those who open a named pipe, one after another.
+func captureFIFO(ctx context.Context, name string, r control.Request, path string) error {
+	made, err := simbus.MakeFIFO(path)
+	if err != nil {
+		return badMachine(err)
+	}
+	if made {
+		defer os.Remove(path)
+	}
+	// Opening waits for a reader: at the end, be one.
+	defer context.AfterFunc(ctx, func() {
+		if f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+			f.Close()
+		}
+	})()
+	for {
+		w, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return badMachine(fmt.Errorf("named pipe: %w", err))
+		}
+		if ctx.Err() != nil {
+			w.Close()
+			return nil
+		}
+		err = captureTo(ctx, name, r, w)
+		w.Close()
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		if c, err := control.Dial(name); err != nil {
+			return nil // the appliance has ended
+		} else {
+			c.Close()
+		}
+	}
+}
