@@ -87,6 +87,8 @@ func (p *Port) Impairment(d Direction) Impairment {
 // SetImpairment changes it. Like [Domain.Do] it is for callers from outside.
 func (p *Port) SetImpairment(d Direction, i Impairment) {
 	s, l := p.seg, p.lanes[d]
+	s.setting.Lock() // what holds is what was noted last
+	defer s.setting.Unlock()
 	s.config.Lock()
 	p.impairments[d] = i
 	s.config.Unlock()

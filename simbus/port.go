@@ -41,6 +41,7 @@ func (s *Segment) AddPort(name string, d *Domain, deliver func(*Frame) error) *P
 		l.rand = rand.New(rand.NewPCG(s.seed, stream.Sum64()))
 		s.cal.Connect(l.from, l.to, s.least(l.direction, d))
 	}
+	s.direct.Store(s.perfect())
 	if s.aware.Load() {
 		p.vlans.Store(&members{Membership: Membership{VLAN: DefaultVLAN}})
 	}

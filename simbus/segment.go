@@ -37,6 +37,7 @@ type Segment struct {
 
 	mirrors atomic.Pointer[[]mirror]
 
+	setting    sync.Mutex // held while one thing is being set
 	config     sync.Mutex // what was set, for reading it back
 	impairment Impairment
 }
@@ -51,7 +52,7 @@ func (c *Calendar) NewSegment(name string, cfg SegmentConfig) (*Segment, error) 
 	}
 	s := &Segment{name: name, seed: cfg.Seed, cal: c, impairment: cfg.Impairment, table: table{entries: make(map[uint64]*entry)}}
 	s.SetTable(DefaultAddresses, DefaultAgeing)
-	s.direct.Store(!c.virtual && cfg.Impairment == Impairment{})
+	s.direct.Store(!c.virtual)
 	var err error
 	if s.domain, err = c.AddDomain(""); err != nil {
 		return nil, fmt.Errorf("segment %s: %w", name, err)
