@@ -38,6 +38,9 @@ const (
 	shortest = 60
 	// maxFlight bounds the memory of frames under way in one lane, in bytes.
 	maxFlight = 64 << 20
+	// maxUnderway bounds how far a sender may run ahead of the switch's goroutine
+	// and its receivers' in real time, in frames. In virtual time none does.
+	maxUnderway = 1 << 16
 	// maxHold is how long a frame is held back for the next to overtake it.
 	maxHold = 10 * time.Millisecond
 )
@@ -81,7 +84,7 @@ func (l *lane) enqueue(x transit, hold bool) {
 		}
 		l.free = free
 	}
-	if l.flight.at(now)+n > maxFlight {
+	if l.flight.at(now)+n > maxFlight || !l.from.cal.virtual && x.from.underway.Load() > maxUnderway {
 		l.drop(x, DropQueue)
 		return
 	}

@@ -1,7 +1,9 @@
 package simbus_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"backplane/simbus"
 )
@@ -34,5 +36,35 @@ func BenchmarkDirect(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		ports[0].Send(f)
+	}
+}
+
+// BenchmarkVirtual sends frames through a switch in virtual time, 10 at once.
+func BenchmarkVirtual(b *testing.B) {
+	cal := simbus.NewVirtual()
+	defer cal.Close()
+	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var ports [2]*simbus.Port
+	for i := range ports {
+		d, err := cal.AddDomain("b")
+		if err != nil {
+			b.Fatal(err)
+		}
+		ports[i] = seg.AddPort("b.eth0", d, func(f *simbus.Frame) error { return nil })
+	}
+	f := &simbus.Frame{Parts: [][]byte{frame(0, 1), make([]byte, 1500)}}
+	b.ReportAllocs()
+	for b.Loop() {
+		ports[0].Domain().Do(func() {
+			for range 10 {
+				ports[0].Send(f)
+			}
+		})
+		if _, err := cal.Advance(context.Background(), cal.Now().Add(time.Millisecond), nil); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
