@@ -7,45 +7,46 @@ import (
 	"backplane/simbus"
 )
 
-// Slices are how far a paced appliance goes at once: what comes in from outside
-// waits for the next one. One without gateways needs no short ones.
-const (
-	gatewaySlice = time.Millisecond
-	idleSlice    = 10 * time.Millisecond
-)
-
-// pacer ties virtual time to the host's clock.
+// pacer ties virtual time to the host's clock. It goes in slices: what comes in
+// from outside waits for the next one.
 type pacer struct {
-	slice time.Duration
-	due   time.Time // when the host's clock lets the next slice begin, zero before the first
+	// A slice is at least as long as least, so that they do not cost more than
+	// what happens in them, and at most as long as most. A host that is late by
+	// more than that has lost the time for good: a burst that caught up with it
+	// would let the boards' time race past a world outside that stands still.
+	least, most time.Duration
+	last        time.Time // of the host, up to which virtual time has come; zero before the first
 }
 
 func newPacer(gateways bool) *pacer {
 	if gateways {
-		return &pacer{slice: gatewaySlice}
+		return &pacer{least: time.Millisecond, most: 10 * time.Millisecond}
 	}
-	return &pacer{slice: idleSlice}
+	return &pacer{least: 10 * time.Millisecond, most: 100 * time.Millisecond}
 }
 
-// wait waits until the host's clock has gone on by d since the slice before. An
-// appliance that was too slow for that falls behind for good: at most one slice
-// follows another at once, since a burst that caught up with the host would let
-// the boards' time race while the world outside stands still.
-func (p *pacer) wait(ctx context.Context, d time.Duration) error {
+// next waits for the next slice and says how long it is, at most left.
+func (p *pacer) next(ctx context.Context, left time.Duration) (time.Duration, error) {
 	now := time.Now()
-	if p.due.IsZero() || now.Sub(p.due) > p.slice {
-		p.due = now
+	if p.last.IsZero() {
+		p.last = now
 	}
-	p.due = p.due.Add(d)
-	if wait := p.due.Sub(now); wait > 0 {
+	if wait := min(p.least, left) - now.Sub(p.last); wait > 0 {
 		t := time.NewTimer(wait)
 		defer t.Stop()
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 		}
+		now = time.Now()
 	}
-	return ctx.Err()
+	passed := now.Sub(p.last)
+	if passed > p.most {
+		passed, p.last = p.most, now.Add(-p.most)
+	}
+	slice := min(passed, left)
+	p.last = p.last.Add(slice)
+	return slice, ctx.Err()
 }
 
 // Advance lets everything happen that is due before the time until. It is
@@ -57,17 +58,16 @@ func (r *Running) Advance(ctx context.Context, until simbus.Time, stop func(*sim
 	if r.pace == nil {
 		return r.slice(ctx, until, stop)
 	}
-	for now := r.cal.Now(); now < until; {
-		next := min(until, now.Add(r.pace.slice))
-		if err := r.pace.wait(ctx, next.Sub(now)); err != nil {
+	for now := r.cal.Now(); now < until; now = r.cal.Now() {
+		slice, err := r.pace.next(ctx, until.Sub(now))
+		if err != nil {
 			return false, err
 		}
 		r.admit()
-		stopped, err := r.slice(context.WithoutCancel(ctx), next, stop)
+		stopped, err := r.slice(context.WithoutCancel(ctx), now.Add(slice), stop)
 		if stopped || err != nil {
 			return stopped, err
 		}
-		now = next
 	}
 	return false, ctx.Err()
 }

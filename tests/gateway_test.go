@@ -152,6 +152,23 @@ forward = [{ host = %q, to = "control:7" }]
 		if s := <-got; s != "from the board\n<nil>" {
 			t.Errorf("the host's client got %q", s)
 		}
+
+		// A board that loses its power comes back to the same address.
+		app.StartCommand("sensor", "/bin/sh", "-c", fmt.Sprintf("nc 10.0.0.254 %d < /dev/zero", port))
+		action(app, gateway.ActionOpen)
+		if err := app.PullPlug("sensor"); err != nil {
+			t.Fatal(err)
+		}
+		if err := app.PowerOn("sensor"); err != nil {
+			t.Fatal(err)
+		}
+		app.Until(10*time.Second, "the sensor's return", func(e *simbus.Event) bool {
+			state, _ := e.Get("state")
+			return e.Kind == simbus.KindGuest && e.Board == "sensor" && state == boards.StateUp
+		})
+		if got := app.Sh("sensor", fmt.Sprintf("ip -o -4 addr show eth0; wget -q -O - http://outside:%d/again", port)); !strings.Contains(got, "10.0.0.1/24") || !strings.HasSuffix(got, "hello /again\n") {
+			t.Errorf("after a loss of power:\n%s", got)
+		}
 	})
 }
 

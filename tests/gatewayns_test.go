@@ -82,6 +82,9 @@ func TestTap(t *testing.T) {
 	if !namespace(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNET) {
 		return
 	}
+	if err := gateway.CanTap(); err != nil {
+		t.Skip(err)
+	}
 	root := gatewayRoot(t)
 	host(t, "ip link set lo up; ip link add br0 type bridge; ip link set br0 up")
 	for _, tt := range []struct{ kind, name string }{{"tap = \"tap0\"", "tap0"}, {"bridge = \"br0\"", "br0"}} {

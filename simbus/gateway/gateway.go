@@ -77,16 +77,17 @@ const (
 
 // Gateway is one that NATs.
 type Gateway struct {
-	cfg     Config
-	out     *Queue
-	link    *link
-	stack   *stack.Stack
-	in      *inbox
-	leases  *leases
-	zone    *zone
-	pings   pings
-	dns     *gonet.UDPConn
-	queries chan struct{} // one for each under way
+	cfg       Config
+	out       *Queue
+	link      *link
+	stack     *stack.Stack
+	in        *inbox
+	leases    *leases
+	zone      *zone
+	pings     pings
+	dns       *gonet.UDPConn
+	queries   chan struct{} // one for each under way
+	keepAlive keepAlive
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -114,7 +115,7 @@ func New(cfg Config) (*Gateway, error) {
 		cfg.Resolvers = hostResolvers()
 	}
 	g := &Gateway{cfg: cfg, out: newQueue(), leases: newLeases(&cfg), zone: newZone(&cfg),
-		queries: make(chan struct{}, maxQueries), open: make(map[io.Closer]bool)}
+		queries: make(chan struct{}, maxQueries), keepAlive: defaultKeepAlive, open: make(map[io.Closer]bool)}
 	g.in = newInbox(func(lost uint64) { g.out.put(dropped("out", lost)) })
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	if err := g.startStack(); err != nil {

@@ -323,6 +323,29 @@ func TestCloseEndsConnections(t *testing.T) {
 	<-hanging
 }
 
+// TestGoneBoardIsNoticed pulls the cable of a board that has a connection open.
+func TestGoneBoardIsNoticed(t *testing.T) {
+	ended := make(chan struct{})
+	cfg := config()
+	toHost(&cfg, listen(t, func(c net.Conn) {
+		_, _ = io.Copy(io.Discard, c)
+		close(ended)
+	}))
+	s := newSite(t, cfg)
+	s.keepAlive = keepAlive{50 * time.Millisecond, 50 * time.Millisecond, 2}
+	c, err := s.dial(t, "192.0.2.1:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	s.event(t, "open tcp")
+	s.unplugged.Store(true)
+	s.event(t, "closed tcp")
+	<-ended
+}
+
 // TestQueueIsBounded gives a gateway no chance to get rid of what it has.
 func TestQueueIsBounded(t *testing.T) {
 	q := newQueue()

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,7 +46,8 @@ type site struct {
 	mu     sync.Mutex
 	events [][]simbus.Attr
 	news   chan struct{}
-	frames int // that the gateway sent
+
+	unplugged atomic.Bool // the board's cable
 }
 
 // newSite starts both. Nothing of them may be left when the test ends.
@@ -99,14 +101,20 @@ func newSite(t testing.TB, cfg Config) *site {
 			s.note(i.Event)
 			return
 		}
-		s.frames++
+		if s.unplugged.Load() {
+			return
+		}
 		pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(flat(i.Frame))})
 		defer pkt.DecRef()
 		l.ParseHeader(pkt)
 		l.open.Store(i.Frame.Offload.Flags&needsChecksum != 0)
 		l.dispatcher.DeliverNetworkPacket(header.Ethernet(flat(i.Frame)).Type(), pkt)
 	})
-	cable(l.out, func(i *Item) { _ = g.Deliver(i.Frame) })
+	cable(l.out, func(i *Item) {
+		if !s.unplugged.Load() {
+			_ = g.Deliver(i.Frame)
+		}
+	})
 	t.Cleanup(func() {
 		begin := time.Now()
 		g.Close()

@@ -8,9 +8,11 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 
 	"backplane/simbus"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -32,7 +34,7 @@ func (g *Gateway) connectTCP(r *tcp.ForwarderRequest) {
 			return
 		}
 		defer g.give(&g.tcp)
-		if c := accept(r); c != nil {
+		if c := g.accept(r); c != nil {
 			defer g.track(c)()
 			g.serveDNSStream(c, from)
 		}
@@ -46,7 +48,7 @@ func (g *Gateway) connectTCP(r *tcp.ForwarderRequest) {
 	}
 	defer g.give(&g.tcp)
 	defer g.track(out)()
-	if c := accept(r); c != nil {
+	if c := g.accept(r); c != nil {
 		defer g.track(c)()
 		g.tell(ActionOpen, connection("tcp", from, to)...)
 		g.relay(c, out, from, to)
@@ -71,15 +73,34 @@ func (g *Gateway) dialTCP(to netip.AddrPort) (net.Conn, error) {
 }
 
 // accept ends the handshake with the board, nil if that has gone meanwhile.
-func accept(r *tcp.ForwarderRequest) *gonet.TCPConn {
+func (g *Gateway) accept(r *tcp.ForwarderRequest) *gonet.TCPConn {
 	var wq waiter.Queue
 	ep, err := r.CreateEndpoint(&wq)
 	r.Complete(err != nil)
 	if err != nil {
 		return nil
 	}
+	// A board whose plug is pulled leaves its connections as they are.
+	idle, interval := tcpip.KeepaliveIdleOption(g.keepAlive.idle), tcpip.KeepaliveIntervalOption(g.keepAlive.interval)
+	err = ep.SetSockOpt(&idle)
+	if err == nil {
+		err = ep.SetSockOpt(&interval)
+	}
+	if err == nil {
+		err = ep.SetSockOptInt(tcpip.KeepaliveCountOption, g.keepAlive.count)
+	}
+	ep.SocketOptions().SetKeepAlive(err == nil)
 	return gonet.NewTCPConn(&wq, ep)
 }
+
+// keepAlive is how long a board may say nothing on a connection before it is
+// asked whether it is there, how often it is asked, and how many times in vain.
+type keepAlive struct {
+	idle, interval time.Duration
+	count          int
+}
+
+var defaultKeepAlive = keepAlive{time.Minute, 15 * time.Second, 4}
 
 func (g *Gateway) refuse(protocol string, from, to netip.AddrPort, err error) {
 	if g.ctx.Err() == nil {
