@@ -19,6 +19,7 @@ var counters = []struct {
 	{"unicast", func(c *simbus.Counters) uint64 { return c.Unicast.Load() }},
 	{"multicast", func(c *simbus.Counters) uint64 { return c.Multicast.Load() }},
 	{"broadcast", func(c *simbus.Counters) uint64 { return c.Broadcast.Load() }},
+	{"filtered", func(c *simbus.Counters) uint64 { return c.Filtered.Load() }},
 	{"corrupted", func(c *simbus.Counters) uint64 { return c.Corrupted.Load() }},
 	{"duplicated", func(c *simbus.Counters) uint64 { return c.Duplicated.Load() }},
 	{"reordered", func(c *simbus.Counters) uint64 { return c.Reordered.Load() }},
@@ -99,7 +100,7 @@ func (r *Running) recordCounts() error {
 func (r *Running) Network() []string {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PORT\tLINK\t\tFRAMES\tBYTES\tUNICAST\tMULTICAST\tBROADCAST\tCORRUPTED\tDUPLICATED\tREORDERED\tQUEUE\tDROPPED")
+	fmt.Fprintln(w, "PORT\tLINK\t\tFRAMES\tBYTES\tUNICAST\tMULTICAST\tBROADCAST\tFILTERED\tCORRUPTED\tDUPLICATED\tREORDERED\tQUEUE\tDROPPED")
 	for _, c := range r.Counts() {
 		name, link := c.Segment+":"+c.Port, c.Link
 		for _, way := range []struct {

@@ -1,6 +1,9 @@
 package simbus
 
-import "sync/atomic"
+import (
+	"errors"
+	"sync/atomic"
+)
 
 // Counters count what went through one direction of a port. Frames and bytes
 // are what the board sent, before anything happened to them, and what it was
@@ -11,9 +14,14 @@ type Counters struct {
 	Frames, Bytes                    atomic.Uint64
 	Unicast, Multicast, Broadcast    atomic.Uint64
 	Corrupted, Duplicated, Reordered atomic.Uint64
-	QueueHigh                        Highest // bytes that waited, at most
+	Filtered                         atomic.Uint64 // rx: what the board's NIC has no use for ([ErrFiltered])
+	QueueHigh                        Highest       // bytes that waited, at most
 	Drops                            [drops]atomic.Uint64
 }
+
+// ErrFiltered is what a port's deliver returns for a frame that its board does
+// not want, as NICs do with frames that are for others. It is no loss.
+var ErrFiltered = errors.New("not for this board")
 
 // Highest is the highest value that there was.
 type Highest struct{ atomic.Uint64 }

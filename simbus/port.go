@@ -97,11 +97,14 @@ func (p *Port) out(from *Port, f *Frame, direct bool) {
 // receive gives a frame to the board.
 func (p *Port) receive(from *Port, f *Frame) {
 	p.show(from, p, f)
-	if err := p.deliver(f); err != nil {
+	switch err := p.deliver(f); err {
+	case nil:
+		p.stats[Rx].count(f, f.Len())
+	case ErrFiltered:
+		p.stats[Rx].Filtered.Add(1)
+	default:
 		p.drop(p.domain, Rx, f, DropBoard, err.Error())
-		return
 	}
-	p.stats[Rx].count(f, f.Len())
 }
 
 // show shows a frame at the board's end to the port's taps.

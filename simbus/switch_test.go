@@ -2,6 +2,7 @@ package simbus_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -170,6 +171,26 @@ func TestStormLimit(t *testing.T) {
 	got := fmt.Sprint(tx.Broadcast.Load(), tx.Unicast.Load(), tx.Drops[simbus.DropStorm].Load(), s[0].port.Storms(), rx.Broadcast.Load(), rx.Unicast.Load())
 	if got != "10 10 4 2 6 10" {
 		t.Errorf("sent to all, to one, dropped, storms, and received: %s, want 10 10 4 2 6 10", got)
+	}
+}
+
+// TestCountsByOutcome: what a board takes, does not want, and cannot take.
+func TestCountsByOutcome(t *testing.T) {
+	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	s := stations(t, cal, seg, 1)
+	results := []error{nil, simbus.ErrFiltered, errors.New("off"), nil}
+	p := seg.AddPort("b1.eth0", s[0].domain, func(*simbus.Frame) error {
+		err := results[0]
+		results = results[1:]
+		return err
+	})
+	for range 4 {
+		s[0].send(t, 0, -1, "x")
+	}
+	advance(t, cal, time.Millisecond)
+	rx := p.Counters(simbus.Rx)
+	if got := fmt.Sprint(rx.Frames.Load(), rx.Filtered.Load(), rx.Drops[simbus.DropBoard].Load(), rx.Dropped()); got != "2 1 1 1" {
+		t.Errorf("taken, filtered, refused, dropped: %s, want 2 1 1 1", got)
 	}
 }
 

@@ -128,6 +128,13 @@ func TestCarrier(t *testing.T) {
 	}
 	app.Sleep(2 * time.Second)
 	app.Do("b1", "/usr/bin/ping", "-c", "1", "10.0.0.2")
+	if err := app.PullPlug("b2"); err != nil {
+		t.Fatal(err)
+	}
+	app.Sleep(10 * time.Millisecond)
+	if got := app.MustGet("lan.known"); got != "1" {
+		t.Errorf("the switch knows %s addresses with one board off, want 1", got)
+	}
 }
 
 // TestNetSettings sets what can be set, reads it back, and has mistakes told.

@@ -56,7 +56,7 @@ func (n *NIC) Receive(f *simbus.Frame) error {
 		return errOff
 	}
 	if !n.wants(f.Parts) {
-		return nil
+		return simbus.ErrFiltered
 	}
 	if !n.canTake(f.Offload) {
 		return errOffload
