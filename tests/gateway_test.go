@@ -327,9 +327,13 @@ expect = { frames = "lan", from = "outside", match = "echo reply" }
 	}
 	play := filepath.Join(dir, "play.toml")
 	for _, clock := range []string{"virtual", "real"} {
-		if out, errs, status := run(t, nil, "run", "--clock", clock, play); status != 0 || !strings.Contains(out, "PASSED") {
+		if out, errs, status := run(t, nil, "run", "--clock", clock, "--out", filepath.Join(dir, clock), play); status != 0 || !strings.Contains(out, "PASSED") {
 			t.Errorf("%s: status %d\n%s%s", clock, status, out, errs)
 		}
+	}
+	// The same again, with nothing behind the gateway.
+	if out, errs, status := run(t, nil, "replay", filepath.Join(dir, "virtual")); status != 0 || !strings.HasPrefix(out, "SAME: site, ") {
+		t.Errorf("replay: status %d\n%s%s", status, out, errs)
 	}
 	if _, errs, status := run(t, nil, "run", "--verify", "2", play); status != 2 || !strings.Contains(errs, "paced = true") {
 		t.Errorf("--verify: status %d\n%s", status, errs)
