@@ -44,6 +44,7 @@ var parts = []struct {
 	{"boot", (*bench).boot},
 	{"parts", (*bench).parts},
 	{"clock", (*bench).clock},
+	{"links", (*bench).links},
 	{"network", (*bench).network},
 }
 
