@@ -34,7 +34,7 @@ for n in $all; do ip tuntap add dev t$n mode tap; ip link set t$n master br0; ip
 	tcp: atLeast(2), ping: atMost(0.8), frames: atLeast(3),
 }, {
 	name: "VDE", programs: []string{"unshare", "vde_switch", "vde_plug"},
-	setup: `vde_switch -s $dir/switch </dev/null >/dev/null 2>&1 &
+	setup: `vde_switch -d -s $dir/switch
 until [ -e $dir/switch/ctl ]; do :; done`,
 	nic: "vec0:transport=vde,vnl=vde://$dir/switch,depth=128,gro=1",
 	tcp: atLeast(5),
