@@ -90,7 +90,10 @@ func (m *Machine) powerOn() error {
 		}
 		args = append(args, "seccomp=on", "time-travel=ext:1:time.sock")
 	} else {
-		args = append(args, "seccomp=on", fmt.Sprintf("ncpus=%d", m.board.CPUs))
+		args = append(args, "seccomp=on")
+		if m.board.CPUs > 1 {
+			args = append(args, fmt.Sprintf("ncpus=%d", m.board.CPUs))
+		}
 	}
 	args = append(args, strings.Fields(m.board.Firmware.KernelArgs)...)
 	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory),

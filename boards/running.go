@@ -30,8 +30,8 @@ type Options struct {
 	Contents string
 	// Init is the board's init: a static executable (firmware/init).
 	Init string
-	// Kernel finds, or builds, the kernel for the clock, with a board's own
-	// further configuration.
+	// Kernel finds, or builds, the kernel for virtual time or a single CPU, or
+	// that for neither, with a board's own further configuration.
 	Kernel func(ctx context.Context, virtual bool, extra []byte) (path string, err error)
 	// StallLimit is how long, in host time, a guest may compute in virtual time
 	// without sleeping; a minute if it is 0.
@@ -161,7 +161,9 @@ func (r *Running) kernel(ctx context.Context, m *Member) (string, error) {
 			return "", fmt.Errorf("board %s: kernel configuration: %w", m.Name, err)
 		}
 	}
-	path, err := r.opts.Kernel(ctx, r.opts.Virtual, extra)
+	// In real time a board with one CPU is better off with the flavour for one,
+	// too: docs/benchmarks.md says by how much.
+	path, err := r.opts.Kernel(ctx, r.opts.Virtual || m.Board.CPUs == 1, extra)
 	if err != nil {
 		return "", fmt.Errorf("board %s: kernel: %w", m.Name, err)
 	}

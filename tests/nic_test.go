@@ -37,6 +37,23 @@ func TestNICFilters(t *testing.T) {
 	})
 }
 
+// TestSeveralCPUs: a board with several CPUs has them in real time, and carries
+// traffic with one that has a single CPU, whose kernel is another.
+func TestSeveralCPUs(t *testing.T) {
+	files := pair(guesttest.Rootfs(t, "iperf3"), "")
+	files["b2.toml"] = "cpus = 2\n" + files["b2.toml"]
+	app := guesttest.Run(t, files, guesttest.Options{Real: true})
+	for board, want := range map[string]string{"b1": "processor\t: 0", "b2": "processor\t: 0\nprocessor\t: 1"} {
+		if got := strings.TrimSpace(app.Sh(board, "grep ^processor /proc/cpuinfo")); got != want {
+			t.Errorf("%s has CPUs %q, want %q", board, got, want)
+		}
+	}
+	app.Sh("b2", "iperf3 -s -1 -D") // it is listening when this returns
+	if out := app.Do("b1", "iperf3", "-c", "10.0.0.2", "-P", "2", "-n", "8M"); !strings.Contains(out, "receiver") {
+		t.Errorf("iperf3 prints\n%s", out)
+	}
+}
+
 func counter(t *testing.T, app *guesttest.App, board, name string) int {
 	t.Helper()
 	text := app.Sh(board, "cat /sys/class/net/eth0/statistics/"+name)

@@ -48,7 +48,7 @@ func newKernel() *cobra.Command {
 			return nil
 		},
 	}
-	build.Flags().StringVar(&flavour, "flavour", "virtual", "virtual (time travel, one CPU), smp (host time, up to 64 CPUs) or all")
+	build.Flags().StringVar(&flavour, "flavour", "virtual", "virtual (time travel or one CPU), smp (host time, up to 64 CPUs) or all")
 	build.Flags().StringVar(&b.Source, "source", "", "tarball with a kernel tree, instead of Debian's package")
 	build.Flags().StringVar(&config, "config", "", "file with further configuration, as a board's kernel_config")
 	build.Flags().IntVarP(&b.Jobs, "jobs", "j", 0, "compilers at once (default: one a CPU)")

@@ -27,11 +27,11 @@ type Flavour string
 
 // The flavours: each excludes what the other is for.
 const (
-	Virtual Flavour = "virtual" // time travel, one CPU
+	Virtual Flavour = "virtual" // time travel or host time, one CPU
 	SMP     Flavour = "smp"     // host time, up to 64 CPUs
 )
 
-// For is the flavour for a clock.
+// For is the flavour for virtual time or a single CPU, or that for neither.
 func For(virtual bool) Flavour {
 	if virtual {
 		return Virtual
