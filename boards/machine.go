@@ -332,7 +332,7 @@ func (m *Machine) solder() error {
 		m.domain.Do(func() {
 			var server *vhostuser.Server
 			server, err = vhostuser.Listen(filepath.Join(m.dir, s.socket), s.dev, vhostuser.Options{
-				Poller: m.domain, InBand: m.r.opts.Virtual, BeforeCall: m.present,
+				Poller: m.domain, InBand: m.r.opts.Virtual, BeforeCall: m.present, Patience: m.r.opts.StallLimit,
 				OnError: func(err error) { m.emit(s.name, simbus.KindDevice, simbus.Text("error", err.Error())) },
 			})
 			if err == nil {

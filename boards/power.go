@@ -107,6 +107,9 @@ func (m *Machine) powerOn() error {
 		return err
 	}
 	m.proc, m.ending, m.panicked, m.lastLine = proc, byItself, "", ""
+	if m.guest != nil {
+		m.guest.Halted = proc.Halted
+	}
 	m.on = m.domain.Now()
 	if err := m.domain.Watch(proc.PidFD(), func() { m.ended(nil) }); err != nil {
 		return err

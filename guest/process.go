@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,9 +48,11 @@ type Process struct {
 	pidfd int
 	tail  *tail
 
-	once sync.Once
-	err  error
-	done chan struct{}
+	awaited bool // somebody has waited for its end, perhaps in vain
+	once    sync.Once
+	result  error // what Wait says
+	err     error // how it ended, once done is closed
+	done    chan struct{}
 }
 
 // Start starts the kernel. Its processes live in a PID namespace of their own
@@ -104,28 +107,54 @@ func (p *Process) PidFD() int { return p.pidfd }
 // Kill ends the guest at once, as if its plug were pulled, and waits for it.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
-	<-p.done
+	p.await(killLimit)
+}
+
+// How long a process may take to go that was killed, or that is about to end by
+// itself. One that a tracer holds on to goes when that lets it, and is not waited for.
+const (
+	killLimit = 2 * time.Second
+	exitLimit = 20 * time.Second
+)
+
+// await waits until the process has gone, at most for limit.
+func (p *Process) await(limit time.Duration) {
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-p.done:
+	case <-t.C:
+	}
+	p.awaited = true
 }
 
 // Wait waits for the guest's end. The error is ErrRestart, or says how it ended
 // if not by powering off, with the last that its kernel printed on the host side.
 func (p *Process) Wait() error {
-	<-p.done
-	p.once.Do(func() {
-		if p.pidfd >= 0 {
-			unix.Close(p.pidfd)
-			p.pidfd = -1
-		}
-		if p.err == nil {
-			if strings.Contains(p.tail.lines(), restartFailed) {
-				p.err = ErrRestart
-			}
-			return
-		}
-		if last := p.tail.lines(); last != "" {
-			p.err = fmt.Errorf("%w; its last words: %s", p.err, last)
-		}
-	})
+	if !p.awaited {
+		p.await(exitLimit)
+	}
+	p.once.Do(func() { p.result = p.conclude() })
+	return p.result
+}
+
+func (p *Process) conclude() error {
+	if p.pidfd >= 0 {
+		unix.Close(p.pidfd)
+		p.pidfd = -1
+	}
+	select {
+	case <-p.done:
+	default:
+		return errors.New("its process has not gone: a tracer holds on to it")
+	}
+	last := p.tail.lines()
+	switch {
+	case p.err == nil && strings.Contains(last, restartFailed):
+		return ErrRestart
+	case p.err != nil && last != "":
+		return fmt.Errorf("%w; its last words: %s", p.err, last)
+	}
 	return p.err
 }
 

@@ -26,6 +26,12 @@ func (c *checker) scenario(s *Scenario) {
 	if s.Clock != "" && s.Clock != Virtual && s.Clock != Real {
 		c.doc.Add("clock", "clock is %q, and must be %q or %q", s.Clock, Virtual, Real)
 	}
+	if s.GuestLoss != "" && s.GuestLoss != LossFails && s.GuestLoss != LossContinues {
+		c.doc.Add("on_guest_loss", "on_guest_loss is %q, and must be %q or %q", s.GuestLoss, LossFails, LossContinues)
+	}
+	if s.Stall < 0 {
+		c.doc.Add("stall_limit", "stall_limit is negative")
+	}
 	if len(s.Step) == 0 && !c.doc.Has("step") {
 		c.doc.Add("step", "the scenario has no steps: write a [[step]] for each")
 	}

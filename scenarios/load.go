@@ -53,6 +53,9 @@ func (s *Scenario) complete(doc *tomlfile.Doc) {
 	if s.Clock == "" {
 		s.Clock = Virtual
 	}
+	if s.GuestLoss == "" {
+		s.GuestLoss = LossFails
+	}
 	if s.Start.IsZero() {
 		s.Start = DefaultStart
 	}

@@ -24,7 +24,10 @@ const (
 // records. The error is about the machine; what becomes of the scenario is in
 // the report.
 func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Options, onStep func(StepResult)) (*Report, error) {
-	var seen Recorder
+	seen := Recorder{Tolerant: s.GuestLoss == LossContinues}
+	if s.Stall > 0 {
+		o.StallLimit = time.Duration(s.Stall)
+	}
 	o.Events = append([]func(*simbus.Event){seen.Event}, o.Events...)
 	r, err := boards.Start(ctx, a, o)
 	if err != nil {

@@ -18,6 +18,8 @@ type Scenario struct {
 	Start     time.Time       `toml:"start,omitempty" jsonschema:"default=2026-01-01T00:00:00Z,description=Wall-clock time in the boards at switch-on with the virtual clock"`
 	Timeout   boards.Duration `toml:"timeout,omitempty" jsonschema:"description=The appliance's time at which a scenario that is still going has failed; none if left out"`
 	Boot      boards.Duration `toml:"boot,omitempty" jsonschema:"default=60s,description=How long the boards may take to come up before the first step"`
+	GuestLoss string          `toml:"on_guest_loss,omitempty" jsonschema:"enum=fail,enum=continue,default=fail,description=Whether the scenario fails if a board panics or its processes are lost and no step expects it"`
+	Stall     boards.Duration `toml:"stall_limit,omitempty" jsonschema:"default=60s,description=How long a guest may show no sign of life in virtual time before it is given up; this is the host's time"`
 	Step      []Step          `toml:"step" jsonschema:"minItems=1,description=What is done and expected in this order"`
 
 	file string
@@ -27,6 +29,12 @@ type Scenario struct {
 const (
 	Virtual = "virtual"
 	Real    = "real"
+)
+
+// What to do about a guest that is lost, as Scenario.GuestLoss has it.
+const (
+	LossFails     = "fail"
+	LossContinues = "continue"
 )
 
 // Step is one thing to do, one to expect, or both: then the expectation counts

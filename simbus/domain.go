@@ -227,8 +227,13 @@ func (d *Domain) silent(stuck time.Duration) {
 	case g.doomed && stuck > doomedLimit:
 		g.lose(nil)
 	case stuck > d.cal.StallLimit:
-		g.lose(fmt.Errorf("no sign of life for %s of host time, at virtual time %s: guest code that loops without sleeping holds virtual time still",
-			stuck.Round(time.Second), d.Now()))
+		why := "guest code that loops without sleeping holds virtual time still"
+		if g.Halted != nil {
+			if text := g.Halted(); text != "" {
+				why = text
+			}
+		}
+		g.lose(fmt.Errorf("no sign of life for %s of host time, at virtual time %s: %s", stuck.Round(time.Second), d.Now(), why))
 	}
 }
 

@@ -64,6 +64,9 @@ type Guest struct {
 	// ended or was given up. err is nil when it only hung up, as it does when
 	// it ends by itself.
 	OnGone func(err error)
+	// Halted, if set, is asked why a guest shows no sign of life: it says that
+	// somebody has stopped its processes, or nothing.
+	Halted func() string
 
 	d      *Domain
 	state  guestState

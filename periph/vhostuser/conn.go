@@ -11,7 +11,8 @@ import (
 )
 
 // patience is how long a guest may take, in host time, to send the rest of a
-// message or to answer an interrupt. A kernel does both at once.
+// message or, unless Options say otherwise, to answer an interrupt. A kernel does
+// both at once.
 const patience = 10 * time.Second
 
 // conn is one guest kernel's connection.
@@ -26,6 +27,7 @@ type conn struct {
 	rings    []ring
 	queues   []*virtio.Queue // as the device has them; nil while it is stopped
 	failed   bool            // the device was stopped because of a mistake
+	lost     error           // why the guest took no interrupt: it gets no more
 	buf      [headerSize + maxPayload]byte
 	out      []byte
 }
@@ -50,6 +52,11 @@ func newConn(s *Server, fd int) *conn {
 
 // ready handles one message, or the guest's going.
 func (c *conn) ready() {
+	if c.lost != nil {
+		c.fail(c.lost)
+		c.close()
+		return
+	}
 	c.guard(func() error {
 		m, err := c.receive()
 		if err != nil {
@@ -237,7 +244,7 @@ func (c *conn) request(request uint32, payload []byte) error {
 	}
 	var reply [headerSize + 8]byte
 	for n := 0; n < len(reply); {
-		if err := waitReadable(c.backend, c.fd, patience); err != nil {
+		if err := waitReadable(c.backend, c.fd, c.s.opts.Patience); err != nil {
 			return err
 		}
 		k, err := unix.Read(c.backend, reply[n:])

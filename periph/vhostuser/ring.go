@@ -163,11 +163,11 @@ func (c *conn) interrupt(i int) {
 	if c.s.opts.InBand {
 		var state [8]byte
 		binary.NativeEndian.PutUint32(state[:], uint32(i))
-		if c.backend < 0 {
+		if c.backend < 0 || c.lost != nil {
 			return
 		}
-		if err := c.request(backendVringCall, state[:]); err != nil {
-			c.fail(err)
+		if c.lost = c.request(backendVringCall, state[:]); c.lost != nil {
+			_ = unix.Shutdown(c.fd, unix.SHUT_RDWR) // stops the device soon; it is in the middle of something now
 		}
 		return
 	}

@@ -3,6 +3,7 @@ package vhostuser
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"backplane/periph/virtio"
 	"backplane/simbus"
@@ -26,6 +27,9 @@ type Options struct {
 	InBand bool
 	// BeforeCall, if set, is called before each interrupt: the guest's time is set there.
 	BeforeCall func()
+	// Patience is how long, in host time, a guest may take to answer an
+	// interrupt; 10 s if it is 0. One that does not answer is cut off.
+	Patience time.Duration
 	// OnError is told why a device was stopped. The connection stays open, and
 	// the device answers no more, until the guest connects anew.
 	OnError func(error)
@@ -45,6 +49,9 @@ func Listen(path string, dev virtio.Device, opts Options) (*Server, error) {
 	fd, err := simbus.Listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	if opts.Patience <= 0 {
+		opts.Patience = patience
 	}
 	s := &Server{dev: dev, opts: opts, listen: fd}
 	if err := opts.Poller.Watch(fd, s.accept); err != nil {
