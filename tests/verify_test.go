@@ -14,43 +14,52 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestVerify runs the thermal appliance many times, and fewer times while the
-// machine is loaded, on one CPU and on all: every run is the same, and so are
-// those of one load and another.
+// TestVerify runs the thermal appliance and the network of twelve boards many
+// times, and while the machine is loaded, on one CPU and on all: every run is the
+// same, and so are those of one load and another.
 func TestVerify(t *testing.T) {
-	digest := ""
-	same := func(t *testing.T, times int, prefix ...string) {
-		args := append(prefix, backplane(t), "run", "--verify", fmt.Sprint(times), thermal)
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir = ".."
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		m := regexp.MustCompile(`(?m)^SAME: (\d+) runs, .*\(digest (\w{32})\)$`).FindStringSubmatch(string(out))
-		if m == nil || m[1] != fmt.Sprint(times) {
-			t.Fatalf("it prints\n%s", out)
-		}
-		if digest == "" {
-			digest = m[2]
-		}
-		if m[2] != digest {
-			t.Errorf("the digest is %s, and was %s", m[2], digest)
-		}
-	}
-	t.Run("quiet", func(t *testing.T) { same(t, 100) })
 	if _, err := exec.LookPath("taskset"); err != nil {
 		t.Fatalf("%v: tools/packages installs what the tests need", err)
 	}
-	t.Run("hogs on one CPU", func(t *testing.T) {
-		cpu := firstCPU(t)
-		hog(t, cpu, cpu)
-		same(t, 20, "taskset", "-c", fmt.Sprint(cpu))
-	})
-	t.Run("hogs on all CPUs", func(t *testing.T) {
-		hog(t, -1, -1)
-		same(t, 20)
-	})
+	const loaded = 20
+	for _, s := range []struct {
+		name, file string
+		quiet      int
+	}{{"thermal", thermal, 100}, {"network", "scenarios/network/network.toml", 20}} {
+		t.Run(s.name, func(t *testing.T) {
+			digests := make(map[string]bool)
+			t.Run("quiet", func(t *testing.T) { digests[verified(t, s.file, s.quiet)] = true })
+			t.Run("hogs on one CPU", func(t *testing.T) {
+				cpu := firstCPU(t)
+				hog(t, cpu, cpu)
+				digests[verified(t, s.file, loaded, "taskset", "-c", fmt.Sprint(cpu))] = true
+			})
+			t.Run("hogs on all CPUs", func(t *testing.T) {
+				hog(t, -1, -1)
+				digests[verified(t, s.file, loaded)] = true
+			})
+			if len(digests) != 1 {
+				t.Errorf("the digests are %v", digests)
+			}
+		})
+	}
+}
+
+// verified is the digest of so many runs of a scenario, which are all the same.
+func verified(t *testing.T, file string, times int, prefix ...string) string {
+	t.Helper()
+	args := append(prefix, backplane(t), "run", "--verify", fmt.Sprint(times), file)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = ".."
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m := regexp.MustCompile(`(?m)^SAME: (\d+) runs, .*\(digest (\w{32})\)$`).FindStringSubmatch(string(out))
+	if m == nil || m[1] != fmt.Sprint(times) {
+		t.Fatalf("it prints\n%s", out)
+	}
+	return m[2]
 }
 
 // firstCPU is the first that this process may use.
