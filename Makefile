@@ -19,6 +19,7 @@ BOARD_GO := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
 firmware:
 	$(BOARD_GO) -o bin/firmware/init ./firmware/init
 	$(BOARD_GO) -o bin/firmware/bench/load ./tests/programs/load
+	gcc -O2 -Wall -Werror -static -s -o bin/firmware/bench/pulse tests/programs/pulse/pulse.c
 	$(BOARD_GO) -o bin/firmware/sensor/usr/bin/sensord ./firmware/sensord
 	$(BOARD_GO) -o bin/firmware/controller/usr/bin/controllerd ./firmware/controllerd
 	$(BOARD_GO) -o bin/firmware/heartbeat/usr/bin/heartbeatd ./firmware/heartbeatd

@@ -332,7 +332,7 @@ func (m *Machine) solder() error {
 		m.domain.Do(func() {
 			var server *vhostuser.Server
 			server, err = vhostuser.Listen(filepath.Join(m.dir, s.socket), s.dev, vhostuser.Options{
-				Poller: m.domain, InBand: m.r.opts.Virtual, BeforeCall: m.present, Patience: m.r.opts.StallLimit,
+				Poller: m.domain, InBand: m.r.opts.Virtual, Bells: m.bells(s.dev), BeforeCall: m.present, Patience: m.r.opts.StallLimit,
 				OnError: func(err error) { m.emit(s.name, simbus.KindDevice, simbus.Text("error", err.Error())) },
 			})
 			if err == nil {
@@ -344,6 +344,31 @@ func (m *Machine) solder() error {
 		}
 	}
 	return nil
+}
+
+// bells are those of the guest that the board runs at the time, for a device
+// whose driver sleeps until it is answered. The console's does not: it waits in
+// a loop, in interrupts too, in which time may not go on
+// (drivers/char/virtio_console.c, __send_to_port).
+func (m *Machine) bells(dev virtio.Device) vhostuser.Bells {
+	if !m.r.opts.Virtual || dev.ID() == virtio.IDConsole {
+		return nil
+	}
+	return guestBells{m}
+}
+
+type guestBells struct{ m *Machine }
+
+func (b guestBells) Answer(bell int, f func()) {
+	if g := b.m.guest; g != nil {
+		g.Answer(bell, f)
+	}
+}
+
+func (b guestBells) Ring(bell int) {
+	if g := b.m.guest; g != nil {
+		g.Ring(bell)
+	}
 }
 
 // present brings the guest's time up to date before something reaches it.

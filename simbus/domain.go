@@ -218,6 +218,7 @@ func (d *Domain) yielded() (bool, error) {
 	if g.state == guestGone {
 		return true, d.drain()
 	}
+	g.answer()
 	return true, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -37,6 +38,7 @@ const (
 	shmCalendar      = 0
 	shmGuest         = 1
 	shmCapTimeShare  = 1 // UM_TIMETRAVEL_SCHEDSHM_CAP_TIME_SHARE
+	shmCapTurn       = 2 // UM_TIMETRAVEL_SCHEDSHM_CAP_TURN, of firmware/kernel/patches
 	shmFlagReqRun    = 1 // UM_TIMETRAVEL_SCHEDSHM_FLAGS_REQ_RUN
 	ttMessageSize    = 16
 	shmOffFreeUntil  = 8
@@ -46,6 +48,21 @@ const (
 	clientOffCapa    = 0
 	clientOffFlags   = 4
 	clientOffReqTime = 8
+	clientOffTurn    = 24
+	clientOffKick    = 32
+	clientOffCall    = 64
+)
+
+// Bells is how many doorbells a guest has (UM_TIMETRAVEL_SCHEDSHM_BELLS).
+const Bells = 256
+
+// Bits of a guest's turn, a futex in the shared page by which the turn goes to
+// the guest and back without a message (enum um_timetravel_schedshm_turn, of
+// firmware/kernel/patches).
+const (
+	turnRun     = 1 // it is the guest's turn
+	turnSleep   = 2 // the worker sleeps until something changes
+	turnMessage = 4 // the guest has sent something on one of its sockets
 )
 
 type guestState uint8
@@ -79,6 +96,11 @@ type Guest struct {
 	conn   int
 	memfd  int
 	shm    []byte
+	turn   *uint32 // the futex by which turns are passed
+
+	bells  [Bells]func() // what is to be done when the guest has rung
+	rung   bool          // a bell that the guest has not heard
+	rungAt Time
 }
 
 // AddGuest prepares for a guest that is being started now, at the domain's
@@ -105,7 +127,9 @@ func (d *Domain) AddGuest(listen int, epoch int64) (*Guest, error) {
 	*g.word32(0) = shmVersion
 	*g.word32(4) = shmLen
 	binary.NativeEndian.PutUint16(g.shm[shmOffMaxClients:], 2)
-	*g.word32(clientAt(shmCalendar) + clientOffCapa) = shmCapTimeShare
+	*g.word32(clientAt(shmCalendar) + clientOffCapa) = shmCapTimeShare | shmCapTurn
+	g.turn = g.word32(clientAt(shmGuest) + clientOffTurn)
+	*g.turn = turnRun
 	d.guests = append(d.guests, g)
 	return g, nil
 }
@@ -121,17 +145,26 @@ func (g *Guest) next() Time {
 	case guestStarting:
 		return g.base
 	case guestWaiting:
-		if atomic.LoadUint32(g.word32(clientAt(shmGuest)+clientOffFlags))&shmFlagReqRun == 0 {
-			return Never
+		t := g.requested()
+		if g.rung {
+			t = min(t, g.rungAt)
 		}
-		t := atomic.LoadUint64(g.word64(clientAt(shmGuest) + clientOffReqTime))
-		if t >= uint64(Never-g.base) {
-			return Never
-		}
-		return g.base + Time(t)
+		return t
 	default:
 		return Never
 	}
+}
+
+// requested is when a waiting guest wants to run by itself.
+func (g *Guest) requested() Time {
+	if atomic.LoadUint32(g.word32(clientAt(shmGuest)+clientOffFlags))&shmFlagReqRun == 0 {
+		return Never
+	}
+	t := atomic.LoadUint64(g.word64(clientAt(shmGuest) + clientOffReqTime))
+	if t >= uint64(Never-g.base) {
+		return Never
+	}
+	return g.base + Time(t)
 }
 
 // localTime is how far the guest has told to have come, on the calendar's time
@@ -185,7 +218,7 @@ func (g *Guest) resume(until Time) {
 		return
 	}
 	first := g.state == guestStarting
-	g.state = guestRunning
+	g.state, g.rung = guestRunning, false
 	g.until = max(until, g.d.now)
 	g.setTime(g.d.now)
 	atomic.StoreUint64(g.word64(shmOffFreeUntil), uint64(g.until-g.base))
@@ -198,11 +231,83 @@ func (g *Guest) resume(until Time) {
 		}
 		return
 	}
+	if g.byTurn() {
+		atomic.OrUint32(g.turn, turnRun)
+		futex(g.turn, futexWake, 1, 0)
+		return
+	}
 	if err := g.send(ttRun, 0, uint64(g.d.now-g.base), nil); errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
 		g.lose(nil) // it has ended while it waited
 	} else if err != nil {
 		g.lose(err)
 	}
+}
+
+// byTurn tells whether the guest's kernel passes turns by the futex, or by
+// messages as one without our patch does.
+func (g *Guest) byTurn() bool {
+	return atomic.LoadUint32(g.word32(clientAt(shmGuest)+clientOffCapa))&shmCapTurn != 0
+}
+
+// look sees whether the running guest has ended its turn, or has sent messages,
+// which it then hears.
+func (g *Guest) look() (heard bool, err error) {
+	turn := atomic.LoadUint32(g.turn)
+	if turn&turnMessage != 0 {
+		atomic.AndUint32(g.turn, ^uint32(turnMessage))
+		g.answer() // it rang before it spoke
+		err = g.d.drain()
+		heard = true
+	}
+	if turn&turnRun == 0 && g.state == guestRunning {
+		g.setRunning(shmCalendar)
+		g.state = guestWaiting
+		heard = true
+	}
+	return heard, err
+}
+
+// Answer says what to do when the guest rings a bell; nil ends that. It is done
+// at the time at which the guest rang, and before its time goes on.
+func (g *Guest) Answer(bell int, f func()) { g.bells[bell] = f }
+
+// Ring rings one of the guest's bells, at the domain's present time.
+func (g *Guest) Ring(bell int) {
+	if g.state == guestGone {
+		return
+	}
+	atomic.OrUint64(g.word64(clientAt(shmGuest)+clientOffCall+bell/64*8), 1<<(bell%64))
+	if !g.rung {
+		g.rung, g.rungAt = true, g.d.Now()
+	}
+	if g.state == guestRunning {
+		g.stopBy(g.rungAt) // it hears when its turn begins anew
+	}
+}
+
+// answer does what the guest has rung for.
+func (g *Guest) answer() {
+	for i := range Bells / 64 {
+		word := g.word64(clientAt(shmGuest) + clientOffKick + i*8)
+		if atomic.LoadUint64(word) == 0 {
+			continue
+		}
+		for rung := atomic.SwapUint64(word, 0); rung != 0; rung &= rung - 1 {
+			if f := g.bells[i*64+bits.TrailingZeros64(rung)]; f != nil {
+				f()
+			}
+		}
+	}
+}
+
+// sleep waits until the running guest has ended its turn or has sent a message,
+// at most d of host time.
+func (g *Guest) sleep(d time.Duration) {
+	const value = turnRun | turnSleep
+	if atomic.OrUint32(g.turn, turnSleep) == turnRun {
+		futex(g.turn, futexWait, value, d)
+	}
+	atomic.AndUint32(g.turn, ^uint32(turnSleep))
 }
 
 func (g *Guest) setRunning(id uint16) { binary.NativeEndian.PutUint16(g.shm[shmOffRunning:], id) }
@@ -344,5 +449,6 @@ func (g *Guest) release() {
 		last := append([]byte(nil), g.shm...) // what it said last can still be asked for
 		_ = unix.Munmap(g.shm)
 		g.shm = last
+		g.turn = g.word32(clientAt(shmGuest) + clientOffTurn)
 	}
 }

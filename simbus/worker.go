@@ -61,19 +61,17 @@ func (w *worker) run(ctx context.Context) error {
 			}
 			continue
 		}
-		n, err := w.wait(100 * time.Millisecond)
+		heard, err := w.wait()
 		if err != nil {
 			return err
 		}
-		if err := ctx.Err(); err != nil {
-			return err // with guests in mid-turn: the appliance can only be closed now
-		}
 		switch {
-		case n > 0:
+		case heard:
 			quiet = time.Time{}
+		case ctx.Err() != nil:
+			return ctx.Err() // with guests in mid-turn: the appliance can only be closed now
 		case quiet.IsZero():
-			quiet = time.Now().Add(-100 * time.Millisecond)
-			fallthrough
+			quiet = time.Now()
 		default:
 			for _, d := range w.running {
 				d.silent(time.Since(quiet))
@@ -101,10 +99,41 @@ func (w *worker) yields() (bool, error) {
 	return some, nil
 }
 
+// glance is how long a worker sleeps on a guest's turn before it looks at all
+// sockets: a guest that has died does not end its turn.
+const glance = 100 * time.Millisecond
+
 // wait waits until a running guest has said something, and hears it.
-func (w *worker) wait(d time.Duration) (int, error) {
+func (w *worker) wait() (bool, error) {
+	for asleep := false; ; asleep = true {
+		heard, messages := false, false
+		for _, d := range w.running {
+			messages = messages || !d.running.byTurn()
+			h, err := d.running.look()
+			if err != nil {
+				return false, err
+			}
+			heard = heard || h
+		}
+		switch {
+		case heard:
+			return true, nil
+		case messages:
+			return w.poll(glance)
+		case asleep:
+			return w.poll(0)
+		}
+		// The guests of a worker share a CPU and ran in this order: when the
+		// last has ended its turn, the others mostly have as well.
+		w.running[len(w.running)-1].running.sleep(glance)
+	}
+}
+
+// poll waits at most d for something on the sockets of the running guests.
+func (w *worker) poll(d time.Duration) (bool, error) {
 	if len(w.running) == 1 {
-		return w.running[0].poll.wait(d)
+		n, err := w.running[0].poll.wait(d)
+		return n > 0, err
 	}
 	w.polls = w.polls[:0]
 	for _, d := range w.running {
@@ -112,16 +141,16 @@ func (w *worker) wait(d time.Duration) (int, error) {
 	}
 	n, err := ppoll(w.polls, d)
 	if err != nil {
-		return 0, fmt.Errorf("wait for guests: %w", err)
+		return false, fmt.Errorf("wait for guests: %w", err)
 	}
 	for i, d := range w.running {
 		if w.polls[i].Revents != 0 {
 			if _, err := d.poll.wait(0); err != nil {
-				return 0, err
+				return false, err
 			}
 		}
 	}
-	return n, nil
+	return n > 0, nil
 }
 
 func ppoll(fds []unix.PollFd, d time.Duration) (int, error) {
@@ -156,7 +185,7 @@ func (w *worker) serve(ctx context.Context) {
 // pass hands the window over: to the worker, or back.
 func (w *worker) pass() {
 	w.window.Add(1)
-	futex(&w.window, futexWake, 1)
+	futex((*uint32)(unsafe.Pointer(&w.window)), futexWake, 1, 0)
 }
 
 // await waits until the window is no longer at a number of that parity.
@@ -171,7 +200,7 @@ func (w *worker) await(parity uint32) {
 			return
 		}
 		if i&1023 == 1023 && time.Since(begin) > spin {
-			futex(&w.window, futexWait, now)
+			futex((*uint32)(unsafe.Pointer(&w.window)), futexWait, now, 0)
 		}
 	}
 }
@@ -182,8 +211,19 @@ const (
 	futexWake = 1
 )
 
-func futex(word *atomic.Uint32, op int, v uint32) {
-	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op), uintptr(v), 0, 0, 0)
+// futex wakes v sleepers, or sleeps while the word is v, for as long as the
+// timeout says if it is positive.
+func futex(word *uint32, op int, v uint32, timeout time.Duration) {
+	if op == futexWake { // does not block
+		_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWake, uintptr(v), 0, 0, 0)
+		return
+	}
+	var ts *unix.Timespec
+	if timeout > 0 {
+		t := unix.NsecToTimespec(int64(timeout))
+		ts = &t
+	}
+	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWait, uintptr(v), uintptr(unsafe.Pointer(ts)), 0, 0)
 }
 
 // pin keeps the calling goroutine on the worker's CPU until the returned function is called.

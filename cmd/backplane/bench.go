@@ -25,6 +25,9 @@ func newBench() *cobra.Command {
 			if o.Load, err = firmware("bench/load"); err != nil {
 				return badMachine(err)
 			}
+			if o.Pulse, err = firmware("bench/pulse"); err != nil {
+				return badMachine(err)
+			}
 			o.Kernel, o.Out = kernelFor(cmd.ErrOrStderr(), ""), cmd.OutOrStdout()
 			return badMachine(bench.Run(cmd.Context(), o))
 		},

@@ -40,12 +40,13 @@ type ring struct {
 	addressed         bool
 	enabled           bool
 	kick, call        int
+	bell              int // -1 unless notifications go that way
 }
 
 func newConn(s *Server, fd int) *conn {
 	c := &conn{s: s, fd: fd, backend: -1, rings: make([]ring, s.dev.Queues())}
 	for i := range c.rings {
-		c.rings[i].kick, c.rings[i].call = -1, -1
+		c.rings[i].kick, c.rings[i].call, c.rings[i].bell = -1, -1, -1
 	}
 	return c
 }
@@ -102,6 +103,7 @@ func (c *conn) close() {
 	for i := range c.rings {
 		c.setKick(i, -1)
 		c.setCall(i, -1)
+		c.setBell(i, -1)
 	}
 	c.unmap()
 }

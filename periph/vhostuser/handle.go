@@ -17,6 +17,9 @@ func (c *conn) offeredProtocol() uint64 {
 	if c.s.opts.InBand {
 		p |= protocolInBand
 	}
+	if c.s.opts.Bells != nil {
+		p |= protocolBells
+	}
 	return p
 }
 

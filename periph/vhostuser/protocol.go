@@ -68,6 +68,7 @@ const (
 	protocolBackendReq = 1 << 5
 	protocolConfig     = 1 << 9
 	protocolInBand     = 1 << 14
+	protocolBells      = 1 << 62 // VHOST_USER_PROTOCOL_F_UM_BELLS, of firmware/kernel/patches
 )
 
 const (
@@ -78,6 +79,7 @@ const (
 	maxConfigSize = 256
 	regionSize    = 32
 	noFD          = 1 << 8 // in the index of SET_VRING_KICK and the like
+	bellShift     = 32     // of the doorbell in SET_VRING_KICK
 )
 
 // message is one message of the protocol. Numbers are in the host's byte order.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"backplane/periph/virtio"
+	"backplane/simbus"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,6 +54,13 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 			c.setCall(i, fd)
 			return nil, nil
 		}
+		if fd < 0 && c.protocol&protocolBells != 0 {
+			bell := m.u64(0) >> bellShift
+			if bell >= simbus.Bells {
+				return nil, fmt.Errorf("%w: doorbell %d of %d", errProtocol, bell, simbus.Bells)
+			}
+			c.setBell(i, int(bell))
+		}
 		return nil, c.setKick(i, fd)
 	case setVringEnable:
 		return nil, c.enable(r, m.u32(4) != 0)
@@ -69,6 +77,17 @@ func (c *conn) setCall(i, fd int) {
 	}
 	if r.call = fd; fd >= 0 {
 		_ = unix.SetNonblock(fd, true) // a full pipe is an interrupt that is pending anyway
+	}
+}
+
+// setBell lets notifications of queue i go by a doorbell, or no longer if it is -1.
+func (c *conn) setBell(i, bell int) {
+	r := &c.rings[i]
+	if r.bell >= 0 {
+		c.s.opts.Bells.Answer(r.bell, nil)
+	}
+	if r.bell = bell; bell >= 0 {
+		c.s.opts.Bells.Answer(bell, func() { c.guard(func() error { return c.kick(i) }) })
 	}
 }
 
@@ -160,6 +179,10 @@ func (c *conn) kick(i int) error {
 // interrupt tells the driver that queue i has used buffers. A device does not do
 // so after Stop.
 func (c *conn) interrupt(i int) {
+	if bell := c.rings[i].bell; bell >= 0 {
+		c.s.opts.Bells.Ring(bell)
+		return
+	}
 	if c.s.opts.InBand {
 		var state [8]byte
 		binary.NativeEndian.PutUint32(state[:], uint32(i))

@@ -18,6 +18,14 @@ type Poller interface {
 	Unwatch(fd int)
 }
 
+// Bells are doorbells that a guest's kernel shares with its clock: one for each
+// virtqueue, in both directions (firmware/kernel/patches). *simbus.Guest has them.
+type Bells interface {
+	// Answer says what to do when the guest rings; nil ends that.
+	Answer(bell int, f func())
+	Ring(bell int)
+}
+
 // Options say how to serve a device.
 type Options struct {
 	Poller Poller
@@ -25,6 +33,9 @@ type Options struct {
 	// needs that, and real time must not have it (a guest that waits for the
 	// answer to its kick does not take our interrupt).
 	InBand bool
+	// Bells, if set, carry notifications instead of messages for guests that
+	// know of it. They are virtual time's too.
+	Bells Bells
 	// BeforeCall, if set, is called before each interrupt: the guest's time is set there.
 	BeforeCall func()
 	// Patience is how long, in host time, a guest may take to answer an

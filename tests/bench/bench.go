@@ -24,6 +24,7 @@ type Options struct {
 	Kernel func(ctx context.Context, virtual bool, extra []byte) (string, error)
 	Init   string   // the boards' init
 	Load   string   // the program that keeps parts busy (tests/programs/load)
+	Pulse  string   // the program that wakes boards up (tests/programs/pulse)
 	Usfstl string   // control/controller of linux-test-project/usfstl, built; empty to do without
 	Parts  []string // what to measure, of [Parts]; everything if empty
 	Out    io.Writer
@@ -32,9 +33,10 @@ type Options struct {
 // bench is one run of all benchmarks.
 type bench struct {
 	Options
-	ctx  context.Context
-	dir  string
-	root string // root file system with load, iperf3 and ping
+	ctx   context.Context
+	dir   string
+	root  string // root file system with load, iperf3 and ping
+	small string // root file system with pulse
 }
 
 var parts = []struct {
@@ -64,8 +66,8 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{Options: o, ctx: ctx, dir: dir, root: filepath.Join(dir, "root")}
-	if err := b.makeRoot(); err != nil {
+	b := &bench{Options: o, ctx: ctx, dir: dir}
+	if err := b.makeRoots(); err != nil {
 		return err
 	}
 	fmt.Fprintf(o.Out, rowFormat, "WHAT", "HERE", "PEER", "RATIO", "AIM")

@@ -18,7 +18,7 @@ import (
 
 // wakeBoard is a small board with nothing but the benchmark's root file system.
 func (b *bench) wakeBoard(more string) string {
-	return fmt.Sprintf("memory = \"48M\"\n[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n%s", b.root, more)
+	return fmt.Sprintf("memory = \"32M\"\n[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n%s", b.small, more)
 }
 
 const ethernet = "[[ethernet]]\nname = \"eth0\"\naddress = \"ADDRESS\"\n"
@@ -76,7 +76,7 @@ func (b *bench) wake(n int, period, simulated time.Duration, board, links string
 	}
 	defer r.Close()
 	for i := range n {
-		if _, err := b.command(r, fmt.Sprintf("b%d", i), "load", "wake", period.String(), "100000000"); err != nil {
+		if _, err := b.command(r, fmt.Sprintf("b%d", i), "pulse", fmt.Sprint(period.Nanoseconds()), "100000000"); err != nil {
 			return 0, err
 		}
 	}
@@ -120,8 +120,8 @@ func (b *bench) usfstlRun(n, wakes int, pinned bool) (time.Duration, error) {
 		return 0, err
 	}
 	defer f.Close()
-	init := fmt.Sprintf("#!/bin/sh\nload wake %s %d\npoweroff -f\n", wakePeriod, wakes)
-	if err := rootfs.Pack(f, []string{b.root}, []rootfs.File{{Path: "/init", Mode: 0o755, Data: []byte(init)}}); err != nil {
+	init := fmt.Sprintf("#!/bin/sh\npulse %d %d\npoweroff -f\n", wakePeriod.Nanoseconds(), wakes)
+	if err := rootfs.Pack(f, []string{b.small}, []rootfs.File{{Path: "/init", Mode: 0o755, Data: []byte(init)}}); err != nil {
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Minute)
@@ -160,7 +160,7 @@ func (b *bench) usfstlRun(n, wakes int, pinned bool) (time.Duration, error) {
 	errs := make(chan error, n)
 	for i := range n {
 		all.Go(func() {
-			out, err := command(kernel, "mem=48M", "uml_dir="+dir, fmt.Sprintf("umid=u%d", i), "initrd="+initrd,
+			out, err := command(kernel, "mem=32M", "uml_dir="+dir, fmt.Sprintf("umid=u%d", i), "initrd="+initrd,
 				"seccomp=on", "con=null", "con0=null,fd:1", "loglevel=1", "time-travel=ext:"+sock).CombinedOutput()
 			if err != nil {
 				errs <- fmt.Errorf("usfstl: kernel: %w: %s", err, tail(string(out)))

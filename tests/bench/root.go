@@ -9,10 +9,28 @@ import (
 	"strings"
 )
 
-// makeRoot puts busybox, iperf3, ping and load into a root file system, and the
-// scripts that use them.
-func (b *bench) makeRoot() error {
-	bin := filepath.Join(b.root, "bin")
+// makeRoots makes the root file systems: one with the clients, and a small one
+// for boards that only wake up.
+func (b *bench) makeRoots() error {
+	b.root, b.small = filepath.Join(b.dir, "root"), filepath.Join(b.dir, "small")
+	if err := makeRoot(b.small, map[string]string{"busybox": "busybox", "pulse": b.Pulse}); err != nil {
+		return err
+	}
+	if err := makeRoot(b.root, map[string]string{"busybox": "busybox", "load": b.Load, "iperf3": "iperf3", "ping": "ping"}); err != nil {
+		return err
+	}
+	for name, text := range map[string]string{"client": clientScript, "server": serverScript} {
+		if err := os.WriteFile(filepath.Join(b.root, "bin", name), []byte(text), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeRoot puts programs of this machine, by their names on the board, into a
+// root file system, with the libraries that they need.
+func makeRoot(root string, programs map[string]string) error {
+	bin := filepath.Join(root, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
 	}
@@ -21,12 +39,7 @@ func (b *bench) makeRoot() error {
 			return err
 		}
 	}
-	for name, text := range map[string]string{"client": clientScript, "server": serverScript} {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
-			return err
-		}
-	}
-	for name, path := range map[string]string{"busybox": "busybox", "load": b.Load, "iperf3": "iperf3", "ping": "ping"} {
+	for name, path := range programs {
 		found, err := exec.LookPath(path)
 		if err != nil {
 			return fmt.Errorf("%w: tools/packages installs what benchmarks need", err)
@@ -39,7 +52,7 @@ func (b *bench) makeRoot() error {
 			continue // it is static
 		}
 		for _, m := range regexp.MustCompile(`(/\S+) \(0x`).FindAllStringSubmatch(string(out), -1) {
-			if err := copyFile(m[1], filepath.Join(b.root, m[1])); err != nil {
+			if err := copyFile(m[1], filepath.Join(root, m[1])); err != nil {
 				return err
 			}
 		}
