@@ -34,6 +34,7 @@ type worker struct {
 	// How the first worker hands a window to the others. Odd: a window is to be
 	// run; even: it has been.
 	window atomic.Uint32
+	asleep atomic.Int32 // how many wait for that in the host's kernel: one may still be waking up
 	over   atomic.Bool
 }
 
@@ -185,7 +186,9 @@ func (w *worker) serve(ctx context.Context) {
 // pass hands the window over: to the worker, or back.
 func (w *worker) pass() {
 	w.window.Add(1)
-	futex((*uint32)(unsafe.Pointer(&w.window)), futexWake, 1, 0)
+	if w.asleep.Load() > 0 {
+		futex((*uint32)(unsafe.Pointer(&w.window)), futexWake, 1, 0)
+	}
 }
 
 // await waits until the window is no longer at a number of that parity.
@@ -200,7 +203,9 @@ func (w *worker) await(parity uint32) {
 			return
 		}
 		if i&1023 == 1023 && time.Since(begin) > spin {
+			w.asleep.Add(1) // before the kernel compares the window
 			futex((*uint32)(unsafe.Pointer(&w.window)), futexWait, now, 0)
+			w.asleep.Add(-1)
 		}
 	}
 }

@@ -39,8 +39,18 @@ const (
 	wakePeriod = time.Millisecond
 )
 
-// clock measures what it costs that boards wake up, beside usfstl's calendar.
+// clock measures what it costs that boards wake up, beside usfstl's calendar,
+// and what it costs when there are many or they have little to do.
 func (b *bench) clock() error {
+	for _, part := range []func() error{b.besideUsfstl, b.many, b.idle} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) besideUsfstl() error {
 	const n = 10
 	var pinned, free float64
 	if b.Usfstl != "" {
@@ -51,20 +61,88 @@ func (b *bench) clock() error {
 		if free, err = b.usfstl(n, false); err != nil {
 			return err
 		}
-		b.row(fmt.Sprintf("usfstl: %d boards waking 1000/s for 10.5 s, any core", n), free, pinned, "s")
+		b.row(fmt.Sprintf("usfstl: %d boards waking 1000/s, any core", n), free, pinned, "s")
 	}
-	for _, link := range []struct{ what, board, links string }{
-		{"no link", "", ""},
-		{"1 ms delay", ethernet, lan(n, "latency = \"1ms\"")},
-		{"50 us delay", ethernet, lan(n, "latency = \"50us\"")},
+	for _, link := range []struct {
+		what, board, links string
+		goal               aim
+	}{
+		{"no link", "", "", aim{}},
+		{"1 ms delay", ethernet, lan(n, "latency = \"1ms\""), atMost(1. / 3)},
+		{"50 us delay", ethernet, lan(n, "latency = \"50us\""), atMost(1 / 1.5)},
 	} {
 		wall, err := b.wake(n, wakePeriod, wakeTime, b.wakeBoard(link.board), link.links)
 		if err != nil {
 			return err
 		}
-		b.row(fmt.Sprintf("%d boards waking 1000/s for 10.5 s, %s", n, link.what), wall.Seconds(), pinned, "s")
+		b.compare(fmt.Sprintf("%d boards waking 1000/s for 10.5 s, %s", n, link.what), wall.Seconds(), pinned, "s", link.goal)
 	}
 	return nil
+}
+
+// many measures whether a wake-up costs as much among 100 boards as between two.
+func (b *bench) many() error {
+	const period, simulated = 100 * time.Millisecond, 60 * time.Second
+	var each [2]float64
+	for i, n := range []int{2, 100} {
+		wall, err := b.wake(n, period, simulated, b.wakeBoard(ethernet), lan(n, "latency = \"1ms\""))
+		if err != nil {
+			return err
+		}
+		each[i] = wall.Seconds() / float64(n) / float64(simulated/period) * 1e6
+		if n == 100 {
+			b.compare("100 boards waking 10/s for 60 s (peer: real time)", wall.Seconds(), simulated.Seconds(), "s", atMost(1))
+		}
+	}
+	b.compare("a wake-up among 100 boards (peer: between 2)", each[1], each[0], "us", atMost(1.5))
+	return nil
+}
+
+// idle measures boards that have next to nothing to do. The peer is the aim.
+func (b *bench) idle() error {
+	const n, part = 20, 20
+	const latency = "latency = \"1ms\""
+	r, err := b.beating(n, lan(n, latency))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	wall, err := b.advance(r, 24*time.Hour/part)
+	if err != nil {
+		return err
+	}
+	b.compare("a day of 20 boards with heartbeats (a 20th, times 20)", wall.Seconds()*part, 60, "s", atMost(1))
+
+	two, err := b.start(true, 2, b.wakeBoard(ethernet), lan(2, latency))
+	if err != nil {
+		return err
+	}
+	defer two.Close()
+	if wall, err = b.advance(two, time.Hour); err != nil {
+		return err
+	}
+	b.compare("an hour of two idle boards", wall.Seconds(), 1, "s", atMost(1))
+	return nil
+}
+
+// beating starts n boards that each send the next one a heartbeat a second.
+func (b *bench) beating(n int, links string) (*boards.Running, error) {
+	r, err := b.start(true, n, b.wakeBoard(ethernet), links)
+	if err != nil {
+		return nil, err
+	}
+	for i := range n {
+		if _, err := b.command(r, fmt.Sprintf("b%d", i), "pulse", "1000000000", "100000000", fmt.Sprintf("10.0.0.%d", (i+1)%n+1)); err != nil {
+			r.Close()
+			return nil, err
+		}
+	}
+	_, err = b.advance(r, 3*time.Second) // until all of them run
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // wake lets n boards wake up once a period for some simulated time, and returns
