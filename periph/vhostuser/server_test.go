@@ -37,6 +37,11 @@ func (c *counting) Read(p []byte) (int, error) {
 // serve serves an rng device in real time, and tells of its errors.
 func serve(t testing.TB) (path string, errs chan error) {
 	t.Helper()
+	return serveWith(t, nil)
+}
+
+func serveWith(t testing.TB, bells Bells) (path string, errs chan error) {
+	t.Helper()
 	cal := simbus.NewReal()
 	d, err := cal.AddDomain("board")
 	if err != nil {
@@ -46,7 +51,7 @@ func serve(t testing.TB) (path string, errs chan error) {
 	path = filepath.Join(t.TempDir(), "rng.sock")
 	var s *Server
 	d.Do(func() {
-		s, err = Listen(path, rng.New("rng", new(counting)), Options{Poller: d, OnError: func(err error) {
+		s, err = Listen(path, rng.New("rng", new(counting)), Options{Poller: d, Bells: bells, OnError: func(err error) {
 			select {
 			case errs <- err:
 			default:
@@ -218,6 +223,45 @@ func TestOneGuestAfterAnother(t *testing.T) {
 	case err := <-errs:
 		t.Errorf("a good guest made the error %v", err)
 	default:
+	}
+}
+
+// bells are a guest's: what it rings for is done in turn, and what rings it is told.
+type bells struct {
+	answers chan func() // of bell 3, as it was set
+	rung    chan int
+}
+
+func (b *bells) Answer(bell int, f func()) {
+	if bell == 3 {
+		b.answers <- f
+	}
+}
+func (b *bells) Ring(bell int) { b.rung <- bell }
+
+// TestBells lets notifications go by doorbells in both directions.
+func TestBells(t *testing.T) {
+	b := &bells{answers: make(chan func(), 2), rung: make(chan int, 1)}
+	path, errs := serveWith(t, b)
+	f := dial(t, path)
+	r, _, _ := f.setUp()
+	if !f.do(setVringKick, u64(noFD|3<<bellShift)) {
+		t.Fatal("the doorbell is refused")
+	}
+	answer := <-b.answers
+	r.Add(nil, []int{4})
+	answer()
+	if bell := <-b.rung; bell != 3 {
+		t.Errorf("bell %d rang, want 3", bell)
+	}
+	if got := r.Results(); len(got) != 1 || len(got[0].Bytes()) != 4 {
+		t.Errorf("got %v, want 4 bytes", got)
+	}
+	if f.do(setVringKick, u64(noFD|simbus.Bells<<bellShift)) {
+		t.Error("a doorbell that there is not is taken")
+	}
+	if err := <-errs; !strings.Contains(err.Error(), "doorbell 256 of 256") {
+		t.Errorf("error %q", err)
 	}
 }
 
