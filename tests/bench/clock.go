@@ -80,22 +80,54 @@ func (b *bench) besideUsfstl() error {
 	return nil
 }
 
-// many measures whether a wake-up costs as much among 100 boards as between two.
+// many measures whether a wake-up costs as much among 100 boards as between two,
+// and how much memory the host gives to 100, its page cache included.
 func (b *bench) many() error {
 	const period, simulated = 100 * time.Millisecond, 60 * time.Second
-	var each [2]float64
-	for i, n := range []int{2, 100} {
-		wall, err := b.wake(n, period, simulated, b.wakeBoard(ethernet), lan(n, "latency = \"1ms\""))
+	wake := func(n int) (wall, memory float64, err error) {
+		before, err := freeMemory()
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
-		each[i] = wall.Seconds() / float64(n) / float64(simulated/period) * 1e6
-		if n == 100 {
-			b.compare("100 boards waking 10/s for 60 s (peer: real time)", wall.Seconds(), simulated.Seconds(), "s", atMost(1))
+		r, err := b.waking(n, period, b.wakeBoard(ethernet), lan(n, "latency = \"1ms\""))
+		if err != nil {
+			return 0, 0, err
 		}
+		defer r.Close()
+		took, err := b.advance(r, simulated)
+		if err != nil {
+			return 0, 0, err
+		}
+		after, err := freeMemory()
+		return took.Seconds(), before - after, err
 	}
-	b.compare("a wake-up among 100 boards (peer: between 2)", each[1], each[0], "us", atMost(1.5))
+	each := func(wall float64, n int) float64 { return wall / float64(n) / float64(simulated/period) * 1e6 }
+	two, _, err := wake(2)
+	if err != nil {
+		return err
+	}
+	hundred, memory, err := wake(100)
+	if err != nil {
+		return err
+	}
+	b.compare("100 boards waking 10/s for 60 s (peer: real time)", hundred, simulated.Seconds(), "s", atMost(1))
+	b.compare("a wake-up among 100 boards (peer: between 2)", each(hundred, 100), each(two, 2), "us", atMost(1.5))
+	b.compare("memory of 100 boards of 32 MiB (peer: the aim)", memory, 6, "GiB", atMost(1))
 	return nil
+}
+
+// freeMemory is what the host has left that is used for nothing at all, in GiB.
+func freeMemory() (float64, error) {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), "MemFree:")
+	var kib float64
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		return 0, fmt.Errorf("read free memory: %w", err)
+	}
+	return kib / (1 << 20), nil
 }
 
 // idle measures boards that have next to nothing to do. The peer is the aim.
@@ -127,41 +159,46 @@ func (b *bench) idle() error {
 
 // beating starts n boards that each send the next one a heartbeat a second.
 func (b *bench) beating(n int, links string) (*boards.Running, error) {
-	r, err := b.start(true, n, b.wakeBoard(ethernet), links)
-	if err != nil {
-		return nil, err
-	}
-	for i := range n {
-		if _, err := b.command(r, fmt.Sprintf("b%d", i), "pulse", "1000000000", "100000000", fmt.Sprintf("10.0.0.%d", (i+1)%n+1)); err != nil {
-			r.Close()
-			return nil, err
-		}
-	}
-	_, err = b.advance(r, 3*time.Second) // until all of them run
-	if err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
+	return b.pulsing(n, b.wakeBoard(ethernet), links, func(i int) []string {
+		return []string{"1000000000", "100000000", fmt.Sprintf("10.0.0.%d", (i+1)%n+1)}
+	})
 }
 
 // wake lets n boards wake up once a period for some simulated time, and returns
 // how long that took.
 func (b *bench) wake(n int, period, simulated time.Duration, board, links string) (time.Duration, error) {
-	r, err := b.start(true, n, board, links)
+	r, err := b.waking(n, period, board, links)
 	if err != nil {
 		return 0, err
 	}
 	defer r.Close()
+	return b.advance(r, simulated)
+}
+
+// waking starts n boards that wake up once a period.
+func (b *bench) waking(n int, period time.Duration, board, links string) (*boards.Running, error) {
+	return b.pulsing(n, board, links, func(int) []string { return []string{fmt.Sprint(period.Nanoseconds()), "100000000"} })
+}
+
+// pulsing starts n boards that run pulse, each with its own arguments.
+func (b *bench) pulsing(n int, board, links string, args func(i int) []string) (*boards.Running, error) {
+	r, err := b.start(true, n, board, links)
+	if err != nil {
+		return nil, err
+	}
 	for i := range n {
-		if _, err := b.command(r, fmt.Sprintf("b%d", i), "pulse", fmt.Sprint(period.Nanoseconds()), "100000000"); err != nil {
-			return 0, err
+		if _, err = b.command(r, fmt.Sprintf("b%d", i), append([]string{"pulse"}, args(i)...)...); err != nil {
+			break
 		}
 	}
-	if _, err := r.Advance(b.ctx, r.Now().Add(time.Second), nil); err != nil { // until all of them run
-		return 0, err
+	if err == nil {
+		_, err = b.advance(r, 3*time.Second) // until all of them run
 	}
-	return b.advance(r, simulated)
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // advance lets time pass and returns how long that took.
