@@ -99,6 +99,45 @@ func (b *Board) serial(name string) *Serial {
 	return nil
 }
 
+// portKind is a kind of port that something between boards is plugged into.
+type portKind struct {
+	name, on string // "Ethernet", "segment"
+	names    func(*Board) []string
+}
+
+var (
+	ethernetPort = portKind{"Ethernet", "segment", func(b *Board) (names []string) {
+		for _, e := range b.Ethernet {
+			names = append(names, e.Name)
+		}
+		return names
+	}}
+	serialPort = portKind{"serial", "link", func(b *Board) (names []string) {
+		for _, s := range b.Serial {
+			names = append(names, s.Name)
+		}
+		return names
+	}}
+)
+
+// port resolves "board.port" for a plug at that place of the file, and notes in
+// used that it is taken. It says what is wrong, and returns nil if there is no such port.
+func (a *Appliance) port(at, text string, kind portKind, used map[string]string) (*Member, string) {
+	m, port := a.end(at, text)
+	if m == nil {
+		return nil, ""
+	}
+	if names := kind.names(m.Board); !slices.Contains(names, port) {
+		a.doc.Add(at, "board %s has no %s port %q%s", m.Name, kind.name, port, tomlfile.Suggest(port, names))
+		return nil, ""
+	}
+	if first, taken := used[text]; taken {
+		a.doc.Add(at, "the port %s is on a %s already, in %s", text, kind.on, a.doc.Where(first))
+	}
+	used[text] = at
+	return m, port
+}
+
 func (a *Appliance) checkSerial(links map[string]string) {
 	used := make(map[string]string)
 	for i, l := range a.Serial {
@@ -110,24 +149,11 @@ func (a *Appliance) checkSerial(links map[string]string) {
 		var bauds []int
 		for j, text := range l.Ports {
 			at := fmt.Sprintf("%s.ports[%d]", at, j)
-			m, port := a.end(at, text)
+			m, port := a.port(at, text, serialPort, used)
 			if m == nil {
 				continue
 			}
-			s := m.Board.serial(port)
-			if s == nil {
-				var names []string
-				for _, s := range m.Board.Serial {
-					names = append(names, s.Name)
-				}
-				a.doc.Add(at, "board %s has no serial port %q%s", m.Name, port, tomlfile.Suggest(port, names))
-				continue
-			}
-			if first, taken := used[text]; taken {
-				a.doc.Add(at, "the port %s is on a link already, in %s", text, a.doc.Where(first))
-			}
-			used[text] = at
-			bauds = append(bauds, s.Baud)
+			bauds = append(bauds, m.Board.serial(port).Baud)
 		}
 		if len(bauds) == 2 && bauds[0] != bauds[1] {
 			a.doc.Add(at+".ports", "the ends of link %s run at %d and %d baud: they must be the same", l.Name, bauds[0], bauds[1])

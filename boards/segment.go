@@ -96,23 +96,11 @@ func (a *Appliance) checkSegments(links map[string]string) {
 		addresses := make(map[netip.Addr]string)
 		for j, text := range s.Ports {
 			at := fmt.Sprintf("%s.ports[%d]", at, j)
-			m, port := a.end(at, text)
+			m, port := a.port(at, text, ethernetPort, used)
 			if m == nil {
 				continue
 			}
 			e := m.Board.ethernet(port)
-			if e == nil {
-				var names []string
-				for _, e := range m.Board.Ethernet {
-					names = append(names, e.Name)
-				}
-				a.doc.Add(at, "board %s has no Ethernet port %q%s", m.Name, port, tomlfile.Suggest(port, names))
-				continue
-			}
-			if first, taken := used[text]; taken {
-				a.doc.Add(at, "the port %s is on a segment already, in %s", text, a.doc.Where(first))
-			}
-			used[text] = at
 			if p, err := netip.ParsePrefix(e.Address); err == nil {
 				if other, taken := addresses[p.Addr()]; taken && !s.hasVLANs() {
 					a.doc.Add(at, "%s and %s on segment %s both have the address %s", other, text, s.Name, p.Addr())

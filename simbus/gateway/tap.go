@@ -126,17 +126,22 @@ func CanTap() error {
 	return unix.Close(fd)
 }
 
+// ifreq is a request about an interface, and a socket to make it on, which is the caller's to close.
+func ifreq(name string) (socket int, r *unix.Ifreq, err error) {
+	if r, err = unix.NewIfreq(name); err != nil {
+		return -1, nil, err
+	}
+	socket, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	return socket, r, err
+}
+
 // bringUp sets an interface up, which needs no rights if it is.
 func bringUp(name string) error {
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	s, r, err := ifreq(name)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(s)
-	r, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
 	if err := unix.IoctlIfreq(s, unix.SIOCGIFFLAGS, r); err != nil {
 		return err
 	}
@@ -148,15 +153,11 @@ func bringUp(name string) error {
 }
 
 func joinBridge(bridge, name string) error {
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	s, r, err := ifreq(name)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(s)
-	r, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
 	if err := unix.IoctlIfreq(s, unix.SIOCGIFINDEX, r); err != nil {
 		return fmt.Errorf("tap interface %s: %w", name, err)
 	}
