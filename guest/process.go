@@ -27,7 +27,7 @@ type Config struct {
 	Dir    string    // the run folder, the process's working directory
 	Memory int64     // bytes
 	Args   []string  // further words of the kernel's command line
-	CPU    int       // the host CPU to keep it on, -1 for any
+	CPU    int       // the host CPU of the thread that drives it, -1 if none does
 	Output io.Writer // what the kernel prints on the host side, before it has a console of its own
 }
 
@@ -90,15 +90,26 @@ func Start(c Config) (*Process, error) {
 		return nil, fmt.Errorf("board %s: start kernel %s: %w", c.Board, kernel, err)
 	}
 	if c.CPU >= 0 {
-		var set unix.CPUSet
-		set.Set(c.CPU)
-		_ = unix.SchedSetaffinity(p.cmd.Process.Pid, &set) // slower without, and right all the same
+		drive(p.cmd.Process.Pid, c.CPU)
 	}
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// drive keeps a kernel on the CPU of the thread that drives it, and lets that go on
+// when it gives a kernel the time: a batch process does not preempt the one that
+// wakes it, so that several are woken with a switch to each and none back. The
+// processes of the kernel's user space are not to be like it: they and the kernel
+// take turns, and preempting saves the second from falling asleep.
+func drive(pid, cpu int) {
+	var set unix.CPUSet
+	set.Set(cpu)
+	// Without either all is slower, and right all the same.
+	_ = unix.SchedSetaffinity(pid, &set)
+	_ = unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH, Flags: unix.SCHED_FLAG_RESET_ON_FORK}, 0)
 }
 
 // PidFD can be read from, as poll(2) has it, once the process has ended.
