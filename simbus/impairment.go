@@ -16,8 +16,23 @@ type Impairment struct {
 	Corrupt   float64       // part that arrives with one bit turned over
 }
 
-// least is the shortest time in which a frame can get through.
+// least is the shortest time for which a frame that has left is under way.
 func (i *Impairment) least() time.Duration { return max(0, i.Latency-i.Jitter) }
+
+// soonest is the shortest time in which a frame can get through: with a limited
+// bandwidth, that of the shortest frame on the wire comes on top of least.
+func (i *Impairment) soonest() time.Duration {
+	t := i.least()
+	if i.Bandwidth > 0 {
+		t += max(0, i.onWire(shortest+overhead)-i.onWire(i.Burst))
+	}
+	return t
+}
+
+// onWire is how long so many bytes take at the bandwidth.
+func (i *Impairment) onWire(bytes int64) time.Duration {
+	return time.Duration(float64(bytes) * 8e9 / float64(i.Bandwidth))
+}
 
 // queue is how many bytes may wait.
 func (i *Impairment) queue() int64 {
@@ -121,7 +136,7 @@ func (s *Segment) least(d Direction, board *Domain) time.Duration {
 	least := unconnected
 	for _, p := range s.ports {
 		if p.domain == board {
-			least = min(least, p.impairments[d].least())
+			least = min(least, p.impairments[d].soonest())
 		}
 	}
 	return max(1, least)

@@ -103,11 +103,6 @@ func (l *lane) enqueue(x transit, hold bool) {
 	}
 }
 
-// onWire is how long so many bytes take at the lane's bandwidth.
-func (l *lane) onWire(bytes int64) time.Duration {
-	return time.Duration(float64(bytes) * 8e9 / float64(l.Bandwidth))
-}
-
 // hold keeps a frame until the next has overtaken it.
 func (l *lane) hold(x transit, arrives Time) {
 	l.held = &x
