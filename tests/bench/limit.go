@@ -7,6 +7,9 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"unsafe"
 
 	"backplane/simbus"
 
@@ -52,51 +55,64 @@ func (b *bench) limitReal() (float64, error) {
 		return 0, err
 	}
 	defer d.Do(func() { d.Unwatch(kick) }) // before the file is closed
-	return b.rounds(kick, call[0], "real")
+	return b.rounds("real", kick, call[0])
 }
 
-// limitVirtual is a message that is answered, with another in between that is
-// answered too. Both processes are on one CPU, as in virtual time.
+// limitVirtual is a turn that is taken and given back: a futex in memory that both
+// share, each asleep on it in turn, on one CPU as in virtual time.
 func (b *bench) limitVirtual() (float64, error) {
-	kick, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.MemfdCreate("limit", unix.MFD_CLOEXEC)
 	if err != nil {
 		return 0, err
 	}
-	call, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
+	if err := unix.Ftruncate(fd, int64(os.Getpagesize())); err != nil {
+		unix.Close(fd)
 		return 0, err
 	}
-	go func() {
+	page, err := unix.Mmap(fd, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		unix.Close(fd)
+		return 0, err
+	}
+	defer func() { _ = unix.Munmap(page) }()
+	turn := (*uint32)(unsafe.Pointer(&page[0]))
+	var over atomic.Bool
+	var sides sync.WaitGroup
+	sides.Go(func() {
 		runtime.LockOSThread() // and end with it: its CPU is not everybody's
 		_ = oneCPU()
-		var m [20]byte
-		for {
-			if n, err := unix.Read(kick[1], m[:]); n == 0 || err != nil {
-				break
+		for !over.Load() {
+			if atomic.LoadUint32(turn) == 0 {
+				futex(turn, futexWait, 0)
+				continue
 			}
-			_, _ = unix.Write(call[1], m[:])
-			_, _ = unix.Read(call[1], m[:])
-			_, _ = unix.Write(kick[1], m[:])
+			atomic.StoreUint32(turn, 0)
+			futex(turn, futexWake, 1)
 		}
-		unix.Close(kick[1])
-		unix.Close(call[1])
-	}()
-	type result struct {
-		v   float64
-		err error
-	}
-	done := make(chan result)
-	go func() {
+	})
+	var v float64
+	sides.Go(func() {
 		runtime.LockOSThread()
-		err := oneCPU() // what it starts is there too
-		var v float64
-		if err == nil {
-			v, err = b.rounds(kick[0], call[0], "virtual")
+		if err = oneCPU(); err == nil { // what it starts is there too
+			v, err = b.rounds("virtual", fd)
 		}
-		done <- result{v, err}
-	}()
-	r := <-done
-	return r.v, r.err
+		over.Store(true)
+		atomic.StoreUint32(turn, 1)
+		futex(turn, futexWake, 1)
+	})
+	sides.Wait()
+	return v, err
+}
+
+// Operations of futex(2), which golang.org/x/sys does not name.
+const (
+	futexWait = 0
+	futexWake = 1
+)
+
+// futex is futex(2) on a word that processes share.
+func futex(word *uint32, op int, v uint32) {
+	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op), uintptr(v), 0, 0, 0)
 }
 
 // oneCPU keeps the calling thread on the first CPU that it may use.
@@ -109,16 +125,15 @@ func oneCPU() error {
 }
 
 // rounds lets load play the guest, and closes its descriptors.
-func (b *bench) rounds(kick, call int, clock string) (float64, error) {
+func (b *bench) rounds(clock string, fds ...int) (float64, error) {
 	const count = 20000
-	files := []*os.File{os.NewFile(uintptr(kick), "kick"), os.NewFile(uintptr(call), "call")}
-	defer func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}()
 	cmd := exec.CommandContext(b.ctx, b.Load, "limit", clock, fmt.Sprint(count))
-	cmd.ExtraFiles, cmd.Stderr = files, os.Stderr
+	cmd.Stderr = os.Stderr
+	for _, fd := range fds {
+		f := os.NewFile(uintptr(fd), "limit")
+		defer f.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	}
 	out, err := cmd.Output()
 	if err != nil {
 		return 0, fmt.Errorf("load limit: %w", err)

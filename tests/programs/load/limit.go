@@ -2,24 +2,26 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// Descriptors that a benchmark hands over, and the size of a vhost-user message
-// about one virtqueue.
+// Descriptors that a benchmark hands over: an eventfd and a socket in real time,
+// memory with a futex in virtual time.
 const (
-	kickFD      = 3
-	callFD      = 4
-	messageSize = 20
+	kickFD = 3
+	callFD = 4
+	turnFD = 3
 )
 
 // limit plays the part of a guest, without one: it kicks and waits for the call,
 // as cheaply as a process can, and prints how many nanoseconds that took.
 func limit(clock string, count int) error {
-	round := kickMessage
+	var round func() error
 	switch clock {
 	case "real":
 		signals, err := newSignals(callFD)
@@ -28,6 +30,11 @@ func limit(clock string, count int) error {
 		}
 		round = signals.kickEvent
 	case "virtual":
+		page, err := unix.Mmap(turnFD, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		if err != nil {
+			return err
+		}
+		round = func() error { return futexTurn((*uint32)(unsafe.Pointer(&page[0]))) }
 	default:
 		return fmt.Errorf("limit %q: say real or virtual", clock)
 	}
@@ -117,30 +124,26 @@ func (s *signals) kickEvent() error {
 	}
 }
 
-// kickMessage is both as messages that are answered: the call comes, and is
-// answered, before the answer to the kick.
-func kickMessage() error {
-	var m [messageSize]byte
-	if err := transfer(unix.SYS_WRITE, kickFD, m[:]); err != nil {
-		return err
-	}
-	fds := [2]unix.PollFd{{Fd: kickFD, Events: unix.POLLIN}, {Fd: callFD, Events: unix.POLLIN}}
-	for {
-		if _, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), 2, 0, 0, 0, 0); errno == unix.EINTR {
-			continue
-		} else if errno != 0 {
+// futexTurn gives a turn and waits until it comes back.
+func futexTurn(turn *uint32) error {
+	atomic.StoreUint32(turn, 1)
+	futex(turn, futexWake, 1)
+	for atomic.LoadUint32(turn) == 1 {
+		if errno := futex(turn, futexWait, 1); errno != 0 && errno != unix.EAGAIN && errno != unix.EINTR {
 			return errno
 		}
-		if fds[1].Revents != 0 {
-			if err := transfer(unix.SYS_READ, callFD, m[:]); err != nil {
-				return err
-			}
-			if err := transfer(unix.SYS_WRITE, callFD, m[:]); err != nil {
-				return err
-			}
-		}
-		if fds[0].Revents != 0 {
-			return transfer(unix.SYS_READ, kickFD, m[:])
-		}
 	}
+	return nil
+}
+
+// Operations of futex(2), which golang.org/x/sys does not name.
+const (
+	futexWait = 0
+	futexWake = 1
+)
+
+// futex is futex(2) on a word that processes share.
+func futex(word *uint32, op int, v uint32) unix.Errno {
+	_, _, errno := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op), uintptr(v), 0, 0, 0)
+	return errno
 }
