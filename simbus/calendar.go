@@ -34,10 +34,12 @@ type Calendar struct {
 	mu  sync.Mutex // virtual: held while the appliance moves; real: orders the stream
 	now Time       // virtual: what every domain has reached
 
-	start    time.Time // real: Time 0
-	closed   atomic.Bool
-	listened atomic.Bool
-	failure  chan error
+	start     time.Time // real: Time 0
+	advancing bool      // real: somebody is in Advance
+	missed    []Event   // real: what has happened since nobody was
+	closed    atomic.Bool
+	listened  atomic.Bool
+	failure   chan error
 }
 
 // NewVirtual makes a calendar whose time moves only when every guest waits.

@@ -141,3 +141,22 @@ func TestCorruptionDoesNotHide(t *testing.T) {
 		t.Errorf("%d frames were damaged, want 4", n)
 	}
 }
+
+// TestNothingMissed: what happens between two calls of Advance in real time is
+// shown to the second, whose caller may have looked before it happened.
+func TestNothingMissed(t *testing.T) {
+	cal := simbus.NewReal()
+	defer cal.Close()
+	is := func(kind string) func(*simbus.Event) bool {
+		return func(e *simbus.Event) bool { return e.Kind == kind }
+	}
+	for _, kind := range []string{"a", "b"} {
+		cal.Emit(simbus.Event{Kind: kind})
+		if stopped, err := cal.Advance(t.Context(), cal.Now().Add(time.Minute), is(kind)); !stopped || err != nil {
+			t.Fatalf("event %s was missed (%v)", kind, err)
+		}
+	}
+	if stopped, err := cal.Advance(t.Context(), cal.Now().Add(time.Millisecond), is("a")); stopped || err != nil {
+		t.Fatalf("an event was shown twice (%v)", err)
+	}
+}

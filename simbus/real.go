@@ -15,7 +15,17 @@ func (c *Calendar) publish(e *Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deliver(e)
+	if c.advancing {
+		return
+	}
+	if len(c.missed) == maxMissed {
+		c.missed = append(c.missed[:0], c.missed[maxMissed/2:]...)
+	}
+	c.missed = append(c.missed, *e)
 }
+
+// maxMissed bounds how many events are kept between two calls of Advance.
+const maxMissed = 1 << 12
 
 // fail ends the present or next Advance with err.
 func (c *Calendar) fail(err error) {
@@ -25,27 +35,34 @@ func (c *Calendar) fail(err error) {
 	}
 }
 
+// advanceReal waits. What happens between two calls of it happens for the second:
+// its caller may have looked at the appliance before.
 func (c *Calendar) advanceReal(ctx context.Context, until Time, stop func(*Event) bool) (bool, error) {
 	matched := make(chan struct{}, 1)
+	watch := func(e *Event) {
+		if stop != nil && stop(e) {
+			select {
+			case matched <- struct{}{}:
+			default:
+			}
+		}
+	}
 	if stop != nil {
 		c.listened.Store(true)
-		c.mu.Lock()
-		c.subscribers = append(c.subscribers, func(e *Event) {
-			if stop(e) {
-				select {
-				case matched <- struct{}{}:
-				default:
-				}
-			}
-		})
-		n := len(c.subscribers) - 1
-		c.mu.Unlock()
-		defer func() {
-			c.mu.Lock()
-			c.subscribers = c.subscribers[:n]
-			c.mu.Unlock()
-		}()
 	}
+	c.mu.Lock()
+	for i := range c.missed {
+		watch(&c.missed[i])
+	}
+	c.missed, c.advancing = nil, true
+	n := len(c.subscribers)
+	c.subscribers = append(c.subscribers, watch)
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.subscribers, c.advancing = c.subscribers[:n], false
+		c.mu.Unlock()
+	}()
 	end := time.NewTimer(until.Sub(c.hostTime()))
 	defer end.Stop()
 	select {
