@@ -110,6 +110,9 @@ func (m *Machine) powerOn() error {
 	if m.guest != nil {
 		m.guest.Halted = proc.Halted
 	}
+	if m.board.CPUs == 1 {
+		m.r.placement.add(m.domain, proc, m.index, len(m.r.machines))
+	}
 	m.on = m.domain.Now()
 	if err := m.domain.Watch(proc.PidFD(), func() { m.ended(nil) }); err != nil {
 		return err
@@ -205,6 +208,7 @@ func (m *Machine) ended(lost error) {
 	}
 	m.domain.Unwatch(proc.PidFD())
 	m.proc = nil
+	m.r.placement.remove(m.domain, proc)
 	err := proc.Wait()
 	if g := m.guest; g != nil {
 		m.guest = nil

@@ -50,18 +50,19 @@ type Options struct {
 type Running struct {
 	Name string
 
-	cal      *simbus.Calendar
-	opts     Options
-	epoch    time.Time
-	dir      *guest.RunDir
-	machines []*Machine
-	networks []*network
-	captures []io.Closer // of frames
-	links    map[string]link
-	gateways []*gatewayPort
-	pace     *pacer // nil: as fast as it goes
-	files    []io.Closer
-	closed   bool
+	cal       *simbus.Calendar
+	opts      Options
+	epoch     time.Time
+	dir       *guest.RunDir
+	machines  []*Machine
+	networks  []*network
+	captures  []io.Closer // of frames
+	links     map[string]link
+	gateways  []*gatewayPort
+	pace      *pacer     // nil: as fast as it goes
+	placement *placement // nil: boards run where the host wants them
+	files     []io.Closer
+	closed    bool
 
 	outside    sync.Mutex // virtual: held while time moves, and while the outside does something
 	inputs     io.Writer  // where that is recorded, nil if it is not
@@ -96,6 +97,9 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	}
 	for _, f := range o.Events {
 		r.cal.Subscribe(f)
+	}
+	if !o.Virtual {
+		r.placement = newPlacement()
 	}
 	if err := r.assemble(ctx, a); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -242,6 +246,7 @@ func (r *Running) Close() error {
 		m.domain.Do(func() { errs = append(errs, m.close()) })
 	}
 	errs = append(errs, r.closeGateways())
+	r.placement.close()
 	r.cal.Close()
 	if len(r.networks) > 0 {
 		errs = append(errs, r.recordCounts())

@@ -2,6 +2,7 @@ package simbus
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ type Domain struct {
 	inbox  []posted
 	wakeup int // eventfd
 	done   chan struct{}
+	thread int // that serve keeps
 }
 
 // posted is a call that another goroutine has left for a domain in real time.
@@ -66,6 +68,10 @@ func (d *Domain) CPU() int {
 	}
 	return d.worker.cpu
 }
+
+// Thread is the thread that drives the domain, and nothing else, in real time. Call
+// it there.
+func (d *Domain) Thread() int { return d.thread }
 
 // Now is the domain's present time. While a guest runs it is the time that the
 // guest has told of last, which it does before each notification.
@@ -295,6 +301,8 @@ func (d *Domain) wake() {
 // serve is the domain's goroutine in real time: it ends with the calendar.
 func (d *Domain) serve() {
 	defer close(d.done)
+	runtime.LockOSThread() // and end with it: it may have been kept on some CPU
+	d.thread = unix.Gettid()
 	debug.SetPanicOnFault(true)
 	for !d.cal.closed.Load() {
 		wait := time.Duration(-1)
