@@ -104,7 +104,7 @@ func (r *Running) setLink(link, state string) error {
 }
 
 func (n *network) names() []string {
-	return append(settingNames(), "link", "addresses", "ageing", "known")
+	return append(settingNames(), "link", "addresses", "ageing", "snooping", "known")
 }
 
 func (n *network) get(name string) (string, bool) {
@@ -116,6 +116,8 @@ func (n *network) get(name string) (string, bool) {
 		return strconv.Itoa(limit), true
 	case "ageing":
 		return ageing.String(), true
+	case "snooping":
+		return strconv.FormatBool(n.seg.Snooping()), true
 	case "known":
 		return strconv.Itoa(known), true
 	}
@@ -143,6 +145,13 @@ func (n *network) set(r *Running, name, value string) (bool, error) {
 			return true, err
 		}
 		n.seg.SetTable(limit, time.Duration(d))
+		return true, nil
+	case "snooping":
+		on, err := strconv.ParseBool(value)
+		if err != nil {
+			return true, fmt.Errorf("%q is neither true nor false", value)
+		}
+		n.seg.SetSnooping(on)
 		return true, nil
 	case "known":
 		return true, errReadOnly

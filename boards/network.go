@@ -34,6 +34,7 @@ func (r *Running) addSegment(s *Segment) error {
 	}
 	lay((*Duration)(&ageing), s.Ageing)
 	seg.SetTable(limit, ageing)
+	seg.SetSnooping(s.Snooping)
 	net := &network{seg: seg, ports: make(map[string]*portLink)}
 	for _, text := range s.Ports {
 		m, name := r.place(text)

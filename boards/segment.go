@@ -17,6 +17,7 @@ type Segment struct {
 	Impairment
 	Addresses *int          `toml:"addresses,omitempty" jsonschema:"minimum=0,default=4096,description=How many hardware addresses the switch remembers"`
 	Ageing    *Duration     `toml:"ageing,omitempty" jsonschema:"default=5m,description=How long the switch remembers an address that it hears no more of; 0s for ever"`
+	Snooping  bool          `toml:"snooping,omitempty" jsonschema:"description=Whether the switch sends the frames of a multicast group only to boards that have joined it (IGMP and MLD snooping)"`
 	Port      []SegmentPort `toml:"port,omitempty" jsonschema:"description=What is particular to single ports"`
 }
 

@@ -98,6 +98,31 @@ func TestTokenBucket(t *testing.T) {
 	}
 }
 
+// TestShortestFrame: the lookahead counts the time of the shortest frame on the wire,
+// and does not hold back one that comes as soon as that, before or after a change.
+func TestShortestFrame(t *testing.T) {
+	const latency, size = 10 * time.Microsecond, 84 // with what is around it on the wire; a byte takes 1 us
+	for _, c := range []struct {
+		burst int64
+		want  string
+	}{{0, "0.000094000s"}, {50, "0.000044000s"}, {size, "0.000010000s"}, {2 * size, "0.000010000s"}} {
+		i := simbus.Impairment{Latency: latency, Bandwidth: 8e6, Burst: c.burst}
+		cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: i})
+		s := stations(t, cal, seg, 2)
+		s[0].send(t, 0, 1, "")
+		advance(t, cal, time.Second)
+		slow := i
+		slow.Burst = 0
+		seg.SetImpairment(slow)
+		seg.SetImpairment(i)
+		s[0].send(t, 0, 1, "")
+		advance(t, cal, time.Second)
+		if len(s[1].got) != 2 || s[1].got[0][:12] != c.want || s[1].got[1][:12] != "1"+c.want[1:] {
+			t.Errorf("a burst of %d bytes: frames come at %.14q, want %s and a second later", c.burst, s[1].got, c.want)
+		}
+	}
+}
+
 func TestChance(t *testing.T) {
 	tests := []struct {
 		name string

@@ -32,6 +32,7 @@ type Segment struct {
 	taps   taps
 	ports  []*Port
 	table  table
+	groups groups
 	down   atomic.Bool
 	aware  atomic.Bool // of VLANs
 
@@ -86,7 +87,7 @@ func (s *Segment) Table() (limit int, ageing time.Duration, known int) {
 func (s *Segment) SetDown(down bool) {
 	s.down.Store(down)
 	if down {
-		s.domain.Do(func() { s.table.flush(nil) })
+		s.domain.Do(func() { s.forget(nil) })
 	}
 }
 
@@ -97,7 +98,7 @@ func (s *Segment) Down() bool { return s.down.Load() }
 func (p *Port) SetDown(down bool) {
 	p.down.Store(down)
 	if down {
-		p.seg.domain.Do(func() { p.seg.table.flush(p) })
+		p.seg.domain.Do(func() { p.seg.forget(p) })
 	}
 }
 
@@ -105,7 +106,13 @@ func (p *Port) SetDown(down bool) {
 // called on the board's goroutine.
 func (p *Port) Flush() {
 	s := p.seg
-	p.domain.Send(s.domain, 0, func() { s.table.flush(p) })
+	p.domain.Send(s.domain, 0, func() { s.forget(p) })
+}
+
+// forget forgets what is behind a port, or everything if p is nil.
+func (s *Segment) forget(p *Port) {
+	s.table.flush(p)
+	s.groups.flush(p)
 }
 
 // Up tells whether frames can pass the port's cable.

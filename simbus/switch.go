@@ -44,6 +44,10 @@ type passage struct {
 	tag    tag // as it came in
 	vlan   uint16
 	direct bool
+
+	narrowed        bool // it is not for ports that want it in neither of these, now
+	wanted, routers wanted
+	now             Time
 }
 
 // forward is the switch: it takes a frame that has come in at a port.
@@ -68,6 +72,9 @@ func (s *Segment) forward(from *Port, f *Frame, direct bool) {
 	}
 	if w.to = s.table.find(w.vlan, dst, src, from, now); dst[0]&1 != 0 {
 		w.to = nil
+		if s.groups.on.Load() {
+			w.snoop(dst, now)
+		}
 	}
 	w.send()
 }
@@ -96,7 +103,7 @@ func (w *passage) send() {
 
 // reaches tells whether the frame is for that port.
 func (w *passage) reaches(p *Port) bool {
-	return p != w.from && (w.to == nil || w.to == p) && p.isMember(w.vlan)
+	return p != w.from && (w.to == nil || w.to == p) && p.isMember(w.vlan) && w.wants(p)
 }
 
 // out sends the frame out at a port if it is for it, with the tag that it has there.

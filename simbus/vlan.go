@@ -57,7 +57,7 @@ func (p *Port) SetMembership(m Membership) {
 		}
 	}
 	p.seg.aware.Store(true)
-	p.seg.table.flush(nil)
+	p.seg.forget(nil)
 }
 
 // tag is what a frame says of its VLAN.
