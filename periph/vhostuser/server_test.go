@@ -37,10 +37,12 @@ func (c *counting) Read(p []byte) (int, error) {
 // serve serves an rng device in real time, and tells of its errors.
 func serve(t testing.TB) (path string, errs chan error) {
 	t.Helper()
-	return serveWith(t, nil)
+	path, errs, _ = serveWith(t, nil)
+	return path, errs
 }
 
-func serveWith(t testing.TB, bells Bells) (path string, errs chan error) {
+// serveWith also returns the domain that the device is on.
+func serveWith(t testing.TB, bells Bells) (path string, errs chan error, d *simbus.Domain) {
 	t.Helper()
 	cal := simbus.NewReal()
 	d, err := cal.AddDomain("board")
@@ -65,7 +67,7 @@ func serveWith(t testing.TB, bells Bells) (path string, errs chan error) {
 		d.Do(s.Close)
 		cal.Close()
 	})
-	return path, errs
+	return path, errs, d
 }
 
 func dial(t testing.TB, path string) *frontEnd {
@@ -242,7 +244,7 @@ func (b *bells) Ring(bell int) { b.rung <- bell }
 // TestBells lets notifications go by doorbells in both directions.
 func TestBells(t *testing.T) {
 	b := &bells{answers: make(chan func(), 2), rung: make(chan int, 1)}
-	path, errs := serveWith(t, b)
+	path, errs, d := serveWith(t, b)
 	f := dial(t, path)
 	r, _, _ := f.setUp()
 	if !f.do(setVringKick, u64(noFD|3<<bellShift)) {
@@ -250,7 +252,7 @@ func TestBells(t *testing.T) {
 	}
 	answer := <-b.answers
 	r.Add(nil, []int{4})
-	answer()
+	d.Do(answer)
 	if bell := <-b.rung; bell != 3 {
 		t.Errorf("bell %d rang, want 3", bell)
 	}
