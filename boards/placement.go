@@ -2,7 +2,6 @@ package boards
 
 import (
 	"math"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -23,7 +22,7 @@ import (
 // is tried again later; one on a CPU with others of ours moves to one that has less
 // to do. Boards with several CPUs are free. Boards of one domain stay together.
 type placement struct {
-	cpus []int // those that this program may use
+	cpus []int // those that this program may use: simbus.HostCPUs
 	all  unix.CPUSet
 
 	mu     sync.Mutex
@@ -76,21 +75,13 @@ const (
 
 // newPlacement is nil where there is nothing to choose.
 func newPlacement() *placement {
-	p := &placement{places: make(map[*simbus.Domain]*place), end: make(chan struct{}), done: make(chan struct{})}
-	if unix.SchedGetaffinity(0, &p.all) != nil {
-		return nil
-	}
-	for cpu := 0; len(p.cpus) < p.all.Count(); cpu++ {
-		if p.all.IsSet(cpu) {
-			p.cpus = append(p.cpus, cpu)
-		}
-	}
+	p := &placement{cpus: simbus.HostCPUs(), places: make(map[*simbus.Domain]*place), end: make(chan struct{}), done: make(chan struct{})}
 	if len(p.cpus) < 2 {
 		return nil
 	}
-	// Another appliance on this host begins with another CPU.
-	skip := os.Getpid() % len(p.cpus)
-	p.cpus = append(p.cpus[skip:], p.cpus[:skip]...)
+	for _, cpu := range p.cpus {
+		p.all.Set(cpu)
+	}
 	go p.run()
 	return p
 }

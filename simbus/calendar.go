@@ -74,21 +74,29 @@ func newCalendar() *Calendar {
 	return &Calendar{StallLimit: time.Minute, direct: make(map[[2]int]time.Duration), failure: make(chan error, 1)}
 }
 
-// pickCPUs takes at most n of the CPUs that this process may use, beginning with
-// another one for another process. -1 stands for anywhere.
+// pickCPUs takes at most n of HostCPUs. -1 stands for anywhere.
 func pickCPUs(n int) []int {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil || set.Count() < 2 {
+	all := HostCPUs()
+	if len(all) < 2 {
 		return []int{-1}
 	}
-	var all []int
+	return all[:min(n, len(all))]
+}
+
+// HostCPUs are the host's CPUs that this thread may use, beginning with another one
+// for another process; none if the host does not tell.
+func HostCPUs() (all []int) {
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(0, &set) != nil {
+		return nil
+	}
 	for cpu := 0; len(all) < set.Count(); cpu++ {
 		if set.IsSet(cpu) {
 			all = append(all, cpu)
 		}
 	}
 	skip := os.Getpid() % len(all)
-	return append(all[skip:], all[:skip]...)[:min(n, len(all))]
+	return append(all[skip:], all[:skip]...)
 }
 
 // Virtual tells which kind the calendar is.

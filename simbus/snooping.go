@@ -89,9 +89,7 @@ func (w *passage) snoop(dst address, now Time) {
 	default:
 		return
 	}
-	whole, done := w.frame.whole()
-	said := membership(whole)
-	done()
+	said := membership(w.frame)
 	switch {
 	case said.asks:
 		g.mu.Lock()
@@ -163,10 +161,12 @@ type message struct {
 	changes []change
 }
 
-// membership reads IGMP versions 1 to 3 and MLD versions 1 and 2.
-func membership(frame []byte) (m message) {
-	t := tagOf(frame).size()
-	switch kind := frame[12+t:]; {
+// membership reads IGMP versions 1 to 3 and MLD versions 1 and 2. Only such frames
+// are copied: the memory of others, which may be large and many, is the guest's.
+func membership(f *Frame) (m message) {
+	var buf [minFrame + tagSize + 20]byte // up to the end of IPv4's header
+	head := f.head(buf[:])
+	switch kind := head[12+tagOf(head).size():]; {
 	case len(kind) < 2+20:
 		return m
 	case kind[0] == 0x08 && kind[1] == 0x00 && kind[2+9] == byte(layers.IPProtocolIGMP):
@@ -174,7 +174,7 @@ func membership(frame []byte) (m message) {
 	default:
 		return m
 	}
-	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
+	p := gopacket.NewPacket(f.Copy().Parts[0], layers.LayerTypeEthernet, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
 	for _, l := range p.Layers() {
 		switch l := l.(type) {
 		case *layers.IGMPv1or2:

@@ -57,16 +57,7 @@ func (b *bench) limitReal() (float64, error) {
 		return 0, err
 	}
 	defer d.Do(func() { d.Unwatch(kick) }) // before the file is closed
-	var v float64
-	var side sync.WaitGroup
-	side.Go(func() {
-		runtime.LockOSThread()          // and end with it: its CPU is not everybody's
-		if err = oneCPU(); err == nil { // what it starts is there too
-			v, err = b.rounds("real", kick, call[0])
-		}
-	})
-	side.Wait()
-	return v, err
+	return b.rounds("real", kick, call[0])
 }
 
 // limitVirtual is a turn that is taken and given back: a futex in memory that both
@@ -88,8 +79,8 @@ func (b *bench) limitVirtual() (float64, error) {
 	defer func() { _ = unix.Munmap(page) }()
 	turn := (*uint32)(unsafe.Pointer(&page[0]))
 	var over atomic.Bool
-	var sides sync.WaitGroup
-	sides.Go(func() {
+	var other sync.WaitGroup
+	other.Go(func() {
 		runtime.LockOSThread() // and end with it: its CPU is not everybody's
 		_ = oneCPU()
 		for !over.Load() {
@@ -101,17 +92,11 @@ func (b *bench) limitVirtual() (float64, error) {
 			futex(turn, futexWake, 1)
 		}
 	})
-	var v float64
-	sides.Go(func() {
-		runtime.LockOSThread()
-		if err = oneCPU(); err == nil { // what it starts is there too
-			v, err = b.rounds("virtual", fd)
-		}
-		over.Store(true)
-		atomic.StoreUint32(turn, 1)
-		futex(turn, futexWake, 1)
-	})
-	sides.Wait()
+	v, err := b.rounds("virtual", fd)
+	over.Store(true)
+	atomic.StoreUint32(turn, 1)
+	futex(turn, futexWake, 1)
+	other.Wait()
 	return v, err
 }
 
@@ -135,7 +120,7 @@ func oneCPU() error {
 	return unix.SchedSetaffinity(0, &set)
 }
 
-// rounds lets load play the guest, and closes its descriptors.
+// rounds lets load play the guest on the first CPU, and closes its descriptors.
 func (b *bench) rounds(clock string, fds ...int) (float64, error) {
 	const count = 20000
 	cmd := exec.CommandContext(b.ctx, b.Load, "limit", clock, fmt.Sprint(count))
@@ -145,7 +130,16 @@ func (b *bench) rounds(clock string, fds ...int) (float64, error) {
 		defer f.Close()
 		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 	}
-	out, err := cmd.Output()
+	var out []byte
+	var err error
+	var starter sync.WaitGroup
+	starter.Go(func() {
+		runtime.LockOSThread() // and end with it: its CPU is not everybody's
+		if err = oneCPU(); err == nil {
+			out, err = cmd.Output() // what it starts is there too
+		}
+	})
+	starter.Wait()
 	if err != nil {
 		return 0, fmt.Errorf("load limit: %w", err)
 	}
