@@ -19,8 +19,8 @@ const Granule = time.Millisecond
 
 // Calendar holds the time of one appliance.
 type Calendar struct {
-	// StallLimit is how long a guest may compute, in host time, without virtual
-	// time moving before it is given up as lost.
+	// StallLimit is how long a guest may hold virtual time still, in host time,
+	// silently or not, before it is given up as lost.
 	StallLimit time.Duration
 
 	virtual     bool
@@ -31,8 +31,9 @@ type Calendar struct {
 	delays      [][]time.Duration        // along the shortest path; nil when it must be worked out
 	subscribers []func(*Event)
 
-	mu  sync.Mutex // virtual: held while the appliance moves; real: orders the stream
-	now Time       // virtual: what every domain has reached
+	mu    sync.Mutex   // virtual: held while the appliance moves; real: orders the stream
+	now   atomic.Int64 // virtual: the Time that every domain has reached
+	looks looks        // virtual: what wants to look at domains while the appliance moves
 
 	start     time.Time // real: Time 0
 	advancing bool      // real: somebody is in Advance
@@ -216,21 +217,22 @@ func (c *Calendar) Emit(e Event) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flush(c.now + 1)
-	e.Time = c.now
+	c.flush(c.reached() + 1)
+	e.Time = c.reached()
 	c.deliver(&e)
 }
 
-// Now is a time that every domain has reached and none has passed. It stands
-// still between two calls of Advance in virtual time; in real time it is the present.
+// Now is a time that every domain has reached. In virtual time none has passed it
+// between two calls of Advance, when it stands still; in real time it is the
+// present. It never waits, not for Advance either.
 func (c *Calendar) Now() Time {
 	if !c.virtual {
 		return c.hostTime()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
+	return c.reached()
 }
+
+func (c *Calendar) reached() Time { return Time(c.now.Load()) }
 
 // Advance lets everything happen that is due before the time until. It returns
 // early, with true, once stop has returned true for an event; in virtual time

@@ -28,11 +28,14 @@ type Domain struct {
 	// Virtual time.
 	worker  *worker
 	turns   uint64
-	now     Time       // the latest time at which something happened here
-	limit   Time       // how far it may run in this window
-	guests  []*Guest   // in the order of power-on
-	running *Guest     // the one whose turn it is
-	events  []Event    // emitted, not yet merged into the stream
+	now     Time      // the latest time at which something happened here
+	limit   Time      // how far it may run in this window
+	guests  []*Guest  // in the order of power-on
+	running *Guest    // the one whose turn it is
+	events  []Event   // emitted, not yet merged into the stream
+	moment  int       // how much has happened since time last moved
+	stood   time.Time // of the host: since when the running guest has been at the time stoodAt
+	stoodAt Time
 	sent    []crossing // to other domains, not yet delivered
 
 	// Real time.
@@ -129,9 +132,9 @@ func (d *Domain) Do(f func()) {
 	if d.cal.virtual {
 		d.cal.mu.Lock()
 		defer d.cal.mu.Unlock()
-		d.now = max(d.now, d.cal.now)
+		d.now = max(d.now, d.cal.reached())
 		f()
-		d.cal.flush(d.cal.now + 1)
+		d.cal.flush(d.cal.reached() + 1)
 		return
 	}
 	finished := make(chan struct{})
@@ -182,8 +185,9 @@ func (d *Domain) next() Time {
 
 // proceed lets everything happen that is due before d.limit, which Send may
 // lower meanwhile. It returns true when it has given a guest the time: then
-// yielded is to be called once the guest waits.
-func (d *Domain) proceed() bool {
+// yielded is to be called once the guest waits. It fails if so much happens at
+// one moment that the next would never come.
+func (d *Domain) proceed() (begun bool, err error) {
 	for {
 		t := d.timers.next()
 		var guest *Guest
@@ -193,10 +197,15 @@ func (d *Domain) proceed() bool {
 			}
 		}
 		if t >= d.limit {
-			return false
+			return false, nil
 		}
-		d.now = max(d.now, t)
+		if t > d.now {
+			d.now, d.moment = t, 0
+		}
 		if guest == nil {
+			if d.moment++; d.moment > maxMoment {
+				return false, fmt.Errorf("%s: %d things have happened at the moment %s, and there is no end: parts that make each other change back and forth need a wire with a delay", d.name, maxMoment, d.now)
+			}
 			d.guard(d.timers.pop().f)
 			continue
 		}
@@ -208,10 +217,20 @@ func (d *Domain) proceed() bool {
 		}
 		d.running = guest
 		d.turns++
+		d.stood = time.Time{}
 		guest.resume(until)
-		return true
+		return true, nil
 	}
 }
+
+// maxMoment bounds how much happens in a domain at one moment. Real parts take
+// some time to change, so that a ring of them oscillates at a frequency; these
+// would do it without end.
+const maxMoment = 1_000_000
+
+// maxEvents bounds how many events a domain has at one moment, in which they
+// cannot be handed on yet: what a guest says without time going on takes memory.
+const maxEvents = 1 << 18
 
 // yielded ends the turn of the running guest, if it waits or has gone.
 func (d *Domain) yielded() (bool, error) {
@@ -228,9 +247,14 @@ func (d *Domain) yielded() (bool, error) {
 	return true, nil
 }
 
-// silent is told how long the running guest has said nothing, in host time.
-func (d *Domain) silent(stuck time.Duration) {
-	switch g := d.running; {
+// holds gives the running guest up if it has held time still for too long. It is
+// asked now and then, with the host's time: not talking is no worse than talking.
+func (d *Domain) holds(now time.Time) {
+	g := d.running
+	if at := d.Now(); d.stood.IsZero() || at > d.stoodAt {
+		d.stood, d.stoodAt = now, at
+	}
+	switch stuck := now.Sub(d.stood); {
 	case g.doomed && stuck > doomedLimit:
 		g.lose(nil)
 	case stuck > d.cal.StallLimit:
@@ -240,19 +264,40 @@ func (d *Domain) silent(stuck time.Duration) {
 				why = text
 			}
 		}
-		g.lose(fmt.Errorf("no sign of life for %s of host time, at virtual time %s: %s", stuck.Round(time.Second), d.Now(), why))
+		g.lose(fmt.Errorf("virtual time has stood at %s for %s of host time: %s", d.stoodAt, stuck.Round(time.Second), why))
+	case len(d.events) > maxEvents && d.events[len(d.events)-maxEvents].Time == d.Now():
+		g.lose(fmt.Errorf("more than %d events at the moment %s: what the board does takes no time, and has no end", maxEvents, d.Now()))
 	}
 }
 
-// drain handles what a dead guest has left on its sockets, its hang-ups among it.
+// haltLimit is how long a guest may go on, in host time, when all is to end.
+const haltLimit = 500 * time.Millisecond
+
+// halt lets the running guest have no more time than it has used, so that its
+// turn ends soon; one that goes on for long all the same is given up.
+func (d *Domain) halt(since time.Duration) {
+	d.limit = min(d.limit, d.Now())
+	if since < haltLimit {
+		d.running.stopBy(d.Now())
+		return
+	}
+	d.running.lose(fmt.Errorf("it was computing when the appliance was to end, at virtual time %s, and did not come to a stop within %s", d.Now(), haltLimit))
+}
+
+// drain handles what a guest has left on its sockets, a dead one's hang-ups among it.
 func (d *Domain) drain() error {
-	for {
+	for range maxDrain {
 		n, err := d.poll.wait(0)
 		if n == 0 || err != nil {
 			return err
 		}
 	}
+	return nil
 }
+
+// maxDrain bounds how often drain looks, so that a guest that writes as fast as it
+// is read does not keep its worker from all else. What is left is heard at the next glance.
+const maxDrain = 4096
 
 // Post runs f on the domain's goroutine soon, for callers on another one in real
 // time. In virtual time the caller is on it, and f runs at once.

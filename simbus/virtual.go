@@ -29,7 +29,7 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 		defer func() { c.subscribers = c.subscribers[:len(c.subscribers)-1] }()
 	}
 	w := c.newWindows()
-	for c.now < until {
+	for c.reached() < until {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
@@ -48,7 +48,7 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 		if err := c.runTo(ctx, cap, w); err != nil {
 			return false, err
 		}
-		c.now = cap
+		c.now.Store(int64(cap))
 		for _, d := range c.domains {
 			d.now = max(d.now, cap)
 		}
@@ -94,6 +94,7 @@ func (c *Calendar) runTo(ctx context.Context, limit Time, w *windows) error {
 		// A domain that was held back may still say something at its next time,
 		// and so before what another, further ahead, has said already.
 		c.flush(first)
+		c.look(nil)
 		if first == limit {
 			return nil
 		}

@@ -27,8 +27,10 @@ const maxRunning = 16
 type worker struct {
 	cpu     int
 	due     []*Domain
+	next    int       // the first of them that has not had its turn in this window
 	running []*Domain // of them, those with a guest that has the time
 	polls   []unix.PollFd
+	leave   time.Time // of the host: since when a window's guests are to come to an end
 	err     error
 
 	// How the first worker hands a window to the others. Odd: a window is to be
@@ -40,14 +42,16 @@ type worker struct {
 
 // run runs a window.
 func (w *worker) run(ctx context.Context) error {
-	next := 0
-	w.running = w.running[:0]
-	quiet := time.Time{}
-	for {
-		for len(w.running) < maxRunning && next < len(w.due) {
-			d := w.due[next]
-			next++
-			if d.proceed() {
+	w.next, w.running, w.leave = 0, w.running[:0], time.Time{}
+	for rounds := 1; ; rounds++ {
+		for len(w.running) < maxRunning && w.next < len(w.due) {
+			d := w.due[w.next]
+			w.next++
+			begun, err := d.proceed()
+			if err != nil {
+				return err
+			}
+			if begun {
 				w.running = append(w.running, d)
 			}
 		}
@@ -56,28 +60,45 @@ func (w *worker) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if still {
-			if len(w.running) == 0 && next == len(w.due) {
-				return nil
-			}
-			continue
+		if still && len(w.running) == 0 && w.next == len(w.due) {
+			return nil
 		}
-		heard, err := w.wait()
-		if err != nil {
-			return err
-		}
-		switch {
-		case heard:
-			quiet = time.Time{}
-		case ctx.Err() != nil:
-			return ctx.Err() // with guests in mid-turn: the appliance can only be closed now
-		case quiet.IsZero():
-			quiet = time.Now()
-		default:
-			for _, d := range w.running {
-				d.silent(time.Since(quiet))
+		heard := still
+		if !still {
+			if heard, err = w.wait(); err != nil {
+				return err
 			}
 		}
+		if !heard || rounds%lookAround == 0 {
+			w.lookAround(ctx)
+		}
+	}
+}
+
+// lookAround is how many rounds a worker makes at most, among guests that have
+// something to say in each, until it looks at what else there is.
+const lookAround = 256
+
+// lookAround does what must not wait for the end of a window, which guests that
+// never sleep may put off for as long as they like: somebody wants to see what
+// they do, one holds time still, or it all is to end.
+func (w *worker) lookAround(ctx context.Context) {
+	if len(w.running) == 0 {
+		return
+	}
+	w.running[0].cal.look(w)
+	now := time.Now()
+	for _, d := range w.running {
+		d.holds(now)
+	}
+	if ctx.Err() == nil {
+		return
+	}
+	if w.leave.IsZero() {
+		w.leave, w.next = now, len(w.due)
+	}
+	for _, d := range w.running {
+		d.halt(now.Sub(w.leave))
 	}
 }
 
@@ -92,7 +113,13 @@ func (w *worker) yields() (bool, error) {
 			return false, err
 		}
 		some = some || over
-		if !over || d.proceed() {
+		if over {
+			if over, err = d.proceed(); err != nil {
+				return false, err
+			}
+			over = !over
+		}
+		if !over {
 			kept = append(kept, d)
 		}
 	}
