@@ -15,14 +15,18 @@ import (
 	"backplane/simbus"
 )
 
-// find resolves board.part.rest and calls f on the board's goroutine.
-func (r *Running) find(path string, f func(m *Machine, part, rest string) error) error {
+// find resolves board.part.rest and calls f on the board's goroutine, by
+// [simbus.Domain.Do], or by Look if f only looks.
+func (r *Running) find(path string, on func(*simbus.Domain, func()), f func(m *Machine, part, rest string) error) error {
 	board, place, ok := strings.Cut(path, ".")
 	if !ok {
 		return fmt.Errorf("%q leads nowhere: write board.part.property, or board.controller.line", path)
 	}
 	part, rest, _ := strings.Cut(place, ".")
-	err := r.onMachine(board, func(m *Machine) error { return f(m, part, rest) })
+	m, err := r.machine(board)
+	if err == nil {
+		on(m.domain, func() { err = f(m, part, rest) })
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -41,7 +45,7 @@ func (r *Running) Get(path string) (value, unit string, err error) {
 		}
 		return value, "", err
 	}
-	err = r.find(path, func(m *Machine, part, rest string) error {
+	err = r.find(path, (*simbus.Domain).Look, func(m *Machine, part, rest string) error {
 		if chip, ok := m.chips[part]; ok {
 			spec, err := m.property(part, rest)
 			if err != nil {
@@ -91,7 +95,7 @@ func (r *Running) set(path, value string) error {
 	if cable, ok := r.cable(strings.CutSuffix(path, ".link")); ok {
 		return r.setLink(cable, value)
 	}
-	return r.find(path, func(m *Machine, part, rest string) error {
+	return r.find(path, (*simbus.Domain).Do, func(m *Machine, part, rest string) error {
 		if chip, ok := m.chips[part]; ok {
 			return m.set(chip, part, rest, value)
 		}
@@ -319,7 +323,7 @@ func (r *Running) Boards() []string {
 
 // State is a board's state: one of the State constants.
 func (r *Running) State(board string) (state string, err error) {
-	err = r.onMachine(board, func(m *Machine) error {
+	err = r.lookAt(board, func(m *Machine) error {
 		if state = m.state; state == "" {
 			state = StateOff
 		}
@@ -332,7 +336,7 @@ func (r *Running) State(board string) (state string, err error) {
 func (r *Running) Status() []string {
 	lines := []string{fmt.Sprintf("%-16s %-8s %5s %7s %10s", "BOARD", "STATE", "CPUS", "MEMORY", "UP")}
 	for _, m := range r.machines {
-		m.domain.Do(func() {
+		m.domain.Look(func() {
 			state, up := m.state, "-"
 			if state == "" {
 				state = StateOff
@@ -351,7 +355,7 @@ func (r *Running) Status() []string {
 
 // KernelPID is the process of a board's kernel on the host.
 func (r *Running) KernelPID(board string) (pid int, err error) {
-	err = r.onMachine(board, func(m *Machine) error {
+	err = r.lookAt(board, func(m *Machine) error {
 		if m.proc == nil {
 			return fmt.Errorf("board %s is off", board)
 		}

@@ -10,15 +10,7 @@ import (
 	"backplane/periph"
 )
 
-// LoadBoard reads and checks a board file. The error is [tomlfile.Problems].
-func LoadBoard(file string, catalog periph.Catalog) (*Board, error) {
-	b := readBoard(file, nil, catalog)
-	if len(b.doc.Problems) > 0 {
-		return nil, b.doc.Problems
-	}
-	return b, nil
-}
-
+// readBoard reads and checks a board file: its Doc has the problems.
 func readBoard(file string, set map[string]any, catalog periph.Catalog) *Board {
 	b := new(Board)
 	b.doc = tomlfile.Read(file, b)

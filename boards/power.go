@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"backplane/guest"
@@ -23,6 +24,7 @@ type power struct {
 	uml         io.Writer // what the kernel prints on the host side
 
 	proc       *guest.Process // nil while the board is off
+	pid        atomic.Int64   // of proc, 0 if that is nil: for whoever only looks
 	guest      *simbus.Guest  // in virtual time
 	on         simbus.Time    // when it was switched on
 	state      string         // for people: off, booting, up, ...
@@ -107,6 +109,7 @@ func (m *Machine) powerOn() error {
 		return err
 	}
 	m.proc, m.ending, m.panicked, m.lastLine = proc, byItself, "", ""
+	m.pid.Store(int64(proc.PID()))
 	if m.guest != nil {
 		m.guest.Halted = proc.Halted
 	}
@@ -120,7 +123,7 @@ func (m *Machine) powerOn() error {
 	m.helloTimer = simbus.After(m.domain, HelloLimit, func() {
 		m.setState(StateStuck, fmt.Sprintf("no word from init after %s; the last line on the console: %q", HelloLimit, m.lastLine))
 	})
-	m.setState(StateBooting, "")
+	m.setState(StateBooting, m.board.note(m.r.opts.Virtual))
 	return nil
 }
 
@@ -208,6 +211,7 @@ func (m *Machine) ended(lost error) {
 	}
 	m.domain.Unwatch(proc.PidFD())
 	m.proc = nil
+	m.pid.Store(0)
 	m.r.placement.remove(m.domain, proc)
 	err := proc.Wait()
 	if g := m.guest; g != nil {
@@ -298,6 +302,16 @@ func (r *Running) PullPlug(board string) error {
 
 func (r *Running) power(do, board string, f func(*Machine) error) error {
 	return r.input(Input{Do: do, Path: board}, func() error { return r.onMachine(board, f) })
+}
+
+// lookAt looks at a board, even while time moves.
+func (r *Running) lookAt(board string, f func(*Machine) error) error {
+	m, err := r.machine(board)
+	if err != nil {
+		return err
+	}
+	m.domain.Look(func() { err = f(m) })
+	return err
 }
 
 // onMachine does something on a board's goroutine.

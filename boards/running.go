@@ -42,6 +42,9 @@ type Options struct {
 	// Detached starts the appliance without what is behind its gateways: what
 	// comes in from outside is what Inject is given. It is never paced.
 	Detached bool
+	// Slow, if not nil, is told for people what guests do while virtual time
+	// hardly gets on. It is called on a goroutine of its own.
+	Slow func(text string)
 	// Events are told of all that happens, from the start.
 	Events []func(*simbus.Event)
 }
@@ -60,6 +63,7 @@ type Running struct {
 	links     map[string]link
 	gateways  []*gatewayPort
 	pace      *pacer     // nil: as fast as it goes
+	watchdog  *watchdog  // nil: real time needs none
 	placement *placement // nil: boards run where the host wants them
 	files     []io.Closer
 	closed    bool
@@ -76,6 +80,11 @@ type Running struct {
 // nothing moves before Advance is called.
 func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	r := &Running{Name: a.Name, opts: o, epoch: o.Start, links: make(map[string]link)}
+	if o.Virtual {
+		if err := CheckStart(o.Start); err != nil {
+			return nil, err
+		}
+	}
 	if err := r.checkClock(a); err != nil {
 		return nil, err
 	}
@@ -114,6 +123,12 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	}
 	if err := r.recordRun(a); err != nil {
 		return nil, errors.Join(err, r.Close())
+	}
+	if o.Virtual {
+		r.watchdog = newWatchdog(r, o.Slow)
+		if o.Out != "" || len(o.Events) > 0 { // else nobody wants events, and there are none
+			r.cal.Subscribe(r.watchdog.event)
+		}
 	}
 	return r, nil
 }
@@ -174,6 +189,24 @@ func (r *Running) kernel(ctx context.Context, m *Member) (string, error) {
 	return path, nil
 }
 
+// Notes says, for people, what an appliance will not have as its files say, on
+// either clock; each of a board's stands in an event of its start as well.
+func (a *Appliance) Notes(virtual bool) (notes []string) {
+	for i := range a.Board {
+		if note := a.Board[i].Board.note(virtual); note != "" {
+			notes = append(notes, fmt.Sprintf("board %s: %s", a.Board[i].Name, note))
+		}
+	}
+	return notes
+}
+
+func (b *Board) note(virtual bool) string {
+	if !virtual || b.CPUs <= 1 {
+		return ""
+	}
+	return fmt.Sprintf("1 of its %d CPUs in virtual time, which drives one", b.CPUs)
+}
+
 // machine finds a board by name.
 func (r *Running) machine(name string) (*Machine, error) {
 	var names []string
@@ -209,6 +242,7 @@ func (r *Running) ShutDown(ctx context.Context, limit time.Duration) {
 	for _, m := range r.machines {
 		_ = r.PowerOff(m.name) // one without an agent has its plug pulled by Close
 	}
+	r.cal.StallLimit = min(r.cal.StallLimit, lastStall)
 	until := r.Now().Add(limit)
 	for r.anyOn() && r.Now() < until {
 		stopped, err := r.Advance(ctx, until, func(e *simbus.Event) bool { return e.Kind == simbus.KindGuest })
@@ -218,10 +252,13 @@ func (r *Running) ShutDown(ctx context.Context, limit time.Duration) {
 	}
 }
 
+// lastStall is the stall limit while boards are shut down.
+const lastStall = 2 * time.Second
+
 func (r *Running) anyOn() bool {
 	for _, m := range r.machines {
 		on := false
-		m.domain.Do(func() { on = m.proc != nil && m.agent.Ready() })
+		m.domain.Look(func() { on = m.proc != nil && m.agent.Ready() })
 		if on {
 			return true
 		}
@@ -241,6 +278,7 @@ func (r *Running) Close() error {
 		end.Value = Interrupted
 	}
 	r.recordInput(&end)
+	r.watchdog.close()
 	errs := []error{r.unrecorded}
 	for _, m := range r.machines {
 		m.domain.Do(func() { errs = append(errs, m.close()) })

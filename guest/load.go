@@ -38,9 +38,28 @@ func (p *Process) UserLoad() (sum Load) {
 	return sum
 }
 
+// CPUTime is how long a kernel of that process ID and the processes of its user
+// space have run on the host, as far as they have not ended; 0 if there is none.
+func CPUTime(pid int) (sum time.Duration) {
+	if pid <= 0 {
+		return 0
+	}
+	pids, _ := children(pid) // it may have ended
+	for _, pid := range append(pids, pid) {
+		if l, err := OpenLoad(pid); err == nil {
+			now, _ := l.Read()
+			sum += now.Ran
+			l.Close()
+		}
+	}
+	return sum
+}
+
 // user is the processes of the kernel's user space, its children.
-func (p *Process) user() (pids []int, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.PID(), p.PID())) // proc(5)
+func (p *Process) user() (pids []int, err error) { return children(p.PID()) }
+
+func children(pid int) (pids []int, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) // proc(5)
 	if err != nil {
 		return nil, fmt.Errorf("find the processes of a guest: %w", err)
 	}

@@ -32,6 +32,12 @@ func (c *checker) scenario(s *Scenario) {
 	if s.Stall < 0 {
 		c.doc.Add("stall_limit", "stall_limit is negative")
 	}
+	if s.HostLimit < 0 {
+		c.doc.Add("host_limit", "host_limit is negative")
+	}
+	if err := boards.CheckStart(s.Start); err != nil && c.doc.Has("start") {
+		c.doc.Add("start", "%v", err)
+	}
 	if len(s.Step) == 0 && !c.doc.Has("step") {
 		c.doc.Add("step", "the scenario has no steps: write a [[step]] for each")
 	}

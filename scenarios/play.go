@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -34,7 +35,9 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 		return nil, err
 	}
 	begin := time.Now()
-	report := Run(ctx, r, s, Options{Recorder: &seen, OnStep: onStep})
+	limited, cancel := s.limit(ctx, r)
+	report := Run(limited, r, s, Options{Recorder: &seen, OnStep: onStep})
+	cancel()
 	report.Wall, report.Seed, report.Clock = time.Since(begin), o.Seed, Real
 	if o.Virtual {
 		report.Clock = Virtual
@@ -49,6 +52,23 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 		err = errors.Join(err, report.write(o.Out))
 	}
 	return report, err
+}
+
+// limit is the context of a run that may take only so much of the host's time. Its
+// cause says what the appliance was doing with it.
+func (s *Scenario) limit(ctx context.Context, r *boards.Running) (context.Context, func()) {
+	if s.HostLimit <= 0 {
+		return ctx, func() {}
+	}
+	limited, end := context.WithCancelCause(ctx)
+	t := time.AfterFunc(time.Duration(s.HostLimit), func() {
+		why := fmt.Sprintf("the host_limit of %s is over, at %s of the appliance's time", time.Duration(s.HostLimit), r.Now())
+		if doing := r.Doing(); doing != "" {
+			why += ": " + doing
+		}
+		end(errors.New(why))
+	})
+	return limited, func() { t.Stop(); end(nil) }
 }
 
 // write writes the reports into a folder.

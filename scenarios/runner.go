@@ -199,8 +199,10 @@ func (r *runner) reach(ctx context.Context, st *Step) error {
 func (r *runner) advance(ctx context.Context, until simbus.Time, done func() bool) error {
 	if until = min(until, r.end); r.app.Now() < until {
 		_, err := r.app.Advance(ctx, until, func(*simbus.Event) bool { return done() || r.rec.lost() != "" })
-		if ctx.Err() != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
 			return errors.New("interrupted")
+		} else if cause != nil {
+			return cause
 		}
 		if err != nil {
 			return fmt.Errorf("run the appliance: %w", err)

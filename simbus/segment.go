@@ -79,7 +79,7 @@ func (s *Segment) SetTable(addresses int, ageing time.Duration) {
 
 // Table is what SetTable set, and how many addresses the switch knows.
 func (s *Segment) Table() (limit int, ageing time.Duration, known int) {
-	s.domain.Do(func() { known = s.table.count(s.domain.Now()) })
+	s.domain.Look(func() { known = s.table.count(s.domain.Now()) })
 	return int(s.table.limit.Load()), time.Duration(s.table.ageing.Load()), known
 }
 

@@ -20,7 +20,7 @@ func newCheck() *cobra.Command {
 		RunE: func(cmd *cobra.Command, files []string) error {
 			var all tomlfile.Problems
 			for _, file := range files {
-				what, err := checkFile(file)
+				what, notes, err := checkFile(file)
 				var problems tomlfile.Problems
 				switch {
 				case errors.As(err, &problems):
@@ -29,6 +29,9 @@ func newCheck() *cobra.Command {
 					return badInput(err)
 				default:
 					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, good\n", file, what)
+					for _, note := range notes {
+						fmt.Fprintf(cmd.OutOrStdout(), "%s: note: %s\n", file, note)
+					}
 				}
 			}
 			if len(all) > 0 {
@@ -39,25 +42,30 @@ func newCheck() *cobra.Command {
 	}
 }
 
-// checkFile checks a file of any kind and says what it is.
-func checkFile(file string) (what string, err error) {
+// checkFile checks a file of any kind, and says what it is and what its boards will
+// not have: in virtual time, unless a scenario says otherwise.
+func checkFile(file string) (what string, notes []string, err error) {
 	switch {
 	case scenarios.IsScenario(file):
 		s, err := scenarios.Load(file)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
-		if _, err = boards.Load(s.AppliancePath(), chips.All); err != nil {
-			return "", err
+		a, err := boards.Load(s.AppliancePath(), chips.All)
+		if err != nil {
+			return "", nil, err
 		}
-		return fmt.Sprintf("a scenario of %d steps", len(s.Step)), nil
+		return fmt.Sprintf("a scenario of %d steps", len(s.Step)), a.Notes(s.Clock == scenarios.Virtual), nil
 	case boards.IsAppliance(file):
 		a, err := boards.Load(file, chips.All)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
-		return fmt.Sprintf("an appliance of %d boards", len(a.Board)), nil
+		return fmt.Sprintf("an appliance of %d boards", len(a.Board)), a.Notes(true), nil
 	}
-	_, err = boards.LoadBoard(file, chips.All)
-	return "a board", err
+	a, err := boards.Load(file, chips.All)
+	if err != nil {
+		return "", nil, err
+	}
+	return "a board", a.Notes(true), nil
 }

@@ -57,7 +57,7 @@ func replaySession(cmd *cobra.Command, s *replay.Session, a *boards.Appliance, o
 		defer os.RemoveAll(dir)
 		o.out = dir
 	}
-	opts, err := o.options(cmd.ErrOrStderr())
+	opts, err := o.options(a, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

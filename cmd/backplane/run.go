@@ -35,8 +35,9 @@ func (o *runOptions) flags(cmd *cobra.Command, clock string) {
 	f.StringVar(&o.source, "source", "", "tarball with a kernel tree, instead of Debian's package")
 }
 
-// options turns the flags into what boards.Start takes.
-func (o *runOptions) options(stderr io.Writer, events ...func(*simbus.Event)) (boards.Options, error) {
+// options turns the flags into what boards.Start takes, and says what the appliance
+// will not have.
+func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...func(*simbus.Event)) (boards.Options, error) {
 	if o.clock != "virtual" && o.clock != "real" {
 		return boards.Options{}, badInput(fmt.Errorf("--clock is %q, and must be virtual or real", o.clock))
 	}
@@ -48,8 +49,13 @@ func (o *runOptions) options(stderr io.Writer, events ...func(*simbus.Event)) (b
 	if start.IsZero() {
 		start = scenarios.DefaultStart
 	}
-	return boards.Options{Virtual: o.clock == "virtual", Seed: o.seed, Start: start, Out: o.out, Init: init,
-		Kernel: kernelFor(stderr, o.source), Events: events}, nil
+	virtual := o.clock == "virtual"
+	for _, note := range a.Notes(virtual) {
+		fmt.Fprintln(stderr, "backplane:", note)
+	}
+	return boards.Options{Virtual: virtual, Seed: o.seed, Start: start, Out: o.out, Init: init,
+		Kernel: kernelFor(stderr, o.source), Events: events,
+		Slow: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }
 
 // firmware finds a program that runs inside boards: `make` puts them beside
@@ -116,7 +122,7 @@ func newRun() *cobra.Command {
 
 func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runOptions) error {
 	out := cmd.OutOrStdout()
-	opts, err := o.options(cmd.ErrOrStderr())
+	opts, err := o.options(a, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -133,7 +139,7 @@ func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runO
 
 func printReport(out io.Writer, r *scenarios.Report) {
 	fmt.Fprintf(out, "%s: %s, %.3f s of the appliance's time in %.3f s (%s clock, seed %d)\n",
-		strings.ToUpper(r.Result), r.Scenario, r.End.Sub(r.Start).Seconds(), r.Wall.Seconds(), r.Clock, r.Seed)
+		strings.ToUpper(r.Result), r.Scenario, r.End.Sub(0).Seconds(), r.Wall.Seconds(), r.Clock, r.Seed)
 }
 
 func printStep(out io.Writer, r scenarios.StepResult) {

@@ -56,7 +56,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 			fmt.Fprintf(out, "%s %s: %s %s\n", e.Time, e.Board, stateWord(state), detail)
 		}
 	}
-	opts, err := o.options(cmd.ErrOrStderr(), news)
+	opts, err := o.options(a, cmd.ErrOrStderr(), news)
 	if err != nil {
 		return err
 	}

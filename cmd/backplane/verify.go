@@ -27,7 +27,7 @@ func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, 
 		return badInput(errors.New("--verify needs virtual time that goes by itself: the appliance says paced = true, so that what happens depends on the host's clock and on the world outside"))
 	}
 	out, tty := cmd.OutOrStdout(), terminal(cmd.ErrOrStderr())
-	opts, err := o.options(cmd.ErrOrStderr())
+	opts, err := o.options(a, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,206 @@
+package boards
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"backplane/guest"
+	"backplane/simbus"
+)
+
+// watchdog says what guests do while virtual time hardly gets on. Nothing bounds
+// the host's time that they may take for it: a guest that computes a lot is no
+// fault, and one that asks again and again, without end, looks the same from outside.
+type watchdog struct {
+	r      *Running
+	tell   func(text string)
+	moving atomic.Bool // somebody is in Advance
+	slow   atomic.Bool // what happens is counted
+	end    chan struct{}
+	done   chan struct{}
+
+	mu    sync.Mutex
+	since mark
+	deeds map[deed]int // since then
+}
+
+// mark is where an appliance was.
+type mark struct {
+	host    time.Time
+	virtual simbus.Time
+	cpu     []time.Duration // that each board had used, as far as it was on
+}
+
+// deed is something that a board does.
+type deed struct{ board, part, kind, addr string }
+
+const (
+	watchEvery = 500 * time.Millisecond
+	// crawl is how much slower than the host's time virtual time must be to be
+	// worth a word, and patience how long.
+	crawl    = 100
+	patience = 10 * time.Second
+)
+
+// newWatchdog watches over an appliance in virtual time.
+func newWatchdog(r *Running, tell func(string)) *watchdog {
+	w := &watchdog{r: r, tell: tell, end: make(chan struct{}), done: make(chan struct{})}
+	w.begin()
+	go w.run()
+	return w
+}
+
+func (w *watchdog) close() {
+	if w != nil {
+		close(w.end)
+		<-w.done
+	}
+}
+
+// move tells whether somebody is in Advance.
+func (w *watchdog) move(on bool) {
+	if w != nil {
+		w.moving.Store(on)
+	}
+}
+
+func (w *watchdog) run() {
+	defer close(w.done)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	again := patience
+	for {
+		select {
+		case <-w.end:
+			return
+		case <-tick.C:
+		}
+		w.mu.Lock()
+		took, got := time.Since(w.since.host), w.r.Now().Sub(w.since.virtual)
+		w.mu.Unlock()
+		switch {
+		case !w.moving.Load() || got > took/crawl:
+			w.slow.Store(false)
+			again = patience
+			w.begin()
+		case took >= again:
+			again *= 2
+			if w.tell != nil {
+				w.tell(w.text())
+			}
+		case !w.slow.Load():
+			w.slow.Store(true)
+		}
+	}
+}
+
+// begin counts from now on.
+func (w *watchdog) begin() {
+	now := mark{host: time.Now(), virtual: w.r.Now()}
+	for _, m := range w.r.machines {
+		now.cpu = append(now.cpu, guest.CPUTime(int(m.pid.Load())))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.since, w.deeds = now, make(map[deed]int)
+}
+
+// event takes note of what boards do, if that is of interest.
+func (w *watchdog) event(e *simbus.Event) {
+	if !w.slow.Load() {
+		return
+	}
+	addr, _ := e.Get("addr")
+	w.mu.Lock()
+	w.deeds[deed{e.Board, e.Part, e.Kind, addr}]++
+	w.mu.Unlock()
+}
+
+// text says which board has used most of the host's time of late, and with what.
+func (w *watchdog) text() string {
+	w.mu.Lock()
+	since, deeds := w.since, w.deeds
+	w.mu.Unlock()
+	got := w.r.Now().Sub(since.virtual)
+	var busiest *Machine
+	var most time.Duration
+	for i, m := range w.r.machines {
+		used := guest.CPUTime(int(m.pid.Load()))
+		if i < len(since.cpu) && used >= since.cpu[i] { // else it is another kernel by now
+			used -= since.cpu[i]
+		}
+		if used > most {
+			busiest, most = m, used
+		}
+	}
+	took := time.Since(since.host)
+	if busiest == nil {
+		return fmt.Sprintf("%s of host time went by for %s of the appliance's", round(took), round(got))
+	}
+	said := fmt.Sprintf("board %s has taken %s of host time, of %s, for %s of the appliance's", busiest.name, round(most), round(took), round(got))
+	var what []string
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if d, n := mostOf(deeds, busiest.name); n > 0 {
+		what = append(what, fmt.Sprintf("%d times %s", n, busiest.describe(d)))
+	}
+	if len(what) > 0 {
+		said += ": " + strings.Join(what, ", ")
+	}
+	return said
+}
+
+func round(d time.Duration) time.Duration {
+	if d >= time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
+}
+
+// mostOf is what a board has done most often.
+func mostOf(deeds map[deed]int, board string) (most deed, n int) {
+	for d, k := range deeds {
+		if d.board == board && (k > n || k == n && compareDeeds(d, most) < 0) {
+			most, n = d, k
+		}
+	}
+	return most, n
+}
+
+func compareDeeds(a, b deed) int {
+	return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.part, b.part), strings.Compare(a.addr, b.addr))
+}
+
+// describe says in words what a deed is, with the chip that it is done to.
+func (m *Machine) describe(d deed) string {
+	at := d.part
+	if at == "" {
+		at = m.name
+	}
+	if d.addr == "" {
+		return fmt.Sprintf("%s on %s", d.kind, at)
+	}
+	i := slices.IndexFunc(m.board.I2C, func(b I2C) bool { return b.Name == d.part })
+	if i >= 0 {
+		for _, c := range m.board.I2C[i].Chip {
+			if fmt.Sprintf("%#02x", c.part.options.Address) == d.addr {
+				return fmt.Sprintf("%s with %s (%s) on %s", d.kind, c.Name, d.addr, at)
+			}
+		}
+	}
+	return fmt.Sprintf("%s with %s on %s", d.kind, d.addr, at)
+}
+
+// Doing says, for people, what takes an appliance its time in virtual time; nothing
+// if it gets on.
+func (r *Running) Doing() string {
+	if r.watchdog == nil || !r.watchdog.slow.Load() {
+		return ""
+	}
+	return r.watchdog.text()
+}
