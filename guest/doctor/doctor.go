@@ -109,11 +109,10 @@ func tools() error {
 // Folder checks that guest memory can be in a folder: a file that can be
 // written, and mapped executable, as User Mode Linux does with all of it.
 func Folder(dir string) error {
-	f, err := os.CreateTemp(dir, ".backplane-doctor-*")
+	f, err := probe(dir)
 	if err != nil {
 		return fmt.Errorf("no file can be made in %s: %w", dir, err)
 	}
-	defer os.Remove(f.Name())
 	defer f.Close()
 	page := os.Getpagesize()
 	if _, err := f.Write(make([]byte, page)); err != nil {
@@ -127,6 +126,23 @@ func Folder(dir string) error {
 		return fmt.Errorf("a file in %s cannot be mapped: %w", dir, err)
 	}
 	return unix.Munmap(m)
+}
+
+// probe makes a file without a name: nothing of it stays, even if this program is
+// killed now. Where a file system has no such files it has its name for a moment.
+func probe(dir string) (*os.File, error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		return os.NewFile(uintptr(fd), dir), nil
+	}
+	if err != unix.EOPNOTSUPP && err != unix.EISDIR { // open(2): the second is what kernels say that know no O_TMPFILE
+		return nil, err
+	}
+	f, err := os.CreateTemp(dir, ".backplane-doctor-*")
+	if err == nil {
+		err = os.Remove(f.Name())
+	}
+	return f, err
 }
 
 // Costs of a board on the host, in bytes: what the kernel and its processes
@@ -161,11 +177,10 @@ func Memory(dir string, boards []uint64) error {
 
 // mappable tries to map a sparse file of the board's size, as its kernel will.
 func mappable(dir string, size uint64) error {
-	f, err := os.CreateTemp(dir, ".backplane-memory-*")
+	f, err := probe(dir)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
 	defer f.Close()
 	if err := f.Truncate(int64(size)); err != nil {
 		return fmt.Errorf("a board of %d MiB is more than a file in %s can hold: %w", size>>20, filepath.Clean(dir), err)

@@ -7,14 +7,32 @@ import (
 )
 
 func TestFolder(t *testing.T) {
-	if err := Folder(t.TempDir()); err != nil {
+	dir := t.TempDir()
+	if err := Folder(dir); err != nil {
 		t.Errorf("a good folder: %v", err)
 	}
 	if err := Folder("/proc"); err == nil || !strings.Contains(err.Error(), "no file can be made in /proc") {
 		t.Errorf("a folder where nothing can be written: %v", err)
 	}
-	if left, err := os.ReadDir(t.TempDir()); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestProbe looks for the file of a probe while it is open: a program that is
+// killed then must leave nothing.
+func TestProbe(t *testing.T) {
+	dir := t.TempDir()
+	f, err := probe(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("x"); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("a probe has the names %v, %v", left, err)
 	}
 }
 
