@@ -8,11 +8,14 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"backplane/simbus"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // fake is an appliance of one board that echoes.
@@ -87,7 +90,17 @@ func TestCapture(t *testing.T) {
 func serve(t *testing.T) *Server {
 	t.Helper()
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
-	s, err := Listen("thermal", &fake{values: map[string]string{"sensor.temp0.temperature": "21.5"}})
+	return listen(t, "thermal", &fake{values: map[string]string{"sensor.temp0.temperature": "21.5"}})
+}
+
+func listen(t testing.TB, name string, app Appliance) *Server {
+	t.Helper()
+	c, err := NewClaim(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Release)
+	s, err := c.Listen(app)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,10 +226,68 @@ func TestOnlyTheUserCanOpenTheSocket(t *testing.T) {
 	}
 }
 
-func TestListenTwice(t *testing.T) {
+func TestClaimTwice(t *testing.T) {
 	serve(t)
-	if _, err := Listen("thermal", &fake{}); !errors.Is(err, ErrBusy) {
+	if _, err := NewClaim("thermal"); !errors.Is(err, ErrBusy) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestClaimAtOneMoment lets many claim a name at once, again and again: each time
+// one has it, and nothing of a claim stays.
+func TestClaimAtOneMoment(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	var owners, claims atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for claims.Load() < 2000 {
+				c, err := NewClaim("one")
+				if errors.Is(err, ErrBusy) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				claims.Add(1)
+				if owners.Add(1) != 1 {
+					t.Error("two own the name")
+				}
+				owners.Add(-1)
+				c.Release()
+			}
+		})
+	}
+	all.Wait()
+	if left, err := os.ReadDir(dir + "/backplane"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestServerOutOfDescriptors connects a client while no connection can be accepted.
+func TestServerOutOfDescriptors(t *testing.T) {
+	s := serve(t)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err = unix.Connect(fd, &unix.SockaddrUnix{Name: s.path})
+	time.Sleep(2 * acceptAgain) // it has tried meanwhile; were it slower, the test would pass for nothing
+	if e := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); e != nil || err != nil {
+		t.Fatal(e, err)
+	}
+	if _, _, err := do(t, Request{Command: "ps"}); err != nil {
+		t.Errorf("when there are descriptors again, it answers: %v", err)
 	}
 }
 
@@ -243,11 +314,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Cleanup(func() { os.RemoveAll(dir) })
 	f.Setenv("XDG_RUNTIME_DIR", dir)
-	s, err := Listen("fuzz", &fake{values: map[string]string{}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(s.Close)
+	listen(f, "fuzz", &fake{values: map[string]string{}})
 	f.Fuzz(func(t *testing.T, line []byte) {
 		if strings.Contains(string(line), "console") || strings.Contains(string(line), "ollow") {
 			return // these go on until the client ends them

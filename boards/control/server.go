@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"backplane/simbus"
 )
@@ -48,19 +49,9 @@ type Server struct {
 // historyLength is how many events `events` shows that does not follow.
 const historyLength = 1000
 
-// ErrBusy says that an appliance of that name is already running.
-var ErrBusy = errors.New("already running")
-
-// Listen begins to serve the appliance of that name.
-func Listen(name string, app Appliance) (*Server, error) {
-	path, err := Path(name)
-	if err != nil {
-		return nil, err
-	}
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("an appliance named %s is %w: 'backplane down --name %s' ends it, --name gives this one another name", name, ErrBusy, name)
-	}
+// Listen begins to serve the appliance that has the name.
+func (c *Claim) Listen(app Appliance) (*Server, error) {
+	path := c.path
 	_ = os.Remove(path) // left behind by one that was killed
 	// The folder is private already; the mask keeps the socket so if it is moved.
 	old := syscall.Umask(0o177)
@@ -113,8 +104,12 @@ func (s *Server) accept() {
 	defer s.wg.Done()
 	for {
 		c, err := s.ln.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil { // out of file descriptors, for now: the client waits
+			time.Sleep(acceptAgain)
+			continue
 		}
 		s.mu.Lock()
 		s.conns[c] = struct{}{}
@@ -130,6 +125,9 @@ func (s *Server) accept() {
 		}()
 	}
 }
+
+// acceptAgain is how soon a connection is tried again that could not be accepted.
+const acceptAgain = 100 * time.Millisecond
 
 // maxRequest bounds a request: exec's stdin is the only long thing in one.
 const maxRequest = 64 << 20

@@ -41,10 +41,11 @@ With a virtual clock its time goes no faster than the wall clock's.`,
 
 func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	if c, err := control.Dial(a.Name); err == nil { // found before anything boots
-		c.Close()
-		return badMachine(fmt.Errorf("an appliance named %s is %w: 'backplane down --name %s' ends it, --name gives this one another name", a.Name, control.ErrBusy, a.Name))
+	claim, err := control.NewClaim(a.Name) // before anything boots
+	if err != nil {
+		return badMachine(err)
 	}
+	defer claim.Release()
 	var server *control.Server
 	news := func(e *simbus.Event) {
 		if server != nil {
@@ -65,7 +66,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 	if err != nil {
 		return badStart(err)
 	}
-	if server, err = control.Listen(a.Name, r); err == nil {
+	if server, err = claim.Listen(r); err == nil {
 		fmt.Fprintf(out, "%s is up: 'backplane console %s' attaches to a console, Ctrl-C or 'backplane down' ends it.\n", a.Name, a.Board[0].Name)
 		err = keep(ctx, r, server.Down())
 		server.Close()
