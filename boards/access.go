@@ -273,6 +273,13 @@ func (r *Running) Exec(board string, args []string, stdin []byte, stdout, stderr
 
 // cancelWith makes of what stops a program an input that does.
 func (r *Running) cancelWith(m *Machine, stop func()) (cancel func()) {
+	if !r.opts.Virtual { // there is no replay that would have to find it
+		return func() {
+			if stop != nil {
+				m.domain.Do(stop)
+			}
+		}
+	}
 	r.canceling.Lock()
 	defer r.canceling.Unlock()
 	in := Input{Do: DoCancel, Value: strconv.Itoa(len(r.programs) + 1)}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	mrand "math/rand/v2"
@@ -333,7 +334,7 @@ func (m *Machine) solder() error {
 			var server *vhostuser.Server
 			server, err = vhostuser.Listen(filepath.Join(m.dir, s.socket), s.dev, vhostuser.Options{
 				Poller: m.domain, InBand: m.r.opts.Virtual, Bells: m.bells(s.dev), BeforeCall: m.present, Patience: m.r.opts.StallLimit,
-				OnError: func(err error) { m.emit(s.name, simbus.KindDevice, simbus.Text("error", err.Error())) },
+				OnError: func(err error) { m.deviceError(s.name, err) },
 			})
 			if err == nil {
 				m.servers = append(m.servers, server)
@@ -344,6 +345,15 @@ func (m *Machine) solder() error {
 		}
 	}
 	return nil
+}
+
+// deviceError is told why a device was stopped. A guest that this program cannot
+// serve is given up: it would wait for the device for ever.
+func (m *Machine) deviceError(name string, err error) {
+	m.emit(name, simbus.KindDevice, simbus.Text("error", err.Error()))
+	if errors.Is(err, vhostuser.ErrRefused) {
+		m.ended(fmt.Errorf("%s: %w", name, err))
+	}
 }
 
 // bells are those of the guest that the board runs at the time, for a device

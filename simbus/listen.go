@@ -1,6 +1,7 @@
 package simbus
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,4 +33,10 @@ func Listen(path string) (fd int, err error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// Gone tells whether accept(2) failed since whoever connected has gone again, or for
+// nothing. Any other error, such as EMFILE, comes back as often as it is tried.
+func Gone(err error) bool {
+	return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ECONNABORTED) || errors.Is(err, unix.EINTR)
 }

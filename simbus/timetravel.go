@@ -234,8 +234,12 @@ func (g *Guest) setRunning(id uint16) { binary.NativeEndian.PutUint16(g.shm[shmO
 
 func (g *Guest) accept() {
 	fd, _, err := unix.Accept4(g.listen, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+	if Gone(err) {
+		return
+	}
 	if err != nil {
-		return // it has gone again
+		g.lose(fmt.Errorf("its connection to the clock cannot be accepted: %w", err))
+		return
 	}
 	g.d.Unwatch(g.listen)
 	unix.Close(g.listen)

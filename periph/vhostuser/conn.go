@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a guest may take, in host time, to send the rest of a
-// message or, unless Options say otherwise, to answer an interrupt. A kernel does
-// both at once.
+// patience is how long a guest may take, in host time and unless Options say
+// otherwise, to answer an interrupt. A kernel does so at once.
 const patience = 10 * time.Second
 
 // conn is one guest kernel's connection.
@@ -29,6 +28,8 @@ type conn struct {
 	failed   bool            // the device was stopped because of a mistake
 	lost     error           // why the guest took no interrupt: it gets no more
 	buf      [headerSize + maxPayload]byte
+	got      int   // how much of a message is in buf
+	fds      []int // that came with it
 	out      []byte
 }
 
@@ -51,7 +52,7 @@ func newConn(s *Server, fd int) *conn {
 	return c
 }
 
-// ready handles one message, or the guest's going.
+// ready handles one message, if it is whole, or the guest's going.
 func (c *conn) ready() {
 	if c.lost != nil {
 		c.fail(c.lost)
@@ -60,12 +61,8 @@ func (c *conn) ready() {
 	}
 	c.guard(func() error {
 		m, err := c.receive()
-		if err != nil {
+		if m == nil || err != nil {
 			return err
-		}
-		if m == nil {
-			c.close()
-			return nil
 		}
 		defer m.closeFDs()
 		return c.handle(m)
@@ -97,6 +94,8 @@ func (c *conn) close() {
 	c.s.conn = nil
 	c.s.opts.Poller.Unwatch(c.fd)
 	unix.Close(c.fd)
+	(&message{fds: c.fds}).closeFDs()
+	c.fds = nil
 	if c.backend >= 0 {
 		unix.Close(c.backend)
 	}
@@ -108,65 +107,81 @@ func (c *conn) close() {
 	c.unmap()
 }
 
-// receive reads one message; nil without an error means that the guest has gone.
+// receive reads one message. It returns nil without an error when the guest has
+// gone, or has sent no more than a part yet: the rest is read when it is there,
+// and the board goes on meanwhile.
 func (c *conn) receive() (*message, error) {
-	oob := make([]byte, unix.CmsgSpace(4*maxFDs))
-	n, oobn, flags, _, err := unix.Recvmsg(c.fd, c.buf[:headerSize], oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
-	switch {
-	case err == unix.ECONNRESET || err == nil && n == 0:
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("read from the guest: %w", err)
+	for {
+		want, err := c.expected()
+		if err == nil && c.got == want {
+			m := &message{request: c.word(0), flags: c.word(4), payload: c.buf[headerSize:want], fds: c.fds}
+			c.got, c.fds = 0, nil
+			return m, nil
+		}
+		more := false
+		if err == nil {
+			more, err = c.read(want)
+		}
+		if err != nil {
+			c.close() // what follows could be anything
+		}
+		if !more || err != nil {
+			return nil, err
+		}
 	}
-	m := &message{fds: parseRights(oob[:oobn])}
-	if flags&unix.MSG_CTRUNC != 0 {
-		m.closeFDs()
-		return nil, fmt.Errorf("%w: more than %d file descriptors", errProtocol, maxFDs)
-	}
-	if err := c.readFull(c.buf[n:headerSize]); err != nil {
-		m.closeFDs()
-		return nil, err
-	}
-	m.request = binary.NativeEndian.Uint32(c.buf[0:])
-	m.flags = binary.NativeEndian.Uint32(c.buf[4:])
-	size := binary.NativeEndian.Uint32(c.buf[8:])
-	switch {
-	case m.flags&versionMask != version || m.flags&flagReply != 0:
-		err = fmt.Errorf("%w: message %s with flags %#x", errProtocol, m.name(), m.flags)
-	case size > maxPayload:
-		err = fmt.Errorf("%w: message %s of %d bytes", errProtocol, m.name(), size)
-	default:
-		m.payload = c.buf[headerSize : headerSize+size]
-		err = c.readFull(m.payload)
-	}
-	if err != nil {
-		m.closeFDs()
-		c.close() // what follows could be anything
-		return nil, err
-	}
-	return m, nil
 }
 
-// readFull reads the rest of a message, which the kernel has written in one go.
-func (c *conn) readFull(p []byte) error {
-	for deadline := time.Now().Add(patience); len(p) > 0; {
-		n, err := unix.Read(c.fd, p)
-		if n > 0 {
-			p = p[n:]
-			continue
-		}
-		if err == nil || time.Now().After(deadline) {
-			return fmt.Errorf("%w: half a message", errProtocol)
-		}
-		if err != unix.EAGAIN && err != unix.EINTR {
-			return fmt.Errorf("read from the guest: %w", err)
-		}
-		if err := waitReadable(c.fd, -1, time.Until(deadline)); err != nil {
-			return err
-		}
+// expected is how long the message is that is being read, as far as is known.
+func (c *conn) expected() (int, error) {
+	if c.got < headerSize {
+		return headerSize, nil
 	}
-	return nil
+	m := message{request: c.word(0), flags: c.word(4)}
+	size := c.word(8)
+	switch {
+	case m.flags&versionMask != version || m.flags&flagReply != 0:
+		return 0, fmt.Errorf("%w: message %s with flags %#x", errProtocol, m.name(), m.flags)
+	case size > maxPayload:
+		return 0, fmt.Errorf("%w: message %s of %d bytes", errProtocol, m.name(), size)
+	}
+	return headerSize + int(size), nil
 }
+
+func (c *conn) word(off int) uint32 { return binary.NativeEndian.Uint32(c.buf[off:]) }
+
+// read takes what is there of the first want bytes of a message, with the file
+// descriptors that come along. It returns false if there is nothing more now.
+func (c *conn) read(want int) (more bool, err error) {
+	var oob [oobSize]byte
+	n, oobn, flags, _, err := unix.Recvmsg(c.fd, c.buf[c.got:want], oob[:], unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return false, nil
+	case err == unix.ECONNRESET || err == nil && n == 0:
+		if c.got > 0 {
+			return false, fmt.Errorf("%w: half a message", errProtocol)
+		}
+		c.close()
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read from the guest: %w", err)
+	}
+	c.got += n
+	if oobn > 0 {
+		c.fds = append(c.fds, parseRights(oob[:oobn])...)
+	}
+	switch {
+	case flags&unix.MSG_CTRUNC == 0 && len(c.fds) <= maxFDs:
+		return true, nil
+	case len(c.fds) >= maxFDs:
+		return false, fmt.Errorf("%w: more than %d file descriptors", errProtocol, maxFDs)
+	}
+	return false, fmt.Errorf("%w: the file descriptors of its message", ErrRefused)
+}
+
+// oobSize has room for as many file descriptors as a message may bring, in bytes
+// (CMSG_SPACE of cmsg(3)).
+const oobSize = unix.SizeofCmsghdr + (4*maxFDs+7)&^7
 
 // waitReadable waits for fd, or for other to hang up.
 func waitReadable(fd, other int, d time.Duration) error {

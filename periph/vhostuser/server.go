@@ -74,8 +74,13 @@ func Listen(path string, dev virtio.Device, opts Options) (*Server, error) {
 
 func (s *Server) accept() {
 	fd, _, err := unix.Accept4(s.listen, unix.SOCK_CLOEXEC)
-	if err != nil {
-		return // it has gone again
+	if simbus.Gone(err) {
+		return
+	}
+	if err != nil { // the guest still waits: whoever polls would be called again at once, for ever
+		s.opts.Poller.Unwatch(s.listen)
+		s.report(fmt.Errorf("%w: %w", ErrRefused, err))
+		return
 	}
 	if s.conn != nil {
 		unix.Close(fd) // the device is soldered to one kernel
@@ -118,6 +123,10 @@ func (s *Server) report(err error) {
 		s.opts.OnError(err)
 	}
 }
+
+// ErrRefused says that this program could not take a guest's connection, as when
+// it is out of file descriptors. No guest can reach the device any more.
+var ErrRefused = errors.New("the guest's connection to the device cannot be accepted")
 
 // errProtocol wraps what a front end did wrong.
 var errProtocol = errors.New("guest broke the vhost-user protocol")

@@ -2,11 +2,13 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
@@ -42,8 +44,15 @@ func (g *Gateway) forward(f Forward) error {
 		defer closeIt()
 		for {
 			c, err := l.Accept()
-			if err != nil {
+			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if err != nil { // out of file descriptors, for now: whoever connects waits
+				select {
+				case <-g.ctx.Done():
+				case <-time.After(acceptAgain):
+				}
+				continue
 			}
 			closeConn := g.track(c)
 			if !g.spawn(func() {

@@ -70,7 +70,8 @@ const (
 // How long things are waited for.
 const (
 	dialTimeout  = 20 * time.Second
-	flowTimeout  = 2 * time.Minute // RFC 4787 REQ-5
+	acceptAgain  = 100 * time.Millisecond // after a connection that could not be accepted
+	flowTimeout  = 2 * time.Minute        // RFC 4787 REQ-5
 	pingTimeout  = 10 * time.Second
 	queryTimeout = 5 * time.Second
 )
