@@ -42,9 +42,10 @@ type Options struct {
 	// Detached starts the appliance without what is behind its gateways: what
 	// comes in from outside is what Inject is given. It is never paced.
 	Detached bool
-	// Slow, if not nil, is told for people what guests do while virtual time
-	// hardly gets on. It is called on a goroutine of its own.
-	Slow func(text string)
+	// Note, if not nil, is told for people what they should know: what a board will
+	// not have as its files say, and what guests do while virtual time hardly gets on.
+	// It is called on several goroutines, one call at a time.
+	Note func(text string)
 	// Events are told of all that happens, from the start.
 	Events []func(*simbus.Event)
 }
@@ -73,7 +74,8 @@ type Running struct {
 	unrecorded error      // why one could not be
 	canceling  sync.Mutex // guards programs
 	programs   []func()   // what cancels each program that was started
-	broken     bool       // it was interrupted while time moved
+	noting     sync.Mutex
+	broken     bool // it was interrupted while time moved
 }
 
 // Start assembles an appliance and switches its boards on. In virtual time
@@ -125,7 +127,7 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 		return nil, errors.Join(err, r.Close())
 	}
 	if o.Virtual {
-		r.watchdog = newWatchdog(r, o.Slow)
+		r.watchdog = newWatchdog(r)
 		if o.Out != "" || len(o.Events) > 0 { // else nobody wants events, and there are none
 			r.cal.Subscribe(r.watchdog.event)
 		}
@@ -187,6 +189,15 @@ func (r *Running) kernel(ctx context.Context, m *Member) (string, error) {
 		return "", fmt.Errorf("board %s: kernel: %w", m.Name, err)
 	}
 	return path, nil
+}
+
+// note tells people something.
+func (r *Running) note(text string) {
+	if r.opts.Note != nil {
+		r.noting.Lock()
+		defer r.noting.Unlock()
+		r.opts.Note(text)
+	}
 }
 
 // Notes says, for people, what an appliance will not have as its files say, on

@@ -18,7 +18,6 @@ import (
 // fault, and one that asks again and again, without end, looks the same from outside.
 type watchdog struct {
 	r      *Running
-	tell   func(text string)
 	moving atomic.Bool // somebody is in Advance
 	slow   atomic.Bool // what happens is counted
 	end    chan struct{}
@@ -48,8 +47,8 @@ const (
 )
 
 // newWatchdog watches over an appliance in virtual time.
-func newWatchdog(r *Running, tell func(string)) *watchdog {
-	w := &watchdog{r: r, tell: tell, end: make(chan struct{}), done: make(chan struct{})}
+func newWatchdog(r *Running) *watchdog {
+	w := &watchdog{r: r, end: make(chan struct{}), done: make(chan struct{})}
 	w.begin()
 	go w.run()
 	return w
@@ -90,9 +89,7 @@ func (w *watchdog) run() {
 			w.begin()
 		case took >= again:
 			again *= 2
-			if w.tell != nil {
-				w.tell(w.text())
-			}
+			w.r.note(w.text())
 		case !w.slow.Load():
 			w.slow.Store(true)
 		}

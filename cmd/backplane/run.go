@@ -55,7 +55,7 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	}
 	return boards.Options{Virtual: virtual, Seed: o.seed, Start: start, Out: o.out, Init: init,
 		Kernel: kernelFor(stderr, o.source), Events: events,
-		Slow: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
+		Note: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }
 
 // firmware finds a program that runs inside boards: `make` puts them beside

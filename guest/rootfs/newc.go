@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"time"
@@ -8,6 +9,7 @@ import (
 
 // File types as mode bits (stat(2)); the kernel's initramfs takes no others.
 const (
+	typeMask    = 0o170000
 	typeDir     = 0o040000
 	typeFile    = 0o100000
 	typeSymlink = 0o120000
@@ -15,6 +17,13 @@ const (
 	typeBlock   = 0o060000
 	typeFifo    = 0o010000
 	typeSocket  = 0o140000
+)
+
+// Limits of what a kernel unpacks (init/initramfs.c): it passes over a longer name
+// or link without a word.
+const (
+	maxName = 4095 // PATH_MAX with its NUL
+	maxSize = 1<<32 - 1
 )
 
 // entry is one file of an archive.
@@ -25,16 +34,27 @@ type entry struct {
 	mtime        time.Time
 	size         int64 // bytes of data that follow
 	major, minor uint32
+	ino, nlink   uint32 // none of its own if 0
+}
+
+// Archive is where an archive is written: what names later turn out to share a file
+// is written into its header.
+type Archive interface {
+	io.Writer
+	io.WriterAt
 }
 
 // newc writes an archive as Documentation/driver-api/early-userspace/
 // buffer-format.rst describes it ("newc", magic 070701).
 type newc struct {
-	w   io.Writer
+	out Archive
+	w   *bufio.Writer
 	pos int64
 	ino uint32
 	err error
 }
+
+func newNewc(out Archive) *newc { return &newc{out: out, w: bufio.NewWriterSize(out, 1<<20)} }
 
 func (c *newc) write(p []byte) {
 	if c.err == nil {
@@ -50,14 +70,24 @@ func (c *newc) pad() {
 	}
 }
 
+// number gives a new inode number.
+func (c *newc) number() uint32 {
+	c.ino++
+	return c.ino
+}
+
 // add writes one file. Its data, size bytes, are read from data.
-func (c *newc) add(e entry, data io.Reader) error {
-	if e.size >= 1<<32 {
+func (c *newc) add(e *entry, data io.Reader) error {
+	switch {
+	case e.size > maxSize:
 		return fmt.Errorf("%s is %d bytes long, and an initial file system holds files of up to 4 GiB", e.name, e.size)
+	case len(e.name) > maxName:
+		return fmt.Errorf("%.40s... has a name of %d bytes, and Linux takes %d at most", e.name, len(e.name), maxName)
+	case e.mode&typeMask == typeSymlink && e.size > maxName:
+		return fmt.Errorf("%s leads to a name of %d bytes, and Linux takes %d at most", e.name, e.size, maxName)
 	}
-	c.ino++ // each its own: none is a hard link of another
 	c.write(fmt.Appendf(nil, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
-		c.ino, e.mode, e.uid, e.gid, 1, uint32(e.mtime.Unix()), e.size, 0, 0, e.major, e.minor, len(e.name)+1, 0))
+		e.ino, e.mode, e.uid, e.gid, e.nlink, uint32(e.mtime.Unix()), e.size, 0, 0, e.major, e.minor, len(e.name)+1, 0))
 	c.write(append([]byte(e.name), 0))
 	c.pad()
 	if c.err == nil && e.size > 0 {
@@ -71,8 +101,24 @@ func (c *newc) add(e entry, data io.Reader) error {
 	return c.err
 }
 
-// end writes the trailer.
-func (c *newc) end() error {
-	c.ino = 0
-	return c.add(entry{name: "TRAILER!!!"}, nil)
+// offsetNlink is where a header has how many names its file has.
+const offsetNlink = 6 + 4*8
+
+// end writes the trailer, and into the headers at those places that more names follow.
+func (c *newc) end(linked []int64) error {
+	if err := c.add(&entry{name: "TRAILER!!!", nlink: 1, mtime: epoch}, nil); err != nil {
+		return err
+	}
+	if err := c.w.Flush(); err != nil {
+		return err
+	}
+	for _, at := range linked {
+		if _, err := c.out.WriteAt([]byte("00000002"), at+offsetNlink); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// epoch is the date of what is in no layer.
+var epoch = time.Unix(0, 0)

@@ -1,9 +1,13 @@
 // Package rootfs packs the layers of a board's root file system, folders and
 // archives, into the initial file system that a kernel unpacks at boot.
+//
+// Layers lie over each other as one would copy them (rsync --keep-dirlinks): a folder
+// over a symbolic link to a folder is that folder, so that a project's bin/ goes where
+// the base's /bin leads, and the modes of folders that are there stay as they are,
+// unless an archive says otherwise. What cannot be kept is an error.
 package rootfs
 
 import (
-	"archive/tar"
 	"bufio"
 	"bytes"
 	"compress/bzip2"
@@ -11,14 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // File is a file to add after all layers.
@@ -28,52 +28,205 @@ type File struct {
 	Data []byte
 }
 
-// Pack writes the layers, each over those before it, and then the files. What
-// a layer holds belongs to root, unless an archive says otherwise.
-func Pack(w io.Writer, layers []string, files []File) error {
-	c := &newc{w: w}
+// Packer packs one file system: layers, then files, then Close.
+type Packer struct {
+	w      *newc
+	root   *node
+	linked []int64 // where the headers of files begin that have several names
+	notes  []string
+	lost   int // what notes are about
+}
+
+// Pack packs layers, and then files.
+func Pack(out Archive, layers []string, files []File) error {
+	p := NewPacker(out)
 	for _, l := range layers {
-		if err := c.layer(l); err != nil {
-			return fmt.Errorf("pack %s: %w", l, err)
-		}
-	}
-	made := make(map[string]bool)
-	for _, f := range files {
-		name := strings.TrimPrefix(path.Clean(f.Path), "/")
-		if err := c.parents(name, made); err != nil {
+		if err := p.Layer(l); err != nil {
 			return err
 		}
-		e := entry{name: name, mode: typeFile | uint32(f.Mode.Perm()), size: int64(len(f.Data)), mtime: epoch}
-		if err := c.add(e, bytes.NewReader(f.Data)); err != nil {
-			return fmt.Errorf("pack %s: %w", f.Path, err)
+	}
+	for _, f := range files {
+		if err := p.Add(f); err != nil {
+			return err
 		}
 	}
-	return c.end()
+	return p.Close()
 }
 
-// epoch is the date of what is in no layer.
-var epoch = time.Unix(0, 0)
+// NewPacker packs into out, which is empty.
+func NewPacker(out Archive) *Packer {
+	return &Packer{w: newNewc(out), root: &node{inode: &inode{mode: typeDir | 0o755}, children: make(map[string]*node)}}
+}
 
-// parents makes the folders above a file: adding one that a layer has changes nothing.
-func (c *newc) parents(name string, made map[string]bool) error {
-	dir := path.Dir(name)
-	if dir == "." || made[dir] {
-		return nil
+// Layer adds a folder, or a tar or cpio archive, plain or compressed by gzip, bzip2,
+// xz or zstd. What a layer holds belongs to root, unless an archive says otherwise.
+func (p *Packer) Layer(name string) error {
+	if err := p.layer(name); err != nil {
+		return fmt.Errorf("pack %s: %w", name, err)
 	}
-	if err := c.parents(dir, made); err != nil {
+	return nil
+}
+
+// Add adds a file, over what layers have under its name.
+func (p *Packer) Add(f File) error {
+	e := &entry{name: strings.TrimPrefix(path.Clean("/"+f.Path), "/"), mode: typeFile | uint32(f.Mode.Perm()), size: int64(len(f.Data)), mtime: epoch}
+	if _, err := p.add(e, bytes.NewReader(f.Data), keepFolders); err != nil {
+		return fmt.Errorf("pack %s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// Close ends the archive. The file is its maker's to close.
+func (p *Packer) Close() error { return p.w.end(p.linked) }
+
+// maxNotes is how many notes say a name.
+const maxNotes = 5
+
+// Notes says, for people, what an initial file system does not have of the layers'
+// though programs work without it: extended attributes.
+func (p *Packer) Notes() []string {
+	if more := p.lost - len(p.notes); more > 0 {
+		return append(p.notes[:len(p.notes):len(p.notes)], fmt.Sprintf("and so do %d more", more))
+	}
+	return p.notes
+}
+
+func (p *Packer) note(format string, args ...any) {
+	if p.lost++; p.lost <= maxNotes {
+		p.notes = append(p.notes, fmt.Sprintf(format, args...))
+	}
+}
+
+// What a layer does to a folder that is there.
+type folders bool
+
+const (
+	keepFolders   folders = false // its mode and owner stay
+	changeFolders folders = true
+)
+
+// add writes an entry at its place among what is there, and returns what it is now.
+func (p *Packer) add(e *entry, data io.Reader, over folders) (*node, error) {
+	if err := p.place(e); err != nil {
+		return nil, err
+	}
+	old := p.find(e.name)
+	if e.mode&typeMask == typeDir {
+		if old.is(typeSymlink) {
+			if to, err := p.follow(e.name, true); err == nil && p.find(to).is(typeDir) {
+				e.name, old = to, p.find(to)
+			}
+		}
+		if old.is(typeDir) {
+			if over == keepFolders {
+				return old, nil
+			}
+			return old, p.write(e, data, old.inode.ino)
+		}
+	}
+	if err := p.clear(e, old); err != nil {
+		return nil, err
+	}
+	n := &node{inode: &inode{mode: e.mode, ino: p.w.number(), size: e.size}}
+	switch e.mode & typeMask {
+	case typeDir:
+		n.children = make(map[string]*node)
+	case typeSymlink:
+		target, err := io.ReadAll(io.LimitReader(data, maxName))
+		if err != nil {
+			return nil, err
+		}
+		n.target, data = string(target), bytes.NewReader(target)
+	}
+	n.at = p.w.pos
+	if err := p.write(e, data, n.ino); err != nil {
+		return nil, err
+	}
+	p.put(e.name, n)
+	return n, nil
+}
+
+// link gives a file another name. An archive may give it its data only now.
+func (p *Packer) link(e *entry, to *node, data io.Reader) error {
+	if err := p.place(e); err != nil {
 		return err
 	}
-	made[dir] = true
-	return c.add(entry{name: dir, mode: typeDir | 0o755, mtime: epoch}, nil)
+	old := p.find(e.name)
+	if old != nil && old.inode == to.inode {
+		return nil
+	}
+	if err := p.clear(e, old); err != nil {
+		return err
+	}
+	e.nlink = 2
+	if err := p.write(e, data, to.ino); err != nil {
+		return err
+	}
+	if !to.linked {
+		to.linked = true
+		p.linked = append(p.linked, to.at)
+	}
+	to.size = max(to.size, e.size)
+	p.put(e.name, &node{inode: to.inode})
+	return nil
 }
 
-func (c *newc) layer(name string) error {
+// write writes an entry, whose file has the inode of that number.
+func (p *Packer) write(e *entry, data io.Reader, ino uint32) error {
+	e.ino = ino
+	if e.nlink == 0 {
+		e.nlink = 1
+	}
+	return p.w.add(e, data)
+}
+
+// place makes an entry's name the one without links, and the folders above it.
+func (p *Packer) place(e *entry) error {
+	dir, err := p.follow(path.Dir("/"+e.name), true)
+	if err != nil {
+		return err
+	}
+	if n := p.find(dir); n != nil && !n.is(typeDir) {
+		return fmt.Errorf("%s is below %s, which is no folder", e.name, dir)
+	}
+	e.name = path.Join(dir, path.Base(e.name))
+	return p.parents(dir)
+}
+
+// parents makes the folders that no layer has.
+func (p *Packer) parents(dir string) error {
+	if dir == "" || dir == "." || p.find(dir) != nil {
+		return nil
+	}
+	if err := p.parents(strings.TrimPrefix(path.Dir("/"+dir), "/")); err != nil {
+		return err
+	}
+	_, err := p.add(&entry{name: dir, mode: typeDir | 0o755, mtime: epoch}, nil, keepFolders)
+	return err
+}
+
+// clear makes room for an entry where an older one has its name. The kernel removes a
+// file of another kind, and writes into one of the same kind.
+func (p *Packer) clear(e *entry, old *node) error {
+	switch {
+	case old == nil:
+		return nil
+	case len(old.children) > 0:
+		return fmt.Errorf("%s is a folder with files in it in a layer before, and none here", e.name)
+	case old.mode&typeMask != e.mode&typeMask || old.is(typeSymlink) || old.is(typeFile) && old.names == 1:
+		return nil
+	}
+	const nowhere = "." // a link that stands there for the moment
+	return p.w.add(&entry{name: e.name, mode: typeSymlink | 0o777, size: int64(len(nowhere)), mtime: epoch, ino: p.w.number(), nlink: 1}, strings.NewReader(nowhere))
+}
+
+func (p *Packer) layer(name string) error {
 	info, err := os.Stat(name)
 	if err != nil {
 		return err
 	}
 	if info.IsDir() {
-		return c.folder(name)
+		return p.folder(name)
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -84,10 +237,10 @@ func (c *newc) layer(name string) error {
 	if err != nil {
 		return err
 	}
-	if head, _ := r.Peek(6); string(head) == "070701" || string(head) == "070702" {
-		err = c.cpio(r)
+	if head, _ := r.Peek(len(cpioMagic)); isCPIO(head) {
+		err = p.cpio(r)
 	} else {
-		err = c.tar(r)
+		err = p.tar(r)
 	}
 	if e := closeIt(); err == nil {
 		err = e
@@ -137,106 +290,4 @@ func filter(r io.Reader, name string, args ...string) (*bufio.Reader, func() err
 		}
 		return nil
 	}, nil
-}
-
-// cpio passes an archive on as it is; archives may follow each other.
-func (c *newc) cpio(r io.Reader) error {
-	c.pad()
-	n, err := io.Copy(c.w, r)
-	c.pos += n
-	if err == nil {
-		c.pad()
-		err = c.err
-	}
-	return err
-}
-
-func (c *newc) tar(r io.Reader) error {
-	t := tar.NewReader(r)
-	for n := 0; ; n++ {
-		h, err := t.Next()
-		if err == io.EOF && n > 0 {
-			return nil
-		}
-		if err != nil {
-			if n == 0 {
-				err = errors.New("is neither a tar nor a cpio archive")
-			}
-			return err
-		}
-		e := entry{name: strings.Trim(path.Clean("/"+h.Name), "/"), uid: uint32(h.Uid), gid: uint32(h.Gid), mtime: h.ModTime}
-		if e.name == "" {
-			continue // the root itself
-		}
-		perm := uint32(h.Mode & 0o7777)
-		var data io.Reader
-		switch h.Typeflag {
-		case tar.TypeReg:
-			e.mode, e.size, data = typeFile|perm, h.Size, t
-		case tar.TypeDir:
-			e.mode = typeDir | perm
-		case tar.TypeSymlink:
-			e.mode, e.size, data = typeSymlink|0o777, int64(len(h.Linkname)), strings.NewReader(h.Linkname)
-		case tar.TypeLink: // as a symbolic link: archives keep no data for it
-			target := "/" + strings.Trim(path.Clean("/"+h.Linkname), "/")
-			e.mode, e.size, data = typeSymlink|0o777, int64(len(target)), strings.NewReader(target)
-		case tar.TypeChar, tar.TypeBlock:
-			e.mode, e.major, e.minor = typeChar|perm, uint32(h.Devmajor), uint32(h.Devminor)
-			if h.Typeflag == tar.TypeBlock {
-				e.mode = typeBlock | perm
-			}
-		case tar.TypeFifo:
-			e.mode = typeFifo | perm
-		default:
-			continue // headers that concern no file
-		}
-		if err := c.add(e, data); err != nil {
-			return err
-		}
-	}
-}
-
-func (c *newc) folder(root string) error {
-	return filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(root, file)
-		if err != nil || name == "." {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		return c.file(file, filepath.ToSlash(name), info)
-	})
-}
-
-func (c *newc) file(file, name string, info fs.FileInfo) error {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fmt.Errorf("%s: its kind of file is not known here", file)
-	}
-	e := entry{name: name, mode: st.Mode, mtime: info.ModTime()}
-	switch {
-	case info.Mode().IsRegular():
-		f, err := os.Open(file)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		e.size = info.Size()
-		return c.add(e, f)
-	case info.Mode()&fs.ModeSymlink != 0:
-		target, err := os.Readlink(file)
-		if err != nil {
-			return err
-		}
-		e.size = int64(len(target))
-		return c.add(e, strings.NewReader(target))
-	case info.Mode()&fs.ModeDevice != 0:
-		e.major, e.minor = uint32(st.Rdev>>8&0xfff), uint32(st.Rdev&0xff|st.Rdev>>12&0xfff00)
-	}
-	return c.add(e, nil)
 }

@@ -1,0 +1,112 @@
+package rootfs
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+)
+
+// clean is a name of an archive's as one in the file system; nothing leads out of it.
+func clean(name string) string { return strings.Trim(path.Clean("/"+name), "/") }
+
+// blocks remembers the last bytes that were read: a tar ends with blocks of zeros
+// (POSIX.1-2017, pax, "ustar Interchange Format"), and package tar does not ask for them.
+type blocks struct {
+	r    io.Reader
+	last [512]byte
+}
+
+func (b *blocks) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if got := p[:n]; n >= len(b.last) {
+		copy(b.last[:], got[n-len(b.last):])
+	} else {
+		copy(b.last[:], b.last[n:])
+		copy(b.last[len(b.last)-n:], got)
+	}
+	return n, err
+}
+
+func (p *Packer) tar(r io.Reader) error {
+	b := &blocks{r: r}
+	t := tar.NewReader(b)
+	for n := 0; ; n++ {
+		h, err := t.Next()
+		if err == io.EOF && n > 0 {
+			if b.last != [512]byte{} {
+				return errors.New("tar archive that was cut: its end is missing")
+			}
+			return nil
+		}
+		if err != nil {
+			if n == 0 {
+				err = errors.New("is neither a tar nor a cpio archive")
+			}
+			return err
+		}
+		if err := p.tarEntry(h, t); err != nil {
+			return err
+		}
+	}
+}
+
+// Kinds of tar entries that package tar leaves to its callers (GNU tar's manual, "The
+// standard format").
+const volumeName = 'V' // the archive's label: no file
+
+func (p *Packer) tarEntry(h *tar.Header, data io.Reader) error {
+	e := &entry{name: clean(h.Name), uid: uint32(h.Uid), gid: uint32(h.Gid), mtime: h.ModTime}
+	perm := uint32(h.Mode & 0o7777)
+	switch h.Typeflag {
+	case tar.TypeXGlobalHeader, volumeName:
+		return nil
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		e.mode, e.size = typeFile|perm, h.Size
+	case tar.TypeDir:
+		e.mode, data = typeDir|perm, nil
+	case tar.TypeSymlink:
+		e.mode, e.size, data = typeSymlink|0o777, int64(len(h.Linkname)), strings.NewReader(h.Linkname)
+	case tar.TypeLink:
+		return p.tarLink(e, clean(h.Linkname), perm)
+	case tar.TypeChar, tar.TypeBlock:
+		e.mode, e.major, e.minor = typeChar|perm, uint32(h.Devmajor), uint32(h.Devminor)
+		if h.Typeflag == tar.TypeBlock {
+			e.mode = typeBlock | perm
+		}
+	case tar.TypeFifo:
+		e.mode = typeFifo | perm
+	default:
+		return fmt.Errorf("%s is of a kind that cannot be kept (%q in its tar header)", h.Name, h.Typeflag)
+	}
+	if e.name == "" {
+		return nil // the root itself
+	}
+	for key := range h.PAXRecords {
+		if attr, ok := strings.CutPrefix(key, "SCHILY.xattr."); ok {
+			p.note("%s loses its extended attribute %s: an initial file system has none", e.name, attr)
+		}
+	}
+	_, err := p.add(e, data, changeFolders)
+	return err
+}
+
+// tarLink adds a name of a file that stands before.
+func (p *Packer) tarLink(e *entry, target string, perm uint32) error {
+	to, err := p.follow(target, false)
+	if err != nil {
+		return err
+	}
+	switch file := p.find(to); {
+	case file.is(typeFile):
+		e.mode = typeFile | perm
+		return p.link(e, file, nil)
+	case file.is(typeSymlink): // a second one that leads to the same is as good
+		e.mode, e.size = file.mode, int64(len(file.target))
+		_, err := p.add(e, strings.NewReader(file.target), changeFolders)
+		return err
+	}
+	return fmt.Errorf("%s is a hard link to %s, and there is no such file before it", e.name, target)
+}
