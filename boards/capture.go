@@ -127,13 +127,19 @@ func (r *Running) addCapture(a *Appliance, c *Capture) error {
 	if err != nil {
 		return err
 	}
-	w, err := r.record(c.Name + ".pcapng")
-	if err != nil {
+	return r.recordCapture(c.Name, simbus.CaptureConfig{Epoch: r.epoch, Filter: f, Snap: c.Snap}, segments, ports)
+}
+
+// recordCapture lets a pcapng file be written, if there is a record.
+func (r *Running) recordCapture(name string, cfg simbus.CaptureConfig, segments []*simbus.Segment, ports []*simbus.Port) error {
+	w, err := r.record.file(name + ".pcapng")
+	if w == nil || err != nil {
 		return err
 	}
-	taken, err := simbus.NewCapture(w, simbus.CaptureConfig{Epoch: r.epoch, Filter: f, Snap: c.Snap}, segments, ports)
+	c, err := simbus.NewCapture(w, cfg, segments, ports)
 	if err == nil {
-		r.captures = append(r.captures, taken)
+		r.captures = append(r.captures, c)
+		r.record.flushed(c.Flush)
 	}
 	return err
 }

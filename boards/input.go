@@ -66,12 +66,11 @@ func (r *Running) recordInput(in *Input) {
 		return
 	}
 	line, err := json.Marshal(in)
-	if err == nil {
-		_, err = r.inputs.Write(append(line, '\n'))
+	if err != nil {
+		r.inputs.give(err)
+		return
 	}
-	if err != nil && r.unrecorded == nil {
-		r.unrecorded = fmt.Errorf("record inputs: %w", err)
-	}
+	_, _ = r.inputs.Write(append(line, '\n'))
 }
 
 // Apply does an input again, at the present time: a replay calls it between two

@@ -59,7 +59,7 @@ type terminal struct {
 	console *console.Console
 	uart    *console.UART // nil unless it is one
 	lines   console.Lines
-	log     io.Writer
+	log     *recordFile
 	clients []*client
 }
 
@@ -198,7 +198,7 @@ func (m *Machine) addTerminal(t *terminal) (err error) {
 	if t.name != MainConsole {
 		file = m.name + "." + t.name + ".log"
 	}
-	if t.log, err = m.r.record("console", file); err != nil {
+	if t.log, err = m.r.record.file("console", file); err != nil {
 		return err
 	}
 	t.lines.Line = func(line string) {
@@ -208,7 +208,7 @@ func (m *Machine) addTerminal(t *terminal) (err error) {
 		}
 	}
 	output := func(p []byte) {
-		_, _ = t.log.Write(p) // a full disk is found when the file is closed
+		_, _ = t.log.Write(p)
 		_, _ = t.lines.Write(p)
 		for _, c := range t.clients {
 			c.out(p)
@@ -398,9 +398,5 @@ func (m *Machine) writeDeviceTree() error {
 	if err := os.WriteFile(filepath.Join(m.dir, "board.dtb"), blob, 0o600); err != nil {
 		return err
 	}
-	w, err := m.r.record("dtb", m.name+".dtb")
-	if err == nil {
-		_, err = w.Write(blob)
-	}
-	return err
+	return m.r.record.whole(blob, "dtb", m.name+".dtb")
 }

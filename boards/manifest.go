@@ -39,7 +39,9 @@ type Made struct {
 // Names of what a record has beside the streams of a run.
 const (
 	ManifestFile = "run.json"
+	EventsFile   = "events.jsonl"
 	InputsFile   = "inputs.jsonl"
+	EndFile      = "end.json"
 	ContentsDir  = "contents"
 )
 
@@ -56,13 +58,15 @@ func (r *Running) recordRun(a *Appliance) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(r.opts.Out, ManifestFile), append(text, '\n'), 0o644); err != nil {
+	if err := writeFile(filepath.Join(r.opts.Out, ManifestFile), append(text, '\n')); err != nil {
 		return err
 	}
 	if !r.opts.Virtual {
 		return nil
 	}
-	r.inputs, err = r.record(InputsFile)
+	if r.inputs, err = r.record.file(InputsFile); err == nil {
+		r.inputs.lines = true
+	}
 	return err
 }
 

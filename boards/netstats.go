@@ -85,15 +85,11 @@ func (r *Running) Counts() []PortCounts {
 
 // recordCounts writes them as JSON.
 func (r *Running) recordCounts() error {
-	w, err := r.record("net.json")
+	b, err := json.MarshalIndent(r.Counts(), "", "  ")
 	if err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(r.Counts(), "", "  ")
-	if err == nil {
-		_, err = w.Write(append(b, '\n'))
-	}
-	return err
+	return r.record.whole(append(b, '\n'), "net.json")
 }
 
 // Network is a table of what the ports have counted, two lines for each.

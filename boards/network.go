@@ -17,16 +17,8 @@ func (r *Running) addSegment(s *Segment) error {
 	if err != nil {
 		return err
 	}
-	if r.opts.Out != "" {
-		w, err := r.record(s.Name + ".pcapng")
-		if err != nil {
-			return err
-		}
-		c, err := simbus.NewCapture(w, simbus.CaptureConfig{Epoch: r.epoch}, []*simbus.Segment{seg}, nil)
-		if err != nil {
-			return err
-		}
-		r.captures = append(r.captures, c)
+	if err := r.recordCapture(s.Name, simbus.CaptureConfig{Epoch: r.epoch}, []*simbus.Segment{seg}, nil); err != nil {
+		return err
 	}
 	limit, ageing, _ := seg.Table()
 	if s.Addresses != nil {

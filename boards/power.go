@@ -3,7 +3,6 @@ package boards
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -21,7 +20,7 @@ import (
 type power struct {
 	dir, kernel string
 	boots       int
-	uml         io.Writer // what the kernel prints on the host side
+	uml         *recordFile // what the kernel prints on the host side
 
 	proc       *guest.Process // nil while the board is off
 	pid        atomic.Int64   // of proc, 0 if that is nil: for whoever only looks
@@ -71,7 +70,7 @@ func (m *Machine) powerOn() error {
 		return fmt.Errorf("board %s is on already", m.name)
 	}
 	if m.uml == nil {
-		w, err := m.r.record("uml", m.name+".log")
+		w, err := m.r.record.file("uml", m.name+".log")
 		if err != nil {
 			return err
 		}

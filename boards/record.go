@@ -2,37 +2,240 @@ package boards
 
 import (
 	"errors"
-	"io"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"backplane/simbus"
 )
 
-// record makes a file in the folder of what is recorded; what is written to it
-// is lost if there is no such folder.
-func (r *Running) record(name ...string) (io.Writer, error) {
-	if r.opts.Out == "" {
-		return io.Discard, nil
+// record is the folder of what is recorded, while it is being written. A nil
+// record takes everything and keeps nothing.
+type record struct {
+	dir  string
+	now  func() simbus.Time
+	tell func(text string) // for people; may be nil
+	stop chan struct{}
+	done chan struct{}
+
+	mu      sync.Mutex // guards the lists: boards that restart add to them
+	files   []*recordFile
+	flushes []func()
+}
+
+// flushEvery is how often what is still in memory is written out, in host time.
+const flushEvery = 500 * time.Millisecond
+
+// newRecord makes the folder. The mark of a run that was recorded there before goes.
+func newRecord(dir string, now func() simbus.Time, tell func(string)) (*record, error) {
+	if dir == "" {
+		return nil, nil
 	}
-	path := filepath.Join(append([]string{r.opts.Out}, name...)...)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(filepath.Join(dir, EndFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	rec := &record{dir: dir, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{})}
+	go rec.flush()
+	return rec, nil
+}
+
+// flush lets nothing stay in memory for long: somebody may want to look at the
+// files of an appliance that runs, and it may be killed.
+func (rec *record) flush() {
+	defer close(rec.done)
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-rec.stop:
+			return
+		case <-tick.C:
+		}
+		rec.mu.Lock()
+		list := rec.flushes
+		rec.mu.Unlock()
+		for _, f := range list {
+			f()
+		}
+	}
+}
+
+// flushed lets f be called now and then, on a goroutine of its own.
+func (rec *record) flushed(f func()) {
+	if rec == nil {
+		return
+	}
+	rec.mu.Lock()
+	rec.flushes = append(rec.flushes[:len(rec.flushes):len(rec.flushes)], f)
+	rec.mu.Unlock()
+}
+
+// file makes a file.
+func (rec *record) file(name ...string) (*recordFile, error) {
+	if rec == nil {
+		return nil, nil
+	}
+	f := &recordFile{rec: rec, name: filepath.ToSlash(filepath.Join(name...))}
+	path := filepath.Join(rec.dir, filepath.Join(name...))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.Create(path)
-	if err != nil {
+	var err error
+	if f.f, err = os.Create(path); err != nil {
 		return nil, err
 	}
-	r.files = append(r.files, f)
+	rec.add(f)
 	return f, nil
+}
+
+// whole writes a file at once. It takes the place of an earlier one of that name.
+func (rec *record) whole(data []byte, name ...string) error {
+	f, err := rec.file(name...)
+	if f == nil || err != nil {
+		return err
+	}
+	_, _ = f.Write(data)
+	return f.close()
+}
+
+func (rec *record) add(f *recordFile) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	for i, old := range rec.files {
+		if old.name == f.name {
+			rec.files[i] = f
+			return
+		}
+	}
+	rec.files = append(rec.files, f)
+}
+
+// close ends the record with its mark. The error tells what of it is missing.
+func (rec *record) close(end End) error {
+	if rec == nil {
+		return nil
+	}
+	close(rec.stop)
+	<-rec.done
+	var cut CutError
+	for _, f := range rec.files {
+		err := f.close()
+		end.Files = append(end.Files, f.end())
+		if err != nil {
+			cut.Why = append(cut.Why, err.Error())
+		}
+	}
+	if err := end.write(rec.dir); err != nil {
+		cut.Why = append(cut.Why, "it has no end mark: "+err.Error())
+	}
+	if len(cut.Why) == 0 {
+		return nil
+	}
+	cut.Dir = rec.dir
+	return &cut
+}
+
+// recordFile is a file of a record. It keeps its first error and takes nothing
+// more from then on: what it holds is all that there was up to some moment. A
+// nil recordFile takes everything and keeps nothing.
+type recordFile struct {
+	rec   *record
+	name  string // in the record, with slashes
+	lines bool   // it ends with a whole line, whatever happens
+
+	mu   sync.Mutex
+	f    *os.File // nil once it is closed
+	size int64
+	at   simbus.Time
+	err  error // why it ends at that time
+}
+
+// Write writes at once. Its own error is nil: the file keeps it.
+func (f *recordFile) Write(p []byte) (int, error) {
+	if f == nil {
+		return len(p), nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil || f.f == nil {
+		return len(p), nil
+	}
+	n, err := f.f.Write(p)
+	if err != nil {
+		if f.lines && n > 0 {
+			if whole := lastLine(p[:n]); whole < n && f.f.Truncate(f.size+int64(whole)) == nil {
+				n = whole
+			}
+		}
+		f.size += int64(n)
+		f.fail(err)
+		return len(p), nil
+	}
+	f.size += int64(n)
+	return len(p), nil
+}
+
+// lastLine is the length of the whole lines in p.
+func lastLine(p []byte) int {
+	n := len(p)
+	for n > 0 && p[n-1] != '\n' {
+		n--
+	}
+	return n
+}
+
+// fail lets the file end here. The caller holds the lock.
+func (f *recordFile) fail(err error) {
+	f.at, f.err = f.rec.now(), err
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		f.err = p.Err // its path is said already
+	}
+	if f.rec.tell != nil {
+		go f.rec.tell(f.cut().Error())
+	}
+}
+
+// give lets the file end here since something could not be put into it.
+func (f *recordFile) give(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.fail(err)
+	}
+}
+
+// cut says where the file ends too early, and why; nil if it does not.
+func (f *recordFile) cut() error {
+	if f.err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s ends at %s of the appliance's time, after %d bytes: %w", f.name, f.at, f.size, f.err)
+}
+
+func (f *recordFile) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.f != nil {
+		if err := f.f.Close(); err != nil && f.err == nil {
+			f.fail(err)
+		}
+		f.f = nil
+	}
+	return f.cut()
 }
 
 // eventLog writes the event stream to a file, a JSON object a line.
 type eventLog struct {
-	f   io.WriteCloser
+	f   *recordFile
+	mu  sync.Mutex
 	buf []byte
-	err error
 }
 
 // eventBuffer is how much is written at once, in bytes.
@@ -40,43 +243,40 @@ const eventBuffer = 64 << 10
 
 // recordEvents lets events.jsonl be written.
 func (r *Running) recordEvents() error {
-	if r.opts.Out == "" {
-		return nil
-	}
-	if err := os.MkdirAll(r.opts.Out, 0o755); err != nil {
+	f, err := r.record.file(EventsFile)
+	if f == nil || err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(r.opts.Out, "events.jsonl"))
-	if err != nil {
-		return err
-	}
+	f.lines = true
 	l := &eventLog{f: f}
-	r.files = append(r.files, l)
+	r.record.flushed(l.flush)
+	r.events = l
 	r.cal.Subscribe(l.event)
 	return nil
 }
 
 func (l *eventLog) event(e *simbus.Event) {
+	l.mu.Lock()
 	l.buf = append(e.AppendJSON(l.buf), '\n')
 	if len(l.buf) >= eventBuffer {
-		l.flush()
+		l.write()
 	}
+	l.mu.Unlock()
 }
 
+// flush writes out what is in memory. The caller of write holds the lock.
 func (l *eventLog) flush() {
-	if _, err := l.f.Write(l.buf); l.err == nil {
-		l.err = err
+	if l == nil {
+		return
 	}
-	l.buf = l.buf[:0]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.write()
 }
 
-// Close writes out the rest. The error is the first that there was.
-func (l *eventLog) Close() error {
-	l.flush()
-	if err := l.f.Close(); l.err == nil {
-		l.err = err
-	}
-	return l.err
+func (l *eventLog) write() {
+	_, _ = l.f.Write(l.buf)
+	l.buf = l.buf[:0]
 }
 
 // contents is the file in which a chip keeps its contents. What it has at the
@@ -97,11 +297,7 @@ func (m *Machine) contents(part, path string) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	w, err := m.r.record(ContentsDir, m.name+"."+part)
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err == nil && to != from {
+	if err = m.r.record.whole(data, ContentsDir, m.name+"."+part); err == nil && to != from {
 		err = os.WriteFile(to, data, 0o600)
 	}
 	return to, err

@@ -43,8 +43,9 @@ type Options struct {
 	// comes in from outside is what Inject is given. It is never paced.
 	Detached bool
 	// Note, if not nil, is told for people what they should know: what a board will
-	// not have as its files say, and what guests do while virtual time hardly gets on.
-	// It is called on several goroutines, one call at a time.
+	// not have as its files say, what guests do while virtual time hardly gets on, and
+	// what of a record cannot be written. It is called on several goroutines, one
+	// call at a time.
 	Note func(text string)
 	// Events are told of all that happens, from the start.
 	Events []func(*simbus.Event)
@@ -66,16 +67,16 @@ type Running struct {
 	pace      *pacer     // nil: as fast as it goes
 	watchdog  *watchdog  // nil: real time needs none
 	placement *placement // nil: boards run where the host wants them
-	files     []io.Closer
+	record    *record    // nil: nothing is recorded
+	events    *eventLog
 	closed    bool
 
-	outside    sync.Mutex // virtual: held while time moves, and while the outside does something
-	inputs     io.Writer  // where that is recorded, nil if it is not
-	unrecorded error      // why one could not be
-	canceling  sync.Mutex // guards programs
-	programs   []func()   // what cancels each program that was started
-	noting     sync.Mutex
-	broken     bool // it was interrupted while time moved
+	outside   sync.Mutex  // virtual: held while time moves, and while the outside does something
+	inputs    *recordFile // where that is recorded, nil if it is not
+	canceling sync.Mutex  // guards programs
+	programs  []func()    // what cancels each program that was started
+	noting    sync.Mutex
+	broken    bool // it was interrupted while time moved
 }
 
 // Start assembles an appliance and switches its boards on. In virtual time
@@ -103,8 +104,12 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	if o.StallLimit > 0 {
 		r.cal.StallLimit = o.StallLimit
 	}
-	if err := r.recordEvents(); err != nil {
-		return nil, err
+	var err error
+	if r.record, err = newRecord(o.Out, r.cal.Now, r.note); err == nil {
+		err = r.recordEvents()
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
 	for _, f := range o.Events {
 		r.cal.Subscribe(f)
@@ -290,7 +295,7 @@ func (r *Running) Close() error {
 	}
 	r.recordInput(&end)
 	r.watchdog.close()
-	errs := []error{r.unrecorded}
+	var errs []error
 	for _, m := range r.machines {
 		m.domain.Do(func() { errs = append(errs, m.close()) })
 	}
@@ -303,9 +308,8 @@ func (r *Running) Close() error {
 	for _, c := range r.captures {
 		errs = append(errs, c.Close())
 	}
-	for _, f := range r.files {
-		errs = append(errs, f.Close())
-	}
+	r.events.flush()
+	errs = append(errs, r.record.close(End{Time: end.Time, Interrupted: r.broken}))
 	if r.dir != nil {
 		errs = append(errs, r.dir.Close())
 	}

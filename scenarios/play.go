@@ -48,6 +48,10 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 		r.ShutDown(end, powerOffLimit)
 	}
 	err = r.Close()
+	var cut *boards.CutError
+	if errors.As(err, &cut) {
+		report.incomplete(cut)
+	}
 	if o.Out != "" {
 		err = errors.Join(err, report.write(o.Out))
 	}

@@ -76,6 +76,14 @@ func newReport(s *Scenario, now simbus.Time) *Report {
 	return &Report{Scenario: s.Name, File: s.file, Appliance: s.Appliance, Seed: s.Seed, Clock: s.Clock, Result: Passed, Start: now}
 }
 
+// incomplete adds that what was recorded is not whole: with a hole in its record
+// no run has passed.
+func (r *Report) incomplete(err error) {
+	r.Result = Failed
+	r.Steps = append(r.Steps, StepResult{Step: len(r.Steps), Name: "the record is whole", Result: Failed,
+		Start: r.End, End: r.End, Failure: &Failure{What: err.Error()}})
+}
+
 // Passed tells whether every step has.
 func (r *Report) Passed() bool { return r.Result == Passed }
 

@@ -1,6 +1,7 @@
 package simbus
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -30,7 +31,9 @@ type Capture struct {
 	remove []func()
 
 	mu     sync.Mutex
-	w      *pcapgo.NgWriter
+	out    io.Writer
+	blocks bytes.Buffer     // whole blocks that out has not had yet
+	w      *pcapgo.NgWriter // into blocks
 	seen   []pcapgo.NgInterfaceStatistics
 	last   time.Time
 	err    error
@@ -48,7 +51,7 @@ func newCapture(w io.Writer, cfg CaptureConfig, segments []*Segment, ports []*Po
 	if cfg.Snap <= 0 {
 		cfg.Snap = math.MaxInt32
 	}
-	c := &Capture{cfg: cfg, room: room}
+	c := &Capture{cfg: cfg, room: room, out: w}
 	var places []pcapgo.NgInterface
 	add := func(name, what string) {
 		n := pcapgo.NgInterface{Name: name, Description: "Backplane " + what + " " + name, Filter: cfg.Filter.String(),
@@ -67,13 +70,16 @@ func newCapture(w io.Writer, cfg CaptureConfig, segments []*Segment, ports []*Po
 	var err error
 	for i, n := range places {
 		if i == 0 {
-			c.w, err = pcapgo.NewNgWriterInterface(w, n, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "Backplane"}})
+			c.w, err = pcapgo.NewNgWriterInterface(&c.blocks, n, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "Backplane"}})
 		} else {
 			_, err = c.w.AddInterface(n)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("capture %s: %w", n.Name, err)
 		}
+	}
+	if err := c.w.Flush(); err != nil {
+		return nil, fmt.Errorf("capture: %w", err)
 	}
 	c.seen, c.lost = make([]pcapgo.NgInterfaceStatistics, len(places)), make([]uint64, len(places))
 	for i, s := range segments {
@@ -119,15 +125,32 @@ func (c *Capture) frame(i int, at Time, frame []byte, length int, o pcapgo.NgPac
 	c.err = c.w.WritePacketWithOptions(gopacket.CaptureInfo{
 		Timestamp: c.last, CaptureLength: len(frame), Length: length, InterfaceIndex: i,
 	}, frame, o)
-	if c.room != nil && c.err == nil {
+	if c.err == nil {
 		c.err = c.w.Flush()
+	}
+	if c.room != nil || c.blocks.Len() >= captureBuffer {
+		c.write()
 	}
 }
 
-func (c *Capture) flush() error {
+// captureBuffer is how much is written at once, in bytes.
+const captureBuffer = 64 << 10
+
+// write writes out what is in memory, always whole blocks. The caller holds the lock.
+func (c *Capture) write() {
+	if c.err == nil && c.blocks.Len() > 0 {
+		_, c.err = c.out.Write(c.blocks.Bytes())
+	}
+	c.blocks.Reset()
+}
+
+// Flush writes out what is in memory.
+func (c *Capture) Flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.w.Flush()
+	if !c.closed {
+		c.write()
+	}
 }
 
 // Close ends the capture and writes out what is still in memory, with each
@@ -154,5 +177,6 @@ func (c *Capture) Close() error {
 	if err := c.w.Flush(); c.err == nil {
 		c.err = err
 	}
+	c.write()
 	return c.err
 }

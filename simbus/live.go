@@ -31,9 +31,7 @@ func NewLive(w io.Writer, cfg CaptureConfig, segments []*Segment, ports []*Port)
 	if l.c, err = newCapture((*liveQueue)(l), cfg, segments, ports, l.room); err != nil {
 		return nil, err
 	}
-	if err = l.c.flush(); err != nil { // the reader shows the interfaces at once
-		return nil, err
-	}
+	l.c.Flush() // the reader shows the interfaces at once
 	go l.pass(w)
 	return l, nil
 }

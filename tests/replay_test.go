@@ -91,7 +91,8 @@ func TestReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = up.Wait()
-		if out, errs, status := run(t, nil, "replay", record); status != 0 || !strings.Contains(out, "SAME: b, ") {
+		out, errs, status := run(t, nil, "replay", record)
+		if status != 1 || !regexp.MustCompile(`^CUT: b, .* and 3 inputs in .*: the same as far as the record goes, to \d+\.\d{3} s\n.* no end mark`).MatchString(out) {
 			t.Errorf("status %d\n%s%s", status, out, errs)
 		}
 	})

@@ -22,7 +22,7 @@ func newReplay() *cobra.Command {
 		Short: "Repeat a recorded session, and compare it with the record",
 		Long: `Repeat what 'backplane up --clock virtual --out DIR' or 'backplane run --out DIR'
 has recorded: the same appliance gets the same inputs at the same times, as fast
-as it goes. Exit status 1 if something else comes of it, 2 if the appliance, a
+as it goes. Exit status 1 if something else comes of it or if the record is cut, 2 if the appliance, a
 board, a root file system, the kernel or this program is not what it was.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,12 +74,25 @@ func replaySession(cmd *cobra.Command, s *replay.Session, a *boards.Appliance, o
 	if errors.As(err, &other) {
 		return badInput(fmt.Errorf("%w\n(--changed replays it all the same)", err))
 	}
+	if errors.Is(err, replay.ErrRecord) {
+		return badInput(err)
+	}
 	if err != nil {
 		return badStart(err)
 	}
 	what := fmt.Sprintf("%s, %.3f s of the appliance's time and %d inputs in %.3f s", s.Name, result.End.Sub(0).Seconds(), result.Inputs, result.Wall.Seconds())
-	if result.Difference != nil {
+	switch {
+	case result.Difference != nil:
 		fmt.Fprintf(out, "DIFFERENT: %s\n%s\n", what, result.Difference.Text("the record", "the replay"))
+	case result.Cut != nil && result.Until > 0:
+		fmt.Fprintf(out, "CUT: %s: the same as far as the record goes, to %.3f s\n", what, result.Until.Sub(0).Seconds())
+	case result.Cut != nil:
+		fmt.Fprintf(out, "CUT: %s: the same as far as the record goes\n", what)
+	}
+	if result.Cut != nil {
+		fmt.Fprintln(out, result.Cut)
+	}
+	if result.Difference != nil || result.Cut != nil {
 		return &statusError{status: exitFailed}
 	}
 	fmt.Fprintf(out, "SAME: %s\n", what)

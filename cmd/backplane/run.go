@@ -127,10 +127,12 @@ func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runO
 		return err
 	}
 	report, err := scenarios.Play(cmd.Context(), s, a, opts, func(r scenarios.StepResult) { printStep(out, r) })
+	if report != nil {
+		printReport(out, report)
+	}
 	if err != nil {
 		return badStart(err)
 	}
-	printReport(out, report)
 	if !report.Passed() {
 		return &statusError{status: exitFailed}
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +64,14 @@ type Result struct {
 	End        simbus.Time
 	Wall       time.Duration
 	Difference *verify.Difference // nil if all is as recorded
+	// Cut is nil, or says that the record is not whole and why: then no more than
+	// what it has, up to the time Until if that is not 0, has been compared.
+	Cut   *boards.CutError
+	Until simbus.Time
 }
+
+// ErrRecord says that the inputs of a record cannot be understood.
+var ErrRecord = errors.New("what was recorded is no record of inputs")
 
 // reports are what a scenario's runner adds to a record: a replay has none.
 var reports = []string{"report.json", "junit.xml"}
@@ -77,6 +85,10 @@ func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Re
 	b.Virtual, b.Seed, b.Start, b.Detached, b.Copies = true, s.Seed, s.Start, true, true
 	b.Contents = filepath.Join(s.dir, boards.ContentsDir)
 	a.Name = s.Name
+	result := new(Result)
+	if err := boards.CheckRecord(s.dir); err != nil && !errors.As(err, &result.Cut) {
+		return nil, err
+	}
 	f, err := os.Open(filepath.Join(s.dir, boards.InputsFile))
 	if err != nil {
 		return nil, err
@@ -92,7 +104,15 @@ func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Re
 	}
 	p := &player{r: r, progress: o.Progress}
 	until, err := p.play(ctx, json.NewDecoder(f))
-	result := &Result{Inputs: p.inputs, End: r.Now()}
+	if err == nil && !p.ended {
+		if result.Cut == nil {
+			result.Cut = &boards.CutError{Dir: s.dir, Why: []string{boards.InputsFile + " has no end"}}
+		}
+		if !slices.Contains(result.Cut.Short, boards.InputsFile) {
+			until, err = p.further(ctx, filepath.Join(s.dir, boards.EventsFile))
+		}
+	}
+	result.Inputs, result.End, result.Until = p.inputs, r.Now(), until
 	if err := errors.Join(err, r.Close()); err != nil {
 		return nil, err
 	}
@@ -101,8 +121,15 @@ func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Re
 	if until > 0 {
 		skip = append(skip, boards.InputsFile)
 	}
-	result.Difference, err = verify.Comparison{Start: s.Start, Skip: skip, Until: until}.Compare(s.dir, b.Out)
+	result.Difference, err = verify.Comparison{Start: s.Start, Skip: skip, Until: until, Short: short(result.Cut)}.Compare(s.dir, b.Out)
 	return result, err
+}
+
+// short tells which files of a record may have no more than their beginning.
+func short(cut *boards.CutError) func(stream string) bool {
+	return func(stream string) bool {
+		return cut != nil && (cut.Short == nil || slices.Contains(cut.Short, stream))
+	}
 }
 
 // same tells whether what was started is what was recorded.
@@ -122,10 +149,12 @@ type player struct {
 	r        *boards.Running
 	progress func(simbus.Time)
 	inputs   int
+	ended    bool // the record of the inputs is whole
 }
 
 // play gives all inputs, each at its time, up to the end of the session. until
-// is 0, or the time up to which the record is known to be whole.
+// is 0, or the time up to which the record is known to be whole, which is that of
+// the last input if their end is missing.
 func (p *player) play(ctx context.Context, d *json.Decoder) (until simbus.Time, err error) {
 	for {
 		var in boards.Input
@@ -133,20 +162,16 @@ func (p *player) play(ctx context.Context, d *json.Decoder) (until simbus.Time, 
 		case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF): // whoever recorded it was killed
 			return max(p.r.Now(), 1), nil
 		case err != nil:
-			return 0, fmt.Errorf("%s, after %d inputs: %w", boards.InputsFile, p.inputs, err)
+			return 0, fmt.Errorf("%w: %s, after %d inputs: %w", ErrRecord, boards.InputsFile, p.inputs, err)
 		}
 		if in.Time < p.r.Now() {
-			return 0, fmt.Errorf("%s, input %d: its time %s is before that of the one before it", boards.InputsFile, p.inputs+1, in.Time)
+			return 0, fmt.Errorf("%w: %s, input %d: its time %s is before that of the one before it", ErrRecord, boards.InputsFile, p.inputs+1, in.Time)
 		}
-		for p.r.Now() < in.Time {
-			if _, err := p.r.Advance(ctx, min(in.Time, p.r.Now().Add(stride)), nil); err != nil {
-				return 0, err
-			}
-			if p.progress != nil {
-				p.progress(p.r.Now())
-			}
+		if err := p.advance(ctx, in.Time); err != nil {
+			return 0, err
 		}
 		if in.Do == boards.DoEnd {
+			p.ended = true
 			if in.Value == boards.Interrupted {
 				return max(in.Time, 1), nil
 			}
@@ -155,4 +180,26 @@ func (p *player) play(ctx context.Context, d *json.Decoder) (until simbus.Time, 
 		p.inputs++
 		_ = p.r.Apply(in) // one that failed then fails now: what matters is what the appliance does
 	}
+}
+
+func (p *player) advance(ctx context.Context, until simbus.Time) error {
+	for p.r.Now() < until {
+		if _, err := p.r.Advance(ctx, min(until, p.r.Now().Add(stride)), nil); err != nil {
+			return err
+		}
+		if p.progress != nil {
+			p.progress(p.r.Now())
+		}
+	}
+	return nil
+}
+
+// further goes on to the last event that was recorded, where the inputs have no
+// end: each was recorded before it was done, so that none is missing before that.
+func (p *player) further(ctx context.Context, events string) (until simbus.Time, err error) {
+	last, err := verify.LastTime(events)
+	if err == nil {
+		err = p.advance(ctx, last)
+	}
+	return max(last, p.r.Now(), 1), err
 }

@@ -19,9 +19,6 @@ import (
 	"backplane/simbus"
 )
 
-// Events is the name of the stream of events in a record.
-const Events = "events.jsonl"
-
 // Difference is where two records part.
 type Difference struct {
 	Stream string      // the file, relative to the record
@@ -48,6 +45,9 @@ type Comparison struct {
 	// Until is when the first record was interrupted, if it was: then only what
 	// has a time, before that, is compared, as far as the first record has it.
 	Until simbus.Time
+	// Short tells of which streams the first record may have no more than the
+	// beginning. Nil: of none.
+	Short func(stream string) bool
 }
 
 // Compare compares two records, and returns nil if they are the same.
@@ -59,7 +59,7 @@ func (c Comparison) Compare(first, second string) (*Difference, error) {
 	var found *Difference
 	var differ []string
 	for _, name := range names {
-		if slices.Contains(c.Skip, name) || c.Until > 0 && name != Events {
+		if slices.Contains(c.Skip, name) || c.Until > 0 && name != boards.EventsFile {
 			continue
 		}
 		d, err := c.stream(name, filepath.Join(first, name), filepath.Join(second, name))
@@ -117,7 +117,7 @@ func streams(dirs ...string) ([]string, error) {
 				return err
 			case e.IsDir() && name == "uml":
 				return filepath.SkipDir
-			case name == boards.ManifestFile:
+			case name == boards.ManifestFile || name == boards.EndFile:
 			case e.Type().IsRegular():
 				names = append(names, name)
 			}
@@ -128,8 +128,8 @@ func streams(dirs ...string) ([]string, error) {
 		}
 	}
 	slices.SortFunc(names, func(a, b string) int {
-		if (a == Events) != (b == Events) {
-			if a == Events {
+		if (a == boards.EventsFile) != (b == boards.EventsFile) {
+			if a == boards.EventsFile {
 				return -1
 			}
 			return 1
@@ -150,7 +150,10 @@ func (c Comparison) stream(name, first, second string) (*Difference, error) {
 		return nil, err
 	}
 	defer b.Close()
+	short := c.Short != nil && c.Short(filepath.ToSlash(name))
 	switch {
+	case a.File == nil && short:
+		return nil, nil
 	case a.File == nil || b.File == nil:
 		d := &Difference{Stream: name, Where: "file", Time: simbus.Never, First: []string{"it is there"}, Second: []string{"it is there"}}
 		if a.File == nil {
@@ -171,18 +174,12 @@ func (c Comparison) stream(name, first, second string) (*Difference, error) {
 	if _, err := b.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	var d *Difference
-	switch {
-	case name == Events && c.Until > 0:
-		return differ(before(events(a), c.Until), before(events(b), c.Until), true)
-	case name == Events:
-		d, err = differ(events(a), events(b), false)
-	case strings.HasSuffix(name, ".pcapng"):
-		d, err = differ(packets(a, c.Start), packets(b, c.Start), false)
-	default:
-		d, err = differ(lines(a), lines(b), false)
+	x, y := c.items(name, a), c.items(name, b)
+	if short {
+		x = whole(x)
 	}
-	if err == nil {
+	d, err := differ(x, y, short || c.Until > 0)
+	if err == nil && (d != nil || !short && c.Until == 0) {
 		if d == nil {
 			d = &Difference{Where: "what stands around the items", Time: simbus.Never}
 		}
@@ -192,6 +189,19 @@ func (c Comparison) stream(name, first, second string) (*Difference, error) {
 		}
 	}
 	return d, err
+}
+
+// items are those of a stream, as many as are compared.
+func (c Comparison) items(name string, r io.Reader) items {
+	switch {
+	case name == boards.EventsFile && c.Until > 0:
+		return before(events(r), c.Until)
+	case name == boards.EventsFile:
+		return events(r)
+	case strings.HasSuffix(name, ".pcapng"):
+		return packets(r, c.Start)
+	}
+	return lines(r)
 }
 
 // stream is a file of a record; one that is not there has no File.

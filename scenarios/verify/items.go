@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 type item struct {
 	where string
 	raw   []byte // what is compared
+	cut   bool   // it has no end
 	time  simbus.Time
 	board string
 	text  func(other []byte) string // for people; other is what it is not equal to, nil if it is
@@ -32,9 +34,21 @@ type items func() (*item, error)
 
 // before are the items before a time, up to one that was cut short.
 func before(next items, until simbus.Time) items {
+	next = whole(next)
 	return func() (*item, error) {
 		it, err := next()
-		if it == nil || it.time >= until || !bytes.HasSuffix(it.raw, []byte("\n")) {
+		if it == nil || it.time >= until {
+			return nil, err
+		}
+		return it, err
+	}
+}
+
+// whole are the items up to one that was cut short.
+func whole(next items) items {
+	return func() (*item, error) {
+		it, err := next()
+		if it == nil || it.cut {
 			return nil, err
 		}
 		return it, err
@@ -136,7 +150,7 @@ func lines(r io.Reader) items {
 		}
 		n++
 		raw := bytes.Clone(line)
-		return &item{where: fmt.Sprintf("line %d", n), raw: raw, time: simbus.Never,
+		return &item{where: fmt.Sprintf("line %d", n), raw: raw, time: simbus.Never, cut: err == io.EOF,
 			text: func(other []byte) string {
 				return printable(excerpt(bytes.TrimRight(raw, "\r\n"), other))
 			}}, nil
@@ -162,6 +176,26 @@ func events(r io.Reader) items {
 			it.time, it.board = simbus.Time(e.T), e.Board
 		}
 		return it, nil
+	}
+}
+
+// LastTime is the time of the last whole event in a file of them, 0 if there is none.
+func LastTime(file string) (last simbus.Time, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	next := whole(events(f))
+	for {
+		it, err := next()
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		if it == nil {
+			return last, nil
+		}
+		last = max(last, it.time)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"backplane/boards"
 	"backplane/simbus"
 )
 
@@ -50,6 +51,9 @@ func (r *Runs) Run(ctx context.Context) (*Result, error) {
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if err := boards.CheckRecord(folder(run)); err != nil {
+			return nil, fmt.Errorf("run %d of %d: %w", run, r.N, err)
 		}
 		result.Runs = run
 		if run == 1 {

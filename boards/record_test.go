@@ -1,0 +1,155 @@
+package boards
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"backplane/simbus"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestRecordOnAFullDisk writes a record where a file holds no more than 1,000
+// bytes for a while: each file ends where its first error was, with a whole line if
+// it has lines, and the record says so. It runs in a program of its own, since
+// such a limit is for all of a program's files.
+func TestRecordOnAFullDisk(t *testing.T) {
+	dir := os.Getenv("BACKPLANE_TEST_FULL_DISK")
+	if dir != "" {
+		fullDisk(t, dir)
+		return
+	}
+	dir = t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestRecordOnAFullDisk$")
+	cmd.Env = append(os.Environ(), "BACKPLANE_TEST_FULL_DISK="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func fullDisk(t *testing.T, dir string) {
+	told := make(chan string, 9)
+	rec, err := newRecord(dir, func() simbus.Time { return 2e9 }, func(text string) { told <- text })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Running{record: rec, cal: simbus.NewVirtual()}
+	if err := r.recordEvents(); err != nil {
+		t.Fatal(err)
+	}
+	console, err := rec.file("console", "b.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := rec.file("uml", "b.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old unix.Rlimit
+	if err := errors.Join(unix.Getrlimit(unix.RLIMIT_FSIZE, &old), unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1000, Max: old.Max})); err != nil {
+		t.Fatal(err)
+	}
+	line := func(i int) []byte { return fmt.Appendf(nil, "line %d of some length\n", i) }
+	for i := range 100 {
+		r.events.event(&simbus.Event{Time: simbus.Time(i), Kind: simbus.KindConsole})
+		_, _ = console.Write(line(i))
+	}
+	r.events.flush()
+	_, _ = small.Write([]byte("all of it"))
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &old); err != nil { // there is room again
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		r.events.event(&simbus.Event{Time: simbus.Time(100 + i), Kind: simbus.KindConsole})
+		_, _ = console.Write(line(100 + i))
+	}
+	r.events.flush()
+	err = rec.close(End{Time: 3e9})
+	var cut *CutError
+	if !errors.As(err, &cut) || len(cut.Why) != 2 || !strings.Contains(cut.Why[1], "console/b.log ends at 2.000000000s of the appliance's time, after 1000 bytes: file too large") {
+		t.Fatalf("%v", err)
+	}
+	for range 2 {
+		if text := <-told; !strings.Contains(text, "ends at 2.000000000s") {
+			t.Errorf("it is told %q", text)
+		}
+	}
+	for name, whole := range map[string]bool{EventsFile: true, "console/b.log": false} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || len(data) == 0 || len(data) > 1000 || whole && data[len(data)-1] != '\n' {
+			t.Errorf("%s has %d bytes, %v, and ends in %q", name, len(data), err, data[max(0, len(data)-30):])
+		}
+		if bytes.Contains(data, []byte("100")) {
+			t.Errorf("%s goes on after the hole:\n%s", name, data)
+		}
+	}
+	if !errors.As(CheckRecord(dir), &cut) || strings.Join(cut.Short, " ") != "events.jsonl console/b.log" {
+		t.Errorf("read back: %v", cut)
+	}
+}
+
+// TestCheckRecord takes something off a whole record.
+func TestCheckRecord(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(dir string) error
+		want string
+	}{
+		{"whole", func(string) error { return nil }, ""},
+		{"cut", func(dir string) error { return os.Truncate(filepath.Join(dir, InputsFile), 3) }, "inputs.jsonl has 3 of its 6 bytes"},
+		{"gone", func(dir string) error { return os.Remove(filepath.Join(dir, "console/b.log")) }, "console/b.log is not there"},
+		{"no mark", func(dir string) error { return os.Remove(filepath.Join(dir, EndFile)) }, "no end mark"},
+		{"half a mark", func(dir string) error { return os.Truncate(filepath.Join(dir, EndFile), 20) }, "its end mark cannot be read"},
+		{"begun again", func(dir string) error { _, err := newRecord(dir, nil, nil); return err }, "no end mark"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			rec, err := newRecord(dir, func() simbus.Time { return 0 }, nil)
+			if err == nil {
+				err = errors.Join(rec.whole([]byte("a\nb\nc\n"), InputsFile), rec.whole([]byte("x\n"), "console", "b.log"),
+					rec.whole([]byte("again\n"), "console", "b.log"), rec.close(End{}), tt.do(dir))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var cut *CutError
+			err = CheckRecord(dir)
+			if tt.want == "" && err != nil || tt.want != "" && (!errors.As(err, &cut) || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// TestEventsAreFlushed: an event can be read in its file soon, however few there are.
+func TestEventsAreFlushed(t *testing.T) {
+	dir := t.TempDir()
+	rec, err := newRecord(dir, func() simbus.Time { return 0 }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Running{record: rec, cal: simbus.NewVirtual()}
+	if err := r.recordEvents(); err != nil {
+		t.Fatal(err)
+	}
+	r.events.event(&simbus.Event{Time: 7, Kind: simbus.KindConsole})
+	for { // up to the test's own limit
+		data, err := os.ReadFile(filepath.Join(dir, EventsFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(data) == "{\"t\":7,\"kind\":\"console\"}\n" {
+			break
+		}
+	}
+	if err := rec.close(End{}); err != nil {
+		t.Error(err)
+	}
+}

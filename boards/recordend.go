@@ -1,0 +1,110 @@
+package boards
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"backplane/simbus"
+)
+
+// End is the mark at the end of a record, written last: end.json. A record
+// without it was not finished.
+type End struct {
+	Time        simbus.Time `json:"end_ns"`
+	Interrupted bool        `json:"interrupted,omitempty"` // the appliance did not stand still then
+	Files       []EndOfFile `json:"files"`
+}
+
+// EndOfFile says how much a file of a record has.
+type EndOfFile struct {
+	Name  string      `json:"name"` // in the record, with slashes
+	Bytes int64       `json:"bytes"`
+	Cut   string      `json:"cut,omitempty"` // why it ends before the run did
+	At    simbus.Time `json:"cut_ns,omitempty"`
+}
+
+// CutError says that a record is not whole.
+type CutError struct {
+	Dir string
+	Why []string
+	// Short names the files that have less than they should; nil: any may.
+	Short []string
+}
+
+func (e *CutError) Error() string {
+	return fmt.Sprintf("the record in %s is cut: %s", e.Dir, strings.Join(e.Why, "; "))
+}
+
+func (f *recordFile) end() EndOfFile {
+	e := EndOfFile{Name: f.name, Bytes: f.size}
+	if f.err != nil {
+		e.Cut, e.At = f.err.Error(), f.at
+	}
+	return e
+}
+
+func (end *End) write(dir string) error {
+	text, err := json.MarshalIndent(end, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, EndFile), append(text, '\n'))
+}
+
+// writeFile writes a file that is there as a whole or not at all.
+func writeFile(path string, data []byte) error {
+	part := path + ".part"
+	err := os.WriteFile(part, data, 0o644)
+	if err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		_ = os.Remove(part)
+	}
+	return err
+}
+
+// CheckRecord tells whether a record is whole: the error is a [CutError] if it has
+// no mark, or less than the mark says.
+func CheckRecord(dir string) error {
+	data, err := os.ReadFile(filepath.Join(dir, EndFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &CutError{Dir: dir, Why: []string{"it has no end mark (" + EndFile + "), as if whoever recorded it was killed"}}
+	}
+	if err != nil {
+		return err
+	}
+	var end End
+	if err := json.Unmarshal(data, &end); err != nil {
+		return &CutError{Dir: dir, Why: []string{fmt.Sprintf("its end mark cannot be read: %s: %v", EndFile, err)}}
+	}
+	cut := CutError{Dir: dir}
+	for _, f := range end.Files {
+		if why := f.check(dir); why != "" {
+			cut.Why, cut.Short = append(cut.Why, why), append(cut.Short, f.Name)
+		}
+	}
+	if len(cut.Why) == 0 {
+		return nil
+	}
+	return &cut
+}
+
+// check says what is missing of a file.
+func (f *EndOfFile) check(dir string) string {
+	info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(f.Name)))
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s is not there", f.Name)
+	case info.Size() < f.Bytes:
+		return fmt.Sprintf("%s has %d of its %d bytes", f.Name, info.Size(), f.Bytes)
+	case f.Cut != "":
+		return fmt.Sprintf("%s ends at %s, after %d bytes: %s", f.Name, f.At, f.Bytes, f.Cut)
+	}
+	return ""
+}

@@ -1,0 +1,98 @@
+package tests
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"backplane/tests/guesttest"
+)
+
+// write writes files into a folder of the test's.
+func writeFiles(t *testing.T, files map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestReplayOfCutRecords takes something off each file of a record.
+func TestReplayOfCutRecords(t *testing.T) {
+	dir := writeFiles(t, map[string]string{
+		"b.toml": fmt.Sprintf("name = \"b\"\n[firmware]\nrootfs = [%q]\n[[gpio]]\nname = \"gpio0\"\nlines = [\"a\"]\n", guesttest.Rootfs(t)),
+		"s.toml": "appliance = \"b.toml\"\n[[step]]\nset = { \"b.gpio0.a\" = 1 }\n[[step]]\nwait = \"1s\"\nset = { \"b.gpio0.a\" = 0 }\n" +
+			"[[step]]\nexec = { board = \"b\", command = [\"/bin/sh\", \"-c\", \"echo done >/dev/console\"] }\n",
+	})
+	record := filepath.Join(dir, "r")
+	if out, errs, status := run(t, nil, "run", "--out", record, filepath.Join(dir, "s.toml")); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, out, errs)
+	}
+	tests := []struct {
+		file   string
+		keep   float64 // of its bytes
+		output string
+	}{
+		{"inputs.jsonl", 0.5, "CUT: b, 1.010 s of the appliance's time and 4 inputs"},
+		{"inputs.jsonl", 0, "CUT: b, 0.000 s of the appliance's time and 0 inputs"},
+		{"events.jsonl", 0.5, "CUT: b, "},
+		{"console/b.log", 0.9, "CUT: b, "},
+		{"dtb/b.dtb", 0.5, "CUT: b, "},
+		{"end.json", 0.5, "CUT: b, "},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.file, " ", tt.keep), func(t *testing.T) {
+			cut := filepath.Join(t.TempDir(), "cut")
+			if err := os.CopyFS(cut, os.DirFS(record)); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(filepath.Join(cut, tt.file))
+			if err == nil {
+				err = os.Truncate(filepath.Join(cut, tt.file), int64(tt.keep*float64(info.Size())))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, errs, status := run(t, nil, "replay", cut)
+			if status != 1 || !strings.HasPrefix(out, tt.output) || !strings.Contains(out, tt.file) || strings.Contains(out, "SAME") {
+				t.Errorf("status %d\n%s%s", status, out, errs)
+			}
+		})
+	}
+}
+
+// TestRunOnAFullDisk runs a scenario where no file can hold much: it must not pass.
+func TestRunOnAFullDisk(t *testing.T) {
+	dir := writeFiles(t, map[string]string{
+		"b.toml": fmt.Sprintf("name = \"b\"\n[firmware]\nrootfs = [%q]\n", guesttest.Rootfs(t)),
+		"s.toml": "appliance = \"b.toml\"\n[[step]]\nexec = { board = \"b\", command = [\"/bin/sh\", \"-c\", \"seq 100000 >/dev/console\"] }\n",
+	})
+	record := filepath.Join(dir, "r")
+	if err := os.MkdirAll(filepath.Join(record, "console"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/full", filepath.Join(record, "console", "b.log")); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, status := run(t, nil, "run", "--out", record, filepath.Join(dir, "s.toml"))
+	if status != 3 || strings.Contains(out, "PASSED") || !strings.Contains(errs, "console/b.log ends at 0.0") || !strings.Contains(errs, "no space left on device") {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+	data, err := os.ReadFile(filepath.Join(record, "report.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report struct{ Result string }
+	if err := json.Unmarshal(data, &report); err != nil || report.Result != "failed" {
+		t.Errorf("%v: the report says %q", err, report.Result)
+	}
+	if out, errs, status := run(t, nil, "run", "--verify", "2", "--out", filepath.Join(dir, "v"), filepath.Join(dir, "s.toml")); status != 0 {
+		t.Errorf("with room, status %d\n%s%s", status, out, errs)
+	}
+}
