@@ -10,16 +10,41 @@ import (
 )
 
 // RunDir is a folder for what exists only while guests run: sockets, device
-// trees, initial file systems. It goes when this program ends, however it ends.
+// trees, initial file systems. It goes when this program ends, however it ends,
+// and with it goes each process that works in it.
 type RunDir struct {
 	path    string
-	lease   io.Closer // the sweeper removes the folder when this is closed
+	lease   io.WriteCloser // the sweeper removes the folder when this is closed
 	sweeper *exec.Cmd
 }
 
 // sweep waits until nobody holds the other end of its input any more, then
 // removes the folder. Guests that are dying may still add to it meanwhile.
-const sweep = `cat >/dev/null; for i in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" 2>/dev/null && break; sleep 0.2; done`
+//
+// Unless it was told that the folder is to be closed in order, it then kills what
+// works there: a kernel whose maker was killed before prctl(PR_SET_PDEATHSIG) does
+// not die with it, and Go's look at getppid(2) afterwards is blind in a new PID
+// namespace. None escapes: until it executes the kernel, in its folder, a process
+// holds the other end of the input as well.
+const sweep = `read -r how
+work() {
+	ls -l /proc/[0-9]*/cwd 2>/dev/null | {
+		some=1
+		while read -r line; do
+			case $line in *"/cwd -> $1/"*)
+				pid=${line#*/proc/}
+				kill -9 "${pid%%/*}" 2>/dev/null && some=0
+			esac
+		done
+		return $some
+	}
+}
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	[ "$how" = closed ] || ! work "$1"
+	idle=$?
+	rm -rf -- "$1" 2>/dev/null && [ $idle = 0 ] && break
+	sleep 0.2
+done`
 
 // NewRunDir makes a run folder under TMPDIR and posts a process beside this
 // one that removes it even if this one is killed.
@@ -27,6 +52,9 @@ func NewRunDir() (*RunDir, error) {
 	path, err := os.MkdirTemp("", "backplane-")
 	if err != nil {
 		return nil, fmt.Errorf("make a run folder: %w (TMPDIR can name another place)", err)
+	}
+	if path, err = real(path); err != nil {
+		return nil, fmt.Errorf("find the run folder: %w", err)
 	}
 	r := &RunDir{path: path, sweeper: exec.Command("/bin/sh", "-c", sweep, "sh", path)}
 	r.sweeper.Dir = "/"
@@ -41,6 +69,15 @@ func NewRunDir() (*RunDir, error) {
 	return r, nil
 }
 
+// real is a folder's path as /proc has it.
+func real(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
 // Board makes and names the folder of one board.
 func (r *RunDir) Board(name string) (string, error) {
 	dir := filepath.Join(r.path, name)
@@ -52,6 +89,7 @@ func (r *RunDir) Board(name string) (string, error) {
 
 // Close removes the folder. The guests that use it must have ended.
 func (r *RunDir) Close() error {
+	_, _ = io.WriteString(r.lease, "closed\n") // one that was not told has more to do
 	r.lease.Close()
 	_ = r.sweeper.Wait() // its work is checked here
 	if err := os.RemoveAll(r.path); err != nil {

@@ -1,12 +1,14 @@
 package guest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestRunDirGoesWithClose(t *testing.T) {
@@ -31,14 +33,24 @@ func TestRunDirGoesWithClose(t *testing.T) {
 }
 
 // TestRunDirGoesWithAKilledProgram runs this test again as a program of its own
-// that makes a run folder and is then killed.
+// that makes a run folder and is then killed. A process works in the folder that does
+// not die with it, as a kernel whose maker was killed before PR_SET_PDEATHSIG does not.
 func TestRunDirGoesWithAKilledProgram(t *testing.T) {
 	if os.Getenv("BACKPLANE_TEST_KILLED") != "" {
 		r, err := NewRunDir()
 		if err != nil {
 			t.Fatal(err)
 		}
-		os.Stdout.WriteString("made " + r.path + "\n")
+		dir, err := r.Board("b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		survivor := exec.Command("/bin/sleep", "1000")
+		survivor.Dir = dir
+		if err := survivor.Start(); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("%d made %s\n", survivor.Process.Pid, r.path)
 		select {}
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestRunDirGoesWithAKilledProgram$")
@@ -55,17 +67,32 @@ func TestRunDirGoesWithAKilledProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, path, ok := strings.Cut(strings.TrimSpace(string(buf[:n])), "made ")
-	if !ok {
+	var survivor int
+	var path string
+	if _, err := fmt.Sscanf(string(buf[:n]), "%d made %s", &survivor, &path); err != nil {
 		t.Fatalf("it said %q", buf[:n])
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Fatal(err)
 	}
+	pidfd, err := unix.PidfdOpen(survivor, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pidfd)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
+	died := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	_, err = unix.Poll(died, int(time.Minute.Milliseconds()))
+	for err == unix.EINTR {
+		_, err = unix.Poll(died, int(time.Minute.Milliseconds()))
+	}
+	if err != nil || died[0].Revents == 0 {
+		_ = unix.Kill(survivor, unix.SIGKILL)
+		t.Errorf("what worked there has not died: %v", err)
+	}
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(path); os.IsNotExist(err) {
 			return

@@ -1,12 +1,15 @@
 package tests
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"backplane/tests/guesttest"
 )
@@ -94,5 +97,88 @@ func TestRunOnAFullDisk(t *testing.T) {
 	}
 	if out, errs, status := run(t, nil, "run", "--verify", "2", "--out", filepath.Join(dir, "v"), filepath.Join(dir, "s.toml")); status != 0 {
 		t.Errorf("with room, status %d\n%s%s", status, out, errs)
+	}
+}
+
+// TestKilledInStartUp kills `up` at many moments between its start and its boards'
+// coming up: nothing of it may go on or stay.
+func TestKilledInStartUp(t *testing.T) {
+	tmp, run := t.TempDir(), t.TempDir()
+	file := filepath.Join(writeFiles(t, map[string]string{
+		"b.toml": "name = \"b\"\n[[gpio]]\nname = \"gpio0\"\nlines = [\"a\"]\n",
+		"a.toml": "name = \"a\"\n[[board]]\nname = \"b1\"\nfile = \"b.toml\"\n[[board]]\nname = \"b2\"\nfile = \"b.toml\"\n",
+	}), "a.toml")
+	var ran int
+	for i := range 60 {
+		clock := []string{"real", "virtual"}[i%2]
+		up := exec.Command(backplane(t), "up", "--clock", clock, file)
+		up.Env = append(os.Environ(), "TMPDIR="+tmp, "XDG_RUNTIME_DIR="+run)
+		if err := up.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i) * 3 * time.Millisecond) // any moment will do
+		if len(guests(t, tmp)) > 0 {
+			ran++
+		}
+		if err := up.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = up.Wait()
+	}
+	if ran == 0 {
+		t.Error("no guest was seen before a kill: all of them came too early")
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		left, err := os.ReadDir(tmp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		running := guests(t, tmp)
+		if len(left) == 0 && len(running) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left behind: %v, processes %v", left, running)
+		}
+	}
+}
+
+// TestTwoUpAtOneMoment starts an appliance twice at once, several times: one of the
+// two has the name and is reached by it, the other says why it is not.
+func TestTwoUpAtOneMoment(t *testing.T) {
+	run := t.TempDir()
+	file := filepath.Join(writeFiles(t, map[string]string{"b.toml": "name = \"twin\"\n"}), "b.toml")
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.Command(backplane(t), args...)
+		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+run)
+		return cmd
+	}
+	for range 5 {
+		ended := make(chan string, 2)
+		for range 2 {
+			up := command("up", file)
+			var errs bytes.Buffer
+			up.Stderr = &errs
+			if err := up.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = up.Process.Kill() })
+			go func() {
+				_ = up.Wait()
+				ended <- fmt.Sprintf("%d %s", up.ProcessState.ExitCode(), &errs)
+			}()
+		}
+		if first := <-ended; !strings.HasPrefix(first, "3 backplane: an appliance named twin is already running") {
+			t.Fatalf("of two, the first ended with %s", first)
+		}
+		for command("ps", "--name", "twin").Run() != nil && len(ended) == 0 { // not listening yet
+			time.Sleep(10 * time.Millisecond)
+		}
+		if out, err := command("down", "--name", "twin").CombinedOutput(); err != nil {
+			t.Errorf("down: %v\n%s", err, out)
+		}
+		if second := <-ended; second != "0 " {
+			t.Errorf("the one that was ended says %s", second)
+		}
 	}
 }
