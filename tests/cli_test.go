@@ -208,7 +208,7 @@ func upAndDown(t *testing.T, env []string, file, clock string) {
 	}
 }
 
-// TestDocumentedCommands runs what the README and the documents show.
+// TestDocumentedCommands looks for all commands in the help, and runs those that only look.
 func TestDocumentedCommands(t *testing.T) {
 	out, _, status := run(t, nil, "help")
 	if status != 0 {
@@ -242,44 +242,5 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	if out, _, status := run(t, nil, "doctor"); status != 0 || !strings.Contains(out, "pings through gateways") {
 		t.Errorf("doctor: status %d\n%s", status, out)
-	}
-}
-
-// TestFormatsExamples checks the examples of docs/formats.md.
-func TestFormatsExamples(t *testing.T) {
-	text, err := os.ReadFile("../docs/formats.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, d := range []string{"root"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "extra.config"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 3 {
-		t.Fatalf("%d examples, want a board, a part and an appliance", len(blocks))
-	}
-	part := "name = \"p\"\n[[gpio]]\nname = \"gpio0\"\nlines = [\"alarm\"]\n[[i2c]]\nname = \"i2c1\"\n" + blocks[1][1]
-	appliance := strings.NewReplacer("../../boards/", "../boards/").Replace(blocks[2][1])
-	for name, text := range map[string]string{"board": blocks[0][1], "part": part, "appliance": appliance} {
-		file := filepath.Join(dir, name+".toml")
-		if name == "appliance" {
-			abs, err := filepath.Abs("../boards")
-			if err != nil {
-				t.Fatal(err)
-			}
-			text = strings.ReplaceAll(text, "../boards", abs)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if out, errs, status := run(t, nil, "check", file); status != 0 {
-			t.Errorf("%s: status %d\n%s%s", name, status, out, errs)
-		}
 	}
 }

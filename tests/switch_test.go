@@ -1,11 +1,9 @@
 package tests
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -239,49 +237,5 @@ func TestChangesUnderTraffic(t *testing.T) {
 	app.MustSet("lan.bandwidth", "20M")
 	if r := iperf(t, app, nil, "-t", "2"); r.End.SumReceived.BitsPerSecond > 22e6 || r.End.SumReceived.BitsPerSecond < 10e6 {
 		t.Errorf("%g bits a second pass with a bandwidth of 20M", r.End.SumReceived.BitsPerSecond)
-	}
-}
-
-// TestNetCommands runs what docs/network.md shows, on an appliance that is up.
-func TestNetCommands(t *testing.T) {
-	doc, err := os.ReadFile("../docs/network.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile("(?s)```sh\n(.*?)```").FindSubmatch(doc)
-	if m == nil {
-		t.Fatal("docs/network.md shows no commands")
-	}
-	env := append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	up := exec.CommandContext(ctx, backplane(t), "up", "--clock", "virtual", "scenarios/network/appliance.toml")
-	up.Dir, up.Env = "..", env
-	out, err := up.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := up.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = up.Process.Kill(); _ = up.Wait() }()
-	var seen strings.Builder
-	buf := make([]byte, 4096)
-	for !strings.Contains(seen.String(), "network is up") {
-		n, err := out.Read(buf)
-		seen.Write(buf[:n])
-		if err != nil {
-			t.Fatalf("%v\n%s", err, seen.String())
-		}
-	}
-	for _, line := range strings.Split(strings.TrimSpace(string(m[1])), "\n") {
-		command, want, _ := strings.Cut(line, "#")
-		args := strings.Fields(command)
-		cmd := exec.CommandContext(ctx, backplane(t), args[1:]...)
-		cmd.Env = env
-		got, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(got), strings.TrimSpace(want)) {
-			t.Errorf("%s: %v\n%s", line, err, got)
-		}
 	}
 }
