@@ -9,6 +9,9 @@ import (
 
 // checkHost finds what this machine cannot do for the appliance before anything is started.
 func (r *Running) checkHost(a *Appliance) error {
+	if err := r.checkDescriptors(a); err != nil {
+		return err
+	}
 	if err := doctor.Folder(os.TempDir()); err != nil {
 		return fmt.Errorf("%w: set TMPDIR to a place where guest memory can be", err)
 	}

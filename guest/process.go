@@ -89,6 +89,12 @@ func Start(c Config) (*Process, error) {
 		}
 		return nil, fmt.Errorf("board %s: start kernel %s: %w", c.Board, kernel, err)
 	}
+	// It holds about as many files as this program does for it, and more for each of
+	// its processes: the limit that this program was started with is not meant for it.
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
+		_ = unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil) // without it, it has the old one
+	}
 	if c.CPU >= 0 {
 		drive(p.cmd.Process.Pid, c.CPU)
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"backplane/boards"
+	"backplane/periph/chips"
 	"backplane/tests/guesttest"
 )
 
@@ -180,5 +182,92 @@ func TestTwoUpAtOneMoment(t *testing.T) {
 		if second := <-ended; second != "0 " {
 			t.Errorf("the one that was ended says %s", second)
 		}
+	}
+}
+
+// descriptors counts what this program holds open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
+}
+
+// TestDescriptors compares what an appliance is said to need with what it has, and
+// counts what reboots, programs and power cycles leave open.
+func TestDescriptors(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		o.Out = t.TempDir()
+		dir := writeFiles(t, pair(guesttest.Rootfs(t), ""))
+		a, err := boards.Load(filepath.Join(dir, "main.toml"), chips.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := descriptors(t)
+		app := guesttest.RunFile(t, filepath.Join(dir, "main.toml"), o)
+		const spare = 32 + 24 - 8 // for clients, and of the program itself: 8 of that come with the appliance
+		boardsHave, boardsNeed := descriptors(t)-before, a.Descriptors(!o.Real, true)-spare
+		if boardsHave > boardsNeed || boardsHave < boardsNeed*2/3 {
+			t.Errorf("it has %d file descriptors open, and is said to need %d", boardsHave, boardsNeed)
+		}
+		cycle := func() {
+			app.Sh("b2", "echo x")
+			app.StartCommand("b1", "/bin/sh", "-c", "reboot -f")
+			untilState(app, "b1", boards.StateOff)
+			untilState(app, "b1", boards.StateUp)
+			if err := app.PullPlug("b2"); err != nil {
+				t.Fatal(err)
+			}
+			untilState(app, "b2", boards.StateOff)
+			if err := app.PowerOn("b2"); err != nil {
+				t.Fatal(err)
+			}
+			untilState(app, "b2", boards.StateUp)
+		}
+		cycle()
+		first := descriptors(t)
+		for range 5 {
+			cycle()
+		}
+		if now := descriptors(t); now > first+2 { // a connection may be in the making
+			t.Errorf("after five more reboots and power cycles %d file descriptors are open, and %d before", now, first)
+		}
+	})
+}
+
+// TestFewDescriptors runs appliances with lower and lower limits: each of them works,
+// or says what it needs, and none hangs.
+func TestFewDescriptors(t *testing.T) {
+	board := "name = \"b\"\nmemory = \"64M\"\n[[gpio]]\nname = \"gpio0\"\nlines = [\"a\"]\n[[i2c]]\nname = \"i2c1\"\n"
+	many := "name = \"many\"\n"
+	for i := range 40 {
+		many += fmt.Sprintf("[[board]]\nname = \"b%d\"\nfile = \"b.toml\"\n", i)
+	}
+	steps := "[[step]]\nwait = \"1s\"\n"
+	dir := writeFiles(t, map[string]string{"b.toml": board, "many.toml": many,
+		"one-s.toml": "appliance = \"b.toml\"\n" + steps, "many-s.toml": "appliance = \"many.toml\"\n" + steps})
+	tests := []struct {
+		limit, clock, scenario string
+		want                   string // on standard error; empty: it passes
+	}{
+		{"512", "virtual", "many-s.toml", "the appliance needs up to 896 file descriptors, and this program may have 512: raise the hard limit"},
+		{"512", "real", "many-s.toml", "file descriptors, and this program may have 512"},
+		{"24", "virtual", "one-s.toml", "the appliance needs up to 77 file descriptors, and this program may have 24"},
+		{"80", "virtual", "one-s.toml", ""},
+		{"128", "real", "one-s.toml", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.limit+" "+tt.clock+" "+tt.scenario, func(t *testing.T) {
+			cmd := exec.Command("/bin/sh", "-c", "ulimit -n "+tt.limit+` && exec "$@"`, "sh",
+				backplane(t), "run", "--clock", tt.clock, filepath.Join(dir, tt.scenario))
+			var out, errs bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &errs
+			err := cmd.Run()
+			if tt.want == "" && err != nil || tt.want != "" && (cmd.ProcessState.ExitCode() != 3 || !strings.Contains(errs.String(), tt.want)) {
+				t.Errorf("%v\n%s%s", err, &out, &errs)
+			}
+		})
 	}
 }
