@@ -208,6 +208,7 @@ func (m *Machine) addTerminal(t *terminal) (err error) {
 		}
 	}
 	output := func(p []byte) {
+		m.spoke = m.spoke || t.name == MainConsole
 		_, _ = t.log.Write(p)
 		_, _ = t.lines.Write(p)
 		for _, c := range t.clients {

@@ -29,6 +29,7 @@ type power struct {
 	state      string         // for people: off, booting, up, ...
 	ending     ending
 	panicked   string // the console's line that says so
+	spoke      bool   // it has a console
 	lastLine   string // on the console
 	helloTimer *simbus.Timer
 }
@@ -98,7 +99,7 @@ func (m *Machine) powerOn() error {
 	}
 	args = append(args, strings.Fields(m.board.Firmware.KernelArgs)...)
 	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory),
-		Args: args, CPU: m.domain.CPU(), Output: m.uml})
+		Args: args, CPU: m.domain.CPU(), Output: m.uml, Panics: m.panics(m.boots)})
 	if err != nil {
 		if m.guest != nil {
 			m.guest.OnGone = nil
@@ -107,7 +108,7 @@ func (m *Machine) powerOn() error {
 		}
 		return err
 	}
-	m.proc, m.ending, m.panicked, m.lastLine = proc, byItself, "", ""
+	m.proc, m.ending, m.panicked, m.spoke, m.lastLine = proc, byItself, "", false, ""
 	m.pid.Store(int64(proc.PID()))
 	if m.guest != nil {
 		m.guest.Halted = proc.Halted
@@ -171,6 +172,29 @@ func panicIn(line string) string {
 	return line[end+len("] "):]
 }
 
+// panics is what to do when the kernel says on the host's side that it has panicked:
+// it has no console to say it on.
+func (m *Machine) panics(boot int) func() {
+	if g := m.guest; g != nil {
+		return g.Doom
+	}
+	return func() {
+		m.domain.Post(func() {
+			if m.boots == boot && m.proc != nil {
+				m.doom()
+			}
+		})
+	}
+}
+
+// lastWords puts on the console what a kernel had to say that ended before it had one.
+func (m *Machine) lastWords(proc *guest.Process) {
+	t := m.consoles[MainConsole]
+	for _, line := range proc.Log() {
+		t.console.OnOutput([]byte(line + "\r\n"))
+	}
+}
+
 // doom ends the kernel when it has said its last words: as process 1 of its
 // namespace it cannot end itself by a signal, and would spin.
 func (m *Machine) doom() {
@@ -179,15 +203,18 @@ func (m *Machine) doom() {
 		return
 	}
 	proc := m.proc
-	simbus.After(m.domain, lastWords, func() {
+	if proc == nil {
+		return // it has ended
+	}
+	simbus.After(m.domain, lastWordsLimit, func() {
 		if m.proc == proc {
 			m.kill(byItself)
 		}
 	})
 }
 
-// lastWords is how long a kernel may go on printing after it has panicked, in real time.
-const lastWords = time.Second
+// lastWordsLimit is how long a kernel may go on printing after it has panicked, in real time.
+const lastWordsLimit = time.Second
 
 // kill ends the kernel at once.
 func (m *Machine) kill(why ending) {
@@ -205,7 +232,7 @@ func (m *Machine) ended(lost error) {
 	if proc == nil {
 		return
 	}
-	if lost != nil || m.panicked != "" {
+	if lost != nil || m.panicked != "" || proc.Panicked() {
 		proc.Kill()
 	}
 	m.domain.Unwatch(proc.PidFD())
@@ -218,6 +245,9 @@ func (m *Machine) ended(lost error) {
 		g.Exited()
 	}
 	m.helloTimer.Stop()
+	if !m.spoke {
+		m.lastWords(proc)
+	}
 	m.agent.Gone()
 	m.forget()
 	for _, t := range sortedTerminals(m.consoles) {

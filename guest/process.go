@@ -4,12 +4,14 @@
 package guest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -29,6 +31,7 @@ type Config struct {
 	Args   []string  // further words of the kernel's command line
 	CPU    int       // the host CPU of the thread that drives it, -1 if none does
 	Output io.Writer // what the kernel prints on the host side, before it has a console of its own
+	Panics func()    // told, on another goroutine, when it says there that it has panicked; may be nil
 }
 
 // ErrRestart is how a kernel ends that wants to be started again.
@@ -67,7 +70,7 @@ func Start(c Config) (*Process, error) {
 		fmt.Sprintf("mem=%dK", c.Memory/1024),
 		"uml_dir=.", "umid=uml",
 	}, c.Args...)
-	p := &Process{pidfd: -1, done: make(chan struct{}), tail: &tail{w: c.Output}}
+	p := &Process{pidfd: -1, done: make(chan struct{}), tail: &tail{w: c.Output, panics: c.Panics}}
 	p.cmd = exec.Command(kernel, args...)
 	p.cmd.Args[0] = restart
 	p.cmd.Dir = c.Dir
@@ -203,25 +206,59 @@ var (
 
 // tail passes on what is written to it and keeps the end.
 type tail struct {
-	mu   sync.Mutex
-	w    io.Writer
-	kept []byte
+	mu       sync.Mutex
+	w        io.Writer
+	kept     []byte
+	panics   func()
+	panicked bool
 }
 
-const tailSize = 2048
+// tailSize is how much is kept: a kernel that panics before it has a console prints
+// all of its log, of which this is more than there is by then.
+const tailSize = 64 << 10
+
+// panicWords are in the message of a kernel that panics (Linux kernel/panic.c).
+const panicWords = "Kernel panic - not syncing"
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	seen := max(0, len(t.kept)-len(panicWords))
 	t.kept = append(t.kept, p...)
+	if !t.panicked && bytes.Contains(t.kept[seen:], []byte(panicWords)) {
+		t.panicked = true
+		if t.panics != nil {
+			t.panics()
+		}
+	}
 	if len(t.kept) > tailSize {
-		t.kept = t.kept[len(t.kept)-tailSize:]
+		t.kept = append(t.kept[:0], t.kept[len(t.kept)-tailSize:]...)
 	}
 	if t.w == nil {
 		return len(p), nil
 	}
 	return t.w.Write(p)
 }
+
+// Panicked tells whether the kernel has said so on the host's side.
+func (p *Process) Panicked() bool {
+	p.tail.mu.Lock()
+	defer p.tail.mu.Unlock()
+	return p.tail.panicked
+}
+
+// Log is what the kernel has said on the host's side with a time, as on a console:
+// it does when it panics before it has one (Linux arch/um/kernel/kmsg_dump.c).
+func (p *Process) Log() (lines []string) {
+	p.tail.mu.Lock()
+	defer p.tail.mu.Unlock()
+	for _, m := range logLine.FindAllSubmatch(p.tail.kept, -1) {
+		lines = append(lines, string(m[1]))
+	}
+	return lines
+}
+
+var logLine = regexp.MustCompile(`(?m)^(?:<\d+>)?(\[ *\d+\.\d+\] ?.*)$`)
 
 // lines is the last few lines in one.
 func (t *tail) lines() string {

@@ -255,7 +255,7 @@ func (d *Domain) holds(now time.Time) {
 		d.stood, d.stoodAt = now, at
 	}
 	switch stuck := now.Sub(d.stood); {
-	case g.doomed && stuck > doomedLimit:
+	case g.doomed.Load() && stuck > doomedLimit:
 		g.lose(nil)
 	case stuck > d.cal.StallLimit:
 		why := "guest code that loops without sleeping holds virtual time still"

@@ -77,7 +77,7 @@ type Guest struct {
 	base   Time // the domain's time at the guest's time 0
 	until  Time // how far its present or last turn goes
 	turns  int  // since its time last moved
-	doomed bool
+	doomed atomic.Bool
 	epoch  int64
 	listen int
 	conn   int
@@ -337,8 +337,9 @@ func (g *Guest) Exited() {
 const doomedLimit = time.Second
 
 // Doom tells that the guest's kernel is about to end, as after a panic. Its
-// last words are still heard; then it is given up, as if it had ended.
-func (g *Guest) Doom() { g.doomed = true }
+// last words are still heard; then it is given up, as if it had ended. Any
+// goroutine may call it.
+func (g *Guest) Doom() { g.doomed.Store(true) }
 
 // lose takes the guest off the calendar.
 func (g *Guest) lose(err error) {

@@ -1,0 +1,52 @@
+package tests
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"backplane/boards"
+	"backplane/periph/chips"
+	"backplane/simbus"
+	"backplane/tests/guesttest"
+)
+
+// TestEarlyPanic has a kernel panic before it has its console: what it says stands
+// there all the same, and the board has panicked, at once.
+func TestEarlyPanic(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		file := filepath.Join(t.TempDir(), "b.toml")
+		// The last mem= counts: too little for the root file system.
+		if err := os.WriteFile(file, []byte("name = \"b\"\nmemory = \"64M\"\n[firmware]\nargs = \"mem=14M\"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		a, err := boards.Load(file, chips.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := guesttest.StartAppliance(t, a, o)
+		var state, detail, console string
+		if _, err := app.Advance(context.Background(), simbus.Time(time.Minute), func(e *simbus.Event) bool {
+			switch e.Kind {
+			case simbus.KindGuest:
+				state, _ = e.Get("state")
+				detail, _ = e.Get("detail")
+			case simbus.KindConsole:
+				line, _ := e.Get("line")
+				console += line + "\n"
+			}
+			return state == boards.StatePanic || state == boards.StateLost || state == boards.StateStuck
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if state != boards.StatePanic || !strings.HasPrefix(detail, "Kernel panic - not syncing: ") {
+			t.Errorf("the board's state is %q (%s), want that it panicked", state, detail)
+		}
+		if !strings.Contains(console, "] Linux version ") || !strings.Contains(console, "] Kernel panic - not syncing: ") {
+			t.Errorf("the console shows\n%s", console)
+		}
+	})
+}
