@@ -251,14 +251,14 @@ func (d *Domain) yielded() (bool, error) {
 // asked now and then, with the host's time: not talking is no worse than talking.
 func (d *Domain) holds(now time.Time) {
 	g := d.running
-	if at := d.Now(); d.stood.IsZero() || at > d.stoodAt {
+	if at := max(d.Now(), g.seenTime()); d.stood.IsZero() || at > d.stoodAt {
 		d.stood, d.stoodAt = now, at
 	}
 	switch stuck := now.Sub(d.stood); {
 	case g.doomed.Load() && stuck > doomedLimit:
 		g.lose(nil)
 	case stuck > d.cal.StallLimit:
-		why := "guest code that loops without sleeping holds virtual time still"
+		why := g.busy()
 		if g.Halted != nil {
 			if text := g.Halted(); text != "" {
 				why = text
@@ -266,7 +266,7 @@ func (d *Domain) holds(now time.Time) {
 		}
 		g.lose(fmt.Errorf("virtual time has stood at %s for %s of host time: %s", d.stoodAt, stuck.Round(time.Second), why))
 	case len(d.events) > maxEvents && d.events[len(d.events)-maxEvents].Time == d.Now():
-		g.lose(fmt.Errorf("more than %d events at the moment %s: what the board does takes no time, and has no end", maxEvents, d.Now()))
+		g.lose(fmt.Errorf("more than %d events at the moment %s: what the board does takes no time, and has no end%s", maxEvents, d.Now(), g.lastTask()))
 	}
 }
 

@@ -201,7 +201,7 @@ func (g *Guest) resume(until Time) {
 	if g.d.now > g.localTime() {
 		g.turns = 0
 	} else if g.turns++; g.turns > maxTurns {
-		g.lose(fmt.Errorf("%w: %d turns at virtual time %s", errProtocol, g.turns, g.d.now))
+		g.lose(fmt.Errorf("%w: %d turns at virtual time %s%s", errProtocol, g.turns, g.d.now, g.lastTask()))
 		return
 	}
 	first := g.state == guestStarting
