@@ -14,6 +14,7 @@ type Board struct {
 	Doc      string     `toml:"doc,omitempty" jsonschema:"description=One line for people"`
 	CPUs     int        `toml:"cpus,omitempty" jsonschema:"minimum=1,maximum=64,default=1,description=CPUs of the board; a virtual clock gives it one"`
 	Memory   Size       `toml:"memory,omitempty" jsonschema:"default=64M,description=Main memory"`
+	Time     Timing     `toml:"time,omitempty" jsonschema:"description=What things take in virtual time"`
 	Firmware Firmware   `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
 	GPIO     []GPIO     `toml:"gpio,omitempty" jsonschema:"description=GPIO controllers in the order in which the kernel numbers them"`
 	I2C      []I2C      `toml:"i2c,omitempty" jsonschema:"description=I2C controllers"`
@@ -45,7 +46,7 @@ type GPIO struct {
 type I2C struct {
 	Name      string `toml:"name" jsonschema:"description=What the bus is called"`
 	Number    *int   `toml:"number,omitempty" jsonschema:"minimum=0,maximum=255,description=N of /dev/i2c-N; the next free one if left out"`
-	Frequency int    `toml:"frequency,omitempty" jsonschema:"minimum=0,maximum=5000000,description=Bus clock in Hz; 0: transfers take no time"`
+	Frequency int    `toml:"frequency,omitempty" jsonschema:"minimum=0,maximum=5000000,default=100000,description=Bus clock in Hz; 0: transfers take no time"`
 	Chip      []Chip `toml:"chip,omitempty" jsonschema:"description=Parts on the bus"`
 }
 

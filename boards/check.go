@@ -66,6 +66,7 @@ func (c *checker) check() {
 	if b.Memory < MinMemory || b.Memory > MaxMemory {
 		d.Add("memory", "memory is %s, and must be %s to %s: the kernel and its init need that much", b.Memory, Size(MinMemory), Size(MaxMemory))
 	}
+	c.timing()
 	c.firmware()
 	for i := range b.GPIO {
 		g := &b.GPIO[i]

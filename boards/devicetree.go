@@ -41,6 +41,9 @@ func (b *Board) deviceTree(name string, slots []slot, seed []byte) *fdt.Tree {
 		bus := &b.I2C[i]
 		n := nodes[bus.Name]
 		n.Cells("#address-cells", 1).Cells("#size-cells", 0)
+		if bus.Frequency > 0 {
+			n.Cells("clock-frequency", uint32(bus.Frequency))
+		}
 		aliases.Strings(fmt.Sprintf("i2c%d", *bus.Number), "/"+slotNode(bus.Name)+"/"+n.Name)
 		for j := range bus.Chip {
 			if p := bus.Chip[j].part; p.model.Node != nil {

@@ -30,6 +30,16 @@ func (b *Board) defaults() {
 	if b.Memory == 0 && !b.doc.Has("memory") {
 		b.Memory = 64 << 20
 	}
+	for _, t := range b.Time.all() {
+		if !b.doc.Has("time." + t.key) {
+			*t.d = t.without
+		}
+	}
+	for i := range b.I2C {
+		if bus := &b.I2C[i]; !b.doc.Has(fmt.Sprintf("i2c[%d].frequency", i)) {
+			bus.Frequency = defaultFrequency
+		}
+	}
 	for i := range b.Serial {
 		if s := &b.Serial[i]; s.Baud == 0 && !b.doc.Has(fmt.Sprintf("serial[%d].baud", i)) {
 			s.Baud = 115200

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"backplane/guest/agent"
 	"backplane/periph"
@@ -117,6 +118,9 @@ func (m *Machine) addGPIO() {
 	for i := range m.board.GPIO {
 		g := &m.board.GPIO[i]
 		c := gpio.New(g.Name, g.Lines)
+		if m.r.opts.Virtual {
+			c.Clock, c.Access = m.domain, time.Duration(m.board.Time.GPIO)
+		}
 		for j := range g.Lines {
 			line := lineName(g, j)
 			w := c.Line(j)

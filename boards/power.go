@@ -91,6 +91,7 @@ func (m *Machine) powerOn() error {
 			return fmt.Errorf("board %s: time socket: %w", m.name, err)
 		}
 		args = append(args, "seccomp=on", "time-travel=ext:1:time.sock")
+		args = append(args, m.board.Time.kernelArgs()...)
 	} else {
 		args = append(args, "seccomp=on")
 		if m.board.CPUs > 1 {

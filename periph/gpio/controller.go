@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"backplane/periph/virtio"
 	"backplane/simbus"
@@ -13,6 +14,12 @@ import (
 
 // Controller is one GPIO controller. It is a [virtio.Device].
 type Controller struct {
+	// Access is how long a request of the driver takes: it is carried out, and
+	// answered, when that is over. So is an interrupt of a level that stays as it
+	// is told again. At 0 neither takes time.
+	Access time.Duration
+	// Clock is needed if Access is not 0.
+	Clock simbus.Clock
 	// OnMissed, if set, is called when the guest is told of an edge of line i
 	// and n more came before it had acknowledged the one before, so that it will
 	// not see them as interrupts. total is how many those were on that line so far.
@@ -24,6 +31,8 @@ type Controller struct {
 	irq      bool   // the driver accepted featureIRQ
 	requests *virtio.Queue
 	events   *virtio.Queue
+	request  *virtio.Chain // the one that takes its time
+	busy     *simbus.Timer // when that is over; nil while there is none
 }
 
 // line is one line: its wire, what the driver has set it to, and its interrupt.
@@ -154,7 +163,7 @@ func (c *Controller) Start(features uint64, queues []*virtio.Queue) error {
 // event queue, each of which unmasks its line's interrupt.
 func (c *Controller) Kick(n int) error {
 	switch {
-	case n == requestQueue && c.requests != nil:
+	case n == requestQueue && c.requests != nil && c.busy == nil: // else it looks by itself when it is free
 		return c.answerRequests()
 	case n == eventQueue && c.events != nil:
 		return c.takeEventBuffers()
@@ -164,6 +173,8 @@ func (c *Controller) Kick(n int) error {
 
 // Stop forgets what the driver set: all lines float.
 func (c *Controller) Stop() {
+	c.busy.Stop()
+	c.busy, c.request = nil, nil
 	c.requests, c.events, c.irq = nil, nil, false
 	for i := range c.lines {
 		c.lines[i].interrupt = interrupt{} // before any pin moves, or it would sense that

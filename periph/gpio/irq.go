@@ -20,6 +20,9 @@ type interrupt struct {
 
 func (i *interrupt) enabled() bool { return i.kind != irqNone }
 
+// levelled tells whether the interrupt is one of a level.
+func (i *interrupt) levelled() bool { return i.kind == irqLevelHigh || i.kind == irqLevelLow }
+
 // due tells whether the interrupt is to be delivered at this level of the line.
 // A level interrupt is never latched: what counts is the level at unmasking.
 func (i *interrupt) due(level simbus.Level) bool {
@@ -104,11 +107,16 @@ func (c *Controller) takeEventBuffers() error {
 			return err
 		}
 		l.buffer = chain
-		if !l.enabled() {
+		switch {
+		case !l.enabled():
 			c.returnBuffer(l, irqStatusInvalid)
-			continue
+		case l.levelled() && c.Access > 0:
+			// The handler has not changed the level: on hardware as well it is
+			// called at once, again and again, and time goes on.
+			simbus.After(c.Clock, c.Access, func() { c.deliver(l) })
+		default:
+			c.deliver(l)
 		}
-		c.deliver(l)
 	}
 }
 

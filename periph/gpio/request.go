@@ -23,6 +23,7 @@ func parseRequest(b [requestSize]byte) request {
 	}
 }
 
+// answerRequests carries out requests until the queue is empty or one takes time.
 func (c *Controller) answerRequests() error {
 	for answered := false; ; answered = true {
 		chain, err := c.requests.Next()
@@ -35,12 +36,40 @@ func (c *Controller) answerRequests() error {
 			}
 			return nil
 		}
-		written, err := c.answer(chain)
-		if err != nil {
+		if c.Access > 0 {
+			c.request = chain
+			c.busy = simbus.After(c.Clock, c.Access, c.finish)
+			return nil
+		}
+		if err := c.answerRequest(chain); err != nil {
 			return err
 		}
+	}
+}
+
+// finish is called when the time of a request is over.
+func (c *Controller) finish() {
+	chain, queue := c.request, c.requests
+	c.busy, c.request = nil, nil
+	err := c.answerRequest(chain)
+	if err == nil {
+		queue.Notify()
+		if c.requests != queue {
+			return // the driver went away meanwhile
+		}
+		err = c.answerRequests()
+	}
+	if err != nil {
+		queue.Fail(err)
+	}
+}
+
+func (c *Controller) answerRequest(chain *virtio.Chain) error {
+	written, err := c.answer(chain)
+	if err == nil {
 		c.requests.Done(chain, written)
 	}
+	return err
 }
 
 // answer carries out one request and returns how many bytes of response it wrote.

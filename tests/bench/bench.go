@@ -209,6 +209,7 @@ lines = ["a"]
 [[i2c]]
 name = "i2c1"
 number = 1
+frequency = 0 # what it takes the host, not the bus
 chip = [{ name = "temp0", model = "tmp102", address = 0x48 }]
 `, b.root)
 	for _, virtual := range []bool{true, false} {
