@@ -310,7 +310,7 @@ wait = "1s"
 		file := scenarioFile(t, root, `stall_limit = "1s"
 [[step]]
 send = { to = "b", text = "while :; do :; done\n" }
-expect = { event = "guest", where = { state = "lost", detail = "no sign of life for 1s" } }
+expect = { event = "guest", where = { state = "lost", detail = "for 1s of host time: sh .PID" } }
 `)
 		if out, errs, status := run(t, nil, "run", file); status != 0 {
 			t.Errorf("status %d\n%s%s", status, out, errs)
