@@ -67,6 +67,53 @@ func TestStopDuringAccess(t *testing.T) {
 	}
 }
 
+// TestReadingsInARow has a driver read a line again and again: each reading takes
+// longer, until the line changes or the driver does something else.
+func TestReadingsInARow(t *testing.T) {
+	c, d, cal, domain := startTimed(t)
+	outside := c.Line(0).NewPin("outside")
+	read := func() time.Duration {
+		begin := domain.Now()
+		d.Rings[0].Add([][]byte{request(getValue, 0, 0)}, []int{2})
+		d.Kick(0)
+		for step := begin; len(d.Rings[0].Results()) == 0; step += 1001 {
+			advance(t, cal, step)
+		}
+		return domain.Now().Sub(begin)
+	}
+	wait := func(d time.Duration) (n int) {
+		for begin := domain.Now(); domain.Now().Sub(begin) < d; n++ {
+			read()
+		}
+		return n
+	}
+	if n := wait(100 * time.Millisecond); n < 2000 || n > 2600 {
+		t.Errorf("it was read %d times in 100 ms, want once in 50 us and some hundred times before", n)
+	}
+	for _, tt := range []struct {
+		what  string
+		f     func()
+		short bool // the second reading after that
+	}{
+		{"nothing", func() {}, false},
+		{"the line changes", func() { outside.Drive(simbus.DriveHigh) }, true},
+		{"a line is set", func() {
+			d.Rings[0].Add([][]byte{request(setValue, 0, 0)}, []int{2})
+			d.Kick(0)
+			advance(t, cal, domain.Now()+2000)
+			d.Rings[0].Results()
+		}, true},
+		{"a pause", func() { advance(t, cal, domain.Now()+100_000) }, true},
+	} {
+		wait(5 * time.Millisecond)
+		tt.f()
+		read()
+		if took := read(); (took < 3*time.Microsecond) != tt.short {
+			t.Errorf("%s: the second reading takes %s", tt.what, took)
+		}
+	}
+}
+
 // TestBadRequestWithTime has a request that cannot be answered fail the device later.
 func TestBadRequestWithTime(t *testing.T) {
 	_, d, cal, _ := startTimed(t)

@@ -15,8 +15,9 @@ import (
 // Controller is one GPIO controller. It is a [virtio.Device].
 type Controller struct {
 	// Access is how long a request of the driver takes: it is carried out, and
-	// answered, when that is over. So is an interrupt of a level that stays as it
-	// is told again. At 0 neither takes time.
+	// answered, when that is over. Readings of a line in a row take longer, see
+	// askPart. An interrupt of a level that stays as it is is told again after as
+	// long. At 0 neither takes time.
 	Access time.Duration
 	// Clock is needed if Access is not 0.
 	Clock simbus.Clock
@@ -33,6 +34,7 @@ type Controller struct {
 	events   *virtio.Queue
 	request  *virtio.Chain // the one that takes its time
 	busy     *simbus.Timer // when that is over; nil while there is none
+	acted    simbus.Time   // when the driver last set a line
 }
 
 // line is one line: its wire, what the driver has set it to, and its interrupt.
@@ -44,6 +46,7 @@ type line struct {
 	pin       *simbus.Pin
 	direction uint8
 	output    simbus.Level // what it drives while its direction is out
+	asking    asking
 	interrupt
 }
 

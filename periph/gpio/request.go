@@ -38,7 +38,7 @@ func (c *Controller) answerRequests() error {
 		}
 		if c.Access > 0 {
 			c.request = chain
-			c.busy = simbus.After(c.Clock, c.Access, c.finish)
+			c.busy = simbus.After(c.Clock, c.duration(chain), c.finish)
 			return nil
 		}
 		if err := c.answerRequest(chain); err != nil {
@@ -122,10 +122,14 @@ func (c *Controller) do(req request) (value uint8, ok bool) {
 		return 0, c.setDirection(l, req.value)
 	case msgGetValue:
 		if l.wire.Level() == simbus.High {
-			return 1, true
+			value = 1
 		}
-		return 0, true
+		c.asked(l, value)
+		return value, true
 	case msgSetValue:
+		if c.Access > 0 {
+			c.acted = c.Clock.Now()
+		}
 		return 0, c.setValue(l, req.value)
 	case msgIRQType:
 		return 0, c.irq && c.setIRQType(l, req.value)
