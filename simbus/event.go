@@ -101,8 +101,10 @@ func (e *Event) AppendJSON(b []byte) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendJSONString writes text as JSON; a byte that is not part of valid UTF-8
-// becomes \u00XX, so that binary data stays readable and nothing is lost.
+// appendJSONString writes text as JSON. A byte that is not part of valid UTF-8, 0x80
+// to 0xff, becomes \udcXX: a surrogate that no text has by itself, as Python's error
+// handler "surrogateescape" (PEP 383) has it. So binary data stays readable, nothing is
+// lost, and the byte E4 is not the text "ä", whose bytes are C3 A4.
 func appendJSONString(b []byte, s string) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(s); {
@@ -123,7 +125,7 @@ func appendJSONString(b []byte, s string) []byte {
 		default:
 			r, n := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && n == 1 {
-				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+				b = append(b, '\\', 'u', 'd', 'c', hexDigits[c>>4], hexDigits[c&15])
 				i++
 				continue
 			}

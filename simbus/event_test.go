@@ -10,7 +10,7 @@ func TestEventJSON(t *testing.T) {
 	e := Event{Time: 1500, Board: "sensor", Part: "i2c1", Kind: KindI2C,
 		Attrs: []Attr{Text("data", "a\"\\\n\x00\xffé"), Int("n", -3)}}
 	got := string(e.AppendJSON(nil))
-	want := `{"t":1500,"board":"sensor","part":"i2c1","kind":"i2c","data":"a\"\\\n\u0000\u00ffé","n":-3}`
+	want := `{"t":1500,"board":"sensor","part":"i2c1","kind":"i2c","data":"a\"\\\n\u0000\udcffé","n":-3}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -44,6 +44,10 @@ func FuzzEventJSON(f *testing.F) {
 		}
 		if utf8.ValidString(board) && board != "" && v["board"] != board {
 			t.Errorf("board %q came back as %q", board, v["board"])
+		}
+		again, err := ParseEvent((&Event{Kind: "k", Attrs: []Attr{Text("data", text)}}).AppendJSON(nil))
+		if got, _ := again.Get("data"); err != nil || got != text {
+			t.Errorf("%q came back as %q, %v", text, got, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package simbus
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -11,6 +12,7 @@ func TestParseEvent(t *testing.T) {
 		"all of it":   {Time: 12, Board: "b", Part: "i2c0", Kind: KindI2C, Attrs: []Attr{Text("addr", "0x48"), Int("n", -5), Text("empty", "")}},
 		"of nobody":   {Kind: KindStep, Attrs: []Attr{Text("step", "1 \"quoted\"\n\t\x01 é")}},
 		"only a time": {Time: 1},
+		"bytes":       {Kind: KindUARTTx, Attrs: []Attr{Text("data", "\xe4 \xc3\xa4 \xed\xb3\xa4 \\udce4 \xf0\x9f\x98\x80\xf0 \x80\xff"), Text("a", "\xff"), Text("b", "\\\xff\"")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			line := string(e.AppendJSON(nil))
@@ -21,7 +23,18 @@ func TestParseEvent(t *testing.T) {
 			if again := string(got.AppendJSON(nil)); again != line {
 				t.Errorf("%s became %s", line, again)
 			}
+			for _, a := range e.Attrs {
+				if v, _ := got.Get(a.Key); v != a.Value() {
+					t.Errorf("%q came back as %q", a.Value(), v)
+				}
+			}
 		})
+	}
+	// What other programs write: pairs, and other cases.
+	e, err := ParseEvent([]byte(`{"pair":"\ud83d\ude00\uDCE4","half":"\ud83d\udce4x","lone":"\udc00"}`))
+	want := []Attr{Text("pair", "😀\xe4"), Text("half", "📤x"), Text("lone", "\ufffd")}
+	if err != nil || !slices.Equal(e.Attrs, want) {
+		t.Errorf("%+v, %v", e.Attrs, err)
 	}
 	for _, bad := range []string{"", "[]", "{", `{"t":`, `{"t":1.5}`, `{"x":null}`, `{"x":{}}`, `{"t":1`} {
 		if e, err := ParseEvent([]byte(bad)); err == nil {

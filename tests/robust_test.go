@@ -13,6 +13,7 @@ import (
 
 	"backplane/boards"
 	"backplane/periph/chips"
+	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
 
@@ -269,5 +270,39 @@ func TestFewDescriptors(t *testing.T) {
 				t.Errorf("%v\n%s%s", err, &out, &errs)
 			}
 		})
+	}
+}
+
+// TestBytesOfEvents sends a byte that is no UTF-8, and the letter that it would be in
+// Latin-1: the record tells them apart, and so does a replay.
+func TestBytesOfEvents(t *testing.T) {
+	dir := writeFiles(t, map[string]string{
+		"b.toml": fmt.Sprintf("name = \"b\"\n[firmware]\nrootfs = [%q]\n[[serial]]\nname = \"uart1\"\ndevice = \"/dev/ttyS1\"\n", guesttest.Rootfs(t)),
+		"s.toml": "appliance = \"b.toml\"\n[[step]]\nexec = { board = \"b\", command = [\"/bin/sh\", \"-c\", \"printf '\\\\344\\\\303\\\\244' >/dev/ttyS1\"] }\n[[step]]\nwait = \"10ms\"\n",
+	})
+	record := filepath.Join(dir, "r")
+	if out, errs, status := run(t, nil, "run", "--out", record, filepath.Join(dir, "s.toml")); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, out, errs)
+	}
+	events, err := os.ReadFile(filepath.Join(record, "events.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent, written string
+	for line := range strings.Lines(string(events)) {
+		e, err := simbus.ParseEvent([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == simbus.KindUARTTx {
+			data, _ := e.Get("data")
+			sent, written = sent+data, written+line
+		}
+	}
+	if sent != "\xe4\xc3\xa4" || !strings.Contains(written, `"\udce4`) || !strings.Contains(written, `ä"`) {
+		t.Errorf("it sent %q, as\n%s", sent, written)
+	}
+	if out, errs, status := run(t, nil, "replay", record); status != 0 {
+		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }
