@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"backplane/boards/tomlfile"
 	"backplane/periph"
 	"backplane/simbus"
 )
@@ -127,16 +126,7 @@ func (m *Machine) noPart(part string, err error) error {
 }
 
 func (m *Machine) property(part, name string) (*periph.Spec, error) {
-	model := m.parts[part].model
-	spec, ok := model.Property(name)
-	if !ok {
-		var names []string
-		for _, s := range model.Properties {
-			names = append(names, s.Name)
-		}
-		return nil, fmt.Errorf("a %s has no property %q%s", model.Name, name, tomlfile.Suggest(name, names))
-	}
-	return spec, nil
+	return propertyOf(m.parts[part].model, name)
 }
 
 func (m *Machine) set(chip periph.Chip, part, name, text string) error {
@@ -155,12 +145,21 @@ func (m *Machine) set(chip periph.Chip, part, name, text string) error {
 	return chip.Set(name, v)
 }
 
-// probe drives a line from outside.
-func (m *Machine) probe(ref lineRef, value string) error {
+// probeDrive is what a value that a line is set to from outside does to it.
+func probeDrive(value string) (simbus.Drive, error) {
 	drive, ok := map[string]simbus.Drive{"0": simbus.DriveLow, "low": simbus.DriveLow, "1": simbus.DriveHigh, "high": simbus.DriveHigh,
 		"float": simbus.Float, "up": simbus.PullUp, "down": simbus.PullDown}[value]
 	if !ok {
-		return fmt.Errorf("%q is nothing to do to a line: say 0, 1, up or down (a pull), or float", value)
+		return drive, fmt.Errorf("%q is nothing to do to a line: say 0, 1, up or down (a pull), or float", value)
+	}
+	return drive, nil
+}
+
+// probe drives a line from outside.
+func (m *Machine) probe(ref lineRef, value string) error {
+	drive, err := probeDrive(value)
+	if err != nil {
+		return err
 	}
 	p := m.probes[ref]
 	if p == nil {

@@ -60,6 +60,8 @@ type terminal struct {
 	console *console.Console
 	uart    *console.UART // nil unless it is one
 	lines   console.Lines
+	ended   int         // how many lines have ended
+	since   simbus.Time // when it last said something
 	log     *recordFile
 	clients []*client
 }
@@ -206,6 +208,7 @@ func (m *Machine) addTerminal(t *terminal) (err error) {
 		return err
 	}
 	t.lines.Line = func(line string) {
+		t.ended++
 		m.emit(t.name, simbus.KindConsole, simbus.Text("line", line))
 		if t.name == MainConsole {
 			m.consoleLine(line)
@@ -213,6 +216,7 @@ func (m *Machine) addTerminal(t *terminal) (err error) {
 	}
 	output := func(p []byte) {
 		m.spoke = m.spoke || t.name == MainConsole
+		t.since = m.domain.Now()
 		_, _ = t.log.Write(p)
 		_, _ = t.lines.Write(p)
 		for _, c := range t.clients {

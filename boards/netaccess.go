@@ -103,9 +103,7 @@ func (r *Running) setLink(link, state string) error {
 	return fmt.Errorf("%q is no state of a link: say up or down", state)
 }
 
-func (n *network) names() []string {
-	return append(settingNames(), "link", "addresses", "ageing", "snooping", "known")
-}
+func (n *network) names() []string { return netNames(segmentProperties) }
 
 func (n *network) get(name string) (string, bool) {
 	limit, ageing, known := n.seg.Table()
@@ -133,11 +131,11 @@ func (n *network) set(r *Running, name, value string) (bool, error) {
 	case "link":
 		return true, r.setLink(n.seg.Name(), value)
 	case "addresses":
-		v, err := strconv.ParseUint(value, 10, 31)
+		v, err := parseCount(value, "addresses")
 		if err != nil {
-			return true, fmt.Errorf("%q is no number of addresses: write a whole number", value)
+			return true, err
 		}
-		n.seg.SetTable(int(v), ageing)
+		n.seg.SetTable(v, ageing)
 		return true, nil
 	case "ageing":
 		var d Duration
@@ -147,9 +145,9 @@ func (n *network) set(r *Running, name, value string) (bool, error) {
 		n.seg.SetTable(limit, time.Duration(d))
 		return true, nil
 	case "snooping":
-		on, err := strconv.ParseBool(value)
+		on, err := parseSwitch(value)
 		if err != nil {
-			return true, fmt.Errorf("%q is neither true nor false", value)
+			return true, err
 		}
 		n.seg.SetSnooping(on)
 		return true, nil
@@ -201,7 +199,7 @@ func (l lane) set(_ *Running, name, value string) (bool, error) {
 }
 
 func (l *portLink) names() []string {
-	return append(settingNames(), "link", "vlan", "trunk", "mirror", "storm_limit", "storms", "tx.NAME", "rx.NAME")
+	return append(netNames(portProperties), "tx.NAME", "rx.NAME")
 }
 
 func (l *portLink) get(name string) (string, bool) {
@@ -244,11 +242,11 @@ func (l *portLink) set(r *Running, name, value string) (bool, error) {
 	case "mirror":
 		return true, l.setMirror(value)
 	case "storm_limit":
-		v, err := strconv.ParseInt(value, 10, 32)
-		if err != nil || v < 0 {
-			return true, fmt.Errorf("%q is no number of frames a second: write a whole number, 0 for no limit", value)
+		v, err := parseCount(value, "frames a second")
+		if err != nil {
+			return true, err
 		}
-		l.port.SetStormLimit(v)
+		l.port.SetStormLimit(int64(v))
 		return true, nil
 	case "storms":
 		return true, errReadOnly
@@ -269,21 +267,30 @@ func (l *portLink) setMembership(name, value string) error {
 	for _, v := range now.Trunk {
 		p.Trunk = append(p.Trunk, int(v))
 	}
-	list, err := parseVLANs(value)
-	if err != nil {
-		return err
-	}
-	if name == "trunk" {
-		p.Trunk = list
-	} else if vlan, err = strconv.Atoi(value); err != nil {
-		return fmt.Errorf("%q is no VLAN: write its number", value)
-	}
-	m, err := p.membership()
+	m, err := p.with(name, value)
 	if err != nil {
 		return err
 	}
 	l.port.SetMembership(m)
 	return nil
+}
+
+// with is the membership after the port's vlan or trunk was set.
+func (p *SegmentPort) with(name, value string) (simbus.Membership, error) {
+	if name == "trunk" {
+		list, err := parseVLANs(value)
+		if err != nil {
+			return simbus.Membership{}, err
+		}
+		p.Trunk = list
+		return p.membership()
+	}
+	vlan, err := strconv.Atoi(value)
+	if err != nil {
+		return simbus.Membership{}, fmt.Errorf("%q is no VLAN: write its number", value)
+	}
+	p.VLAN = &vlan
+	return p.membership()
 }
 
 func (l *portLink) setMirror(value string) error {

@@ -6,12 +6,14 @@ import (
 	"strings"
 	"time"
 
+	"backplane/periph"
 	"backplane/simbus"
 )
 
 // setting is one field of an impairment, as text.
 type setting struct {
 	name string
+	kind periph.Kind // of its value, as text of which get and set tell
 	get  func(simbus.Impairment) string
 	set  func(*simbus.Impairment, string) error
 }
@@ -20,7 +22,7 @@ type setting struct {
 var settings = []setting{
 	lengthOfTime("latency", func(i *simbus.Impairment) *time.Duration { return &i.Latency }),
 	lengthOfTime("jitter", func(i *simbus.Impairment) *time.Duration { return &i.Jitter }),
-	{"bandwidth", func(i simbus.Impairment) string { return Rate(i.Bandwidth).String() }, setBandwidth},
+	{"bandwidth", periph.Text, func(i simbus.Impairment) string { return Rate(i.Bandwidth).String() }, setBandwidth},
 	size("burst", func(i *simbus.Impairment) *int64 { return &i.Burst }),
 	size("queue", func(i *simbus.Impairment) *int64 { return &i.Queue }),
 	fraction("loss", func(i *simbus.Impairment) *float64 { return &i.Loss }),
@@ -47,19 +49,19 @@ func findSetting(name string) *setting {
 }
 
 func lengthOfTime(name string, field func(*simbus.Impairment) *time.Duration) setting {
-	return setting{name, func(i simbus.Impairment) string { return field(&i).String() },
+	return setting{name, periph.Text, func(i simbus.Impairment) string { return field(&i).String() },
 		func(i *simbus.Impairment, text string) error {
 			return (*Duration)(field(i)).UnmarshalText([]byte(text))
 		}}
 }
 
 func size(name string, field func(*simbus.Impairment) *int64) setting {
-	return setting{name, func(i simbus.Impairment) string { return Size(*field(&i)).String() },
+	return setting{name, periph.Text, func(i simbus.Impairment) string { return Size(*field(&i)).String() },
 		func(i *simbus.Impairment, text string) error { return (*Size)(field(i)).UnmarshalText([]byte(text)) }}
 }
 
 func fraction(name string, field func(*simbus.Impairment) *float64) setting {
-	return setting{name, func(i simbus.Impairment) string { return strconv.FormatFloat(*field(&i), 'g', -1, 64) },
+	return setting{name, periph.Number, func(i simbus.Impairment) string { return strconv.FormatFloat(*field(&i), 'g', -1, 64) },
 		func(i *simbus.Impairment, text string) error {
 			v, err := strconv.ParseFloat(text, 64)
 			if err != nil || !(v >= 0 && v <= 1) {
@@ -77,6 +79,21 @@ func setBandwidth(i *simbus.Impairment, text string) error {
 		return nil
 	}
 	return (*Rate)(&i.Bandwidth).UnmarshalText([]byte(text))
+}
+
+// parseCount reads a number of things.
+func parseCount(text, things string) (int, error) {
+	v, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no number of %s: write a whole number", text, things)
+	}
+	return int(v), nil
+}
+
+// parseSwitch reads the position of a switch, as those of parts are read.
+func parseSwitch(text string) (bool, error) {
+	v, err := (&periph.Spec{Kind: periph.Switch}).Parse(text)
+	return v.Bool(), err
 }
 
 // formatVLANs and parseVLANs write a list of VLANs as "10,20", none as "none".

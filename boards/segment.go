@@ -152,13 +152,7 @@ func (a *Appliance) checkPort(at string, s *Segment, j int) {
 
 // onSegment says it if the segment has no such port.
 func (a *Appliance) onSegment(at string, s *Segment, port string) {
-	names := slices.Clone(s.Ports)
-	for i := range a.Gateway {
-		if a.Gateway[i].Segment == s.Name {
-			names = append(names, a.Gateway[i].Name)
-		}
-	}
-	if !slices.Contains(names, port) {
+	if names := a.portsOf(s); !slices.Contains(names, port) {
 		a.doc.Add(at, "segment %s has no port %q%s", s.Name, port, tomlfile.Suggest(port, names))
 	}
 }

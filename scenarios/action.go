@@ -26,6 +26,9 @@ func (st *Step) action() string {
 	case st.Press != "":
 		return "press " + st.Press
 	case st.Send != nil:
+		if st.Send.Hex != "" {
+			return fmt.Sprintf("send the bytes %s to %s", st.Send.Hex, st.Send.To)
+		}
 		return fmt.Sprintf("send %q to %s", st.Send.Text, st.Send.To)
 	case st.Exec != nil:
 		return fmt.Sprintf("run %q on %s", strings.Join(st.Exec.Command, " "), st.Exec.Board)
@@ -44,7 +47,7 @@ func (st *Step) action() string {
 }
 
 // title says what is expected, in words, before anything is captured.
-func (e *Expect) title() string {
+func (e *Want) title() string {
 	switch {
 	case e.Console != "":
 		return fmt.Sprintf("%q on %s", e.Match, e.Console)
@@ -71,7 +74,7 @@ func (r *runner) act(ctx context.Context, st *Step, captured map[string]string) 
 		ms := strconv.FormatFloat(time.Duration(st.Hold).Seconds()*1e3, 'f', -1, 64)
 		err = r.app.Set(in(st.Press)+".press", ms)
 	case st.Send != nil:
-		err = r.app.Send(in(st.Send.To), []byte(in(st.Send.Text)))
+		err = r.send(in(st.Send.To), in(st.Send.Text), in(st.Send.Hex))
 	case st.Exec != nil:
 		return r.exec(ctx, st, captured)
 	case st.Cut != "":
@@ -89,6 +92,18 @@ func (r *runner) act(ctx context.Context, st *Step, captured map[string]string) 
 		return fmt.Errorf("%s: %w", st.action(), err)
 	}
 	return nil
+}
+
+// send sends text, or the bytes that hex tells of if there is no text.
+func (r *runner) send(to, text, hex string) error {
+	p := []byte(text)
+	if hex != "" {
+		var err error
+		if p, err = parseHex(hex); err != nil {
+			return err
+		}
+	}
+	return r.app.Send(to, p)
 }
 
 // set sets properties, in the order of their paths.
@@ -171,19 +186,19 @@ func (r *runner) judge(st *Step, p *program, what string, limit simbus.Time, cap
 	switch {
 	case !p.ended:
 		return fail("expected %s to end within %s, until %s", what, time.Duration(e.Timeout), limit)
-	case p.err != nil && st.Expect != nil && st.Expect.Event == simbus.KindGuest:
+	case p.err != nil && st.Expect != nil && st.Expect.about(simbus.KindGuest):
 		return nil // its board went, which is what the step is about
 	case p.err != nil:
 		return fail("run %s: %v", what, p.err)
 	case p.status != e.Status:
 		return fail("expected %s to end with status %d", what, e.Status)
 	}
-	re, err := pattern(e.Output, r.vars)
+	re, err := pattern(lines+e.Output, r.vars)
 	if err != nil {
 		return fmt.Errorf("regular expression: %w", err)
 	}
 	if !groups(re, output, captured) {
-		return fail("expected output that matches %q of %s", re, what)
+		return fail("expected output that matches %q of %s", strings.TrimPrefix(re.String(), lines), what)
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ import (
 
 // checker finds what is wrong with a scenario, without an appliance.
 type checker struct {
-	doc      *tomlfile.Doc
+	doc      *tomlfile.Doc   // of the step that is looked at
+	last     boards.Duration // the time of the last step that has one
 	captured map[string]bool // by the steps before
 	found    []string        // by this one
 }
@@ -41,21 +42,30 @@ func (c *checker) scenario(s *Scenario) {
 	if len(s.Step) == 0 && !c.doc.Has("step") {
 		c.doc.Add("step", "the scenario has no steps: write a [[step]] for each")
 	}
-	var last boards.Duration
-	for i := range s.Step {
-		path, st := fmt.Sprintf("step[%d]", i), &s.Step[i]
-		c.step(path, st)
+	if s.Len() > maxSteps {
+		c.doc.Add("step", "the scenario has more than %d steps, with those that it repeats", maxSteps)
+		return
+	}
+	c.steps(s.Step)
+}
+
+// steps checks steps in the order in which they are played, once each.
+func (c *checker) steps(steps []Step) {
+	for i := range steps {
+		st := &steps[i]
+		c.doc = st.doc
+		c.step(st.path, st)
 		for _, name := range c.found {
 			c.captured[name] = true
 		}
 		c.found = nil
-		if st.At == nil {
-			continue
+		if st.At != nil {
+			if *st.At < c.last {
+				c.doc.Add(st.path+".at", "the step before is at a later time: steps stand in the order of their times")
+			}
+			c.last = *st.At
 		}
-		if *st.At < last {
-			c.doc.Add(path+".at", "the step before is at a later time: steps stand in the order of their times")
-		}
-		last = *st.At
+		c.steps(st.steps)
 	}
 }
 
@@ -74,6 +84,10 @@ func (c *checker) having(path string, keys []string) (found []string) {
 
 func (c *checker) step(path string, st *Step) {
 	acts := c.having(path, actions)
+	c.groups(path, st)
+	if st.Include != "" {
+		return
+	}
 	switch {
 	case len(acts) == 0 && !c.doc.Has(path+".expect") && !c.doc.Has(path+".wait") && !c.doc.Has(path+".at"):
 		c.doc.Add(path, "a step that does nothing: give it an action (%s), expect or wait", strings.Join(actions, ", "))
@@ -94,16 +108,33 @@ func (c *checker) step(path string, st *Step) {
 	for key, name := range map[string]string{"cut": st.Cut, "restore": st.Restore} {
 		c.link(path+"."+key, name)
 	}
-	if s := st.Send; s != nil {
-		c.needed(path+".send", "to", "text")
-		c.console(path+".send.to", s.To)
-		c.text(path+".send.text", s.Text)
+	if st.Send != nil {
+		c.send(path+".send", st.Send)
 	}
 	if st.Exec != nil {
 		c.exec(path+".exec", st.Exec)
 	}
 	if st.Expect != nil {
 		c.expect(path+".expect", st.Expect)
+	}
+}
+
+// groups checks what makes more of a step than one.
+func (c *checker) groups(path string, st *Step) {
+	if c.doc.Has(path+".repeat") && st.Repeat < 1 {
+		c.doc.Add(path+".repeat", "repeat is %d, and must be at least 1", st.Repeat)
+	}
+	if st.Repeat > 1 && st.At != nil {
+		c.doc.Add(path+".at", "at in a step that is repeated: there is one such time only")
+	}
+	if !c.doc.Has(path + ".include") {
+		return
+	}
+	if st.Include == "" {
+		c.doc.Add(path+".include", "include must be a file of steps, such as \"login.toml\"")
+	}
+	for _, key := range c.having(path, append([]string{"at", "wait", "hold", "expect"}, actions...)) {
+		c.doc.Add(path+"."+key, "%s in a step that includes a file: make a step of each", key)
 	}
 }
 
@@ -127,6 +158,24 @@ func (c *checker) settings(path, prefix string, set map[string]any) {
 	}
 }
 
+func (c *checker) send(path string, s *Send) {
+	c.needed(path, "to")
+	c.console(path+".to", s.To)
+	switch what := c.having(path, []string{"text", "hex"}); len(what) {
+	case 0:
+		c.doc.Add(path, "send needs text, or hex for bytes")
+	case 2:
+		c.doc.Add(path+".hex", "hex in a send that has text: make a step of each")
+	}
+	c.text(path+".text", s.Text)
+	c.text(path+".hex", s.Hex)
+	if c.doc.Has(path+".hex") && len(variables(s.Hex)) == 0 {
+		if _, err := parseHex(s.Hex); err != nil {
+			c.doc.Add(path+".hex", "hex: %v", err)
+		}
+	}
+}
+
 func (c *checker) exec(path string, e *Exec) {
 	c.needed(path, "board", "command")
 	c.place(path+".board", e.Board, 1, "board")
@@ -143,7 +192,7 @@ func (c *checker) exec(path string, e *Exec) {
 	if c.doc.Has(path+".timeout") && e.Timeout == 0 {
 		c.doc.Add(path+".timeout", "timeout must be longer than nothing")
 	}
-	c.capture(c.regexp(path+".output", e.Output)...)
+	c.capture(c.regexp(path+".output", lines+e.Output)...)
 }
 
 // needed says which keys a table lacks.
@@ -183,6 +232,8 @@ func (c *checker) propertyPath(at, path string) {
 		c.text(at, path)
 	case !isPort && strings.Count(path, ".") == 1:
 		c.place(at, path, 2, "segment.setting")
+	case strings.HasSuffix(path, ".missed") && strings.Count(path, ".") == 3:
+		c.place(at, path, 4, "board.controller.line.missed")
 	default:
 		c.place(at, path, 3, "board.part.property, segment.setting or segment:board.port.setting")
 	}
@@ -229,6 +280,9 @@ func (c *checker) capture(names ...string) {
 
 // regexp checks a regular expression and returns the names of its groups.
 func (c *checker) regexp(at, expr string) (names []string) {
+	if expr == "" {
+		return nil
+	}
 	c.text(at, expr)
 	re, err := pattern(expr, nil)
 	if err != nil {

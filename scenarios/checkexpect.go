@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -23,8 +24,60 @@ var subjects = []struct {
 var captureName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func (c *checker) expect(path string, e *Expect) {
-	subject := c.subject(path)
-	switch subject {
+	if c.doc.Has(path+".within") && e.Within == 0 {
+		c.doc.Add(path+".within", "within must be longer than nothing")
+	}
+	switch several := c.having(path, []string{"all", "any"}); {
+	case len(several) == 0:
+		c.capture(c.want(path, &e.Want)...)
+		if e.Never {
+			c.needed(path, "within")
+		}
+	case len(several) == 2:
+		c.doc.Add(path+".any", "any in an expectation that has all: make a step of each")
+	default:
+		c.several(path, several[0], e)
+	}
+}
+
+// several checks an expectation of several things.
+func (c *checker) several(path, key string, e *Expect) {
+	for _, k := range c.having(path, append(subjectKeys(), "match", "equals", "above", "below", "between", "capture",
+		"level", "edge", "from", "where", "count", "never")) {
+		c.doc.Add(path+"."+k, "%s beside %s: it belongs into one of the { } of %s", k, key, key)
+	}
+	wants := e.wants()
+	if len(e.All)+len(e.Any) == 0 {
+		c.doc.Add(path+"."+key, "%s is empty: give it { } for each thing that is expected", key)
+		return
+	}
+	nevers := 0
+	common := make(map[string]int)
+	for i, w := range wants {
+		at := fmt.Sprintf("%s.%s[%d]", path, key, i)
+		for _, name := range c.want(at, w) {
+			common[name]++
+		}
+		if w.Never {
+			nevers++
+			if key == "any" {
+				c.doc.Add(at+".never", "never has no meaning in any: make a step of it")
+			}
+		}
+	}
+	if nevers > 0 && nevers == len(wants) {
+		c.needed(path, "within")
+	}
+	for name, n := range common { // of any, only what each of them captures is certain
+		if key == "all" || n == len(wants) {
+			c.capture(name)
+		}
+	}
+}
+
+// want checks one thing that is expected, and returns what it captures.
+func (c *checker) want(path string, e *Want) (names []string) {
+	switch c.subject(path) {
 	case "console":
 		c.console(path+".console", e.Console)
 		c.needed(path, "match")
@@ -44,36 +97,37 @@ func (c *checker) expect(path string, e *Expect) {
 	if e.Count < 1 && c.doc.Has(path+".count") {
 		c.doc.Add(path+".count", "count is %d, and must be at least 1", e.Count)
 	}
-	if c.doc.Has(path+".within") && e.Within == 0 {
-		c.doc.Add(path+".within", "within must be longer than nothing")
-	}
-	names := c.regexp(path+".match", e.Match)
+	names = c.regexp(path+".match", e.Match)
 	for _, key := range slices.Sorted(maps.Keys(e.Where)) {
 		names = append(names, c.regexp(path+".where."+key, e.Where[key])...)
 	}
-	if !e.Never {
-		c.capture(append(names, e.Capture)...)
-		return
+	if e.Never {
+		if c.doc.Has(path + ".capture") {
+			c.doc.Add(path+".capture", "capture has no meaning with never")
+		}
+		return nil
 	}
-	for _, key := range c.having(path, []string{"count", "capture"}) {
-		c.doc.Add(path+"."+key, "%s has no meaning with never", key)
-	}
-	c.needed(path, "within")
+	return slices.DeleteFunc(append(names, e.Capture), func(name string) bool { return name == "" })
 }
 
-// subject finds what the expectation is about, and the keys that do not go with it.
-func (c *checker) subject(path string) string {
+func subjectKeys() []string {
 	keys := make([]string, len(subjects))
 	for i, s := range subjects {
 		keys[i] = s.key
 	}
+	return keys
+}
+
+// subject finds what the expectation is about, and the keys that do not go with it.
+func (c *checker) subject(path string) string {
+	keys := subjectKeys()
 	about := c.having(path, keys)
 	if len(about) == 0 {
-		c.doc.Add(path, "expect is about nothing: say one of %s", strings.Join(keys, ", "))
+		c.doc.Add(path, "expect is about nothing: say one of %s, or all or any for several", strings.Join(keys, ", "))
 		return ""
 	}
 	if len(about) > 1 {
-		c.doc.Add(path+"."+about[1], "%s in an expectation about %s: make a step of each", about[1], about[0])
+		c.doc.Add(path+"."+about[1], "%s in an expectation about %s: say all = [{ %s }, { %s }], or any", about[1], about[0], about[0], about[1])
 	}
 	allowed := subjects[slices.Index(keys, about[0])].with
 	told := make(map[string]bool)
@@ -88,7 +142,7 @@ func (c *checker) subject(path string) string {
 	return about[0]
 }
 
-func (c *checker) property(path string, e *Expect) {
+func (c *checker) property(path string, e *Want) {
 	c.propertyPath(path+".property", e.Property)
 	tests := c.having(path, []string{"equals", "above", "below", "between", "capture"})
 	if len(tests) == 0 {
@@ -105,7 +159,7 @@ func (c *checker) property(path string, e *Expect) {
 	}
 }
 
-func (c *checker) line(path string, e *Expect) {
+func (c *checker) line(path string, e *Want) {
 	switch tests := c.having(path, []string{"level", "edge"}); {
 	case len(tests) == 0:
 		c.doc.Add(path, "expect needs level or edge for a line")

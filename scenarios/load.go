@@ -3,14 +3,16 @@ package scenarios
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"backplane/boards"
 	"backplane/boards/tomlfile"
 )
 
-// Load reads and checks a scenario file; what the appliance has is not looked
-// at. The error is [tomlfile.Problems], with all that is wrong.
+// Load reads and checks a scenario file and those that it includes; what the
+// appliance has is not looked at, which [Scenario.Check] does. The error is
+// [tomlfile.Problems], with all that is wrong.
 func Load(file string) (*Scenario, error) {
 	s := new(Scenario)
 	doc := tomlfile.Read(file, s)
@@ -20,32 +22,44 @@ func Load(file string) (*Scenario, error) {
 			doc.Add("appliance", "there is no appliance or board file %s", s.AppliancePath())
 		}
 	}
-	return s.result(doc)
+	return s.result()
 }
 
 // Parse is Load for a file that is in memory. It does not look whether there is
 // the appliance's file.
 func Parse(file string, data []byte) (*Scenario, error) {
 	s := new(Scenario)
-	doc := tomlfile.Parse(file, data, s)
-	s.complete(doc)
-	return s.result(doc)
+	s.complete(tomlfile.Parse(file, data, s))
+	return s.result()
 }
 
-func (s *Scenario) result(doc *tomlfile.Doc) (*Scenario, error) {
-	if len(doc.Problems) == 0 {
-		return s, nil
+func (s *Scenario) result() (*Scenario, error) {
+	var all tomlfile.Problems
+	for _, doc := range s.docs {
+		all = append(all, sorted(doc.Problems)...)
 	}
-	doc.Problems.Sort()
-	return nil, doc.Problems
+	if len(all) > 0 {
+		return nil, all
+	}
+	return s, nil
+}
+
+// sorted are problems in order, each once: of a file that is included twice the
+// same may have been found twice.
+func sorted(p tomlfile.Problems) tomlfile.Problems {
+	p.Sort()
+	return slices.Compact(p)
 }
 
 // complete checks the scenario and fills in what the file leaves out.
 func (s *Scenario) complete(doc *tomlfile.Doc) {
-	s.file = doc.File
+	s.file, s.docs = doc.File, []*tomlfile.Doc{doc}
 	if !doc.Parsed {
 		return
 	}
+	in := includer{docs: s.docs, files: make(map[string]*Steps), chain: []string{filepath.Clean(doc.File)}}
+	in.steps(doc, s.Step)
+	s.docs = in.docs
 	(&checker{doc: doc, captured: make(map[string]bool)}).scenario(s)
 	if s.Name == "" {
 		s.Name = strings.TrimSuffix(filepath.Base(doc.File), ".toml")
@@ -59,8 +73,8 @@ func (s *Scenario) complete(doc *tomlfile.Doc) {
 	if s.Start.IsZero() {
 		s.Start = DefaultStart
 	}
-	for i := range s.Step {
-		s.Step[i].complete()
+	if s.Len() <= maxSteps {
+		each(s.Step, (*Step).complete)
 	}
 }
 
@@ -75,13 +89,33 @@ func (st *Step) complete() {
 		if e.Within == 0 {
 			e.Within = boards.Duration(DefaultWithin)
 		}
-		if e.Count == 0 {
-			e.Count = 1
+		for _, w := range e.wants() {
+			if w.Count == 0 {
+				w.Count = 1
+			}
 		}
 	}
 	flat := make(map[string]any)
 	flatten("", st.Set, flat)
 	st.Set = flat
+}
+
+// wants are the single things that are expected.
+func (e *Expect) wants() (list []*Want) {
+	if len(e.All) == 0 && len(e.Any) == 0 {
+		return []*Want{&e.Want}
+	}
+	for _, several := range [][]Want{e.All, e.Any} {
+		for i := range several {
+			list = append(list, &several[i])
+		}
+	}
+	return list
+}
+
+// about tells whether an event of that kind is expected.
+func (e *Expect) about(kind string) bool {
+	return slices.ContainsFunc(e.wants(), func(w *Want) bool { return w.Event == kind && !w.Never })
 }
 
 // flatten makes "a.b.c" = v of what TOML reads from a.b.c = v.

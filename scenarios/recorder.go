@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,44 +23,88 @@ type Recorder struct {
 	// Tolerant takes the loss of a board as one event of many.
 	Tolerant bool
 
-	mu     sync.Mutex
-	recent []*simbus.Event            // the last ones, at most 2 * history
-	unread map[string][]*simbus.Event // console: its lines since the last one that a step has matched
-	watch  *watch                     // what the present step expects, nil if nothing
-	gone   map[string]bool            // boards whose loss a step has expected, until they are on again
-	loss   string                     // the first loss that no step has expected
+	mu       sync.Mutex
+	recent   []*simbus.Event     // the last ones, at most 2 * history
+	lines    []*simbus.Event     // of consoles, the last ones, at most 2 * history
+	consoles map[string]*console // by board.part
+	expected *expectation        // by the present step, nil if it expects nothing
+	gone     map[string]bool     // boards whose loss a step has expected, until they are on again
+	loss     string              // the first loss that no step has expected
+}
+
+// console is what is kept of one console.
+type console struct {
+	ended  int           // how many lines have ended
+	unread []consoleLine // since the last one that a step has matched
+	begun  beginning     // of the line that has not ended, if a step has matched that
+}
+
+// consoleLine is a whole line of a console.
+type consoleLine struct {
+	event  *simbus.Event
+	number int       // of the console's lines, from 0
+	begun  beginning // that a step has matched before the line ended
+}
+
+// console finds what is kept of a console: "board.part".
+func (r *Recorder) console(name string) *console {
+	c := r.consoles[name]
+	if c == nil {
+		c = new(console)
+		if r.consoles == nil {
+			r.consoles = make(map[string]*console)
+		}
+		r.consoles[name] = c
+	}
+	return c
 }
 
 // Event takes one event of the stream, and keeps it.
 func (r *Recorder) Event(e *simbus.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.recent = append(r.recent, e); len(r.recent) == 2*history {
-		r.recent = append(r.recent[:0], r.recent[history:]...)
-	}
-	taken := r.watch != nil && r.watch.take(e)
+	r.recent = keep(r.recent, e)
 	switch e.Kind {
 	case simbus.KindConsole:
-		if !taken || r.watch.never {
-			r.keepLine(e)
-		} else {
-			delete(r.unread, place(e.Board, e.Part))
-		}
+		r.line(e)
 	case simbus.KindGuest:
-		r.guest(e, taken && !r.watch.never)
+		r.guest(e, r.expected.take(consoleLine{event: e}))
+	default:
+		r.expected.take(consoleLine{event: e})
 	}
 }
 
-func (r *Recorder) keepLine(e *simbus.Event) {
-	console := place(e.Board, e.Part)
-	if r.unread == nil {
-		r.unread = make(map[string][]*simbus.Event)
+// keep adds an event to the last ones.
+func keep(list []*simbus.Event, e *simbus.Event) []*simbus.Event {
+	if list = append(list, e); len(list) == 2*history {
+		list = append(list[:0], list[history:]...)
 	}
-	lines := append(r.unread[console], e)
-	if len(lines) > backlog {
-		lines = append(lines[:0], lines[backlog/2:]...)
+	return list
+}
+
+// line takes a line of a console. One that no step matches waits for the next step.
+func (r *Recorder) line(e *simbus.Event) {
+	r.lines = keep(r.lines, e)
+	c := r.console(place(e.Board, e.Part))
+	l := consoleLine{e, c.ended, c.begun}
+	c.ended++
+	if r.expected.take(l) {
+		c.unread = nil
+		return
 	}
-	r.unread[console] = lines
+	if c.unread = append(c.unread, l); len(c.unread) > backlog {
+		c.unread = append(c.unread[:0], c.unread[backlog/2:]...)
+	}
+}
+
+// forget forgets the lines of a board's consoles: it is switched on again, and
+// nothing that it said before is of this boot.
+func (r *Recorder) forget(board string) {
+	for name, c := range r.consoles {
+		if strings.HasPrefix(name, board+".") {
+			c.unread = nil
+		}
+	}
 }
 
 // guest notes that a board was lost, unless the step wants just that.
@@ -68,6 +113,7 @@ func (r *Recorder) guest(e *simbus.Event, expected bool) {
 	switch state {
 	case boards.StateBooting:
 		delete(r.gone, e.Board)
+		r.forget(e.Board)
 	case boards.StatePanic, boards.StateLost:
 		if expected {
 			if r.gone == nil {
@@ -96,33 +142,62 @@ func (r *Recorder) lost() string {
 	return r.loss
 }
 
-// arm begins to look for what a step expects; nil ends it. A console's lines
-// that no step has looked at count as if they came now.
-func (r *Recorder) arm(w *watch) {
+// arm begins to look for what a step expects; nil ends it. Lines of a console that
+// no step has looked at count as if they came now, but not for a step that acts:
+// what it expects comes after that. Nor do they for what must not happen. before
+// has the lines of the consoles that have not ended.
+func (r *Recorder) arm(x *expectation, acts bool, before map[string]boards.Pending) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.watch = w
-	if w == nil {
+	r.expected = x
+	if x == nil {
 		return
 	}
-	w.last = r.last(shown, w.touches)
-	lines := r.unread[w.console]
-	if w.console == "" || w.never || len(lines) == 0 {
-		return
-	}
-	w.last = nil
-	for i, e := range lines {
-		if w.take(e) {
-			r.unread[w.console] = lines[i+1:]
+	old := make(map[string]bool) // consoles whose lines count
+	for _, w := range x.watches {
+		w.last = last(r.recent, shown, w.touches)
+		switch {
+		case w.console == "":
+		case acts || w.never:
+			p := before[w.console]
+			w.begun = beginning{p.Line, p.Text}
+		case len(r.console(w.console).unread) > 0:
+			old[w.console], w.last = true, nil
 		}
+	}
+	for _, name := range x.consoles() {
+		if !old[name] {
+			continue
+		}
+		c, read := r.console(name), 0
+		for i, l := range c.unread {
+			if x.takeOld(l) {
+				read = i + 1
+			}
+		}
+		c.unread = c.unread[read:]
 	}
 }
 
-// met tells whether what was armed has happened as often as it was looked for.
-func (r *Recorder) met(w *watch) bool {
+// pending looks at a console's line that has not ended, and from which nothing more
+// has come for a while.
+func (r *Recorder) pending(name string, p boards.Pending) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return w.seen >= w.count
+	c := r.console(name)
+	if p.Text == "" || p.Line != c.ended || r.expected == nil {
+		return // it has ended meanwhile
+	}
+	if b := (beginning{p.Line, p.Text}); r.expected.takeBeginning(name, b, c.begun) {
+		c.begun, c.unread = b, nil
+	}
+}
+
+// standing is how it stands with what was armed.
+func (r *Recorder) standing(x *expectation) standing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return x.standing()
 }
 
 // note calls f, which may change what the recorder keeps in a watch.
@@ -133,24 +208,39 @@ func (r *Recorder) note(f func()) {
 }
 
 // last returns the last n events for which f is true, in order.
-func (r *Recorder) last(n int, f func(*simbus.Event) bool) []*simbus.Event {
+func last(list []*simbus.Event, n int, f func(*simbus.Event) bool) []*simbus.Event {
 	found := make([]*simbus.Event, 0, n)
-	for i := len(r.recent) - 1; i >= 0 && len(found) < n; i-- {
-		if f(r.recent[i]) {
-			found = append(found, r.recent[i])
+	for i := len(list) - 1; i >= 0 && len(found) < n; i-- {
+		if f(list[i]) {
+			found = append(found, list[i])
 		}
 	}
-	for i, j := 0, len(found)-1; i < j; i, j = i+1, j-1 {
-		found[i], found[j] = found[j], found[i]
-	}
+	slices.Reverse(found)
 	return found
+}
+
+// consoleSince are the lines of all consoles since a time, as text; the last ones
+// before, if there are none.
+func (r *Recorder) consoleSince(t simbus.Time) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := last(r.lines, history, func(e *simbus.Event) bool { return e.Time >= t })
+	if len(list) == 0 {
+		list = last(r.lines, tail, func(*simbus.Event) bool { return true })
+	}
+	lines := make([]string, len(list))
+	for i, e := range list {
+		text, _ := e.Get("line")
+		lines[i] = fmt.Sprintf("%s %s %s", e.Time, place(e.Board, e.Part), text)
+	}
+	return lines
 }
 
 // lastEvents are the last n events of all, as text.
 func (r *Recorder) lastEvents(n int) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return texts(r.last(n, func(*simbus.Event) bool { return true }))
+	return texts(last(r.recent, n, func(*simbus.Event) bool { return true }))
 }
 
 func texts(events []*simbus.Event) []string {
@@ -170,7 +260,7 @@ func text(e *simbus.Event) string {
 	}
 	b.WriteString(e.Kind)
 	for _, a := range e.Attrs {
-		if v := a.Value(); v == "" || strings.ContainsAny(v, " =\"\n\r\t") {
+		if v := a.Value(); v == "" || strings.ContainsAny(v, " =\"") || !plainText(v) {
 			fmt.Fprintf(&b, " %s=%q", a.Key, v)
 		} else {
 			fmt.Fprintf(&b, " %s=%s", a.Key, v)

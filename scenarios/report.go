@@ -2,8 +2,6 @@ package scenarios
 
 import (
 	"encoding/json"
-	"encoding/xml"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -31,8 +29,8 @@ type Report struct {
 	End       simbus.Time  `json:"end_ns"`
 	Steps     []StepResult `json:"steps"`
 
-	// Wall is how long it took on the host, which no report has: they are the
-	// same from run to run.
+	// Wall is how long it took on the host. The report in JSON form is the same from
+	// run to run, and does not have it.
 	Wall time.Duration `json:"-"`
 }
 
@@ -40,11 +38,14 @@ type Report struct {
 type StepResult struct {
 	Step     int               `json:"step"` // from 1; 0 is the boards' coming up
 	Name     string            `json:"name"`
+	Where    string            `json:"where,omitempty"` // "file:line"
 	Result   string            `json:"result"`
 	Start    simbus.Time       `json:"start_ns"`
 	End      simbus.Time       `json:"end_ns"`
 	Captured map[string]string `json:"captured,omitempty"`
 	Failure  *Failure          `json:"failure,omitempty"`
+
+	Wall time.Duration `json:"-"` // as Report has it
 }
 
 // Failure is why a step failed.
@@ -52,6 +53,9 @@ type Failure struct {
 	What   string   `json:"what"`             // what was expected, until when; or what could not be done
 	Seen   []string `json:"seen,omitempty"`   // what was seen instead, of the same thing
 	Events []string `json:"events,omitempty"` // the last ones of the appliance
+
+	// Console has what the boards' consoles and UARTs have said in the step.
+	Console []string `json:"console,omitempty"`
 }
 
 // Error is the failure for people, on several lines.
@@ -94,72 +98,3 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	e.SetIndent("", "  ")
 	return e.Encode(r)
 }
-
-// The elements of a JUnit report that continuous-integration systems agree on:
-// the schema of Jenkins' xunit plugin, junit-10.xsd.
-type (
-	junitSuites struct {
-		XMLName xml.Name `xml:"testsuites"`
-		Suite   junitSuite
-	}
-	junitSuite struct {
-		XMLName    xml.Name        `xml:"testsuite"`
-		Name       string          `xml:"name,attr"`
-		Tests      int             `xml:"tests,attr"`
-		Failures   int             `xml:"failures,attr"`
-		Errors     int             `xml:"errors,attr"`
-		Skipped    int             `xml:"skipped,attr"`
-		Time       string          `xml:"time,attr"` // s
-		Properties []junitProperty `xml:"properties>property"`
-		Cases      []junitCase
-	}
-	junitProperty struct {
-		Name  string `xml:"name,attr"`
-		Value string `xml:"value,attr"`
-	}
-	junitCase struct {
-		XMLName   xml.Name      `xml:"testcase"`
-		Classname string        `xml:"classname,attr"`
-		Name      string        `xml:"name,attr"`
-		Time      string        `xml:"time,attr"` // s
-		Skipped   *struct{}     `xml:"skipped"`
-		Failure   *junitFailure `xml:"failure"`
-	}
-	junitFailure struct {
-		Message string `xml:"message,attr"`
-		Type    string `xml:"type,attr"`
-		Text    string `xml:",chardata"`
-	}
-)
-
-// WriteJUnit writes the report as junit.xml has it: a test suite, with a test
-// case for each step. Its times are the appliance's.
-func (r *Report) WriteJUnit(w io.Writer) error {
-	suite := junitSuite{Name: r.Scenario, Tests: len(r.Steps), Time: seconds(r.End.Sub(r.Start)), Properties: []junitProperty{
-		{"appliance", r.Appliance}, {"clock", r.Clock}, {"seed", fmt.Sprint(r.Seed)}}}
-	for _, s := range r.Steps {
-		c := junitCase{Classname: r.Scenario, Name: fmt.Sprintf("%d %s", s.Step, s.Name), Time: seconds(s.End.Sub(s.Start))}
-		switch s.Result {
-		case Failed:
-			suite.Failures++
-			first, _, _ := strings.Cut(s.Failure.What, "\n")
-			c.Failure = &junitFailure{Message: first, Type: Failed, Text: s.Failure.Error()}
-		case Skipped:
-			suite.Skipped++
-			c.Skipped = new(struct{})
-		}
-		suite.Cases = append(suite.Cases, c)
-	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(junitSuites{Suite: suite}); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
-}
-
-func seconds(d time.Duration) string { return fmt.Sprintf("%.9f", d.Seconds()) }

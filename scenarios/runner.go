@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ type Appliance interface {
 	Get(path string) (value, unit string, err error)
 	// Set sets a property or does an action: "sensor.button0.press" with "100".
 	Set(path, value string) error
+	// Pending is the line of a console or UART that has not ended.
+	Pending(path string) (boards.Pending, error)
 	// Send gives bytes to a UART ("board.uart1") or a console ("board").
 	Send(path string, p []byte) error
 	// Exec starts a program on a board. The functions are called while Advance
@@ -69,13 +72,14 @@ func Run(ctx context.Context, app Appliance, s *Scenario, o Options) *Report {
 		r.end = simbus.Time(s.Timeout)
 	}
 	report := newReport(s, app.Now())
-	for i := range len(s.Step) + 1 {
+	turns := s.turns()
+	for i := range len(turns) + 1 {
 		result := StepResult{Step: i, Name: "the boards come up", Result: Skipped}
 		play := func() error { return r.boot(ctx, or(s.Boot, DefaultBoot)) }
 		if i > 0 {
-			st := &s.Step[i-1]
-			result.Name = st.title()
-			play = func() error { return r.step(ctx, st, &result) }
+			st := turns[i-1]
+			result.Name, result.Where = st.title, st.where()
+			play = func() error { return r.step(ctx, st.Step, &result) }
 		}
 		if report.Result == Passed {
 			r.play(play, &result)
@@ -101,8 +105,9 @@ type runner struct {
 
 func (r *runner) play(step func() error, result *StepResult) {
 	result.Start = r.app.Now()
+	begin := time.Now()
 	err := step()
-	result.End, result.Result = r.app.Now(), Passed
+	result.End, result.Result, result.Wall = r.app.Now(), Passed, time.Since(begin)
 	if err == nil {
 		return
 	}
@@ -111,6 +116,8 @@ func (r *runner) play(step func() error, result *StepResult) {
 		result.Failure = &Failure{What: err.Error()}
 	}
 	result.Failure.Events = r.rec.lastEvents(tail)
+	result.Failure.Console = r.rec.consoleSince(result.Start)
+	result.Failure.escape()
 }
 
 // bootGlance is how often the boards' states are looked at while they come up.
@@ -154,30 +161,43 @@ func (r *runner) step(ctx context.Context, st *Step, result *StepResult) error {
 		return err
 	}
 	result.Captured = make(map[string]string)
-	var w *watch
+	var x *expectation
 	if st.Expect != nil {
 		var err error
-		if w, err = newWatch(st.Expect, r.vars); err != nil {
-			return fmt.Errorf("regular expression: %w", err)
+		if x, err = r.arm(st); err != nil {
+			return err
 		}
-		r.rec.arm(w)
-		defer r.rec.arm(nil)
+		defer r.rec.arm(nil, false, nil)
 	}
 	if err := r.act(ctx, st, result.Captured); err != nil {
 		return err
 	}
-	if w != nil {
-		if err := r.await(ctx, w, time.Duration(st.Expect.Within)); err != nil {
+	if x != nil {
+		if err := r.await(ctx, x, time.Duration(st.Expect.Within)); err != nil {
 			return err
 		}
-		for k, v := range w.captured {
-			result.Captured[k] = v
-		}
+		maps.Copy(result.Captured, x.captured())
 	}
 	for k, v := range result.Captured {
 		r.vars[k] = v
 	}
 	return nil
+}
+
+// arm begins to look for what a step expects.
+func (r *runner) arm(st *Step) (*expectation, error) {
+	x, err := newExpectation(st.Expect, r.vars)
+	if err != nil {
+		return nil, fmt.Errorf("regular expression: %w", err)
+	}
+	before := make(map[string]boards.Pending)
+	for _, name := range x.consoles() {
+		if before[name], err = r.app.Pending(name); err != nil {
+			return nil, err
+		}
+	}
+	r.rec.arm(x, st.action() != "", before)
+	return x, nil
 }
 
 // reach lets the time come at which the step acts.
@@ -218,54 +238,75 @@ func (r *runner) advance(ctx context.Context, until simbus.Time, done func() boo
 }
 
 // await lets the appliance run until what is expected has happened.
-func (r *runner) await(ctx context.Context, w *watch, within time.Duration) error {
+func (r *runner) await(ctx context.Context, x *expectation, within time.Duration) error {
 	limit := r.app.Now().Add(within)
+	decided := func() bool { return r.rec.standing(x) != open }
 	for {
-		if err := w.look(r.app, r.rec); err != nil {
+		quiet, err := r.look(x, limit)
+		if err != nil {
 			return err
 		}
-		met := r.rec.met(w)
-		if met && !w.never {
+		now := r.app.Now()
+		switch s := r.rec.standing(x); {
+		case s == met:
 			return nil
-		}
-		if now := r.app.Now(); met || now >= limit {
-			if w.never && !met {
+		case s == broken || now >= limit && quiet <= now:
+			if s == open && x.patient() {
 				return nil
 			}
-			return r.unmet(w, within, limit)
+			return &Failure{What: fmt.Sprintf("expected %s within %s, until %s", x.what(), within, limit), Seen: r.seen(x)}
+		case now >= limit:
+			r.rec.note(func() { x.closed = true })
 		}
-		err := r.advance(ctx, min(limit, r.app.Now().Add(glance)), func() bool { return r.rec.met(w) })
-		if err != nil && !r.rec.met(w) {
-			var f Failure
-			f.What, f.Seen = fmt.Sprintf("%v\nwhile it expected %s", err, w.what), r.seen(w)
-			return &f
+		until := now.Add(glance)
+		if now < limit {
+			until = min(until, limit)
+		}
+		if quiet > now {
+			until = min(until, quiet)
+		}
+		if err := r.advance(ctx, until, decided); err != nil && !decided() {
+			return &Failure{What: fmt.Sprintf("%v\nwhile it expected %s", err, x.what()), Seen: r.seen(x)}
 		}
 	}
 }
 
-// unmet says what was expected and what was seen instead.
-func (r *runner) unmet(w *watch, within time.Duration, limit simbus.Time) error {
-	not := ""
-	if w.never {
-		not = "no time "
+// look looks at the present state of what is expected. It returns when a console
+// will have been quiet for long enough to take the line that it has begun for a
+// prompt, if that had come by the limit; a time that is over if there is none.
+func (r *runner) look(x *expectation, limit simbus.Time) (quiet simbus.Time, err error) {
+	for _, w := range x.watches {
+		if err := w.look(r.app, r.rec); err != nil {
+			return 0, err
+		}
 	}
-	return &Failure{What: fmt.Sprintf("expected %s%s within %s, until %s", not, w.what, within, limit), Seen: r.seen(w)}
+	for _, name := range x.consoles() {
+		p, err := r.app.Pending(name)
+		switch {
+		case err != nil:
+			return 0, err
+		case p.Text == "" || p.Since > limit:
+		case p.Quiet > r.app.Now():
+			if quiet == 0 || p.Quiet < quiet {
+				quiet = p.Quiet
+			}
+		default:
+			r.rec.note(func() { x.closed = false })
+			r.rec.pending(name, p)
+		}
+	}
+	return quiet, nil
 }
 
-// seen lists what there was to see of the thing that a watch is about.
-func (r *runner) seen(w *watch) (lines []string) {
-	r.rec.note(func() {
-		if w.path != "" {
-			lines = append(lines, fmt.Sprintf("%s is %s", w.path, w.value))
+// seen lists what there was to see of the things that are expected.
+func (r *runner) seen(x *expectation) (lines []string) {
+	pending := make(map[string]string)
+	for _, name := range x.consoles() {
+		if p, err := r.app.Pending(name); err == nil {
+			pending[name] = p.Text
 		}
-		if w.count > 1 {
-			lines = append(lines, fmt.Sprintf("it happened %d times", w.seen))
-		}
-		lines = append(lines, texts(w.last)...)
-	})
-	if len(lines) == 0 {
-		lines = []string{"nothing"}
 	}
+	r.rec.note(func() { lines = x.seenLines(pending) })
 	return lines
 }
 
@@ -279,7 +320,15 @@ func (st *Step) title() string {
 		parts = append(parts, a)
 	}
 	if st.Expect != nil {
-		parts = append(parts, "expect "+st.Expect.title())
+		var list []string
+		for _, w := range st.Expect.wants() {
+			list = append(list, w.title())
+		}
+		between := " and "
+		if len(st.Expect.Any) > 0 {
+			between = " or "
+		}
+		parts = append(parts, "expect "+strings.Join(list, between))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -24,6 +24,7 @@ type Scenario struct {
 	Step      []Step          `toml:"step" jsonschema:"minItems=1,description=What is done and expected in this order"`
 
 	file string
+	docs []*tomlfile.Doc // of this file and of those that it includes
 }
 
 // Clocks, as Scenario.Clock has them.
@@ -48,7 +49,7 @@ type Step struct {
 	Set      map[string]any  `toml:"set,omitempty" jsonschema:"description=Properties to set: board.part.property = value; GPIO lines: board.controller.line = 0 or 1 or 'float'"`
 	Press    string          `toml:"press,omitempty" jsonschema:"description=Button to press: board.part"`
 	Hold     boards.Duration `toml:"hold,omitempty" jsonschema:"default=100ms,description=How long to press it"`
-	Send     *Send           `toml:"send,omitempty" jsonschema:"description=Text to send to a console or UART"`
+	Send     *Send           `toml:"send,omitempty" jsonschema:"description=Text or bytes to send to a console or UART"`
 	Exec     *Exec           `toml:"exec,omitempty" jsonschema:"description=Program to run on a board"`
 	Cut      string          `toml:"cut,omitempty" jsonschema:"description=Segment or serial link or wire to cut; segment:board.port for one port"`
 	Restore  string          `toml:"restore,omitempty" jsonschema:"description=What to restore that was cut"`
@@ -57,12 +58,26 @@ type Step struct {
 	PullPlug string          `toml:"pull_plug,omitempty" jsonschema:"description=Board to cut off from power"`
 
 	Expect *Expect `toml:"expect,omitempty" jsonschema:"description=What must happen"`
+
+	Include string `toml:"include,omitempty" jsonschema:"description=File whose steps are played here; the path is relative to this file"`
+	Repeat  int    `toml:"repeat,omitempty" jsonschema:"minimum=1,default=1,description=How often to play the step or what it includes"`
+
+	doc   *tomlfile.Doc // the file that it stands in
+	path  string        // and where: step[3]
+	steps []Step        // those that it includes
 }
 
-// Send is text for a console or UART.
+// Steps is a file of steps for scenarios to include.
+type Steps struct {
+	Doc  string `toml:"doc,omitempty" jsonschema:"description=One line for people"`
+	Step []Step `toml:"step" jsonschema:"minItems=1,description=What is done and expected in this order"`
+}
+
+// Send is text or bytes for a console or UART.
 type Send struct {
 	To   string `toml:"to" jsonschema:"description=board.uart; board alone for its main console"`
-	Text string `toml:"text" jsonschema:"description=The text; a console's line ends with \\n"`
+	Text string `toml:"text,omitempty" jsonschema:"description=The text; a console's line ends with \\n"`
+	Hex  string `toml:"hex,omitempty" jsonschema:"description=Bytes instead of text: two hexadecimal digits each such as '01 03 ff'"`
 }
 
 // Exec is a program run on a board by its agent. The step goes on when the
@@ -72,13 +87,21 @@ type Exec struct {
 	Command []string        `toml:"command" jsonschema:"minItems=1,description=The program and its arguments; there is no shell unless it is one"`
 	Stdin   string          `toml:"stdin,omitempty" jsonschema:"description=Its standard input"`
 	Status  int             `toml:"status,omitempty" jsonschema:"default=0,description=Exit status that it must end with"`
-	Output  string          `toml:"output,omitempty" jsonschema:"description=Regular expression that its standard output and error together must match; named groups are captured"`
+	Output  string          `toml:"output,omitempty" jsonschema:"description=Regular expression that its standard output and error together must match: ^ and $ are the ends of each line; named groups are captured"`
 	Timeout boards.Duration `toml:"timeout,omitempty" jsonschema:"default=10s,description=By when it must have ended"`
 }
 
-// Expect is something that must happen. It is about one of Console, Property,
-// Line, Frames and Event; the keys that go with each stand below it.
+// Expect is what must happen by when: one thing, or all or any of several.
 type Expect struct {
+	Want
+	All    []Want          `toml:"all,omitempty" jsonschema:"minItems=1,description=Several things that must happen in whatever order"`
+	Any    []Want          `toml:"any,omitempty" jsonschema:"minItems=1,description=Several things of which one must happen"`
+	Within boards.Duration `toml:"within,omitempty" jsonschema:"default=5s,description=Limit of time from when the action is done"`
+}
+
+// Want is something that must happen. It is about one of Console, Property,
+// Line, Frames and Event; the keys that go with each stand below it.
+type Want struct {
 	Console string `toml:"console,omitempty" jsonschema:"description=Console or UART on which a line must appear: board.uart; board alone for its main console"`
 	Match   string `toml:"match,omitempty" jsonschema:"description=Regular expression for the line (console) or the summary (frames); named groups are captured"`
 
@@ -99,9 +122,8 @@ type Expect struct {
 	Event string            `toml:"event,omitempty" jsonschema:"description=Kind of event that must appear"`
 	Where map[string]string `toml:"where,omitempty" jsonschema:"description=Regular expressions for its attributes and its board and part; named groups are captured"`
 
-	Count  int             `toml:"count,omitempty" jsonschema:"minimum=1,default=1,description=How often it must happen: not for property and level"`
-	Never  bool            `toml:"never,omitempty" jsonschema:"description=It must not happen within the time"`
-	Within boards.Duration `toml:"within,omitempty" jsonschema:"default=5s,description=Limit of time from when the action is done"`
+	Count int  `toml:"count,omitempty" jsonschema:"minimum=1,default=1,description=How often it must happen: not for property and level"`
+	Never bool `toml:"never,omitempty" jsonschema:"description=It must not happen within the time; with count: not so often"`
 }
 
 // What is meant when a file leaves it out.

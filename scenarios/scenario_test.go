@@ -23,6 +23,7 @@ type fake struct {
 	d      *simbus.Domain
 	values map[string]string
 	did    []string
+	begun  boards.Pending // of the console "b"
 }
 
 func newFake(t *testing.T, r *Recorder) *fake {
@@ -62,11 +63,17 @@ func (f *fake) Set(path, value string) error {
 	return f.note("set %s %s", path, value)
 }
 func (f *fake) Send(path string, p []byte) error { return f.note("send %s %q", path, p) }
-func (f *fake) Cut(link string) error            { return f.note("cut %s", link) }
-func (f *fake) Restore(link string) error        { return f.note("restore %s", link) }
-func (f *fake) PowerOn(board string) error       { return f.note("on %s", board) }
-func (f *fake) PowerOff(board string) error      { return f.note("off %s", board) }
-func (f *fake) PullPlug(board string) error      { return f.note("unplug %s", board) }
+func (f *fake) Pending(path string) (boards.Pending, error) {
+	if path != "b.console" {
+		return boards.Pending{}, nil
+	}
+	return f.begun, nil
+}
+func (f *fake) Cut(link string) error       { return f.note("cut %s", link) }
+func (f *fake) Restore(link string) error   { return f.note("restore %s", link) }
+func (f *fake) PowerOn(board string) error  { return f.note("on %s", board) }
+func (f *fake) PowerOff(board string) error { return f.note("off %s", board) }
+func (f *fake) PullPlug(board string) error { return f.note("unplug %s", board) }
 func (f *fake) Exec(board string, args []string, _ []byte, stdout, _ func([]byte), done func(int, error)) (func(), error) {
 	simbus.After(f.d, time.Second, func() {
 		stdout([]byte("serial 4711\n"))
@@ -109,6 +116,15 @@ func TestSteps(t *testing.T) {
 		f.after(3*time.Second, "lan", simbus.KindFrame, simbus.Text("from", "b.eth0"), simbus.Text("summary", "UDP 1.2.3.4:5 > 6.7.8.9:10, 3 bytes"))
 		f.after(4*time.Second, "console", simbus.KindConsole, line("ready at 42"))
 		f.after(5*time.Second, "uart1", simbus.KindConsole, line("ok 42"))
+	}
+	prompt := func(f *fake) { // begins at 1 s, and ends as a line at 3 s
+		simbus.After(f.d, time.Second, func() {
+			f.begun = boards.Pending{Text: "login: ", Since: f.d.Now(), Quiet: f.d.Now().Add(boards.PromptDelay)}
+		})
+		simbus.After(f.d, 3*time.Second, func() {
+			f.begun = boards.Pending{Line: 1}
+			f.d.Emit(simbus.Event{Part: "console", Kind: simbus.KindConsole, Attrs: []simbus.Attr{line("login: root")}})
+		})
 	}
 	tests := []struct {
 		name, steps string
@@ -162,6 +178,86 @@ expect = { event = "console", where = { part = "uart1", line = "^ok" } }
 wait = "6s"
 [[step]]
 expect = { console = "b", match = "ready", within = "1ms" }
+`},
+		{name: "a line that came before the step acts does not", prepare: edges, steps: `
+[[step]]
+wait = "6s"
+[[step]]
+press = "b.button0"
+expect = { console = "b", match = "ready", within = "1ms" }
+`, did: []string{"6.000000000s set b.button0.press 100"}, message: "expected a line that matches \"ready\" on b.console within 1ms, until 6.001000000s\n4.000000000s b.console console line=\"ready at 42\""},
+		{name: "a line of the boot before does not", prepare: func(f *fake) {
+			edges(f)
+			f.after(5*time.Second, "", simbus.KindGuest, simbus.Text("state", boards.StateBooting))
+		}, steps: `
+[[step]]
+wait = "6s"
+[[step]]
+expect = { console = "b", match = "ready", within = "1ms" }
+`, message: "expected a line that matches \"ready\" on b.console within 1ms, until 6.001000000s\n4.000000000s b.console console line=\"ready at 42\""},
+		{name: "all", prepare: edges, steps: `
+[[step]]
+expect = { all = [{ console = "b.uart1", match = "ok (?P<n>.*)" }, { line = "b.gpio0.led", edge = "falling" }, { frames = "lan", count = 2, never = true }], within = "9s" }
+[[step]]
+send = { to = "b.uart1", hex = "01 ${n} ff" }
+`, did: []string{`5.001000000s send b.uart1 "\x01B\xff"`}},
+		{name: "not all", prepare: edges, steps: `
+[[step]]
+expect = { all = [{ console = "b.uart1", match = "ok" }, { line = "b.gpio0.led", edge = "rising", count = 2 }], within = "9s" }
+`, message: `expected a line that matches "ok" on b.uart1, and 2 times a rising edge on b.gpio0.led within 9s, until 9.000000000s
+a line that matches "ok" on b.uart1: yes
+  5.000000000s b.uart1 console line="ok 42"
+2 times a rising edge on b.gpio0.led: not so
+  it happened 1 times
+  1.000000000s b.gpio0 gpio line=led level=1
+  2.000000000s b.gpio0 gpio line=led level=0`},
+		{name: "all, and what must not happen", prepare: edges, steps: `
+[[step]]
+expect = { all = [{ console = "b.uart1", match = "ok" }, { line = "b.gpio0.led", edge = "both", count = 2, never = true }], within = "9s" }
+`, message: `expected a line that matches "ok" on b.uart1, and fewer than 2 times an edge on b.gpio0.led within 9s, until 9.000000000s
+a line that matches "ok" on b.uart1: not so
+  nothing
+fewer than 2 times an edge on b.gpio0.led: not so
+  it happened 2 times
+  1.000000000s b.gpio0 gpio line=led level=1
+  2.000000000s b.gpio0 gpio line=led level=0`},
+		{name: "any", prepare: edges, steps: `
+[[step]]
+expect = { any = [{ console = "b", match = "failed at (?P<n>.*)" }, { console = "b", match = "ready at (?P<n>.*)" }] }
+[[step]]
+send = { to = "b", text = "${n}" }
+`, did: []string{`4.001000000s send b "42"`}},
+		{name: "never so often", prepare: edges, steps: `
+[[step]]
+expect = { line = "b.gpio0.led", edge = "both", never = true, count = 3, within = "9s" }
+`},
+		{name: "repeated", prepare: edges, steps: `
+[[step]]
+wait = "1s"
+press = "b.button0"
+repeat = 3
+`, did: []string{"1.000000000s set b.button0.press 100", "2.000000000s set b.button0.press 100", "3.000000000s set b.button0.press 100"}},
+		{name: "a prompt", prepare: prompt, steps: `
+[[step]]
+expect = { console = "b", match = '^login: $' }
+[[step]]
+send = { to = "b", text = "root\n" }
+expect = { console = "b", match = '^login: root$' }
+`, did: []string{`1.100000000s send b "root\n"`}},
+		{name: "a prompt counts once", prepare: prompt, steps: `
+[[step]]
+expect = { console = "b", match = '^login: ', count = 2, within = "9s" }
+`, message: "expected 2 times a line that matches \"^login: \" on b.console within 9s, until 9.000000000s\nit happened 1 times\n3.000000000s b.console console line=\"login: root\""},
+		{name: "a prompt from before the step acts", prepare: prompt, steps: `
+[[step]]
+wait = "2s"
+[[step]]
+send = { to = "b", text = "root\n" }
+expect = { console = "b", match = '^login: ', within = "1s" }
+`, did: []string{`2.000000000s send b "root\n"`}, message: "expected a line that matches \"^login: \" on b.console within 1s, until 3.000000000s\nb.console has a line that has not ended: \"login: \""},
+		{name: "a prompt that comes at the last moment", prepare: prompt, steps: `
+[[step]]
+expect = { console = "b", match = '^login: $', within = "1001ms" }
 `},
 		{name: "no line", prepare: edges, steps: `
 [[step]]
@@ -234,7 +330,11 @@ expect = { property = "b.temp0.temperature", equals = 5, within = "1s" }
 [[step]]
 name = "not reached"
 wait = "1s"
-`, nil)
+`, func(f *fake) {
+		f.after(500*time.Millisecond, "console", simbus.KindConsole, line("before the step"))
+		f.after(1500*time.Millisecond, "console", simbus.KindConsole, line("a \x1b]0;title\a\x1b[31m \xe4 ä"))
+	})
+	r.Wall = 2 * time.Second
 	var file bytes.Buffer
 	if err := r.WriteJSON(&file); err != nil {
 		t.Fatal(err)
@@ -256,11 +356,16 @@ wait = "1s"
 	}
 	var suites struct {
 		Suite []struct {
-			Tests    int `xml:"tests,attr"`
-			Failures int `xml:"failures,attr"`
-			Cases    []struct {
+			Tests      int `xml:"tests,attr"`
+			Failures   int `xml:"failures,attr"`
+			Properties []struct {
+				Name  string `xml:"name,attr"`
+				Value string `xml:"value,attr"`
+			} `xml:"properties>property"`
+			Cases []struct {
 				Name    string    `xml:"name,attr"`
 				Failure *struct{} `xml:"failure"`
+				Output  string    `xml:"system-out"`
 				Skipped *struct{} `xml:"skipped"`
 			} `xml:"testcase"`
 		} `xml:"testsuite"`
@@ -275,6 +380,35 @@ wait = "1s"
 	if c[2].Name != "2 bad <&>" || c[2].Failure == nil || c[1].Failure != nil || c[3].Skipped == nil {
 		t.Errorf("junit.xml holds %+v", c)
 	}
+	if want := `1.500000000s b.console a \x1b]0;title\a\x1b[31m \xe4 ä`; c[2].Output != want || c[1].Output != "" {
+		t.Errorf("the console of the failed step is %q, want %q", c[2].Output, want)
+	}
+	names := make(map[string]string)
+	for _, p := range suites.Suite[0].Properties {
+		names[p.Name] = p.Value
+	}
+	if names["wall_time"] != "2.000000000" || names["wall_time.2"] == "" || names["wall_time.3"] != "" {
+		t.Errorf("the host's times are %q", names)
+	}
+	for _, text := range []string{report.Steps[2].Failure.Error(), file.String()} {
+		if strings.ContainsAny(text, "\x1b\a") {
+			t.Errorf("raw escape sequences in %q", text)
+		}
+	}
+}
+
+// TestEventsAreDocumented holds the documentation against the table of the kinds.
+func TestEventsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/scenarios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range simbus.EventKinds {
+		row := fmt.Sprintf("| `%s` | %s | %s |", k.Name, strings.Join(k.Attrs, ", "), k.Doc)
+		if !strings.Contains(string(text), row) {
+			t.Errorf("docs/scenarios.md lacks the row %s", row)
+		}
+	}
 }
 
 func TestMistakes(t *testing.T) {
@@ -284,7 +418,7 @@ func TestMistakes(t *testing.T) {
 		{"unknown key", ok + "[[step]]\nwiat = '1s'", "s.toml:2:3: a step that does nothing: give it an action (set, press, send, exec, cut, restore, power_on, power_off, pull_plug), expect or wait\ns.toml:3:1: unknown key \"wiat\": did you mean \"wait\"?"},
 		{"two actions", ok + "[[step]]\ncut = 'a'\nrestore = 'a'", "s.toml:4:1: restore in a step that has cut already: make a step of each"},
 		{"bad expression", ok + "[[step]]\nexpect = { console = 'a', match = '(' }", "s.toml:3:27: no regular expression: missing closing ) in \"(\"; the syntax is that of Go's regexp and RE2"},
-		{"two things expected", ok + "[[step]]\nexpect = { console = 'a', property = 'b' }", "s.toml:3:1: expect needs match\ns.toml:3:27: property in an expectation about console: make a step of each"},
+		{"two things expected", ok + "[[step]]\nexpect = { console = 'a', property = 'b' }", "s.toml:3:1: expect needs match\ns.toml:3:27: property in an expectation about console: say all = [{ console }, { property }], or any"},
 		{"no level", ok + "[[step]]\nexpect = { line = 'a.b.c' }", "s.toml:3:1: expect needs level or edge for a line"},
 		{"key of another kind", ok + "[[step]]\nexpect = { line = 'a.b.c', level = 1, match = 'x' }", "s.toml:3:39: match does not go with line: there are level, edge, count"},
 		{"not captured", ok + "[[step]]\nsend = { to = 'b', text = '${nothing}' }", "s.toml:3:20: no step before this one captures ${nothing}"},

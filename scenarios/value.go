@@ -1,9 +1,11 @@
 package scenarios
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/invopop/jsonschema"
 )
@@ -47,6 +49,22 @@ func format(v any) (text string, ok bool) {
 		return strconv.FormatFloat(v, 'g', -1, 64), true
 	}
 	return "", false
+}
+
+// parseHex reads bytes: two hexadecimal digits each, with spaces anywhere between them.
+func parseHex(text string) ([]byte, error) {
+	var all []byte
+	for _, word := range strings.Fields(text) {
+		b, err := hex.DecodeString(word)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no byte: write two hexadecimal digits for each, such as \"01 03 ff\"", word)
+		}
+		all = append(all, b...)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there are no bytes: write two hexadecimal digits for each, such as \"01 03 ff\"")
+	}
+	return all, nil
 }
 
 // test is what an expectation says of a property's value.

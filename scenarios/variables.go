@@ -36,6 +36,10 @@ func pattern(expr string, values map[string]string) (*regexp.Regexp, error) {
 	return regexp.Compile(expand(expr, values, regexp.QuoteMeta))
 }
 
+// lines lets ^ and $ be the ends of each line of what a program has printed, as
+// they are of a console's.
+const lines = "(?m)"
+
 // groups adds what the named groups of a match have caught.
 func groups(re *regexp.Regexp, text string, into map[string]string) bool {
 	m := re.FindStringSubmatch(text)

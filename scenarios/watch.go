@@ -15,10 +15,11 @@ import (
 // shown is how many events about the thing that was expected a failure tells of.
 const shown = 5
 
-// watch is an expectation at work. Its Recorder guards what changes in it.
+// watch is one thing that is expected, at work. Its Recorder guards what changes in it.
 type watch struct {
 	what    string                                                 // in words
 	console string                                                 // board.part of the console that it is about, else empty
+	match   *regexp.Regexp                                         // what a line of that must match
 	touches func(*simbus.Event) bool                               // whether an event is about the same thing
 	wanted  func(e *simbus.Event, captured map[string]string) bool // of those that are, whether it is what is expected
 	path    string                                                 // property or line whose present state counts, too
@@ -31,19 +32,60 @@ type watch struct {
 	captured map[string]string
 	last     []*simbus.Event // the last ones that touch
 	value    string          // the present state when it was last read
+	begun    beginning       // of a line of the console that it has looked at, or that was there before
 }
+
+// beginning is the beginning of a console's line, and which line of the console's
+// that is. What matches it has been seen: the whole line does not count again.
+type beginning struct {
+	line int
+	text string
+}
+
+// again tells whether a line that has this beginning would count a second time.
+func (b beginning) again(line int, re *regexp.Regexp) bool {
+	return b.text != "" && b.line == line && re.MatchString(b.text)
+}
+
+// done tells whether it has happened as often as it was looked for.
+func (w *watch) done() bool { return w.seen >= w.count }
 
 // take looks at an event and tells whether it counted.
 func (w *watch) take(e *simbus.Event) bool {
-	if w.seen >= w.count || !w.touches(e) {
+	if w.done() || !w.touches(e) {
 		return false
 	}
-	if w.last = append(w.last, e); len(w.last) > shown {
-		w.last = append(w.last[:0], w.last[1:]...)
-	}
+	w.note(e)
 	if !w.wanted(e, w.captured) {
 		return false
 	}
+	w.seen++
+	return true
+}
+
+func (w *watch) note(e *simbus.Event) {
+	if w.last = append(w.last, e); len(w.last) > shown {
+		w.last = append(w.last[:0], w.last[1:]...)
+	}
+}
+
+// takeLine is take for a line of a console, of which there may have been a beginning.
+func (w *watch) takeLine(l consoleLine) bool {
+	if w.console != "" && !w.done() && (l.begun.again(l.number, w.match) || w.begun.again(l.number, w.match)) {
+		if w.touches(l.event) {
+			w.note(l.event)
+		}
+		return false
+	}
+	return w.take(l.event)
+}
+
+// takeBeginning looks at a line of its console that has not ended.
+func (w *watch) takeBeginning(b, taken beginning) bool {
+	if w.done() || taken.again(b.line, w.match) || w.begun.again(b.line, w.match) || !groups(w.match, b.text, w.captured) {
+		return false
+	}
+	w.begun = b
 	w.seen++
 	return true
 }
@@ -73,8 +115,8 @@ func (w *watch) caught(value string, captured map[string]string) {
 	}
 }
 
-// newWatch makes a watch of what a step expects.
-func newWatch(e *Expect, vars map[string]string) (w *watch, err error) {
+// newWatch makes a watch of one thing that a step expects.
+func newWatch(e *Want, vars map[string]string) (w *watch, err error) {
 	w = &watch{count: e.Count, never: e.Never, capture: e.Capture, captured: make(map[string]string)}
 	in := func(text string) string { return expand(text, vars, plain) }
 	switch {
@@ -89,7 +131,12 @@ func newWatch(e *Expect, vars map[string]string) (w *watch, err error) {
 	default:
 		err = w.onEvent(in(e.Event), e.Where, vars)
 	}
-	if w.count > 1 {
+	switch {
+	case w.never && w.count > 1:
+		w.what = fmt.Sprintf("fewer than %d times %s", w.count, w.what)
+	case w.never:
+		w.what = "no time " + w.what
+	case w.count > 1:
 		w.what = fmt.Sprintf("%d times %s", w.count, w.what)
 	}
 	return w, err
@@ -118,7 +165,7 @@ func (w *watch) onConsole(console, match string, vars map[string]string) error {
 	if err != nil {
 		return err
 	}
-	w.console = console
+	w.console, w.match = console, re
 	w.what = fmt.Sprintf("a line that matches %q on %s", re, console)
 	w.touches = about(simbus.KindConsole, console, "", "")
 	w.wanted = func(e *simbus.Event, captured map[string]string) bool {
@@ -128,7 +175,7 @@ func (w *watch) onConsole(console, match string, vars map[string]string) error {
 	return nil
 }
 
-func (w *watch) onProperty(path string, e *Expect, vars map[string]string) {
+func (w *watch) onProperty(path string, e *Want, vars map[string]string) {
 	t := &test{above: e.Above, below: e.Below, between: e.Between}
 	if e.Equals != nil {
 		text := expand(e.Equals.String(), vars, plain)
@@ -151,7 +198,7 @@ func (w *watch) onProperty(path string, e *Expect, vars map[string]string) {
 // edges are the levels after an edge of each kind.
 var edges = map[string]string{"rising": "1", "falling": "0", "both": "01"}
 
-func (w *watch) onLine(path string, e *Expect) {
+func (w *watch) onLine(path string, e *Want) {
 	i := strings.LastIndexByte(path, '.')
 	byName := about(simbus.KindGPIO, path[:max(i, 0)], "line", path[i+1:])
 	byNumber := about(simbus.KindGPIO, path[:max(i, 0)], "number", path[i+1:])

@@ -39,27 +39,24 @@ func (a Attr) Value() string {
 	return a.text
 }
 
-// Kinds of events. The attributes of each, in order, stand behind it.
+// Kinds of events. EventKinds has their attributes.
 const (
-	KindGPIO     = "gpio"      // a line changed its level: line, number, level (0 or 1)
-	KindI2C      = "i2c"       // a transaction ended: addr (0x48), messages ("W 00 R 19 00"), result (ok, nack)
-	KindUARTTx   = "uart.tx"   // the guest sent bytes: data
-	KindUARTRx   = "uart.rx"   // the guest was sent bytes: data
-	KindConsole  = "console"   // a whole line appeared on a console: line
-	KindFrame    = "frame"     // a segment took a frame: from (board.port), length, summary
-	KindFrameEnd = "frame.end" // a frame was dropped: port, way (tx or rx), why, length, summary, detail
-	KindProperty = "property"  // a property changed: name, value
-	KindDevice   = "device"    // a device broke its protocol or was stopped: error
-	KindGuest    = "guest"     // start, hello, off, exit, panic, lost: state, detail
-	KindLink     = "link"      // a link or wire was cut or restored: state
-	KindStep     = "step"      // a scenario step: step, result
-	KindGateway  = "gateway"   // a gateway did something: action, and what that has to say (package gateway)
-)
-
-// Kinds of what a guest was too slow for.
-const (
-	KindUARTOverrun = "uart.overrun" // bytes that arrived were dropped, the guest not having read those before: lost, total
-	KindMissed      = "gpio.missed"  // edges that came before the guest had acknowledged the one before: line, number, missed, total
+	KindGPIO        = "gpio"
+	KindMissed      = "gpio.missed"
+	KindI2C         = "i2c"
+	KindUARTTx      = "uart.tx"
+	KindUARTRx      = "uart.rx"
+	KindUARTOverrun = "uart.overrun"
+	KindConsole     = "console"
+	KindFrame       = "frame"
+	KindFrameEnd    = "frame.end"
+	KindProperty    = "property"
+	KindDevice      = "device"
+	KindGuest       = "guest"
+	KindExec        = "exec"
+	KindLink        = "link"
+	KindStep        = "step"
+	KindGateway     = "gateway"
 )
 
 // Get returns the value of the attribute with that key, and whether there is one.

@@ -55,7 +55,10 @@ func checkFile(file string) (what string, notes []string, err error) {
 		if err != nil {
 			return "", nil, err
 		}
-		return fmt.Sprintf("a scenario of %d steps", len(s.Step)), a.Notes(s.Clock == scenarios.Virtual), nil
+		if err := s.Check(a); err != nil {
+			return "", nil, err
+		}
+		return fmt.Sprintf("a scenario of %d steps", s.Len()), a.Notes(s.Clock == scenarios.Virtual), nil
 	case boards.IsAppliance(file):
 		a, err := boards.Load(file, chips.All)
 		if err != nil {

@@ -102,6 +102,9 @@ func newRun() *cobra.Command {
 			if err != nil {
 				return badInput(err)
 			}
+			if err := s.Check(a); err != nil {
+				return badInput(err)
+			}
 			if !cmd.Flags().Changed("seed") {
 				o.seed = s.Seed
 			}
@@ -151,6 +154,6 @@ func printStep(out io.Writer, r scenarios.StepResult) {
 	}
 	fmt.Fprintf(out, "%12.6f  %s  %s\n", r.End.Sub(0).Seconds(), mark, r.Name)
 	if r.Failure != nil {
-		fmt.Fprintln(out, r.Failure)
+		fmt.Fprintf(out, "%v\nthe step stands in %s\n", r.Failure, r.Where)
 	}
 }

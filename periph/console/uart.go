@@ -122,3 +122,6 @@ func (u *UART) sent(p []byte) {
 		u.hold(false)
 	}
 }
+
+// PieceTime is how long a piece of 16 bytes takes on the line.
+func (u *UART) PieceTime() time.Duration { return u.charTime(pieceBytes) }

@@ -103,6 +103,9 @@ func Digest(dir string) (string, error) {
 	return hex.EncodeToString(all.Sum(nil))[:32], nil
 }
 
+// junitFile says what report.json does, and how long it took on the host.
+const junitFile = "junit.xml"
+
 // streams are the files of both records, the events first.
 func streams(dirs ...string) ([]string, error) {
 	var names []string
@@ -117,7 +120,7 @@ func streams(dirs ...string) ([]string, error) {
 				return err
 			case e.IsDir() && name == "uml":
 				return filepath.SkipDir
-			case name == boards.ManifestFile || name == boards.EndFile:
+			case name == boards.ManifestFile || name == boards.EndFile || name == junitFile:
 			case e.Type().IsRegular():
 				names = append(names, name)
 			}

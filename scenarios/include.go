@@ -1,0 +1,148 @@
+package scenarios
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"backplane/boards/tomlfile"
+)
+
+// Limits of what a scenario includes and repeats.
+const (
+	maxDepth = 8       // of files in files
+	maxSteps = 100_000 // as they are played
+)
+
+// includer reads the files that steps include, each once.
+type includer struct {
+	docs  []*tomlfile.Doc // in the order in which they were read
+	files map[string]*Steps
+	chain []string // the files that are being read, each in the one before
+}
+
+// steps gives steps their places, and reads what they include.
+func (in *includer) steps(doc *tomlfile.Doc, steps []Step) {
+	for i := range steps {
+		st := &steps[i]
+		st.doc, st.path = doc, fmt.Sprintf("step[%d]", i)
+		if st.Include == "" {
+			continue
+		}
+		if included := in.file(st, beside(doc.File, st.Include)); included != nil {
+			st.steps = included.Step
+		}
+	}
+}
+
+// beside is a path that stands in a file, and is relative to it.
+func beside(file, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(file), name)
+}
+
+// file reads one file; it says what is wrong, and returns nil, if it cannot be.
+func (in *includer) file(st *Step, file string) *Steps {
+	wrong := func(format string, args ...any) *Steps {
+		st.doc.Add(st.path+".include", format, args...)
+		return nil
+	}
+	if slices.Contains(in.chain, file) {
+		return wrong("%s includes itself: %s", file, strings.Join(append(in.chain[slices.Index(in.chain, file):], file), ", "))
+	}
+	if s, ok := in.files[file]; ok {
+		return s
+	}
+	if len(in.chain) > maxDepth {
+		return wrong("files include each other more than %d deep", maxDepth)
+	}
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return wrong("there is no file %s", file)
+	}
+	s := new(Steps)
+	doc := tomlfile.Read(file, s)
+	in.docs = append(in.docs, doc)
+	in.files[file] = s
+	in.chain = append(in.chain, file)
+	in.steps(doc, s.Step)
+	in.chain = in.chain[:len(in.chain)-1]
+	if doc.Parsed && len(s.Step) == 0 && !doc.Has("step") {
+		doc.Add("", "the file has no steps: write a [[step]] for each")
+	}
+	return s
+}
+
+// count is how many steps are played, or one more than maxSteps if they are more.
+func count(steps []Step) (n int) {
+	for i := range steps {
+		st := &steps[i]
+		one := 1
+		if st.Include != "" {
+			one = max(1, count(st.steps))
+		}
+		if times := max(1, st.Repeat); times > maxSteps/one {
+			return maxSteps + 1
+		} else if n += one * times; n > maxSteps {
+			return n
+		}
+	}
+	return n
+}
+
+// turn is a step as it is played: one of an included file is played where that is
+// included, and one that is repeated several times.
+type turn struct {
+	*Step
+	title string
+}
+
+// where is the step's place in its file.
+func (t turn) where() string {
+	p := t.doc.Problem(t.path, "")
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// turns are all that is played, in order.
+func (s *Scenario) turns() []turn { return turns(nil, s.Step, "", nil) }
+
+func turns(list []turn, steps []Step, prefix string, nth []string) []turn {
+	for i := range steps {
+		st := &steps[i]
+		times := max(1, st.Repeat)
+		for k := range times {
+			nth := nth[:len(nth):len(nth)]
+			if times > 1 {
+				nth = append(nth, fmt.Sprintf("%d of %d", k+1, times))
+			}
+			if st.Include == "" {
+				title := prefix + st.title()
+				if len(nth) > 0 {
+					title += " (" + strings.Join(nth, ", ") + ")"
+				}
+				list = append(list, turn{st, title})
+				continue
+			}
+			inner := prefix
+			if st.Name != "" {
+				inner += st.Name + ": "
+			}
+			list = turns(list, st.steps, inner, nth)
+		}
+	}
+	return list
+}
+
+// Len is how many steps are played, with those that are included and repeated.
+func (s *Scenario) Len() int { return count(s.Step) }
+
+// each calls f for every step, with those of included files where they are included.
+func each(steps []Step, f func(*Step)) {
+	for i := range steps {
+		f(&steps[i])
+		each(steps[i].steps, f)
+	}
+}

@@ -1,0 +1,190 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"backplane/boards"
+	"backplane/boards/tomlfile"
+	"backplane/periph"
+	"backplane/simbus"
+)
+
+// Check finds what the scenario names and its appliance does not have, and values
+// that a property cannot be set to, before anything boots. Names that earlier steps
+// capture are left to the run. The error is [tomlfile.Problems].
+func (s *Scenario) Check(a *boards.Appliance) error {
+	n := names{a: a, found: make(map[*tomlfile.Doc]tomlfile.Problems)}
+	each(s.Step, n.step)
+	var all tomlfile.Problems
+	for _, doc := range s.docs {
+		all = append(all, sorted(n.found[doc])...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+// names holds steps against an appliance.
+type names struct {
+	a     *boards.Appliance
+	st    *Step
+	found map[*tomlfile.Doc]tomlfile.Problems
+}
+
+// add notes a mistake at a key of the step, if there is one.
+func (n *names) add(key string, err error) {
+	if err != nil {
+		doc := n.st.doc
+		n.found[doc] = append(n.found[doc], doc.Problem(n.st.path+"."+key, "%v", err))
+	}
+}
+
+// name checks a name that is known before the run.
+func (n *names) name(key, name string, check func(string) error) {
+	if name != "" && len(variables(name)) == 0 {
+		n.add(key, check(expand(name, nil, plain)))
+	}
+}
+
+func (n *names) step(st *Step) {
+	n.st = st
+	for _, path := range slices.Sorted(maps.Keys(st.Set)) {
+		text, _ := format(st.Set[path])
+		n.set("set."+path, path, text)
+	}
+	if st.Press != "" {
+		n.name("press", st.Press, func(part string) error { return n.press(part, time.Duration(st.Hold)) })
+	}
+	if st.Send != nil {
+		n.name("send.to", st.Send.To, n.a.CheckConsole)
+	}
+	if st.Exec != nil {
+		n.name("exec.board", st.Exec.Board, n.a.CheckBoard)
+	}
+	n.name("cut", st.Cut, n.a.CheckLink)
+	n.name("restore", st.Restore, n.a.CheckLink)
+	n.name("power_on", st.PowerOn, n.a.CheckBoard)
+	n.name("power_off", st.PowerOff, n.a.CheckBoard)
+	n.name("pull_plug", st.PullPlug, n.a.CheckBoard)
+	if st.Expect == nil {
+		return
+	}
+	n.want("expect", &st.Expect.Want)
+	for i := range st.Expect.All {
+		n.want(fmt.Sprintf("expect.all[%d]", i), &st.Expect.All[i])
+	}
+	for i := range st.Expect.Any {
+		n.want(fmt.Sprintf("expect.any[%d]", i), &st.Expect.Any[i])
+	}
+}
+
+func (n *names) set(key, path, value string) {
+	n.name(key, path, func(path string) error {
+		p, err := n.a.Property(path)
+		if err != nil {
+			return err
+		}
+		if err := p.CheckSet(expand(value, nil, plain), len(variables(value)) == 0); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// press checks a button: a part that has a press to do.
+func (n *names) press(part string, hold time.Duration) error {
+	p, err := n.a.Property(part + ".press")
+	if err != nil {
+		return err
+	}
+	if p.Kind() != periph.Action {
+		return fmt.Errorf("%s is no button", part)
+	}
+	return p.CheckSet(strconv.FormatFloat(hold.Seconds()*1e3, 'f', -1, 64), true)
+}
+
+// want checks one thing that is expected, which stands at a key of the step.
+func (n *names) want(key string, e *Want) {
+	n.name(key+".console", e.Console, n.a.CheckConsole)
+	n.name(key+".line", e.Line, n.a.CheckLine)
+	n.name(key+".property", e.Property, func(path string) error { return n.property(key, e, path) })
+	n.name(key+".frames", e.Frames, n.a.CheckSegment)
+	if e.From != "" && len(variables(e.Frames)) == 0 && n.a.CheckSegment(e.Frames) == nil {
+		n.name(key+".from", e.From, func(port string) error { return n.a.CheckPort(e.Frames, port) })
+	}
+	if e.Event != "" {
+		n.event(key, e)
+	}
+}
+
+// property checks the path of a property that is read, and whether it can be as it
+// is expected to be.
+func (n *names) property(key string, e *Want, path string) error {
+	p, err := n.a.Property(path)
+	if err != nil {
+		return err
+	}
+	if err := p.CheckGet(); err != nil {
+		return err
+	}
+	for at, said := range map[string]bool{"above": e.Above != nil, "below": e.Below != nil, "between": e.Between != nil} {
+		if said {
+			n.add(key+"."+at, p.CheckNumber())
+		}
+	}
+	if e.Equals != nil && len(variables(e.Equals.String())) == 0 {
+		n.add(key+".equals", p.CheckEquals(expand(e.Equals.String(), nil, plain)))
+	}
+	return nil
+}
+
+// event checks the kind of an event, and what is said of it.
+func (n *names) event(key string, e *Want) {
+	var kinds []string
+	at := -1
+	for i := range simbus.EventKinds {
+		kinds = append(kinds, simbus.EventKinds[i].Name)
+		if e.Event == simbus.EventKinds[i].Name {
+			at = i
+		}
+	}
+	if len(variables(e.Event)) > 0 {
+		return
+	}
+	if at < 0 {
+		n.add(key+".event", fmt.Errorf("there is no kind of event %q%s", e.Event, tomlfile.Suggest(e.Event, kinds)))
+		return
+	}
+	for _, attr := range slices.Sorted(maps.Keys(e.Where)) {
+		known := append(slices.Clone(simbus.EventKinds[at].Attrs), "board", "part")
+		switch where := key + ".where." + attr; {
+		case !slices.Contains(known, attr):
+			n.add(where, fmt.Errorf("an event %q has no attribute %q%s", e.Event, attr, tomlfile.Suggest(attr, known)))
+		case attr == "board":
+			n.add(where, someMatch(attr, e.Where[attr], n.a.BoardNames()))
+		case attr == "part":
+			n.add(where, someMatch(attr, e.Where[attr], n.a.PartNames()))
+		}
+	}
+}
+
+// someMatch finds a regular expression that none of the names can match.
+func someMatch(what, expr string, names []string) error {
+	re, err := pattern(expr, nil)
+	if err != nil || len(variables(expr)) > 0 || slices.ContainsFunc(names, re.MatchString) {
+		return nil
+	}
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+	if len(names) == 0 {
+		return errors.New("the appliance has no " + what)
+	}
+	return fmt.Errorf("there is no %s that %q could match%s", what, re, tomlfile.Suggest(strings.Trim(expr, "^$"), names))
+}
