@@ -141,6 +141,9 @@ func (w *watchdog) text() string {
 	}
 	said := fmt.Sprintf("board %s has taken %s of host time, of %s, for %s of the appliance's", busiest.name, round(most), round(took), round(got))
 	var what []string
+	if task := busiest.task(); task != "" {
+		what = append(what, task)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if d, n := mostOf(deeds, busiest.name); n > 0 {
@@ -171,6 +174,19 @@ func mostOf(deeds map[deed]int, board string) (most deed, n int) {
 
 func compareDeeds(a, b deed) int {
 	return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.part, b.part), strings.Compare(a.addr, b.addr))
+}
+
+// task names the program that a board's kernel has run last, in virtual time.
+func (m *Machine) task() (task string) {
+	m.domain.Look(func() {
+		if m.guest == nil {
+			return
+		}
+		if pid, name := m.guest.Task(); pid != 0 {
+			task = fmt.Sprintf("%s (PID %d)", name, pid)
+		}
+	})
+	return task
 }
 
 // describe says in words what a deed is, with the chip that it is done to.

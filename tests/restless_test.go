@@ -22,7 +22,7 @@ import (
 var talkers = map[string]string{
 	"console":   "yes > /dev/console",
 	"GPIO line": "while true; do echo 1; echo 0; done > /sys/class/gpio/gpio512/value",
-	"frames":    "while true; do echo x; done | nc -u 10.0.0.2 9",
+	"frames":    "load send 10.0.0.2:9 100 1h",
 }
 
 const talker = `name = "b"
@@ -40,7 +40,7 @@ address = "10.0.0.1/24"
 // TestTalkers has a board talk without end in virtual time: it can be looked at
 // meanwhile, the clients of other boards are answered, and it ends when it is told to.
 func TestTalkers(t *testing.T) {
-	board := strings.Replace(talker, "ROOT", guesttest.Rootfs(t, "ip"), 1)
+	board := strings.Replace(talker, "ROOT", guesttest.Rootfs(t, "ip", guesttest.Program(t, "backplane/tests/programs/load")), 1)
 	const segment = "name = \"main\"\n[[board]]\nname = \"b\"\nfile = \"b.toml\"\n[[segment]]\nname = \"lan\"\nports = [\"b.eth0\"]\n"
 	for name, script := range talkers {
 		t.Run(name, func(t *testing.T) {
@@ -49,11 +49,22 @@ func TestTalkers(t *testing.T) {
 			app.StartCommand("b", "/bin/sh", "-c", script)
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
-			ended := make(chan error, 1)
+			talks, ended := make(chan struct{}), make(chan error, 1)
 			go func() {
-				_, err := app.Advance(ctx, simbus.Never, nil)
+				heard := 0
+				_, err := app.Advance(ctx, simbus.Never, func(e *simbus.Event) bool {
+					if heard++; heard == 1000 {
+						close(talks)
+					}
+					return false
+				})
 				ended <- err
 			}()
+			select {
+			case <-talks:
+			case err := <-ended:
+				t.Fatalf("it ended early: %v", err)
+			}
 			for range 10 {
 				if lines := app.Status(); len(lines) != 2 || !strings.Contains(lines[1], "b  ") {
 					t.Errorf("status: %q", lines)
@@ -141,7 +152,7 @@ func TestHostLimit(t *testing.T) {
 		}
 	}
 	out, errs, status := run(t, nil, "run", filepath.Join(dir, "s.toml"))
-	for _, want := range []string{"FAIL  it computes", "the host_limit of 2s is over", "board b has taken "} {
+	for _, want := range []string{"FAIL  it computes", "the host_limit of 2s is over", "board b has taken ", ": sh (PID "} {
 		if status != 1 || !strings.Contains(out, want) {
 			t.Errorf("status %d, and no %q in\n%s%s", status, want, out, errs)
 		}
