@@ -2,6 +2,7 @@ package boards
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,6 +30,13 @@ func (m *Machine) writeInitrd() error {
 	}
 	defer f.Close()
 	p := rootfs.NewPacker(f)
+	if !m.board.doc.Has("firmware.rootfs") {
+		if err := p.Small(); errors.Is(err, rootfs.ErrNoBusybox) {
+			m.r.note(fmt.Sprintf("board %s has no programs: %v", m.name, err))
+		} else if err != nil {
+			return fmt.Errorf("root file system: %w", err)
+		}
+	}
 	for _, l := range m.board.Firmware.Rootfs {
 		if err := p.Layer(m.board.path(l)); err != nil {
 			return fmt.Errorf("root file system: %w", err)

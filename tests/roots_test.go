@@ -7,7 +7,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
+	"backplane/boards"
+	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
 
@@ -67,5 +70,20 @@ func TestRootTooLarge(t *testing.T) {
 	}
 	if out, errs, status := run(t, nil, "run", scenario); status != 0 {
 		t.Errorf("with %s: status %d\n%s%s", need[1], status, out, errs)
+	}
+}
+
+// TestBoardWithoutRoot has a shell and what goes with it, unless its file says that its
+// root is empty.
+func TestBoardWithoutRoot(t *testing.T) {
+	app := guesttest.Run(t, map[string]string{"main.toml": "name = \"b\"\nmemory = \"32M\"\n"}, guesttest.Options{Seed: 1})
+	if got := app.Do("b", "/bin/cat", "/proc/sys/kernel/hostname"); got != "b\n" {
+		t.Errorf("its host name is %q", got)
+	}
+	app = guesttest.Run(t, map[string]string{"main.toml": "name = \"b\"\n[firmware]\nrootfs = []\n"}, guesttest.Options{Seed: 1})
+	app.StartCommand("b", "/bin/cat", "/proc/sys/kernel/hostname")
+	e := app.Until(time.Second, "the end of cat", func(e *simbus.Event) bool { return e.Kind == boards.KindExec })
+	if status, _ := e.Get("status"); status != "127" {
+		t.Errorf("on a board with an empty root cat ends with status %s", status)
 	}
 }
