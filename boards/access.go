@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -241,81 +239,6 @@ func (r *Running) Attach(path string, out func([]byte)) (in func([]byte), detach
 				}
 			})
 		}, nil
-}
-
-// KindExec is the kind of the event that tells that a program has ended: command, status.
-const KindExec = "exec"
-
-// Exec runs a program on a board. The functions are called on the board's
-// goroutine while time moves, done last; then comes an event of KindExec.
-func (r *Running) Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error) {
-	m, err := r.machine(board)
-	if err != nil {
-		return nil, err
-	}
-	err = r.input(Input{Do: DoExec, Path: board, Args: args, Data: stdin}, func() (err error) {
-		var stop func()
-		m.domain.Do(func() {
-			stop, err = m.agent.Exec(args, stdin, stdout, stderr, func(status int, err error) {
-				done(status, err)
-				m.emit("", KindExec, simbus.Text("command", strings.Join(args, " ")), simbus.Int("status", status))
-			})
-		})
-		cancel = r.cancelWith(m, stop)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("board %s: %w", board, err)
-	}
-	return cancel, nil
-}
-
-// cancelWith makes of what stops a program an input that does.
-func (r *Running) cancelWith(m *Machine, stop func()) (cancel func()) {
-	if !r.opts.Virtual { // there is no replay that would have to find it
-		return func() {
-			if stop != nil {
-				m.domain.Do(stop)
-			}
-		}
-	}
-	r.canceling.Lock()
-	defer r.canceling.Unlock()
-	in := Input{Do: DoCancel, Value: strconv.Itoa(len(r.programs) + 1)}
-	cancel = func() {
-		_ = r.input(in, func() error {
-			if stop != nil {
-				m.domain.Do(stop)
-			}
-			return nil
-		})
-	}
-	r.programs = append(r.programs, cancel)
-	return cancel
-}
-
-// Put writes a file on a board; done is called as for Exec.
-func (r *Running) Put(board, path string, data []byte, mode os.FileMode, done func(error)) error {
-	return r.input(Input{Do: DoPut, Path: board, Value: path, Data: data, Mode: mode}, func() error {
-		return r.onMachine(board, func(m *Machine) error {
-			return m.agent.Put(path, data, mode, func(err error) {
-				done(err)
-				m.emit("", KindExec, simbus.Text("command", "put "+path), simbus.Int("status", 0))
-			})
-		})
-	})
-}
-
-// Fetch reads a file on a board; done is called as for Exec.
-func (r *Running) Fetch(board, path string, done func([]byte, error)) error {
-	return r.input(Input{Do: DoFetch, Path: board, Value: path}, func() error {
-		return r.onMachine(board, func(m *Machine) error {
-			return m.agent.Get(path, func(data []byte, err error) {
-				done(data, err)
-				m.emit("", KindExec, simbus.Text("command", "get "+path), simbus.Int("status", 0))
-			})
-		})
-	})
 }
 
 // Boards names the boards in order.

@@ -3,9 +3,8 @@ package boards
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"strconv"
 
+	"backplane/guest/agent"
 	"backplane/simbus"
 )
 
@@ -16,10 +15,13 @@ type Input struct {
 	Time  simbus.Time     `json:"t"`
 	Do    string          `json:"do"`              // one of the Do constants
 	Path  string          `json:"path,omitempty"`  // board, property, console, link or gateway
-	Value string          `json:"value,omitempty"` // of a property; a file on a board; which program to cancel
-	Args  []string        `json:"args,omitempty"`  // a program's
-	Mode  os.FileMode     `json:"mode,omitempty"`  // a file's
-	Data  []byte          `json:"data,omitempty"`  // typed, standard input, a file's contents, or a frame
+	Value string          `json:"value,omitempty"` // of a property
+	Job   *Job            `json:"job,omitempty"`
+	Which int             `json:"which,omitempty"` // the job that it is for: the so-manieth, from 1
+	Count int             `json:"count,omitempty"` // bytes of output
+	Cols  uint16          `json:"cols,omitempty"`  // of a job's terminal
+	Rows  uint16          `json:"rows,omitempty"`
+	Data  []byte          `json:"data,omitempty"`  // typed, a job's input, or a frame
 	Event json.RawMessage `json:"event,omitempty"` // an event that the outside put into the stream
 }
 
@@ -27,10 +29,13 @@ type Input struct {
 const (
 	DoSet      = "set"
 	DoSend     = "send" // to a console or UART
-	DoExec     = "exec"
-	DoCancel   = "cancel" // the program of the so-manieth exec, from 1
-	DoPut      = "put"
+	DoExec     = "exec" // a job: run a program
+	DoPut      = "put"  // a job: write a file on a board
 	DoFetch    = "fetch"
+	DoInput    = "input"  // of a job; without data: its end
+	DoTook     = "took"   // the outside has taken so much of a job's output
+	DoResize   = "resize" // of a job's terminal
+	DoCancel   = "cancel" // of a job
 	DoCut      = "cut"
 	DoRestore  = "restore"
 	DoPowerOn  = "power_on"
@@ -81,21 +86,19 @@ func (r *Running) Apply(in Input) error {
 		return r.Set(in.Path, in.Value)
 	case DoSend:
 		return r.Send(in.Path, in.Data)
-	case DoExec:
-		none := func([]byte) {}
-		_, err := r.Exec(in.Path, in.Args, in.Data, none, none, func(int, error) {})
-		return err
-	case DoCancel:
-		n, err := strconv.Atoi(in.Value)
-		if err != nil || n < 1 || n > len(r.programs) {
-			return fmt.Errorf("there is no program %q to cancel", in.Value)
+	case DoExec, DoPut, DoFetch:
+		if in.Job == nil {
+			return fmt.Errorf("%s without a job", in.Do)
 		}
-		r.programs[n-1]()
-		return nil
-	case DoPut:
-		return r.Put(in.Path, in.Value, in.Data, in.Mode, func(error) {})
-	case DoFetch:
-		return r.Fetch(in.Path, in.Value, func([]byte, error) {})
+		job := *in.Job
+		job.Do, job.Board = in.Do, in.Path
+		_, err := r.Start(job, agent.Output{Done: func(agent.Status, error) {}})
+		return err
+	case DoInput, DoTook, DoResize, DoCancel:
+		if in.Which < 1 || in.Which > len(r.jobs) {
+			return fmt.Errorf("%s: there is no job %d", in.Do, in.Which)
+		}
+		return r.jobs[in.Which-1].do(in)
 	case DoCut:
 		return r.Cut(in.Path)
 	case DoRestore:

@@ -261,6 +261,9 @@ func (m *Machine) addAgent() {
 	m.agentConsole = console.New("agent")
 	m.agentConsole.Limit = agentInput
 	m.agent = agent.New(func(p []byte) error {
+		if n := m.agentConsole.Waiting(); n+len(p) > agentInput { // half a frame would be the end of the agent
+			return fmt.Errorf("the board's agent has not taken the %d bytes that it was sent", n)
+		}
 		_, err := m.agentConsole.Write(p)
 		return err
 	})
@@ -270,7 +273,7 @@ func (m *Machine) addAgent() {
 }
 
 // agentInput is how much can be under way to a board's agent, in bytes.
-const agentInput = 256 << 20
+const agentInput = 32 << 20
 
 func (m *Machine) addChip(p *part) error {
 	var noContents error

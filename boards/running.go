@@ -71,12 +71,11 @@ type Running struct {
 	events    *eventLog
 	closed    bool
 
-	outside   sync.Mutex  // virtual: held while time moves, and while the outside does something
-	inputs    *recordFile // where that is recorded, nil if it is not
-	canceling sync.Mutex  // guards programs
-	programs  []func()    // what cancels each program that was started
-	noting    sync.Mutex
-	broken    bool // it was interrupted while time moved
+	outside sync.Mutex  // virtual: held while time moves, and while the outside does something
+	inputs  *recordFile // where that is recorded, nil if it is not
+	jobs    []*Program  // virtual: all that were started, guarded by outside
+	noting  sync.Mutex
+	broken  bool // it was interrupted while time moved
 }
 
 // Start assembles an appliance and switches its boards on. In virtual time

@@ -188,9 +188,9 @@ func upAndDown(t *testing.T, env []string, file, clock string) {
 		}
 		typed.Write(buf[:n])
 	}
-	_, _ = in.Write([]byte{0x1d})
+	_ = in.Close()
 	if err := console.Wait(); err != nil {
-		t.Errorf("Ctrl-] ends the console with %v", err)
+		t.Errorf("the end of input ends the console with %v", err)
 	}
 	if _, errs, status := run(t, env, "up", file); status != 3 || !strings.Contains(errs, "already running") {
 		t.Errorf("a second up: status %d, %s", status, errs)

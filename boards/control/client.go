@@ -73,6 +73,16 @@ func (c *Conn) Send(r Request) error {
 	return err
 }
 
+// Give sends input to a job.
+func (c *Conn) Give(in Input) error {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	_, err = c.c.Write(append(b, '\n'))
+	return err
+}
+
 // Next is the next answer. An answer that says that something is wrong is an error.
 func (c *Conn) Next() (Reply, error) {
 	var reply Reply

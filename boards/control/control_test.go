@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"backplane/boards"
+	"backplane/firmware/agentproto"
+	"backplane/guest/agent"
 	"backplane/simbus"
 
 	"go.uber.org/goleak"
@@ -43,15 +46,44 @@ func (f *fake) Set(path, value string) error {
 	return nil
 }
 
-func (f *fake) Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(int, error)) (func(), error) {
-	if board != "sensor" {
-		return nil, errors.New("no board " + board)
+func (f *fake) Start(j boards.Job, o agent.Output) (Program, error) {
+	if j.Board != "sensor" {
+		return nil, errors.New("no board " + j.Board)
 	}
-	stdout(stdin)
-	stderr([]byte(strings.Join(args, " ")))
-	done(3, nil)
-	return func() {}, nil
+	o.Stderr([]byte(strings.Join(j.Args, " ")))
+	p := &fakeProgram{out: o}
+	if j.Do == boards.DoPut {
+		p.out.Taken = func(int) {} // it takes none
+	}
+	return p, nil
 }
+
+// fakeProgram is cat.
+type fakeProgram struct {
+	out  agent.Output
+	over sync.Once
+	took int
+}
+
+func (p *fakeProgram) Write(b []byte) {
+	if len(b) > 0 {
+		p.out.Stdout(append([]byte(nil), b...))
+		p.out.Taken(len(b))
+	}
+}
+func (p *fakeProgram) CloseInput() {
+	p.over.Do(func() { p.out.Done(agent.Status{Code: 3}, nil) })
+}
+func (p *fakeProgram) Took(n int) {
+	before := p.took
+	if p.took += n; before < 2*Window && p.took >= 2*Window {
+		p.out.Stderr([]byte("two windows were taken"))
+	}
+}
+func (p *fakeProgram) Resize(s agentproto.Size) {
+	p.out.Stdout(fmt.Appendf(nil, "%dx%d", s.Cols, s.Rows))
+}
+func (p *fakeProgram) Cancel() {}
 
 func (f *fake) Attach(path string, out func([]byte)) (func([]byte), func(), error) {
 	return func(p []byte) { out([]byte(strings.ToUpper(string(p)))) }, func() {}, nil
@@ -143,7 +175,6 @@ func TestCommands(t *testing.T) {
 		{name: "get nothing", give: Request{Command: "get", Path: "x"}, err: "no property x"},
 		{name: "set", give: Request{Command: "set", Path: "x", Value: "1"}},
 		{name: "get what was set", give: Request{Command: "get", Path: "x"}, want: "1 °C"},
-		{name: "exec", give: Request{Command: "exec", Path: "sensor", Args: []string{"echo", "a"}, Stdin: []byte("in")}, want: "in|echo a", status: 3},
 		{name: "exec nowhere", give: Request{Command: "exec", Path: "x"}, err: "no board x"},
 		{name: "events", give: Request{Command: "events"}, want: `{"t":5,"kind":"guest"}`},
 		{name: "unknown", give: Request{Command: "dance"}, err: `unknown command "dance"`},
@@ -158,6 +189,78 @@ func TestCommands(t *testing.T) {
 				t.Errorf("got %q, status %d; want %q, %d", got, last.Status, tt.want, tt.status)
 			}
 		})
+	}
+}
+
+// TestJob gives a program input as it takes it, and a terminal another size.
+func TestJob(t *testing.T) {
+	serve(t)
+	c := dial(t)
+	if err := c.Send(Request{Command: "exec", Path: "sensor", Args: []string{"cat"}}); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	var said string
+	taken := 0
+	next := func() Reply {
+		t.Helper()
+		r, err := c.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, r.Stdout...)
+		said += string(r.Stderr)
+		taken += r.Taken
+		return r
+	}
+	if r := next(); string(r.Stderr) != "cat" {
+		t.Fatalf("the first answer is %+v", r)
+	}
+	want := 0
+	for range 3 * Window / MaxInput { // three windows
+		if err := c.Give(Input{Data: bytes.Repeat([]byte("x"), MaxInput)}); err != nil {
+			t.Fatal(err)
+		}
+		for want += MaxInput; taken < want; {
+			next()
+		}
+	}
+	if err := c.Give(Input{Terminal: &agentproto.Size{Cols: 80, Rows: 25}, End: true}); err != nil {
+		t.Fatal(err)
+	}
+	last := next()
+	for !last.Done {
+		last = next()
+	}
+	if !strings.Contains(said, "two windows were taken") {
+		t.Error("the program is not told that its output was taken")
+	}
+	if len(got) != want+len("80x25") || !bytes.HasSuffix(got, []byte("x80x25")) || last.Status != 3 {
+		t.Errorf("%d bytes, want %d; status %d", len(got), want, last.Status)
+	}
+}
+
+// TestJobTooMuch gives it more input than it takes.
+func TestJobTooMuch(t *testing.T) {
+	serve(t)
+	c := dial(t)
+	if err := c.Send(Request{Command: "put", Path: "sensor"}); err != nil {
+		t.Fatal(err)
+	}
+	for range Window/MaxInput + 1 {
+		if c.Give(Input{Data: make([]byte, MaxInput)}) != nil {
+			break // it was thrown out already
+		}
+	}
+	for {
+		r, err := c.Next()
+		if err == nil && !r.Done {
+			continue
+		}
+		if err != nil && (strings.Contains(err.Error(), "may be sent") || strings.Contains(err.Error(), "has ended") || errors.Is(err, unix.ECONNRESET)) {
+			return
+		}
+		t.Fatalf("it ended with %+v, %v", r, err)
 	}
 }
 
@@ -307,7 +410,7 @@ func TestFolderOfAnotherUserIsRefused(t *testing.T) {
 
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`{"command":"ps"}`))
-	f.Add([]byte(`{"command":"exec","path":"sensor","stdin":"AAAA"}`))
+	f.Add([]byte(`{"command":"exec","path":"sensor","args":["cat"]}`))
 	dir, err := os.MkdirTemp("", "control")
 	if err != nil {
 		f.Fatal(err)
@@ -316,15 +419,15 @@ func FuzzRequest(f *testing.F) {
 	f.Setenv("XDG_RUNTIME_DIR", dir)
 	listen(f, "fuzz", &fake{values: map[string]string{}})
 	f.Fuzz(func(t *testing.T, line []byte) {
-		if strings.Contains(string(line), "console") || strings.Contains(string(line), "ollow") {
-			return // these go on until the client ends them
-		}
 		c, err := Dial("fuzz")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
 		if _, err := c.Write(append(line, '\n')); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.CloseWrite(); err != nil { // which ends what goes on until its client does
 			t.Fatal(err)
 		}
 		for {

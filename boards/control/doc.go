@@ -3,9 +3,11 @@
 //
 // Each connection carries one command. The client sends a [Request], a JSON
 // object on a line; the server answers with [Reply] objects, a line each, of
-// which the last has Done set. After the first reply to "console" the
-// connection is the console: bytes both ways. After that to "capture" it is a
-// pcapng stream, which ends once the client has closed its direction.
+// which the last has Done set. While "exec" and "put" are under way the client
+// sends [Input] objects, a line each, at most [Window] bytes of them more than it
+// was told are taken. After the first reply to "console" the connection is the
+// console: bytes both ways. After that to "capture" it is a pcapng stream, which
+// ends once the client has closed its direction.
 package control
 
 import (
@@ -13,28 +15,48 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"backplane/firmware/agentproto"
 )
 
 // Request is one command.
 type Request struct {
-	Command string   `json:"command"`          // ps, net, get, set, exec, console, events, capture, down
-	Path    string   `json:"path,omitempty"`   // get, set: board.part.property or segment.property; exec: board; console: board[:part]
-	Value   string   `json:"value,omitempty"`  // set
-	Args    []string `json:"args,omitempty"`   // exec: the program and its arguments; capture: segments and segment:board.port
-	Filter  string   `json:"filter,omitempty"` // capture
-	Snap    int      `json:"snap,omitempty"`   // capture: bytes of a frame, 0 for all
-	Stdin   []byte   `json:"stdin,omitempty"`  // exec
-	Follow  bool     `json:"follow,omitempty"`
+	Command  string           `json:"command"`            // ps, net, get, set, exec, put, fetch, console, events, capture, down
+	Path     string           `json:"path,omitempty"`     // get, set: board.part.property or segment.property; exec, put, fetch: board; console: board[:part]
+	Value    string           `json:"value,omitempty"`    // set; put, fetch: the file on the board
+	Args     []string         `json:"args,omitempty"`     // exec: the program and its arguments; capture: segments and segment:board.port
+	Env      []string         `json:"env,omitempty"`      // exec
+	Terminal *agentproto.Size `json:"terminal,omitempty"` // exec: the program gets one
+	Mode     os.FileMode      `json:"mode,omitempty"`     // put
+	Filter   string           `json:"filter,omitempty"`   // capture
+	Snap     int              `json:"snap,omitempty"`     // capture: bytes of a frame, 0 for all
+	Follow   bool             `json:"follow,omitempty"`
 }
+
+// Input is what the client of a job has to say.
+type Input struct {
+	Data     []byte           `json:"data,omitempty"` // input: at most MaxInput bytes
+	End      bool             `json:"end,omitempty"`  // of the input
+	Terminal *agentproto.Size `json:"terminal,omitempty"`
+}
+
+const (
+	// Window is how much of a job's input, and of its output, may be under way, in bytes.
+	Window = agentproto.Window
+	// MaxInput is how much input stands in a line, in bytes.
+	MaxInput = 32 << 10
+)
 
 // Reply is one answer.
 type Reply struct {
 	Error  string          `json:"error,omitempty"`
 	Text   string          `json:"text,omitempty"`   // ps, net, get: a line to print
 	Event  json.RawMessage `json:"event,omitempty"`  // events
-	Stdout []byte          `json:"stdout,omitempty"` // exec
+	Stdout []byte          `json:"stdout,omitempty"` // exec, fetch
 	Stderr []byte          `json:"stderr,omitempty"`
+	Taken  int             `json:"taken,omitempty"`  // exec, put: so many more bytes of input
 	Status int             `json:"status,omitempty"` // exec, with Done
+	Mode   os.FileMode     `json:"mode,omitempty"`   // fetch, with Done
 	Done   bool            `json:"done,omitempty"`
 }
 

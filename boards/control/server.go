@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"time"
 
+	"backplane/boards"
+	"backplane/firmware/agentproto"
+	"backplane/guest/agent"
 	"backplane/simbus"
 )
 
@@ -23,12 +26,21 @@ type Appliance interface {
 	Network() []string // a line of text for each direction of each port
 	Get(path string) (value, unit string, err error)
 	Set(path, value string) error
-	// Exec runs a program on a board; the functions are called in order, done last.
-	Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error)
+	// Start runs a program on a board, or writes or reads a file there.
+	Start(boards.Job, agent.Output) (Program, error)
 	// Attach calls out with what the guest sends on a console or UART.
 	Attach(path string, out func([]byte)) (in func([]byte), detach func(), err error)
 	// Capture begins a live capture of those places into w.
 	Capture(at []string, filter string, snap int, w io.Writer) (*simbus.Live, error)
+}
+
+// Program is a [boards.Program].
+type Program interface {
+	Write(p []byte)
+	CloseInput()
+	Took(n int)
+	Resize(agentproto.Size)
+	Cancel()
 }
 
 // Server serves one appliance on its socket.
@@ -129,8 +141,9 @@ func (s *Server) accept() {
 // acceptAgain is how soon a connection is tried again that could not be accepted.
 const acceptAgain = 100 * time.Millisecond
 
-// maxRequest bounds a request: exec's stdin is the only long thing in one.
-const maxRequest = 64 << 20
+// maxRequest bounds what a client says in a line: what an agent may be asked, or
+// [MaxInput] bytes of input, with their clothes.
+const maxRequest = 128 << 10
 
 // session is one connection.
 type session struct {
@@ -155,13 +168,15 @@ func (n *session) reply(r Reply) bool {
 }
 
 func (s *Server) serve(c net.Conn) {
-	limited := &io.LimitedReader{R: c, N: maxRequest}
-	n := &session{s: s, c: c, in: bufio.NewReader(limited)}
-	line, err := n.in.ReadBytes('\n')
+	n := &session{s: s, c: c, in: bufio.NewReaderSize(c, maxRequest)}
+	line, err := n.in.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		n.reply(Reply{Error: fmt.Sprintf("the request is longer than %d bytes", maxRequest), Done: true})
+		return
+	}
 	if err != nil {
 		return // it only looked whether somebody is here
 	}
-	limited.N = 1 << 62 // a console may go on forever
 	var r Request
 	if err := json.Unmarshal(line, &r); err != nil {
 		n.reply(Reply{Error: "not a request: " + err.Error(), Done: true})
@@ -197,7 +212,11 @@ func (n *session) handle(r *Request) error {
 			return err
 		}
 	case "exec":
-		return n.exec(r)
+		return n.job(boards.Job{Do: boards.DoExec, Board: r.Path, Args: r.Args, Env: r.Env, Terminal: r.Terminal})
+	case "put":
+		return n.job(boards.Job{Do: boards.DoPut, Board: r.Path, File: r.Value, Mode: r.Mode})
+	case "fetch":
+		return n.job(boards.Job{Do: boards.DoFetch, Board: r.Path, File: r.Value})
 	case "console":
 		return n.console(r)
 	case "events":
@@ -210,36 +229,6 @@ func (n *session) handle(r *Request) error {
 		return fmt.Errorf("unknown command %q", r.Command)
 	}
 	n.reply(Reply{Done: true})
-	return nil
-}
-
-func (n *session) exec(r *Request) error {
-	type result struct {
-		status int
-		err    error
-	}
-	done := make(chan result, 1)
-	cancel, err := n.s.app.Exec(r.Path, r.Args, r.Stdin,
-		func(p []byte) { n.reply(Reply{Stdout: p}) },
-		func(p []byte) { n.reply(Reply{Stderr: p}) },
-		func(status int, err error) { done <- result{status, err} })
-	if err != nil {
-		return err
-	}
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		_, _ = n.in.ReadByte() // a client says nothing more: this ends when it goes
-	}()
-	select {
-	case d := <-done:
-		if d.err != nil {
-			return d.err
-		}
-		n.reply(Reply{Status: d.status, Done: true})
-	case <-gone:
-		cancel()
-	}
 	return nil
 }
 

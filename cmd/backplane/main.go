@@ -55,12 +55,22 @@ func badStart(err error) error {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	root := newRoot()
-	err := root.ExecuteContext(ctx)
-	stop()
-	os.Exit(report(err))
+	ctx, end := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	go func() {
+		s, _ := (<-signals).(unix.Signal)
+		end(&signalError{s})
+		for range signals { // one that will not end by itself is killed with SIGKILL
+		}
+	}()
+	os.Exit(report(newRoot().ExecuteContext(ctx)))
 }
+
+// signalError is why the program's context ends.
+type signalError struct{ signal unix.Signal }
+
+func (e *signalError) Error() string { return e.signal.String() }
 
 // report says what went wrong and returns the exit status.
 func report(err error) int {
@@ -94,7 +104,8 @@ kernel, whose own drivers bind to simulated parts. Boards that are wired togethe
 make an appliance; a scenario plays with it and judges it.
 
 Exit status: 0 all is well (a scenario passed), 1 it did not, 2 the input is
-wrong, 3 this machine cannot run it.`,
+wrong, 3 this machine cannot run it. 'exec' ends with the command's status, and
+what is ended by signal N with 128 + N.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -7,6 +7,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/control"
+	"backplane/guest/agent"
 	"backplane/periph/chips"
 	"backplane/simbus"
 
@@ -66,7 +67,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 	if err != nil {
 		return badStart(err)
 	}
-	if server, err = claim.Listen(r); err == nil {
+	if server, err = claim.Listen(served{r}); err == nil {
 		fmt.Fprintf(out, "%s is up: 'backplane console %s' attaches to a console, Ctrl-C or 'backplane down' ends it.\n", a.Name, a.Board[0].Name)
 		err = keep(ctx, r, server.Down())
 		server.Close()
@@ -78,6 +79,17 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 		err = e
 	}
 	return badMachine(err)
+}
+
+// served is what the control socket's server needs of an appliance.
+type served struct{ *boards.Running }
+
+func (s served) Start(j boards.Job, o agent.Output) (control.Program, error) {
+	p, err := s.Running.Start(j, o)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func stateWord(state string) string {

@@ -4,6 +4,13 @@
 // Each message is a frame: type (1 byte), channel (4 bytes), length (4 bytes),
 // all little-endian, then that many bytes. A channel is one request; the
 // simulator numbers them. The agent says Hello when it is ready.
+//
+// Neither end may fill the other's memory, nor hold up other requests. Input is
+// sent as long as no more than [Window] bytes of it are with the agent; a Credit
+// frame says how many of them have been passed on. A request may bound its output
+// in the same way, by its own window; the simulator then sends the Credit frames.
+// A program whose output nobody takes, or that takes no input, so stands still by
+// itself, and nothing else does.
 package agentproto
 
 import (
@@ -28,23 +35,65 @@ const (
 	Put                      // write a file; the payload is a FileRequest in JSON; Stdin frames follow
 	Get                      // read a file; the payload is a FileRequest in JSON; Stdout frames follow
 	PowerOff                 // shut down in order
-	lastType = PowerOff
+	Credit                   // either: so many bytes have been taken; the payload is a number of 4 bytes
+	Resize                   // the size of the program's terminal; the payload is a Size
+	lastType = Resize
 )
 
 // Version is what Hello carries.
-const Version = "1"
+const Version = "2"
+
+// Window is how much of a request's input may be with the agent, in bytes.
+const Window = 256 << 10
 
 // ExecRequest is what to run.
 type ExecRequest struct {
 	Args []string `json:"args"`
 	Env  []string `json:"env,omitempty"`
 	Dir  string   `json:"dir,omitempty"`
+	// Window is how many bytes of output may be under way; 0 stands for any number.
+	Window int `json:"window,omitempty"`
+	// Terminal lets the program run on a terminal of that size. All its output is
+	// then Stdout.
+	Terminal *Size `json:"terminal,omitempty"`
+}
+
+// Size is that of a terminal.
+type Size struct {
+	Cols uint16 `json:"cols"`
+	Rows uint16 `json:"rows"`
+}
+
+// Append appends the size as a Resize frame has it.
+func (s Size) Append(b []byte) []byte {
+	return binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(b, s.Cols), s.Rows)
+}
+
+// ParseSize reads a Resize frame's payload.
+func ParseSize(p []byte) (Size, error) {
+	if len(p) != 4 {
+		return Size{}, fmt.Errorf("%w: the size of a terminal in %d bytes", ErrCorrupt, len(p))
+	}
+	return Size{binary.LittleEndian.Uint16(p), binary.LittleEndian.Uint16(p[2:])}, nil
+}
+
+// AppendCredit appends a number of bytes as a Credit frame has it.
+func AppendCredit(b []byte, n int) []byte { return binary.LittleEndian.AppendUint32(b, uint32(n)) }
+
+// ParseCredit reads a Credit frame's payload, which may be at most limit.
+func ParseCredit(p []byte, limit int) (int, error) {
+	if len(p) != 4 || uint64(binary.LittleEndian.Uint32(p)) > uint64(limit) {
+		return 0, fmt.Errorf("%w: the credit %x, where at most %d bytes were sent", ErrCorrupt, p, limit)
+	}
+	return int(binary.LittleEndian.Uint32(p)), nil
 }
 
 // FileRequest is the file to write or read.
 type FileRequest struct {
 	Path string `json:"path"`
 	Mode uint32 `json:"mode,omitempty"`
+	// Window is that of ExecRequest, for Get.
+	Window int `json:"window,omitempty"`
 }
 
 // ExitStatus is how a request ended: like a shell, 128 + N for a program that
@@ -52,6 +101,7 @@ type FileRequest struct {
 type ExitStatus struct {
 	Status int    `json:"status"`
 	Error  string `json:"error,omitempty"`
+	Mode   uint32 `json:"mode,omitempty"` // of the file that was read
 }
 
 // MaxPayload is the longest payload of a frame, in bytes.

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"backplane/firmware/agentproto"
 	"backplane/firmware/config"
@@ -21,13 +23,6 @@ type agent struct {
 
 	mu       sync.Mutex // guards out, and what follows
 	requests map[uint32]*request
-}
-
-// request is one that is under way and may be given input.
-type request struct {
-	stdin chan []byte // an empty piece is the end of input
-	gone  chan struct{}
-	kill  func()
 }
 
 // serve is the agent; it returns if its channel breaks.
@@ -78,14 +73,14 @@ func (a *agent) send(t agentproto.Type, channel uint32, payload []byte) {
 }
 
 // exit ends a request.
-func (a *agent) exit(channel uint32, status int, err error) {
+func (a *agent) exit(channel uint32, s agentproto.ExitStatus, err error) {
 	a.mu.Lock()
-	if r := a.requests[channel]; r != nil {
-		close(r.gone)
-		delete(a.requests, channel)
-	}
+	r := a.requests[channel]
+	delete(a.requests, channel)
 	a.mu.Unlock()
-	s := agentproto.ExitStatus{Status: status}
+	if r != nil {
+		r.end()
+	}
 	if err != nil {
 		s.Error = err.Error()
 	}
@@ -98,157 +93,188 @@ func (a *agent) handle(f agentproto.Frame) {
 	case agentproto.Exec:
 		var r agentproto.ExecRequest
 		if err := json.Unmarshal(f.Payload, &r); err != nil || len(r.Args) == 0 {
-			a.exit(f.Channel, 0, errors.New("nothing to run"))
+			a.exit(f.Channel, agentproto.ExitStatus{}, errors.New("nothing to run"))
 			return
 		}
-		a.exec(f.Channel, r)
+		a.exec(r, a.open(f.Channel, r.Window))
 	case agentproto.Put, agentproto.Get:
 		var r agentproto.FileRequest
 		if err := json.Unmarshal(f.Payload, &r); err != nil {
-			a.exit(f.Channel, 0, err)
+			a.exit(f.Channel, agentproto.ExitStatus{}, err)
 		} else if f.Type == agentproto.Put {
-			go a.put(f.Channel, r, a.open(f.Channel, nil))
+			go a.put(r, a.open(f.Channel, 0))
 		} else {
-			go a.get(f.Channel, r)
-		}
-	case agentproto.Stdin:
-		a.mu.Lock()
-		r := a.requests[f.Channel]
-		a.mu.Unlock()
-		if r == nil {
-			return // it has ended, and so has its input
-		}
-		select {
-		case r.stdin <- f.Payload:
-		case <-r.gone:
-		}
-	case agentproto.Kill:
-		a.mu.Lock()
-		r := a.requests[f.Channel]
-		a.mu.Unlock()
-		if r != nil && r.kill != nil {
-			r.kill()
+			go a.get(r, a.open(f.Channel, r.Window))
 		}
 	case agentproto.PowerOff:
 		go a.kids.powerOff()
+	default:
+		a.mu.Lock()
+		r := a.requests[f.Channel]
+		a.mu.Unlock()
+		if r != nil { // else it has ended, and so has its input
+			r.handle(f)
+		}
 	}
 }
 
-// open notes a request that takes input.
-func (a *agent) open(channel uint32, kill func()) *request {
-	r := &request{stdin: make(chan []byte, 1024), gone: make(chan struct{}), kill: kill}
-	a.mu.Lock()
-	a.requests[channel] = r
-	a.mu.Unlock()
-	return r
-}
-
-// next is the next piece of input, empty at its end.
-func (r *request) next() []byte {
-	select {
-	case p := <-r.stdin:
-		return p
-	case <-r.gone:
-		return nil
+// handle takes a frame for a request that is under way.
+func (r *request) handle(f agentproto.Frame) {
+	switch f.Type {
+	case agentproto.Stdin:
+		r.give(f.Payload)
+	case agentproto.Credit:
+		if n, err := agentproto.ParseCredit(f.Payload, math.MaxInt32); err == nil {
+			r.credit(n)
+		}
+	case agentproto.Resize:
+		if size, err := agentproto.ParseSize(f.Payload); err == nil && r.tty != nil {
+			_ = resize(r.tty, size) // it has ended meanwhile
+		}
+	case agentproto.Kill:
+		r.kill()
 	}
 }
 
-func (a *agent) exec(channel uint32, r agentproto.ExecRequest) {
-	var inner, outer [3]*os.File // the program's ends of three pipes, and ours
+// exec runs a program on three pipes, or on a terminal.
+func (a *agent) exec(e agentproto.ExecRequest, r *request) {
+	var inner, outer [3]*os.File // the program's ends, and ours
+	var err error
+	if e.Terminal != nil {
+		inner[0], outer[0], err = openTerminal(*e.Terminal)
+		inner[1], inner[2], r.tty = inner[0], inner[0], outer[0]
+	} else {
+		inner, outer, err = pipes()
+	}
+	var c *child
+	if err == nil {
+		c, err = a.kids.start(e.Args, startOptions{env: e.Env, dir: e.Dir, files: inner, session: r.tty != nil})
+	}
+	closeAll(inner[:])
+	if err != nil {
+		closeAll(outer[:])
+		a.exit(r.channel, agentproto.ExitStatus{Status: 127}, err)
+		return
+	}
+	r.kill = func() {
+		r.end()
+		_ = unix.Kill(-c.pid, unix.SIGKILL)
+	}
+	go r.feed(outer[0])
+	if r.tty != nil {
+		go a.onTerminal(c, r)
+		return
+	}
+	var output sync.WaitGroup
+	for i, t := range []agentproto.Type{agentproto.Stdout, agentproto.Stderr} {
+		output.Go(func() {
+			_ = r.copy(t, outer[i+1])
+			outer[i+1].Close()
+		})
+	}
+	go func() {
+		output.Wait()
+		a.exit(r.channel, agentproto.ExitStatus{Status: c.wait()}, nil)
+	}()
+}
+
+// feed gives a program its input, and closes it at its end.
+func (r *request) feed(to *os.File) {
+	_, err := io.Copy(to, r)
+	switch {
+	case r.tty == nil:
+		to.Close()
+	case err == nil:
+		_, _ = to.Write([]byte{endOfTransmission}) // as a user types it
+	}
+	_, _ = io.Copy(io.Discard, r) // it reads no more: drop what still comes
+}
+
+// endOfTransmission is the character that ends a terminal's input: Ctrl-D.
+const endOfTransmission = 4
+
+// onTerminal passes a program's output on until it ends. Others that it has left
+// on the terminal lose that.
+func (a *agent) onTerminal(c *child, r *request) {
+	output := make(chan struct{})
+	go func() {
+		defer close(output)
+		_ = r.copy(agentproto.Stdout, r.tty) // it ends with EIO when nobody has the terminal open
+	}()
+	status := c.wait()
+	_ = r.tty.SetReadDeadline(time.Now().Add(lastOutput))
+	<-output
+	a.exit(r.channel, agentproto.ExitStatus{Status: status}, nil)
+	r.tty.Close()
+}
+
+// lastOutput is how long what a program has written takes through its terminal at most.
+const lastOutput = 100 * time.Millisecond
+
+func pipes() (inner, outer [3]*os.File, err error) {
 	for i := range inner {
 		in, out, err := os.Pipe()
 		if err != nil {
-			a.exit(channel, 0, err)
-			return
+			closeAll(append(inner[:], outer[:]...))
+			return inner, outer, err
 		}
 		if inner[i], outer[i] = out, in; i == 0 {
 			inner[i], outer[i] = in, out
 		}
 	}
-	c, err := a.kids.start(r.Args, startOptions{env: r.Env, dir: r.Dir, files: inner})
-	for _, f := range inner {
-		f.Close()
-	}
-	if err != nil {
-		for _, f := range outer {
-			f.Close()
-		}
-		a.exit(channel, 127, err)
-		return
-	}
-	input := a.open(channel, func() { _ = unix.Kill(-c.pid, unix.SIGKILL) })
-	go func() {
-		defer outer[0].Close()
-		for p := input.next(); len(p) > 0; p = input.next() {
-			if _, err := outer[0].Write(p); err != nil {
-				return // it reads no more; what still comes is dropped when it ends
-			}
-		}
-	}()
-	var output sync.WaitGroup
-	for i, t := range []agentproto.Type{agentproto.Stdout, agentproto.Stderr} {
-		output.Add(1)
-		go func() {
-			defer output.Done()
-			a.copy(t, channel, outer[i+1])
-			outer[i+1].Close()
-		}()
-	}
-	go func() {
-		output.Wait()
-		a.exit(channel, c.wait(), nil)
-	}()
+	return inner, outer, nil
 }
 
-func (a *agent) copy(t agentproto.Type, channel uint32, from io.Reader) error {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		if n > 0 {
-			a.send(t, channel, buf[:n])
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
+// closeAll closes what there is.
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
 		}
 	}
 }
 
 // put writes a file under another name first, so that it is never half there.
-func (a *agent) put(channel uint32, r agentproto.FileRequest, input *request) {
-	err := os.MkdirAll(filepath.Dir(r.Path), 0o755)
-	var f *os.File
-	if err == nil {
-		f, err = os.CreateTemp(filepath.Dir(r.Path), ".put-*")
-	}
-	for p := input.next(); len(p) > 0; p = input.next() {
-		if err == nil {
-			_, err = f.Write(p)
-		}
-	}
-	if f != nil {
-		if err == nil {
-			err = f.Chmod(os.FileMode(r.Mode & 0o7777))
-		}
-		if e := f.Close(); err == nil {
-			err = e
-		}
-		if err == nil {
-			err = os.Rename(f.Name(), r.Path)
-		} else {
-			os.Remove(f.Name())
-		}
-	}
-	a.exit(channel, 0, err)
+func (a *agent) put(f agentproto.FileRequest, r *request) {
+	a.exit(r.channel, agentproto.ExitStatus{}, put(f, r))
 }
 
-func (a *agent) get(channel uint32, r agentproto.FileRequest) {
-	f, err := os.Open(r.Path)
+func put(r agentproto.FileRequest, from io.Reader) error {
+	if info, err := os.Stat(r.Path); err == nil && info.IsDir() {
+		return &os.PathError{Op: "write", Path: r.Path, Err: unix.EISDIR}
+	}
+	if err := os.MkdirAll(filepath.Dir(r.Path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(r.Path), ".put-*")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, from)
 	if err == nil {
-		err = a.copy(agentproto.Stdout, channel, f)
+		err = f.Chmod(os.FileMode(r.Mode & 0o7777))
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), r.Path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+func (a *agent) get(g agentproto.FileRequest, r *request) {
+	var s agentproto.ExitStatus
+	f, err := os.Open(g.Path)
+	if err == nil {
+		if info, e := f.Stat(); e == nil {
+			s.Mode = uint32(info.Mode().Perm())
+		}
+		err = r.copy(agentproto.Stdout, f)
 		f.Close()
 	}
-	a.exit(channel, 0, err)
+	a.exit(r.channel, s, err)
 }

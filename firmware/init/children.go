@@ -76,17 +76,18 @@ type startOptions struct {
 	env     []string
 	dir     string
 	files   [3]*os.File // unless console
+	session bool        // it leads a session, whose terminal is files[0]
 }
 
-// start starts a program in a process group of its own. Only one with the
-// console leads a session too: a session's leader that opens a UART would make
+// start starts a program in a process group of its own. Only one with a terminal
+// leads a session too: a session's leader without one that opens a UART would make
 // that its controlling terminal, and hang it up when it ends.
 func (k *children) start(args []string, o startOptions) (*child, error) {
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return nil, err
 	}
-	attr := &os.ProcAttr{Dir: o.dir, Env: append(os.Environ(), o.env...), Sys: &syscall.SysProcAttr{Setpgid: !o.console, Setsid: o.console}}
+	attr := &os.ProcAttr{Dir: o.dir, Env: append(os.Environ(), o.env...), Sys: &syscall.SysProcAttr{}}
 	if attr.Dir == "" {
 		attr.Dir = "/"
 	}
@@ -96,9 +97,9 @@ func (k *children) start(args []string, o startOptions) (*child, error) {
 			return nil, err
 		}
 		defer tty.Close()
-		o.files = [3]*os.File{tty, tty, tty}
-		attr.Sys.Setctty = true
+		o.files, o.session = [3]*os.File{tty, tty, tty}, true
 	}
+	attr.Sys.Setpgid, attr.Sys.Setsid, attr.Sys.Setctty = !o.session, o.session, o.session
 	attr.Files = o.files[:]
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"backplane/firmware/agentproto"
 )
@@ -25,17 +27,12 @@ type Client struct {
 	ready    bool
 	broken   error
 	next     uint32
-	requests map[uint32]*request
-}
-
-type request struct {
-	stdout, stderr func([]byte)
-	done           func(status int, err error)
+	requests map[uint32]*Stream
 }
 
 // New makes a client that sends its bytes with send.
 func New(send func([]byte) error) *Client {
-	return &Client{send: send, requests: make(map[uint32]*request)}
+	return &Client{send: send, requests: make(map[uint32]*Stream)}
 }
 
 // Ready tells whether the agent has reported.
@@ -46,9 +43,16 @@ func (c *Client) Receive(p []byte) {
 	if c.broken != nil {
 		return
 	}
-	if err := c.decoder.Feed(p, c.handle); err != nil {
+	err := c.decoder.Feed(p, func(f agentproto.Frame) {
+		if c.broken == nil {
+			c.broken = c.handle(f)
+		}
+	})
+	if c.broken == nil {
 		c.broken = err
-		c.abandon(err)
+	}
+	if c.broken != nil {
+		c.abandon(c.broken)
 	}
 }
 
@@ -59,107 +63,68 @@ func (c *Client) Gone() {
 }
 
 func (c *Client) abandon(err error) {
-	for id := range c.next + 1 { // in order, so that what follows is repeatable
-		if r := c.requests[id]; r != nil {
-			delete(c.requests, id)
-			r.done(0, err)
-		}
+	for _, id := range slices.Sorted(maps.Keys(c.requests)) { // in order, so that what follows is repeatable
+		c.requests[id].end(Status{}, err)
 	}
 }
 
-func (c *Client) handle(f agentproto.Frame) {
+func (c *Client) handle(f agentproto.Frame) error {
 	if f.Type == agentproto.Hello {
+		if string(f.Payload) != agentproto.Version {
+			return fmt.Errorf("the board's agent is of version %q, and must be of %q", f.Payload, agentproto.Version)
+		}
 		c.ready = true
 		if c.OnHello != nil {
 			c.OnHello()
 		}
-		return
+		return nil
 	}
-	r := c.requests[f.Channel]
-	if r == nil {
-		return // it was cancelled
+	if s := c.requests[f.Channel]; s != nil {
+		return s.handle(f)
 	}
-	switch f.Type {
-	case agentproto.Stdout:
-		if r.stdout != nil {
-			r.stdout(f.Payload)
-		}
-	case agentproto.Stderr:
-		if r.stderr != nil {
-			r.stderr(f.Payload)
-		}
-	case agentproto.Exit:
-		delete(c.requests, f.Channel)
-		var s agentproto.ExitStatus
-		err := json.Unmarshal(f.Payload, &s)
-		if err == nil && s.Error != "" {
-			err = errors.New(s.Error)
-		}
-		r.done(s.Status, err)
-	}
+	return nil // it was given up
 }
 
-// begin sends a request and its input.
-func (c *Client) begin(t agentproto.Type, body any, stdin []byte, r *request) (channel uint32, err error) {
+// begin sends a request.
+func (c *Client) begin(t agentproto.Type, body any, window int, o Output) (*Stream, error) {
 	if !c.Ready() {
-		return 0, ErrNotReady
+		if c.broken != nil {
+			return nil, c.broken
+		}
+		return nil, ErrNotReady
 	}
 	b, err := json.Marshal(body)
 	if err != nil {
-		return 0, err
-	}
-	if len(b) > agentproto.MaxPayload {
-		return 0, fmt.Errorf("the request is %d bytes long, and must be at most %d", len(b), agentproto.MaxPayload)
-	}
-	c.next++
-	channel = c.next
-	out := agentproto.Frame{Type: t, Channel: channel, Payload: b}.Append(nil)
-	if t != agentproto.Get {
-		for len(stdin) > 0 {
-			n := min(len(stdin), agentproto.MaxPayload)
-			out = agentproto.Frame{Type: agentproto.Stdin, Channel: channel, Payload: stdin[:n]}.Append(out)
-			stdin = stdin[n:]
-		}
-		out = agentproto.Frame{Type: agentproto.Stdin, Channel: channel}.Append(out)
-	}
-	if err := c.send(out); err != nil {
-		return 0, err
-	}
-	c.requests[channel] = r
-	return channel, nil
-}
-
-// Exec runs a program. stdout and stderr, which may be nil, are called with its
-// output, done when it has ended, with its exit status or what went wrong.
-// cancel ends it; done is called all the same.
-func (c *Client) Exec(args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error) {
-	if len(args) == 0 {
-		return nil, errors.New("no command to run")
-	}
-	channel, err := c.begin(agentproto.Exec, agentproto.ExecRequest{Args: args}, stdin, &request{stdout, stderr, done})
-	if err != nil {
 		return nil, err
 	}
-	return func() {
-		if c.requests[channel] != nil {
-			_ = c.send(agentproto.Frame{Type: agentproto.Kill, Channel: channel}.Append(nil)) // if it is lost, so is the agent
-		}
-	}, nil
+	if len(b) > agentproto.MaxPayload {
+		return nil, fmt.Errorf("the request is %d bytes long, and must be at most %d", len(b), agentproto.MaxPayload)
+	}
+	c.next++
+	s := &Stream{client: c, channel: c.next, window: window, out: o}
+	if err := s.send(t, b); err != nil {
+		return nil, err
+	}
+	c.requests[s.channel] = s
+	return s, nil
 }
 
-// Put writes a file in the guest.
-func (c *Client) Put(path string, data []byte, mode os.FileMode, done func(error)) error {
-	_, err := c.begin(agentproto.Put, agentproto.FileRequest{Path: path, Mode: uint32(mode.Perm())}, data,
-		&request{done: func(_ int, err error) { done(err) }})
-	return err
+// Exec runs a program; its status is the program's exit status.
+func (c *Client) Exec(r agentproto.ExecRequest, o Output) (*Stream, error) {
+	if len(r.Args) == 0 {
+		return nil, errors.New("no command to run")
+	}
+	return c.begin(agentproto.Exec, r, r.Window, o)
 }
 
-// Get reads a file in the guest.
-func (c *Client) Get(path string, done func(data []byte, err error)) error {
-	var data []byte
-	_, err := c.begin(agentproto.Get, agentproto.FileRequest{Path: path}, nil,
-		&request{stdout: func(p []byte) { data = append(data, p...) }, done: func(_ int, err error) { done(data, err) }})
-	return err
+// Put writes a file in the guest: the stream's input.
+func (c *Client) Put(path string, mode os.FileMode, o Output) (*Stream, error) {
+	return c.begin(agentproto.Put, agentproto.FileRequest{Path: path, Mode: uint32(mode.Perm())}, 0, o)
+}
+
+// Get reads a file in the guest: the stream's output.
+func (c *Client) Get(path string, window int, o Output) (*Stream, error) {
+	return c.begin(agentproto.Get, agentproto.FileRequest{Path: path, Window: window}, window, o)
 }
 
 // PowerOff asks the board to shut down; the end of its kernel shows that it has.

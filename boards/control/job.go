@@ -1,0 +1,134 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"backplane/boards"
+	"backplane/guest/agent"
+)
+
+// job lets a board do something, and its client give input and take output: at its
+// own pace, which nobody but the program on the board has to keep to.
+func (n *session) job(j boards.Job) error {
+	j.Open, j.Window = true, Window
+	q := newQueue()
+	p, err := n.s.app.Start(j, agent.Output{
+		Stdout: func(p []byte) { q.add(Reply{Stdout: p}) },
+		Stderr: func(p []byte) { q.add(Reply{Stderr: p}) },
+		Taken:  func(k int) { q.add(Reply{Taken: k}) },
+		Done: func(s agent.Status, err error) {
+			last := Reply{Status: s.Code, Mode: s.Mode, Done: true}
+			if err != nil {
+				last.Error = err.Error()
+			}
+			q.add(last)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	go func() { q.end(n.give(p, q)) }()
+	took := 0
+	for {
+		r, err := q.next()
+		if err != nil || !n.reply(r) {
+			p.Cancel()
+			return err
+		}
+		if r.Done {
+			return nil
+		}
+		if took += len(r.Stdout) + len(r.Stderr); took >= Window/4 {
+			p.Took(took)
+			took = 0
+		}
+	}
+}
+
+// give passes on what the client says, until it goes. The error is what it does
+// wrong, if that is why.
+func (n *session) give(p Program, q *queue) error {
+	for room := Window; ; {
+		line, err := n.in.ReadSlice('\n')
+		if err != nil {
+			return errGone
+		}
+		var in Input
+		if err := json.Unmarshal(line, &in); err != nil {
+			return fmt.Errorf("not an input: %w", err)
+		}
+		if room += q.taken(); len(in.Data) > room {
+			return fmt.Errorf("%d bytes of input, where %d may be sent", len(in.Data), room)
+		}
+		room -= len(in.Data)
+		p.Write(in.Data)
+		if in.Terminal != nil {
+			p.Resize(*in.Terminal)
+		}
+		if in.End {
+			p.CloseInput()
+		}
+	}
+}
+
+// errGone says that a client has gone: nobody hears of it.
+var errGone = errors.New("the client has gone")
+
+// queue is what waits for a client. The windows of its job bound it.
+type queue struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	replies []Reply
+	credit  int // input that was taken, not yet counted
+	over    error
+}
+
+func newQueue() *queue {
+	q := new(queue)
+	q.changed.L = &q.mu
+	return q
+}
+
+// add is called on the board's goroutine, and never waits.
+func (q *queue) add(r Reply) {
+	q.mu.Lock()
+	q.credit += r.Taken
+	q.replies = append(q.replies, r)
+	q.changed.Signal()
+	q.mu.Unlock()
+}
+
+// end lets next return an error.
+func (q *queue) end(err error) {
+	q.mu.Lock()
+	q.over = err
+	q.changed.Signal()
+	q.mu.Unlock()
+}
+
+// next waits for the next reply.
+func (q *queue) next() (Reply, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.replies) == 0 && q.over == nil {
+		q.changed.Wait()
+	}
+	if q.over != nil {
+		return Reply{}, q.over
+	}
+	r := q.replies[0]
+	q.replies = q.replies[1:]
+	return r, nil
+}
+
+// taken is how much input was taken since it was called last.
+func (q *queue) taken() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := q.credit
+	q.credit = 0
+	return n
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+
+	"backplane/boards/control"
+	"backplane/firmware/agentproto"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+func newExec() *cobra.Command {
+	var onTerminal bool
+	cmd := clientCommand("exec [-t] BOARD COMMAND [ARGUMENT...]", "Run a command on a board", cobra.MinimumNArgs(2),
+		func(c *control.Conn, cmd *cobra.Command, args []string) error {
+			r := control.Request{Command: "exec", Path: args[0], Args: args[1:]}
+			if onTerminal {
+				restore, err := rawTerminal()
+				if err != nil {
+					return badMachine(err)
+				}
+				defer restore()
+				size := terminalSize()
+				r.Terminal = &size
+				if t := os.Getenv("TERM"); t != "" {
+					r.Env = []string{"TERM=" + t}
+				}
+			}
+			if err := c.Send(r); err != nil {
+				return badMachine(err)
+			}
+			j := newJob(c)
+			if onTerminal {
+				go j.follow()
+			}
+			if inForeground() {
+				go j.give(os.Stdin)
+			} else {
+				go j.end()
+			}
+			last, err := j.take(cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if err != nil {
+				return &statusError{exitFailed, err}
+			}
+			if last.Status != 0 {
+				return &statusError{status: last.Status}
+			}
+			return nil
+		})
+	literally(cmd, 0)
+	cmd.Flags().BoolVarP(&onTerminal, "terminal", "t", false, "give the command a terminal, of this one's size")
+	cmd.Long = `Run a command on a board and end with its exit status. It gets what comes on
+standard input as that comes. With -t it has a terminal, as a shell or an editor
+needs: every key goes to it, Ctrl-C too. A command whose output nobody takes waits,
+as in a pipe. Flags stand before BOARD: all after it is the command.`
+	cmd.Example = `  backplane exec sensor ls -l /sys/bus/i2c/devices
+  tar c -C app . | backplane exec sensor tar x -C /opt
+  backplane exec -t sensor sh`
+	return cmd
+}
+
+// job is this end of what a board does: its input, as fast as that is taken.
+type job struct {
+	c       *control.Conn
+	mu      sync.Mutex // guards what is written to c, and room
+	changed sync.Cond
+	room    int
+}
+
+func newJob(c *control.Conn) *job {
+	j := &job{c: c, room: control.Window}
+	j.changed.L = &j.mu
+	return j
+}
+
+// give passes on what it reads, and then says that there is no more.
+func (j *job) give(in io.Reader) error {
+	buf := make([]byte, control.MaxInput)
+	for {
+		n, err := in.Read(buf)
+		if n > 0 {
+			j.mu.Lock()
+			for j.room < n {
+				j.changed.Wait()
+			}
+			j.room -= n
+			e := j.c.Give(control.Input{Data: buf[:n]})
+			j.mu.Unlock()
+			if e != nil {
+				return e
+			}
+		}
+		if err != nil {
+			j.end()
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// end says that there is no more input.
+func (j *job) end() { j.say(control.Input{End: true}) }
+
+func (j *job) say(in control.Input) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_ = j.c.Give(in) // if it is lost, so is the job
+}
+
+// take writes out what comes, until the job has ended.
+func (j *job) take(stdout, stderr io.Writer) (control.Reply, error) {
+	for {
+		r, err := j.c.Next()
+		if err != nil || r.Done {
+			return r, err
+		}
+		if r.Taken > 0 {
+			j.mu.Lock()
+			j.room += r.Taken
+			j.changed.Signal()
+			j.mu.Unlock()
+		}
+		if _, err := stdout.Write(r.Stdout); err != nil {
+			return r, err
+		}
+		if _, err := stderr.Write(r.Stderr); err != nil {
+			return r, err
+		}
+	}
+}
+
+// follow tells of each new size of this terminal.
+func (j *job) follow() {
+	changed := make(chan os.Signal, 1)
+	signal.Notify(changed, unix.SIGWINCH)
+	for range changed {
+		size := terminalSize()
+		j.say(control.Input{Terminal: &size})
+	}
+}
+
+// terminalSize is that of the terminal that the user sees, as far as there is one.
+func terminalSize() agentproto.Size {
+	for _, f := range []*os.File{os.Stdout, os.Stdin, os.Stderr} {
+		if cols, rows, err := term.GetSize(int(f.Fd())); err == nil && cols > 0 && rows > 0 {
+			return agentproto.Size{Cols: uint16(cols), Rows: uint16(rows)}
+		}
+	}
+	return agentproto.Size{Cols: 80, Rows: 24}
+}
+
+// inForeground tells whether this program may read what stands on standard input:
+// one in the background that reads the terminal is stopped.
+func inForeground() bool {
+	group, err := unix.IoctlGetInt(int(os.Stdin.Fd()), unix.TIOCGPGRP)
+	return err != nil || group == unix.Getpgrp() // it is no terminal
+}
+
+// raw is the state that the terminal had before a client took it over, for whoever
+// ends the program.
+var raw struct {
+	sync.Mutex
+	before *term.State
+}
+
+// rawTerminal lets all keys come, Ctrl-C too, if standard input is a terminal.
+func rawTerminal() (restore func(), err error) {
+	fd := int(os.Stdin.Fd())
+	if !term.IsTerminal(fd) {
+		return func() {}, nil
+	}
+	raw.Lock()
+	defer raw.Unlock()
+	raw.before, err = term.MakeRaw(fd)
+	return restoreTerminal, err
+}
+
+// restoreTerminal gives the terminal back as it was, if it was taken over.
+func restoreTerminal() {
+	raw.Lock()
+	defer raw.Unlock()
+	if raw.before != nil {
+		_ = term.Restore(int(os.Stdin.Fd()), raw.before)
+		raw.before = nil
+	}
+}
