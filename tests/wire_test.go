@@ -14,7 +14,8 @@ import (
 
 // wirePair is two boards with a wire from one to the other.
 func wirePair(root, delay string) map[string]string {
-	board := fmt.Sprintf("[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n[[gpio]]\nname = \"gpio0\"\nlines = [\"out\", \"in\"]\n", root)
+	// What programs do takes no time: edges are where their program wants them.
+	board := fmt.Sprintf("[time]\nsyscall = \"0s\"\ngpio = \"0s\"\n[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n[[gpio]]\nname = \"gpio0\"\nlines = [\"out\", \"in\"]\n", root)
 	return map[string]string{"a.toml": "name = \"a\"\n" + board, "b.toml": "name = \"b\"\n" + board, "main.toml": fmt.Sprintf(`
 name = "wired"
 [[board]]
