@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -183,6 +184,44 @@ func TestTwoUpAtOneMoment(t *testing.T) {
 		if second := <-ended; second != "0 " {
 			t.Errorf("the one that was ended says %s", second)
 		}
+	}
+}
+
+// TestUpOnAFullDisk keeps a board up whose console cannot be recorded: it says so at
+// once, and again with its status.
+func TestUpOnAFullDisk(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"b.toml": fmt.Sprintf("name = \"full\"\n[firmware]\nrootfs = [%q]\n", guesttest.Rootfs(t))})
+	record, env := filepath.Join(dir, "r"), []string{"XDG_RUNTIME_DIR=" + dir}
+	if err := os.MkdirAll(filepath.Join(record, "console"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/full", filepath.Join(record, "console", "full.log")); err != nil {
+		t.Fatal(err)
+	}
+	up := exec.Command(backplane(t), "up", "--out", record, filepath.Join(dir, "b.toml"))
+	up.Env = append(os.Environ(), env...)
+	stderr, err := up.StderrPipe()
+	if err == nil {
+		err = up.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = up.Process.Kill() })
+	lines := bufio.NewScanner(stderr)
+	const said = "console/full.log ends at "
+	if !lines.Scan() || !strings.Contains(lines.Text(), said) {
+		t.Errorf("at first it says %q", lines.Text())
+	}
+	if err := up.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	for lines.Scan() {
+		last = lines.Text()
+	}
+	if err := up.Wait(); up.ProcessState.ExitCode() != 3 || !strings.Contains(last, "is cut: "+said) {
+		t.Errorf("%v; at last it says %q", err, last)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -75,10 +76,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 	end, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	r.ShutDown(end, 5*time.Second)
-	if e := r.Close(); err == nil {
-		err = e
-	}
-	return badMachine(err)
+	return badMachine(errors.Join(err, r.Close()))
 }
 
 // served is what the control socket's server needs of an appliance.

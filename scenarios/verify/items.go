@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -182,6 +183,9 @@ func events(r io.Reader) items {
 // LastTime is the time of the last whole event in a file of them, 0 if there is none.
 func LastTime(file string) (last simbus.Time, err error) {
 	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}
