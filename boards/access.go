@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -263,20 +264,21 @@ func (r *Running) State(board string) (state string, err error) {
 
 // Status is a line for each board, with a heading.
 func (r *Running) Status() []string {
-	lines := []string{fmt.Sprintf("%-16s %-8s %5s %7s %10s", "BOARD", "STATE", "CPUS", "MEMORY", "UP")}
+	lines := []string{fmt.Sprintf("%-16s %-8s %5s %7s %10s %8s", "BOARD", "STATE", "CPUS", "MEMORY", "UP", "PID")}
 	for _, m := range r.machines {
 		m.domain.Look(func() {
-			state, up := m.state, "-"
+			state, up, pid := m.state, "-", "-"
 			if state == "" {
 				state = StateOff
 			}
 			if m.proc != nil {
 				up = m.domain.Now().Sub(m.on).Round(10 * time.Millisecond).String()
+				pid = strconv.Itoa(m.proc.PID())
 			}
 			if state == StateUp {
 				state = "up"
 			}
-			lines = append(lines, fmt.Sprintf("%-16s %-8s %5d %7s %10s", m.name, state, m.board.CPUs, m.board.Memory, up))
+			lines = append(lines, fmt.Sprintf("%-16s %-8s %5d %7s %10s %8s", m.name, state, m.board.CPUs, m.board.Memory, up, pid))
 		})
 	}
 	return lines

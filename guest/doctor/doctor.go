@@ -30,7 +30,7 @@ type Finding struct {
 func Check() []Finding {
 	return []Finding{
 		result("user namespaces", "guests run in namespaces of their own", namespaces(),
-			"as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 (and kernel.apparmor_restrict_unprivileged_userns=0 where there is AppArmor)"),
+			"as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 (and kernel.apparmor_restrict_unprivileged_userns=0 where there is AppArmor); in a container: let its seccomp profile allow namespaces, as docker run --security-opt seccomp=unconfined does"),
 		result("folder for guest memory", os.TempDir(), Folder(os.TempDir()), "set TMPDIR to a folder with space, on a file system that is not mounted noexec"),
 		result("shared memory", "memfd_create works", memfd(), "a kernel with CONFIG_MEMFD_CREATE"),
 		kernels(),
