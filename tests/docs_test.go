@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -42,6 +43,7 @@ type reader struct {
 	t   *testing.T
 	dir string
 	env []string
+	up  []func() // wait for what was started in the background
 }
 
 func newReader(t *testing.T) *reader {
@@ -62,7 +64,8 @@ func newReader(t *testing.T) *reader {
 	if err := os.Mkdir(runtime, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return &reader{t, dir, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+runtime)}
+	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+runtime)
+	return &reader{t: t, dir: dir, env: env}
 }
 
 func (r *reader) try(b *block) {
@@ -123,6 +126,11 @@ func (r *reader) command(b *block, c command) {
 	if err := cmd.Run(); err != nil {
 		r.t.Fatalf("%s: %s: %v\n%s", b, c.line, err, &all)
 	}
+	if strings.HasSuffix(c.line, "backplane down") {
+		for _, wait := range r.up {
+			wait()
+		}
+	}
 	if c.prints != "" && !b.printed(c.prints, out.String()) && !b.printed(c.prints, all.String()) {
 		r.t.Errorf("%s: %s prints\n%s\nand the document says\n%s", b, c.line, &all, c.prints)
 	}
@@ -142,13 +150,17 @@ func (r *reader) background(b *block, cmd *exec.Cmd) {
 		r.t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	r.t.Cleanup(func() {
-		_ = cmd.Process.Signal(unix.SIGTERM)
+	wait := sync.OnceFunc(func() {
 		for lines.Scan() {
 		}
 		if err := cmd.Wait(); err != nil {
 			r.t.Errorf("%s: %s: %v\n%s", b, cmd.Args[2], err, &errs)
 		}
+	})
+	r.up = append(r.up, wait)
+	r.t.Cleanup(func() {
+		_ = cmd.Process.Signal(unix.SIGTERM)
+		wait()
 	})
 	for listens := false; lines.Scan(); {
 		listens = listens || strings.Contains(lines.Text(), " is up: ")
