@@ -32,6 +32,7 @@ func (a *Appliance) check() {
 	a.checkWires(links)
 	a.checkGateways(links)
 	a.checkCaptures(links)
+	a.checkFiles()
 }
 
 func (a *Appliance) unique(names map[string]string, at, name, what string) {

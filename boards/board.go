@@ -80,8 +80,8 @@ type Console struct {
 type Ethernet struct {
 	Name    string   `toml:"name" jsonschema:"description=Name of the interface in the guest such as eth0"`
 	MAC     string   `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the board's and port's place if left out"`
-	Address string   `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface; 'dhcp': what a DHCP server such as a gateway's says"`
-	Gateway string   `toml:"gateway,omitempty" jsonschema:"description=IP address of the router that init sends everything else to"`
+	Address Texts    `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface or a list of them (IPv4 and IPv6); 'dhcp': an IPv4 address that a DHCP server such as a gateway's says"`
+	Gateway Texts    `toml:"gateway,omitempty" jsonschema:"description=IP address of the router that init sends everything else to; a list for one of IPv4 and one of IPv6"`
 	DNS     []string `toml:"dns,omitempty" jsonschema:"description=IP addresses of name servers that init puts into /etc/resolv.conf"`
 }
 
@@ -107,6 +107,10 @@ type Member struct {
 	File string         `toml:"file" jsonschema:"description=The board file; relative to this one"`
 	Off  bool           `toml:"off,omitempty" jsonschema:"description=Not switched on at the start"`
 	Set  map[string]any `toml:"set,omitempty" jsonschema:"description=Initial properties of this instance: part.property = value"`
+
+	Args     []string   `toml:"init_args,omitempty" jsonschema:"description=Arguments of this instance's init; instead of the board file's"`
+	Rootfs   []string   `toml:"rootfs,omitempty" jsonschema:"description=Layers of this instance's root file system; laid over those of the board file; relative to this file"`
+	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=What is particular to this instance's Ethernet ports; what is left out stays as in the board file"`
 
 	Board *Board `toml:"-" json:"-"`
 }

@@ -22,6 +22,7 @@ type lineRef struct {
 // part is a chip whose description has been checked.
 type part struct {
 	*Chip
+	at      string // where it stands in the board file
 	model   *periph.Model
 	options periph.Options
 	pins    map[string]lineRef // by pin

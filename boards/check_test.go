@@ -68,9 +68,16 @@ func TestBoardMistakes(t *testing.T) {
 		{"bus number used twice", "name = 'x'\n[[i2c]]\nname = 'a'\nnumber = 1\n[[i2c]]\nname = 'b'\nnumber = 1", "b.toml:7:1: the bus number 1 is taken, in line 4"},
 		{"device used twice", "name = 'x'\n[[serial]]\nname = 'a'\ndevice = '/dev/ttyS1'\n[[serial]]\nname = 'b'\ndevice = '/dev/ttyS1'", "b.toml:7:1: the device /dev/ttyS1 is taken, in line 4"},
 		{"bad addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\nmac = '01:00:00:00:00:01'\naddress = '10.0.0.300/24'",
-			"b.toml:4:1: mac 01:00:00:00:00:01 is a group address: the first byte must be even\nb.toml:5:1: address is \"10.0.0.300/24\", and must be an IP address with its prefix length, such as \"10.0.0.1/24\", or \"dhcp\""},
+			"b.toml:4:1: mac 01:00:00:00:00:01 is a group address: the first byte must be even\nb.toml:5:1: address is \"10.0.0.300/24\", and must be an IP address with its prefix length, such as \"10.0.0.1/24\" or \"fd00::1/64\", or \"dhcp\""},
 		{"bad routes", "name = 'x'\n[[ethernet]]\nname = 'eth0'\naddress = '10.0.0.1/24'\ngateway = '10.1.0.1'\ndns = ['ns']\n[[ethernet]]\nname = 'eth1'\naddress = 'dhcp'\ngateway = '10.1.0.1'",
 			"b.toml:5:1: gateway 10.1.0.1 is not on the port's network: say address = \"ADDRESS/LENGTH\" so that it is\nb.toml:6:8: \"ns\" is no IP address of a name server\nb.toml:10:1: an address by DHCP brings its gateway along: leave one of them out"},
+		{"several addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\naddress = ['10.0.0.1/24', 'fd00::1/64', 'fe80::1/64']\ngateway = ['10.0.0.254', 'fe80::fe']", ""},
+		{"bad lists of addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\naddress = ['10.0.0.1/24', 'dhcp', 'ff02::1/64', '10.0.0.1/8']\ngateway = ['fd00::fe', 'fe80::1']\n[[ethernet]]\nname = 'eth1'\naddress = [1]",
+			"b.toml:4:1: the port has an IPv4 address, 10.0.0.1, and would get another by DHCP: leave one of them out\nb.toml:4:35: address ff02::1 is not one of a host\nb.toml:4:49: the port has the address 10.0.0.1 already\n" +
+				"b.toml:5:12: gateway fd00::fe is not on the port's network: say address = \"ADDRESS/LENGTH\" so that it is\nb.toml:5:24: there is an IPv6 gateway already: a port has at most one of each\n" +
+				"b.toml:8:1: address: must be text in quotes, or a list of such texts"},
+		{"two parts in one file", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'at24c32'\naddress = 0x50\nfile = 'c.bin'\n[[i2c.chip]]\nname = 'd'\nmodel = 'at24c32'\naddress = 0x51\nfile = './c.bin'",
+			"b.toml:13:1: x.d and x.c keep their contents in one file, ./c.bin, which stands in b.toml:8 too: give each its own"},
 		{"several at once, in order", "zame = 'x'\ncpus = 0\n[[serial]]\nbaud = 1",
 			"b.toml: the board has no name: say name = \"NAME\"\nb.toml:1:1: unknown key \"zame\": did you mean \"name\"?\nb.toml:2:1: cpus is 0, and must be 1 to 64, which is what a User Mode Linux kernel can have\nb.toml:3:3: a serial port without a name: say name = \"NAME\"\nb.toml:4:1: baud is 1, and must be 50 to 12000000"},
 	}
@@ -106,6 +113,14 @@ address = '10.0.0.1/24'
 		{"unknown board", two + "[[segment]]\nname = 'lan'\nports = ['r.eth0']", `a.toml:10:10: there is no board "r": did you mean "p"?`},
 		{"unknown port", two + "[[segment]]\nname = 'lan'\nports = ['p.eth1']", `a.toml:10:10: board p has no Ethernet port "eth1": did you mean "eth0"?`},
 		{"same address", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']", `a.toml:10:20: p.eth0 and q.eth0 on segment lan both have the address 10.0.0.1`},
+		{"same MAC", two + "ethernet = [{ name = 'eth0', address = '10.0.0.2/24', mac = '02:00:00:00:00:01' }]\n[[board]]\nname = 'r'\nfile = 'b.toml'\nethernet = [{ name = 'eth0', address = 'dhcp', mac = '02:00:00:00:00:01' }]\n[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0', 'r.eth0']",
+			"a.toml:15:30: q.eth0 and r.eth0 on segment lan both have the mac 02:00:00:00:00:01, in a.toml:8 and a.toml:12"},
+		{"instances", two + "init_args = ['-q']\nethernet = [{ name = 'eth0', address = ['10.0.0.2/24', 'fd00::2/64'], gateway = '10.0.0.1' }]\n[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']", ""},
+		{"bad instances", two + "rootfs = ['gone']\nethernet = [{ name = 'eth1' }, { name = 'eth0', gateway = '10.1.0.1', mac = 'x' }, { name = 'eth0' }]",
+			"a.toml:8:11: gone: no such file or directory\na.toml:9:15: board q has no Ethernet port \"eth1\": did you mean \"eth0\"?\n" +
+				"a.toml:9:49: gateway 10.1.0.1 is not on the port's network: say address = \"ADDRESS/LENGTH\" so that it is\na.toml:9:71: mac is \"x\", and must be six bytes, such as \"02:00:00:00:00:01\"\na.toml:9:86: there is a table for eth0 already"},
+		{"instances of one file of contents", "name = 'x'\n[[board]]\nname = 'p'\nfile = 'e.toml'\n[[board]]\nname = 'q'\nfile = 'e.toml'\n[[board]]\nname = 'r'\nfile = 'e.toml'\nset = { 'c.file' = 'r.bin' }",
+			"a.toml:5:3: q.c and p.c keep their contents in one file, c.bin, in e.toml:8: give each instance its own, with set = { \"c.file\" = \"q-c.bin\" }"},
 		{"same address in VLANs", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']\nport = [{ name = 'p.eth0', vlan = 7 }]", ""},
 		{"no part of frames", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0']\nloss = 2\nport = [{ name = 'p.eth0', tx = { corrupt = -1 } }]",
 			"a.toml:11:1: loss is 2, and must be 0 to 1\na.toml:12:35: corrupt is -1, and must be 0 to 1"},
@@ -128,7 +143,8 @@ address = '10.0.0.1/24'
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := mistakes(t, write(t, "a.toml", tt.text, "b.toml", board))
+			got := mistakes(t, write(t, "a.toml", tt.text, "b.toml", board,
+				"e.toml", "name = 'e'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'at24c32'\naddress = 0x50\nfile = 'c.bin'\n"))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -68,7 +68,7 @@ func (c *checker) numberBuses(taken map[int]string) {
 // chip checks one chip and resolves its model, options and pins.
 func (c *checker) chip(at string, ch *Chip, bus periph.Bus, on int) {
 	c.part(at, ch.Name, "part")
-	p := &part{Chip: ch, pins: make(map[string]lineRef)}
+	p := &part{Chip: ch, at: at, pins: make(map[string]lineRef)}
 	ch.part = p
 	if p.model = c.model(at, ch, bus); p.model == nil {
 		return

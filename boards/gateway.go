@@ -1,6 +1,7 @@
 package boards
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"net"
@@ -139,19 +140,22 @@ func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Segment) {
 				continue // which has been said
 			}
 			h := &hosts[i]
-			h.Name, h.MAC, h.Lease = board, e.hardware(index, m.Board), e.Address == "" || e.Address == DHCPAddress
+			h.Name, h.MAC, h.Lease = board, e.hardware(index, m.Board), !e.fixed().IsValid()
+			if pass == 0 && bytes.Equal(h.MAC, g.mac) {
+				a.doc.Add(at+".mac", "%s has the mac %s, in %s", port, g.mac, a.portPlace(m, name, "mac"))
+			}
 			reserved, ok := leases[port]
 			if !ok {
 				reserved, ok = leases[board]
 			}
-			switch p, err := netip.ParsePrefix(e.Address); {
-			case pass == 0 && err == nil:
-				h.Address = p.Addr()
-				if used[p.Addr()] {
-					a.doc.Add(at+".address", "%s has the address %s", port, p.Addr())
+			switch own := e.fixed(); {
+			case pass == 0 && own.IsValid():
+				h.Address = own
+				if used[own] {
+					a.doc.Add(at+".address", "%s has the address %s", port, own)
 				}
-				used[p.Addr()] = true
-			case pass == 1 && err != nil && ok:
+				used[own] = true
+			case pass == 1 && !own.IsValid() && ok:
 				h.Address = reserved
 				delete(leases, board) // for its first port
 			case pass == 2 && !h.Address.IsValid():

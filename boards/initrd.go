@@ -115,7 +115,7 @@ func (m *Machine) config() *config.Board {
 	}
 	for i := range m.board.Ethernet {
 		e := &m.board.Ethernet[i]
-		c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.nics[e.Name].MAC().String(), Name: e.Name, Address: e.Address, Gateway: e.Gateway, DNS: e.DNS})
+		c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.nics[e.Name].MAC().String(), Name: e.Name, Addresses: e.Address, Gateways: e.Gateway, DNS: e.DNS})
 	}
 	return c
 }

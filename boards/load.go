@@ -73,6 +73,9 @@ func Load(file string, catalog periph.Catalog) (*Appliance, error) {
 		}
 		a.Name, a.Doc, a.doc = b.Name, b.Doc, b.doc
 		a.Board = []Member{{Name: b.Name, File: file, Board: b}}
+		if a.checkFiles(); len(a.doc.Problems) > 0 {
+			return nil, a.doc.Problems
+		}
 		return a, nil
 	}
 	a.doc = tomlfile.Read(file, a)
@@ -130,6 +133,7 @@ func (a *Appliance) readBoards(catalog periph.Catalog) (problems tomlfile.Proble
 		if m.Name == "" {
 			m.Name = m.Board.Name
 		}
+		a.instance(at, m)
 	}
 	return problems
 }

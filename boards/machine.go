@@ -268,6 +268,9 @@ func (m *Machine) addAgent() {
 		return err
 	})
 	m.agent.OnHello = m.hello
+	m.agent.OnFailure = func(what string) {
+		m.emit("", simbus.KindGuest, simbus.Text("state", StateIncomplete), simbus.Text("detail", what))
+	}
 	m.agentConsole.OnOutput = m.agent.Receive
 	m.add("agent", m.agentConsole)
 }

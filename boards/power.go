@@ -50,6 +50,9 @@ const (
 	StatePanic   = "panic"
 	StateLost    = "lost" // it ended, or was given up, for no good reason
 	StateStuck   = "stuck"
+	// StateIncomplete is in events only: init could not do something that the board
+	// file says. The board comes up without it.
+	StateIncomplete = "incomplete"
 )
 
 // HelloLimit is how long a board may take to reach its init, in its own time,

@@ -95,6 +95,8 @@ func (a *Appliance) checkSegments(links map[string]string) {
 			a.doc.Add(at+".addresses", "addresses is %d, and must be at least 0", *s.Addresses)
 		}
 		addresses := make(map[netip.Addr]string)
+		type holder struct{ port, place string }
+		macs := make(map[string]holder)
 		for j, text := range s.Ports {
 			at := fmt.Sprintf("%s.ports[%d]", at, j)
 			m, port := a.port(at, text, ethernetPort, used)
@@ -102,7 +104,12 @@ func (a *Appliance) checkSegments(links map[string]string) {
 				continue
 			}
 			e := m.Board.ethernet(port)
-			if p, err := netip.ParsePrefix(e.Address); err == nil {
+			mac := a.hardware(m, e).String()
+			if other, taken := macs[mac]; taken && !s.hasVLANs() {
+				a.doc.Add(at, "%s and %s on segment %s both have the mac %s, in %s and %s", other.port, text, s.Name, mac, other.place, a.portPlace(m, port, "mac"))
+			}
+			macs[mac] = holder{text, a.portPlace(m, port, "mac")}
+			for _, p := range e.prefixes() {
 				if other, taken := addresses[p.Addr()]; taken && !s.hasVLANs() {
 					a.doc.Add(at, "%s and %s on segment %s both have the address %s", other, text, s.Name, p.Addr())
 				}

@@ -128,10 +128,19 @@ func (r *Recorder) guest(e *simbus.Event, expected bool) {
 		if state == boards.StatePanic {
 			what = "panicked"
 		}
-		r.loss = fmt.Sprintf("board %s %s", e.Board, what)
-		if detail, _ := e.Get("detail"); detail != "" {
-			r.loss += ": " + detail
+		r.lose(e, what)
+	case boards.StateIncomplete:
+		if !r.Tolerant && r.loss == "" && !expected {
+			r.lose(e, "came up incomplete")
 		}
+	}
+}
+
+// lose notes what is wrong with a board.
+func (r *Recorder) lose(e *simbus.Event, what string) {
+	r.loss = fmt.Sprintf("board %s %s", e.Board, what)
+	if detail, _ := e.Get("detail"); detail != "" {
+		r.loss += ": " + detail
 	}
 }
 

@@ -37,7 +37,8 @@ const (
 	PowerOff                 // shut down in order
 	Credit                   // either: so many bytes have been taken; the payload is a number of 4 bytes
 	Resize                   // the size of the program's terminal; the payload is a Size
-	lastType = Resize
+	Failure                  // agent: what of the board file could not be done, in words; before Hello
+	lastType = Failure
 )
 
 // Version is what Hello carries.

@@ -29,9 +29,9 @@ type Device struct {
 
 // Interface is a network interface to bring up.
 type Interface struct {
-	MAC     string   `json:"mac"`               // finds it
-	Name    string   `json:"name"`              // is given to it
-	Address string   `json:"address,omitempty"` // DHCP: one that a server says
-	Gateway string   `json:"gateway,omitempty"`
-	DNS     []string `json:"dns,omitempty"`
+	MAC       string   `json:"mac"`                 // finds it
+	Name      string   `json:"name"`                // is given to it
+	Addresses []string `json:"addresses,omitempty"` // with prefix lengths; DHCP: one that a server says
+	Gateways  []string `json:"gateways,omitempty"`  // at most one of IPv4 and one of IPv6
+	DNS       []string `json:"dns,omitempty"`
 }

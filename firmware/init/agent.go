@@ -33,6 +33,9 @@ func serve(board *config.Board, kids *children) {
 		return
 	}
 	a := &agent{kids: kids, out: tty, requests: make(map[uint32]*request)}
+	for _, f := range failures {
+		a.send(agentproto.Failure, 0, []byte(f[:min(len(f), agentproto.MaxPayload)]))
+	}
 	a.send(agentproto.Hello, 0, []byte(agentproto.Version))
 	for {
 		f, err := agentproto.Read(tty)

@@ -138,6 +138,8 @@ func trailingZeros(mask uint32) (n int) {
 // tries are how long answers are waited for, time after time.
 var tries = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
+var errNoServer = errors.New("no DHCP server answers")
+
 // acquire gets a lease for an interface that is up.
 func acquire(name string, mac []byte) (l lease, err error) {
 	c, err := dialDHCP(name, mac)
@@ -154,7 +156,7 @@ func acquire(name string, mac []byte) (l lease, err error) {
 			return l, nil
 		}
 	}
-	return l, errors.New("no DHCP server answers")
+	return l, errNoServer
 }
 
 // dhcpClient speaks to servers by packets of its own, since the interface has no address.

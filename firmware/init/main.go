@@ -20,9 +20,10 @@ import (
 func main() {
 	board, err := readConfig()
 	if err != nil {
-		complain("%v", err)
+		fail("%v", err)
 	}
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		failures = os.Args[2:] // those of process 1
 		serve(board, new(children))
 		return
 	}
@@ -35,7 +36,7 @@ func main() {
 		handOver(board)
 	}
 	kids := newChildren()
-	go program(board, kids)
+	program(board, kids)
 	serve(board, kids)
 	select {} // without its agent the board still runs
 }
@@ -57,15 +58,26 @@ func complain(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "init: "+format+"\n", args...)
 }
 
+// failures are what could not be made as the board file says. The simulator is told,
+// so that nobody takes such a board for one that has come up.
+var failures []string
+
+// fail puts a message on the console, and notes it as a failure. It is called
+// before the agent begins.
+func fail(format string, args ...any) {
+	complain(format, args...)
+	failures = append(failures, fmt.Sprintf(format, args...))
+}
+
 // setup makes the board what its file says. What does not work is said, and the rest done.
 func setup(board *config.Board) {
 	mountAll()
 	if err := unix.Sethostname([]byte(board.Hostname)); err != nil {
-		complain("set the host name: %v", err)
+		fail("set the host name: %v", err)
 	}
 	for _, d := range board.Devices {
 		if err := alias(d); err != nil {
-			complain("%s: %v", d.Name, err)
+			fail("%s: %v", d.Name, err)
 		}
 	}
 	nameChips(board.GPIO)
@@ -75,9 +87,15 @@ func setup(board *config.Board) {
 	os.Setenv("TERM", "linux")
 }
 
-// handOver starts the agent beside, and becomes the board's own init system.
+// handOver starts the agent beside, and becomes the board's own init system. It
+// returns if there is none.
 func handOver(board *config.Board) {
-	if _, err := os.StartProcess("/proc/self/exe", []string{"backplane-agent", "agent"}, &os.ProcAttr{
+	if err := unix.Access(board.Init, unix.X_OK); err != nil {
+		fail("%s: %v; the board stays up without it", board.Init, err)
+		board.Handover, board.Init = false, ""
+		return
+	}
+	if _, err := os.StartProcess("/proc/self/exe", append([]string{"backplane-agent", "agent"}, failures...), &os.ProcAttr{
 		Dir: "/", Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: true},
 		Files: []*os.File{nil, os.Stderr, os.Stderr},
 	}); err != nil {
@@ -88,19 +106,26 @@ func handOver(board *config.Board) {
 	board.Handover, board.Init = false, ""
 }
 
-// program runs the board's program, or a shell on the console where there is none.
+// program starts the board's program, or has a shell on the console where there is none.
 func program(board *config.Board, kids *children) {
-	if board.Init != "" {
-		p, err := kids.start(append([]string{board.Init}, board.Args...), startOptions{console: true})
-		if err != nil {
-			complain("%s: %v", board.Init, err)
-			return
-		}
+	if board.Init == "" {
+		go shell(kids)
+		return
+	}
+	p, err := kids.start(append([]string{board.Init}, board.Args...), startOptions{console: true})
+	if err != nil {
+		fail("%s: %v", board.Init, err)
+		return
+	}
+	go func() {
 		if status := p.wait(); !kids.ending() {
 			complain("%s ended with status %d", board.Init, status)
 		}
-		return
-	}
+	}()
+}
+
+// shell keeps a shell on the console, if the board has one.
+func shell(kids *children) {
 	for {
 		if _, err := os.Stat("/bin/sh"); err != nil || kids.ending() {
 			return

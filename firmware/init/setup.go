@@ -26,11 +26,11 @@ func mountAll() {
 		{"/tmp", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
 	} {
 		if err := os.MkdirAll(m.dir, 0o755); err != nil {
-			complain("%v", err)
+			fail("%v", err)
 			continue
 		}
 		if err := unix.Mount(m.fs, m.dir, m.fs, m.flags, m.data); err != nil && err != unix.EBUSY {
-			complain("mount %s on %s: %v", m.fs, m.dir, err)
+			fail("mount %s on %s: %v", m.fs, m.dir, err)
 		}
 	}
 	for _, l := range [][2]string{{"/proc/self/fd", "/dev/fd"}, {"fd/0", "/dev/stdin"}, {"fd/1", "/dev/stdout"}, {"fd/2", "/dev/stderr"}} {

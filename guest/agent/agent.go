@@ -21,6 +21,9 @@ var ErrNotReady = errors.New("the agent is not running")
 type Client struct {
 	// OnHello is called when the agent is ready.
 	OnHello func()
+	// OnFailure, if set, is told before that what init could not do of what the board
+	// file says. The guest writes the text.
+	OnFailure func(what string)
 
 	send     func([]byte) error
 	decoder  agentproto.Decoder
@@ -76,6 +79,12 @@ func (c *Client) handle(f agentproto.Frame) error {
 		c.ready = true
 		if c.OnHello != nil {
 			c.OnHello()
+		}
+		return nil
+	}
+	if f.Type == agentproto.Failure {
+		if c.OnFailure != nil {
+			c.OnFailure(string(f.Payload))
 		}
 		return nil
 	}

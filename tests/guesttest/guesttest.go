@@ -32,6 +32,8 @@ type Options struct {
 	Out  string
 	// StallLimit is that of boards.Options.
 	StallLimit time.Duration
+	// Events are told of each event, beside the App.
+	Events []func(*simbus.Event)
 }
 
 // App is a running appliance.
@@ -96,7 +98,7 @@ func StartAppliance(t testing.TB, a *boards.Appliance, o Options) *App {
 		Kernel: func(_ context.Context, virtual bool, extra []byte) (string, error) {
 			return Kernel(t, virtual, extra), nil
 		},
-		Events: []func(*simbus.Event){app.event},
+		Events: append([]func(*simbus.Event){app.event}, o.Events...),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,127 @@
+package boards
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+
+	"backplane/boards/tomlfile"
+	"backplane/periph"
+)
+
+// instance lays what the appliance says of one of its boards over what the board's
+// file says.
+func (a *Appliance) instance(at string, m *Member) {
+	b := m.Board
+	c := checker{b: b, doc: a.doc}
+	if a.doc.Has(at + ".init_args") {
+		b.Firmware.Args = m.Args
+	}
+	for i, layer := range m.Rootfs {
+		path, err := filepath.Abs(beside(a.doc.File, layer)) // the board file may lie elsewhere
+		if err != nil {
+			a.doc.Add(fmt.Sprintf("%s.rootfs[%d]", at, i), "%v", err)
+			continue
+		}
+		c.exists(fmt.Sprintf("%s.rootfs[%d]", at, i), path)
+		b.Firmware.Rootfs = append(b.Firmware.Rootfs, path)
+	}
+	given := make(map[string]bool)
+	for i := range m.Ethernet {
+		at, own := fmt.Sprintf("%s.ethernet[%d]", at, i), &m.Ethernet[i]
+		e := b.ethernet(own.Name)
+		switch {
+		case e == nil:
+			a.doc.Add(at+".name", "board %s has no Ethernet port %q%s", m.Name, own.Name, tomlfile.Suggest(own.Name, ethernetPort.names(b)))
+			continue
+		case given[own.Name]:
+			a.doc.Add(at+".name", "there is a table for %s already", own.Name)
+			continue
+		}
+		given[own.Name] = true
+		if own.MAC != "" {
+			e.MAC = own.MAC
+		}
+		for key, field := range map[string]struct{ to, from *Texts }{"address": {&e.Address, &own.Address}, "gateway": {&e.Gateway, &own.Gateway}} {
+			if a.doc.Has(at + "." + key) {
+				*field.to = *field.from
+			}
+		}
+		if a.doc.Has(at + ".dns") {
+			e.DNS = own.DNS
+		}
+		c.mac(at, e)
+		c.addresses(at, e)
+		c.routes(at, e)
+	}
+}
+
+// hardware is a port's hardware address.
+func (a *Appliance) hardware(m *Member, e *Ethernet) net.HardwareAddr {
+	_, index := a.memberIndex(m.Name)
+	return e.hardware(index, m.Board)
+}
+
+// portPlace is where a key of a port stands, "file:line": in the appliance file if that
+// says it of the instance.
+func (a *Appliance) portPlace(m *Member, port, key string) string {
+	if i := slices.IndexFunc(m.Ethernet, func(e Ethernet) bool { return e.Name == port }); i >= 0 {
+		_, index := a.memberIndex(m.Name)
+		if at := fmt.Sprintf("board[%d].ethernet[%d].%s", index, i, key); a.doc.Has(at) {
+			return placeIn(a.doc, at)
+		}
+	}
+	i := slices.IndexFunc(m.Board.Ethernet, func(e Ethernet) bool { return e.Name == port })
+	return placeIn(m.Board.doc, fmt.Sprintf("ethernet[%d].%s", i, key))
+}
+
+func placeIn(d *tomlfile.Doc, at string) string {
+	p := d.Problem(at, "")
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// contentsOption is the option of parts that keep their contents in a file of the host's.
+const contentsOption = "file"
+
+// checkFiles finds parts that would write their contents over each other's.
+func (a *Appliance) checkFiles() {
+	type owner struct{ name, place string }
+	first := make(map[string]owner) // by path
+	for i := range a.Board {
+		m := &a.Board[i]
+		if m.Board == nil {
+			continue
+		}
+		for _, p := range m.Board.allParts() {
+			spec, ok := p.model.Option(contentsOption)
+			if !ok || spec.Kind != periph.Text {
+				continue
+			}
+			file := p.options.Values[contentsOption].Text()
+			if file == "" {
+				continue
+			}
+			path, err := filepath.Abs(m.Board.path(file))
+			if err != nil {
+				continue // a working folder that has gone, which others say
+			}
+			doc, at := m.Board.doc, p.at+"."+contentsOption
+			if set := fmt.Sprintf("board[%d].set.%s.%s", i, p.Name, contentsOption); doc != a.doc && a.doc.Has(set) {
+				doc, at = a.doc, set
+			}
+			other, taken := first[path]
+			if !taken {
+				first[path] = owner{m.Name + "." + p.Name, placeIn(doc, at)}
+				continue
+			}
+			if place := placeIn(doc, at); place == other.place {
+				a.doc.Add(fmt.Sprintf("board[%d]", i), "%s.%s and %s keep their contents in one file, %s, in %s: give each instance its own, with set = { \"%s.file\" = \"%s-%s\" }",
+					m.Name, p.Name, other.name, file, place, p.Name, m.Name, filepath.Base(file))
+				continue
+			}
+			a.doc.Problems = append(a.doc.Problems, doc.Problem(at, "%s.%s and %s keep their contents in one file, %s, which stands in %s too: give each its own",
+				m.Name, p.Name, other.name, file, other.place))
+		}
+	}
+}
