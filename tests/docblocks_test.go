@@ -1,9 +1,7 @@
 package tests
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -215,70 +213,6 @@ cpus = 1
 	for _, bad := range []string{"~~~sh\nls\n", "<!-- not run -->\n~~~sh\nls\n~~~\n", "<!-- no run: x -->\n~~~sh\n~~~\n", "<!-- file: x -->\nwords\n"} {
 		if _, _, err := parseBlocks("x.md", strings.ReplaceAll(bad, "~~~", "```")); err == nil {
 			t.Errorf("%q is taken", bad)
-		}
-	}
-}
-
-var (
-	span  = regexp.MustCompile("`([^`]+)`")
-	link  = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	named = regexp.MustCompile(`^(boards|cmd|docs|firmware|guest|periph|scenarios|simbus|tests|tools)/[A-Za-z0-9_./-]+$`)
-	flag  = regexp.MustCompile(`^--[a-z-]+`)
-)
-
-// TestDocumentedNames looks at what documents name in passing: files, other
-// documents, and the program's commands with their flags.
-func TestDocumentedNames(t *testing.T) {
-	help := make(map[string]string)
-	for _, file := range documents(t) {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, prose, err := parseBlocks(file, string(text))
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		for _, m := range link.FindAllStringSubmatch(prose, -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
-				t.Errorf("%s: leads to %v", file, err)
-			}
-		}
-		for _, m := range span.FindAllStringSubmatch(prose, -1) {
-			if named.MatchString(m[1]) {
-				if found, err := filepath.Glob("../" + m[1] + "*"); err != nil || len(found) == 0 {
-					t.Errorf("%s: names %s, which is not there", file, m[1])
-				}
-			}
-			if words := strings.Fields(m[1]); len(words) > 1 && words[0] == "backplane" {
-				documented(t, help, file, words[1:])
-			}
-		}
-	}
-}
-
-// documented looks for a command and its flags in the program's own help.
-func documented(t *testing.T, help map[string]string, file string, words []string) {
-	t.Helper()
-	name := words[:1]
-	if words[0] == "kernel" && len(words) > 1 {
-		name = words[:2]
-	}
-	key := strings.Join(name, " ")
-	if _, ok := help[key]; !ok {
-		out, _, status := run(t, nil, append([]string{"help"}, name...)...)
-		if status != 0 || !bytes.Contains([]byte(out), []byte("backplane "+key)) {
-			t.Errorf("%s: there is no command %q", file, key)
-		}
-		help[key] = out
-	}
-	for _, w := range words[1:] {
-		if w == "--" {
-			return // what follows is another program's
-		}
-		if f := flag.FindString(w); f != "" && !regexp.MustCompile(regexp.QuoteMeta(f)+`\b`).MatchString(help[key]) {
-			t.Errorf("%s: %s has no flag %s", file, key, f)
 		}
 	}
 }
