@@ -190,7 +190,7 @@ func TestGatewayMistakes(t *testing.T) {
 // they are made of.
 func TestSchemasAreCurrent(t *testing.T) {
 	for name, v := range map[string]any{"board": &boards.Board{}, "appliance": &boards.Appliance{}} {
-		want, err := boards.Schema(v, "Backplane "+name)
+		want, err := boards.Schema(v, "Backplane "+name, chips.All)
 		if err != nil {
 			t.Fatal(err)
 		}

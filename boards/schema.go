@@ -2,21 +2,98 @@ package boards
 
 import (
 	"encoding/json"
+	"strings"
+
+	"backplane/periph"
+	"backplane/periph/regmap"
 
 	"github.com/invopop/jsonschema"
 )
 
 // Schema is the JSON schema of what a TOML file of v's type may hold, for
-// editors.
-func Schema(v any, title string) ([]byte, error) {
+// editors. It knows the models of the catalog, and the keys of each.
+func Schema(v any, title string, catalog periph.Catalog) ([]byte, error) {
 	r := jsonschema.Reflector{FieldNameTag: "toml", ExpandedStruct: true, Anonymous: true}
 	s := r.Reflect(v)
 	s.Title = title
-	// A chip's options and properties stand beside its own keys: which there
-	// are depends on the model, and `backplane check` knows it.
 	if chip, ok := s.Definitions["Chip"]; ok {
-		chip.AdditionalProperties = jsonschema.TrueSchema
+		chipSchema(chip, catalog)
 	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	return append(b, '\n'), err
+}
+
+// chipSchema lets the keys of a chip, beside those of every chip, depend on its model.
+func chipSchema(chip *jsonschema.Schema, catalog periph.Catalog) {
+	model, _ := chip.Properties.Get("model")
+	for _, m := range catalog {
+		model.Enum = append(model.Enum, m.Name)
+		chip.AllOf = append(chip.AllOf, forModel(m.Name, modelSchema(m)))
+	}
+	model.Enum = append(model.Enum, regmap.Name)
+	// A part that the file itself describes has the properties that it says.
+	chip.AllOf = append(chip.AllOf, forModel(regmap.Name, &jsonschema.Schema{AdditionalProperties: jsonschema.TrueSchema, Required: []string{"registers"}}))
+	chip.AdditionalProperties = nil
+	chip.Extras = map[string]any{"unevaluatedProperties": false}
+}
+
+// forModel is what goes for the chips of one model.
+func forModel(name string, then *jsonschema.Schema) *jsonschema.Schema {
+	is := jsonschema.NewProperties()
+	is.Set("model", &jsonschema.Schema{Const: name})
+	return &jsonschema.Schema{If: &jsonschema.Schema{Properties: is, Required: []string{"model"}}, Then: then}
+}
+
+// modelSchema is what a model's own keys may be: its address and pins, its options
+// and the properties that have a value at power-on.
+func modelSchema(m *periph.Model) *jsonschema.Schema {
+	s := &jsonschema.Schema{Description: m.Title, Properties: jsonschema.NewProperties()}
+	if m.Bus == periph.OnI2C {
+		s.Required = append(s.Required, "address")
+	}
+	if len(m.Addresses) > 0 {
+		address := new(jsonschema.Schema)
+		for _, a := range m.Addresses {
+			address.Enum = append(address.Enum, a)
+		}
+		s.Properties.Set("address", address)
+	}
+	pins := &jsonschema.Schema{Properties: jsonschema.NewProperties(), AdditionalProperties: jsonschema.FalseSchema}
+	for _, p := range m.Pins {
+		pins.Properties.Set(p.Name, &jsonschema.Schema{Type: "string", Description: p.Doc})
+	}
+	s.Properties.Set("pins", pins)
+	for _, specs := range [][]periph.Spec{m.Options, m.Properties} {
+		for i := range specs {
+			if p := &specs[i]; !p.ReadOnly && p.Kind != periph.Action {
+				s.Properties.Set(p.Name, specSchema(p))
+			}
+		}
+	}
+	return s
+}
+
+// specSchema is what the value of an option or property may be.
+func specSchema(p *periph.Spec) *jsonschema.Schema {
+	s := &jsonschema.Schema{Description: strings.TrimSpace(p.Doc + p.InUnit())}
+	switch p.Kind {
+	case periph.Switch:
+		s.Type, s.Default = "boolean", p.Default.Bool()
+	case periph.Text:
+		s.Type = "string"
+		for _, word := range p.Enum {
+			s.Enum = append(s.Enum, word)
+		}
+		if text := p.Default.Text(); text != "" {
+			s.Default = text
+		}
+	default:
+		s.Type = map[periph.Kind]string{periph.Number: "number", periph.Whole: "integer"}[p.Kind]
+		s.Default = json.Number(p.Format(p.Default))
+		if p.Min != 0 || p.Max != 0 {
+			s.Minimum = json.Number(p.Format(periph.Num(p.Min)))
+			s.Maximum = json.Number(p.Format(periph.Num(p.Max)))
+		}
+	}
+	return s
 }

@@ -139,6 +139,14 @@ func (s *Spec) Check(v Value) error {
 	return nil
 }
 
+// InUnit says in what unit the value is, as the end of a sentence; nothing if it has none.
+func (s *Spec) InUnit() string {
+	if s.Unit == "" {
+		return ""
+	}
+	return ", in " + s.Unit
+}
+
 func (s *Spec) unit() string {
 	if s.Unit == "" {
 		return ""

@@ -439,7 +439,7 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestSchemaIsCurrent(t *testing.T) {
-	want, err := boards.Schema(&Scenario{}, "Backplane scenario")
+	want, err := boards.Schema(&Scenario{}, "Backplane scenario", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

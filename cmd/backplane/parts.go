@@ -107,7 +107,7 @@ func newSchema() *cobra.Command {
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"board", "appliance", "scenario"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := boards.Schema(kinds[args[0]], "Backplane "+args[0])
+			b, err := boards.Schema(kinds[args[0]], "Backplane "+args[0], chips.All)
 			if err != nil {
 				return err
 			}
