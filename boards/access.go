@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"backplane/periph"
 	"backplane/simbus"
@@ -44,36 +42,37 @@ func (r *Running) Get(path string) (value, unit string, err error) {
 		return value, "", err
 	}
 	err = r.find(path, (*simbus.Domain).Look, func(m *Machine, part, rest string) error {
-		if chip, ok := m.chips[part]; ok {
-			spec, err := m.property(part, rest)
-			if err != nil {
-				return err
-			}
-			value, unit = spec.Format(chip.Get(rest)), spec.Unit
-			return nil
-		}
-		if t, ok := m.consoles[part]; ok && t.uart != nil {
-			n, err := t.counter(rest)
-			value = fmt.Sprint(n)
-			return err
-		}
-		if nic, ok := m.nics[part]; ok && rest == "link" {
-			value = linkState(nic.Up())
-			return nil
-		}
-		name, missed := strings.CutSuffix(rest, ".missed")
-		ref, err := m.board.line(part+"."+name, -1)
-		if err != nil {
-			return m.noPart(part, err)
-		}
-		if missed {
-			value = fmt.Sprint(m.gpio[ref.gpio].Missed(ref.line))
-			return nil
-		}
-		value = m.wire(ref).Level().String()
-		return nil
+		value, unit, err = m.get(part, rest)
+		return err
 	})
 	return value, unit, err
+}
+
+// get reads one of a board's properties.
+func (m *Machine) get(part, name string) (value, unit string, err error) {
+	if chip, ok := m.chips[part]; ok {
+		spec, err := m.property(part, name)
+		if err != nil {
+			return "", "", err
+		}
+		return spec.Format(chip.Get(name)), spec.Unit, nil
+	}
+	if t, ok := m.consoles[part]; ok && t.uart != nil {
+		n, err := t.counter(name)
+		return fmt.Sprint(n), "", err
+	}
+	if nic, ok := m.nics[part]; ok && name == "link" {
+		return linkState(nic.Up()), "", nil
+	}
+	line, missed := strings.CutSuffix(name, ".missed")
+	ref, err := m.board.line(part+"."+line, -1)
+	if err != nil {
+		return "", "", m.noPart(part, err)
+	}
+	if missed {
+		return fmt.Sprint(m.gpio[ref.gpio].Missed(ref.line)), "", nil
+	}
+	return m.wire(ref).Level().String(), "", nil
 }
 
 // Set sets a property, or does an action ("sensor.button0.press"). A GPIO line
@@ -169,12 +168,19 @@ func (m *Machine) probe(ref lineRef, value string) error {
 	return nil
 }
 
+// ConsolePlace is the board and the console that "board.uart1", "board:uart1" and
+// "board" name: that without a name is its main console.
+func ConsolePlace(path string) (board, console string) {
+	board, console, ok := strings.Cut(strings.Replace(path, ":", ".", 1), ".")
+	if !ok {
+		console = MainConsole
+	}
+	return board, console
+}
+
 // terminal finds "board.uart1", "board:uart1", or the main console of "board".
 func (r *Running) terminal(path string) (*Machine, *terminal, error) {
-	board, name, ok := strings.Cut(strings.Replace(path, ":", ".", 1), ".")
-	if !ok {
-		name = MainConsole
-	}
+	board, name := ConsolePlace(path)
 	m, err := r.machine(board)
 	if err != nil {
 		return nil, nil, err
@@ -260,28 +266,6 @@ func (r *Running) State(board string) (state string, err error) {
 		return nil
 	})
 	return state, err
-}
-
-// Status is a line for each board, with a heading.
-func (r *Running) Status() []string {
-	lines := []string{fmt.Sprintf("%-16s %-8s %5s %7s %10s %8s", "BOARD", "STATE", "CPUS", "MEMORY", "UP", "PID")}
-	for _, m := range r.machines {
-		m.domain.Look(func() {
-			state, up, pid := m.state, "-", "-"
-			if state == "" {
-				state = StateOff
-			}
-			if m.proc != nil {
-				up = m.domain.Now().Sub(m.on).Round(10 * time.Millisecond).String()
-				pid = strconv.Itoa(m.proc.PID())
-			}
-			if state == StateUp {
-				state = "up"
-			}
-			lines = append(lines, fmt.Sprintf("%-16s %-8s %5d %7s %10s %8s", m.name, state, m.board.CPUs, m.board.Memory, up, pid))
-		})
-	}
-	return lines
 }
 
 // KernelPID is the process of a board's kernel on the host.

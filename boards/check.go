@@ -110,6 +110,9 @@ func (c *checker) firmware() {
 	if f.Init != "" && !strings.HasPrefix(f.Init, "/") {
 		c.doc.Add("firmware.init", "init is %q, and must be a full path inside the guest, such as \"/sbin/init\"", f.Init)
 	}
+	if f.Shutdown < 0 {
+		c.doc.Add("firmware.shutdown", "shutdown is negative")
+	}
 	if f.Init == "" && (f.Handover || len(f.Args) > 0) {
 		c.doc.Add("firmware", "there is no init that handover or init_args could mean: say init = \"/sbin/init\"")
 	}

@@ -71,7 +71,7 @@ func (r *Running) recordRun(a *Appliance) error {
 }
 
 func (r *Running) manifest(a *Appliance) (*Manifest, error) {
-	m := &Manifest{Backplane: built(), Name: a.Name, Virtual: r.opts.Virtual, Seed: r.opts.Seed, Start: r.opts.Start}
+	m := &Manifest{Backplane: Revision(), Name: a.Name, Virtual: r.opts.Virtual, Seed: r.opts.Seed, Start: r.opts.Start}
 	var err error
 	if m.Appliance, err = filepath.Abs(a.doc.File); err != nil {
 		return nil, err
@@ -115,7 +115,9 @@ func hashFile(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-var built = sync.OnceValue(revision)
+// Revision is that of the source that this program was built from; if it is not
+// known, the program's hash.
+var Revision = sync.OnceValue(revision)
 
 // revision is that of the program's source; if that is not known, the program's hash.
 func revision() string {

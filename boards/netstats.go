@@ -92,12 +92,12 @@ func (r *Running) recordCounts() error {
 	return r.record.whole(append(b, '\n'), "net.json")
 }
 
-// Network is a table of what the ports have counted, two lines for each.
-func (r *Running) Network() []string {
+// CountsTable is a table of what ports have counted, two lines for each.
+func CountsTable(list []PortCounts) string {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PORT\tLINK\t\tFRAMES\tBYTES\tUNICAST\tMULTICAST\tBROADCAST\tFILTERED\tCORRUPTED\tDUPLICATED\tREORDERED\tQUEUE\tDROPPED")
-	for _, c := range r.Counts() {
+	for _, c := range list {
 		name, link := c.Segment+":"+c.Port, c.Link
 		for _, way := range []struct {
 			name   string
@@ -114,7 +114,7 @@ func (r *Running) Network() []string {
 		}
 	}
 	w.Flush()
-	return strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	return out.String()
 }
 
 // drops says how many frames were dropped and why.

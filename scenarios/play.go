@@ -16,7 +16,6 @@ import (
 // How long boards may take to power off at the end, in the appliance's time, and
 // how long that may take on the host.
 const (
-	powerOffLimit = 5 * time.Second
 	shutDownLimit = 20 * time.Second
 )
 
@@ -43,9 +42,9 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 		report.Clock = Virtual
 	}
 	if ctx.Err() == nil {
-		end, cancel := context.WithTimeout(context.Background(), shutDownLimit)
+		end, cancel := context.WithTimeout(context.Background(), shutDownLimit+r.ShutdownLimit())
 		defer cancel()
-		r.ShutDown(end, powerOffLimit)
+		r.ShutDown(end)
 	}
 	err = r.Close()
 	var cut *boards.CutError

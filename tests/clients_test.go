@@ -3,16 +3,19 @@ package tests
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"backplane/boards"
 	"backplane/tests/guesttest"
 
 	"github.com/creack/pty"
@@ -29,10 +32,18 @@ type visited struct {
 
 func visit(t *testing.T, args ...string) *visited {
 	t.Helper()
+	s := place(t)
+	s.up = startUp(t, s.env, "b", s.file(), args...)
+	return s
+}
+
+// place is an appliance that is not up yet.
+func place(t *testing.T) *visited {
+	t.Helper()
 	s := &visited{t: t, dir: t.TempDir()}
 	s.env = []string{"XDG_RUNTIME_DIR=" + s.dir}
 	root := guesttest.Rootfs(t)
-	for _, applet := range []string{"yes", "tee", "pidof", "tty"} {
+	for _, applet := range []string{"yes", "tee", "pidof", "tty", "stat"} {
 		if err := os.Symlink("busybox", filepath.Join(root, "bin", applet)); err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +54,6 @@ func visit(t *testing.T, args ...string) *visited {
 	if err := os.WriteFile(s.file(), []byte(board), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s.up = startUp(t, s.env, "b", s.file(), args...)
 	return s
 }
 
@@ -365,4 +375,177 @@ func TestReplayOfClients(t *testing.T) {
 	if out, errs, status := run(t, nil, "replay", record); status != 0 || !strings.Contains(out, "SAME: b, ") {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
+}
+
+// TestDownAgainAndAgain has an appliance go up in the background and down again:
+// down is answered each time, when all is written.
+func TestDownAgainAndAgain(t *testing.T) {
+	s := place(t)
+	for i := range 60 {
+		clock := []string{"real", "virtual"}[i%2]
+		out := filepath.Join(s.dir, fmt.Sprint("out", i))
+		if said := s.do(0, "", "up", "--detach", "--clock", clock, "--out", out, s.file()); !strings.Contains(said, "b: up") {
+			t.Fatalf("up says %q", said)
+		}
+		end := s.client("wait", "end")
+		if err := end.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s.do(0, "", "wait", "up")
+		s.do(0, "", "down")
+		if events, err := os.ReadFile(filepath.Join(out, "events.jsonl")); err != nil || !bytes.HasSuffix(events, []byte("\n")) || !bytes.Contains(events, []byte(`"state":"off"`)) {
+			t.Errorf("run %d: the events end with %q, %v", i, events[max(0, len(events)-100):], err)
+		}
+		if got := status(t, end.Wait()); got != 0 && got != 2 { // 2: it was too late to find the appliance
+			t.Errorf("wait end: status %d", got)
+		}
+		os.RemoveAll(out)
+	}
+}
+
+// TestDetachFails: what is wrong is said, with its status.
+func TestDetachFails(t *testing.T) {
+	s := place(t)
+	bad := filepath.Join(s.dir, "bad.toml")
+	if err := os.WriteFile(bad, []byte("name = \"bad\"\n[firmware]\nargs = \"panic=0 rdinit=/nowhere\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := s.client("up", "--detach", "--clock", "virtual", bad)
+	out, err := cmd.CombinedOutput()
+	if got := status(t, err); got != 1 || !bytes.Contains(out, []byte("board bad is not up: ")) {
+		t.Errorf("status %d\n%s", got, out)
+	}
+	s.do(1, "", "wait", "up")
+	s.do(0, "", "down")
+	s.do(2, "", "up", "--detach", filepath.Join(s.dir, "nowhere.toml"))
+}
+
+// TestActions does to a board what clients can do.
+func TestActions(t *testing.T) {
+	s := place(t)
+	s.do(0, "", "up", "--detach", "--clock", "virtual", s.file())
+	s.do(0, "", "press", "b.button0", "--hold", "1h")
+	if got := s.do(0, "", "get", "b.button0.pressed"); got != "on\n" {
+		t.Errorf("the button is %q", got)
+	}
+	s.do(2, "", "press", "b.temp0")
+	s.do(2, "", "cut", "lan")
+
+	// Files, both ways, with their modes.
+	big := strings.Repeat("0123456789abcdef", 1<<16)
+	here, back := filepath.Join(s.dir, "here"), filepath.Join(s.dir, "back")
+	if err := os.WriteFile(here, []byte(big), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.do(0, "", "cp", here, "b:/opt/new/")
+	if got := s.do(0, "", "exec", "b", "stat", "-c", "%a %s", "/opt/new/here"); got != "755 1048576\n" {
+		t.Errorf("on the board it is %q", got)
+	}
+	s.do(0, "", "cp", "b:/opt/new/here", back)
+	if data, err := os.ReadFile(back); err != nil || string(data) != big {
+		t.Errorf("%d bytes come back, %v", len(data), err)
+	}
+	if info, err := os.Stat(back); err != nil || info.Mode() != 0o755 {
+		t.Errorf("with %v, %v", info, err)
+	}
+	if got := s.do(0, "", "cp", "b:/proc/sys/kernel/hostname", "-"); got != "b\n" {
+		t.Errorf("a file on standard output: %q", got)
+	}
+	s.do(1, "", "cp", "b:/nowhere", back)
+	s.do(1, "", "cp", here, "b:/proc/nowhere")
+	s.do(2, "", "cp", here, back)
+	if left, _ := filepath.Glob(filepath.Join(s.dir, ".backplane-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+
+	s.do(0, "", "power", "off", "b")
+	s.do(0, "", "wait", "off", "b")
+	s.do(2, "", "power", "off", "b")
+	s.do(0, "", "power", "on", "b")
+	s.do(0, "", "wait", "up")
+	s.do(0, "", "power", "cut", "b")
+	if got := s.do(1, "", "wait", "--limit", "100ms", "up"); got != "" {
+		t.Errorf("wait says %q", got)
+	}
+	if got := s.do(0, "", "logs", "-n", "5"); strings.Count(got, "\n") != 5 || !strings.Contains(got, "b            | ") {
+		t.Errorf("logs prints\n%s", got)
+	}
+	s.do(0, "", "down")
+}
+
+// TestLists reads back as JSON what is listed, and completes what can be named.
+func TestLists(t *testing.T) {
+	s := place(t)
+	s.do(0, "", "up", "--detach", s.file())
+	var states []boards.BoardState
+	if err := json.Unmarshal([]byte(s.do(0, "", "ps", "--json")), &states); err != nil || len(states) != 1 || states[0].State != "up" || unix.Kill(states[0].PID, 0) != nil {
+		t.Errorf("ps: %+v, %v", states, err)
+	}
+	if out := s.do(0, "", "ps"); !strings.Contains(out, fmt.Sprintf(" %d\n", states[0].PID)) || strings.Contains(out, "\x1b") {
+		t.Errorf("ps prints\n%q", out)
+	}
+	var readings []boards.Reading
+	if err := json.Unmarshal([]byte(s.do(0, "", "get", "--json")), &readings); err != nil {
+		t.Fatal(err)
+	}
+	list := s.do(0, "", "get")
+	for _, want := range []boards.Reading{
+		{Path: "b.temp0.temperature", Value: "25", Unit: "°C"}, {Path: "b.button0.pressed", Value: "off"},
+		{Path: "b.gpio0.key", Value: "1"}, {Path: "b.uart1.sent", Value: "0"},
+	} {
+		if !slices.Contains(readings, want) || !strings.Contains(list, want.Path+" ") {
+			t.Errorf("no %+v in\n%s", want, list)
+		}
+	}
+	var one boards.Reading
+	if err := json.Unmarshal([]byte(s.do(0, "", "get", "--json", "b.temp0.temperature")), &one); err != nil || one.Unit != "°C" {
+		t.Errorf("%+v, %v", one, err)
+	}
+	for line := range strings.Lines(s.do(0, "", "logs", "--json")) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("logs --json prints %q", line)
+		}
+	}
+	for _, tt := range []struct {
+		args []string
+		want string // among what is offered
+	}{
+		{[]string{"exec", ""}, "b\n"},
+		{[]string{"console", ""}, "b:uart1\n"},
+		{[]string{"get", "b.t"}, "b.temp0.temperature\n"},
+		{[]string{"set", "b.button0.p"}, "b.button0.press\n"},
+		{[]string{"press", ""}, "b.button0\n"},
+		{[]string{"power", "on", ""}, "b\n"},
+		{[]string{"wait", ""}, "end\n"},
+		{[]string{"wait", "up", ""}, "b\n"},
+		{[]string{"ps", "--name", ""}, "b\n"},
+	} {
+		if got := s.do(0, "", append([]string{"__complete"}, tt.args...)...); !strings.Contains("\n"+got, "\n"+tt.want) {
+			t.Errorf("%q is completed with\n%s", tt.args, got)
+		}
+	}
+	if out := s.do(0, "", "completion", "bash"); !strings.Contains(out, "__complete") {
+		t.Error("no completion for bash")
+	}
+	if out := s.do(0, "", "version"); !strings.HasPrefix(out, "backplane ") {
+		t.Errorf("version prints %q", out)
+	}
+	for _, tt := range []struct {
+		env    string
+		colour bool
+	}{{"A=b", true}, {"NO_COLOR=1", false}} { // on a terminal
+		cmd := s.client("ps")
+		cmd.Env = append(cmd.Env, "TERM=xterm", tt.env)
+		tty, err := pty.Start(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, _ := io.ReadAll(tty) // which ends with EIO
+		if strings.Contains(string(out), "\x1b[32mup") != tt.colour || !strings.Contains(string(out), "up") {
+			t.Errorf("with %s, ps prints %q", tt.env, out)
+		}
+		_ = cmd.Wait()
+		tty.Close()
+	}
+	s.do(0, "", "down")
 }

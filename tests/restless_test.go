@@ -66,8 +66,8 @@ func TestTalkers(t *testing.T) {
 				t.Fatalf("it ended early: %v", err)
 			}
 			for range 10 {
-				if lines := app.Status(); len(lines) != 2 || !strings.Contains(lines[1], "b  ") {
-					t.Errorf("status: %q", lines)
+				if list := app.States(); len(list) != 1 || list[0].State != "up" {
+					t.Errorf("states: %+v", list)
 				}
 				if v, _, err := app.Get("b.gpio0.a"); err != nil || v != "0" && v != "1" {
 					t.Errorf("get: %q, %v", v, err)

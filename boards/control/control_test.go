@@ -27,8 +27,40 @@ type fake struct {
 	values map[string]string
 }
 
-func (f *fake) Status() []string  { return []string{"BOARD  STATE", "sensor on"} }
-func (f *fake) Network() []string { return []string{"PORT  LINK", "lan:sensor.eth0  up"} }
+func (f *fake) States() []boards.BoardState {
+	return []boards.BoardState{{Name: "sensor", State: "up", PID: 7}}
+}
+func (f *fake) Counts() []boards.PortCounts {
+	return []boards.PortCounts{{Segment: "lan", Port: "sensor.eth0", Link: "up"}}
+}
+func (f *fake) Readings() []boards.Reading { return []boards.Reading{{Path: "x", Value: "1"}} }
+func (f *fake) Places(kind string) []string {
+	if kind == "console" {
+		return []string{"sensor:console", "sensor:uart1"}
+	}
+	return []string{"sensor"}
+}
+
+func (f *fake) State(board string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if board != "sensor" {
+		return "", errors.New("no board " + board)
+	}
+	return f.values["state"], nil
+}
+
+func (f *fake) note(what, of string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.values["did"] += what + " " + of + ";"
+	return nil
+}
+func (f *fake) PowerOn(board string) error  { return f.note("on", board) }
+func (f *fake) PowerOff(board string) error { return f.note("off", board) }
+func (f *fake) PullPlug(board string) error { return f.note("unplug", board) }
+func (f *fake) Cut(link string) error       { return f.note("cut", link) }
+func (f *fake) Restore(link string) error   { return f.note("restore", link) }
 
 func (f *fake) Get(path string) (string, string, error) {
 	f.mu.Lock()
@@ -136,7 +168,10 @@ func listen(t testing.TB, name string, app Appliance) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
+	t.Cleanup(func() {
+		s.Stop()
+		s.Finish(nil)
+	})
 	return s
 }
 
@@ -153,7 +188,7 @@ func dial(t *testing.T) *Conn {
 func do(t *testing.T, r Request) (texts []string, last Reply, err error) {
 	t.Helper()
 	last, err = dial(t).Do(r, func(r Reply) error {
-		texts = append(texts, r.Text+string(r.Stdout)+string(r.Stderr)+string(r.Event))
+		texts = append(texts, string(r.Data)+string(r.Stdout)+string(r.Stderr)+string(r.Event))
 		return nil
 	})
 	return texts, last, err
@@ -169,12 +204,24 @@ func TestCommands(t *testing.T) {
 		status int
 		err    string
 	}{
-		{name: "ps", give: Request{Command: "ps"}, want: "BOARD  STATE|sensor on"},
-		{name: "net", give: Request{Command: "net"}, want: "PORT  LINK|lan:sensor.eth0  up"},
-		{name: "get", give: Request{Command: "get", Path: "sensor.temp0.temperature"}, want: "21.5 °C"},
+		{name: "ps", give: Request{Command: "ps"}, want: `[{"name":"sensor","state":"up","cpus":0,"memory":0,"up":0,"pid":7}]`},
+		{name: "net", give: Request{Command: "net"}, want: `[{"segment":"lan","port":"sensor.eth0","link":"up","storms":0,"tx":null,"rx":null}]`},
+		{name: "list", give: Request{Command: "list"}, want: `[{"path":"x","value":"1"}]`},
+		{name: "places", give: Request{Command: "places", Path: "board"}, want: `["sensor"]`},
+		{name: "get", give: Request{Command: "get", Path: "sensor.temp0.temperature"}, want: `{"path":"sensor.temp0.temperature","value":"21.5","unit":"°C"}`},
 		{name: "get nothing", give: Request{Command: "get", Path: "x"}, err: "no property x"},
 		{name: "set", give: Request{Command: "set", Path: "x", Value: "1"}},
-		{name: "get what was set", give: Request{Command: "get", Path: "x"}, want: "1 °C"},
+		{name: "get what was set", give: Request{Command: "get", Path: "x"}, want: `{"path":"x","value":"1","unit":"°C"}`},
+		{name: "press", give: Request{Command: "press", Path: "b", Value: "50"}},
+		{name: "get what was pressed", give: Request{Command: "get", Path: "b.press"}, want: `{"path":"b.press","value":"50","unit":"°C"}`},
+		{name: "power on", give: Request{Command: "power_on", Path: "sensor"}},
+		{name: "power off", give: Request{Command: "power_off", Path: "sensor"}},
+		{name: "pull plug", give: Request{Command: "pull_plug", Path: "sensor"}},
+		{name: "cut", give: Request{Command: "cut", Path: "lan"}},
+		{name: "restore", give: Request{Command: "restore", Path: "lan"}},
+		{name: "what was done", give: Request{Command: "get", Path: "did"}, want: `{"path":"did","value":"on sensor;off sensor;unplug sensor;cut lan;restore lan;","unit":"°C"}`},
+		{name: "wait for nothing", give: Request{Command: "wait", Value: "tea"}, err: `"tea" is nothing to wait for: say up, off or end`},
+		{name: "logs of nothing", give: Request{Command: "logs", Args: []string{"sensor:uart9"}}, err: "there is no console sensor:uart9"},
 		{name: "exec nowhere", give: Request{Command: "exec", Path: "x"}, err: "no board x"},
 		{name: "events", give: Request{Command: "events"}, want: `{"t":5,"kind":"guest"}`},
 		{name: "unknown", give: Request{Command: "dance"}, err: `unknown command "dance"`},
@@ -310,12 +357,112 @@ func TestEventsFollow(t *testing.T) {
 	}
 }
 
+// TestDown: whoever waits for the end hears of it, and of what could not be saved.
 func TestDown(t *testing.T) {
-	s := serve(t)
-	if _, _, err := do(t, Request{Command: "down"}); err != nil {
-		t.Fatal(err)
+	for _, result := range []error{nil, errors.New("the disk is full")} {
+		t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+		claim, err := NewClaim("thermal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer claim.Release()
+		s, err := claim.Listen(&fake{values: map[string]string{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var clients sync.WaitGroup
+		for _, r := range []Request{{Command: "wait", Value: End}, {Command: "down"}} {
+			c := dial(t)
+			clients.Go(func() {
+				reply, err := c.Do(r, func(Reply) error { return nil })
+				if fmt.Sprint(err) != fmt.Sprint(result) || !reply.Done {
+					t.Errorf("%s ends with %+v, %v, want %v", r.Command, reply, err, result)
+				}
+			})
+		}
+		idle := dial(t)
+		<-s.Down()
+		for waiting := 0; waiting < 2; time.Sleep(time.Millisecond) {
+			waiting = 0
+			s.mu.Lock()
+			for _, waits := range s.conns {
+				if waits {
+					waiting++
+				}
+			}
+			s.mu.Unlock()
+		}
+		s.Stop()
+		if _, err := idle.Next(); err == nil {
+			t.Error("a client that asks for nothing goes on")
+		}
+		s.Finish(result)
+		clients.Wait()
 	}
-	<-s.Down()
+}
+
+// TestWait waits for a board, through all that happens meanwhile.
+func TestWait(t *testing.T) {
+	app := &fake{values: map[string]string{"state": boards.StateBooting}}
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	s := listen(t, "thermal", app)
+	c := dial(t)
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Do(Request{Command: "wait", Value: Up}, func(Reply) error { return nil })
+		done <- err
+	}()
+	if _, _, err := do(t, Request{Command: "wait", Value: Up, Args: []string{"x"}}); fmt.Sprint(err) != "no board x" {
+		t.Errorf("waits for a board that is not there: %v", err)
+	}
+	for s.Event(&simbus.Event{Kind: simbus.KindGuest}); ; s.Event(&simbus.Event{Kind: simbus.KindGuest}) {
+		s.mu.Lock()
+		n := len(s.follow)
+		s.mu.Unlock()
+		if n > 0 {
+			break
+		}
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("it waits for nothing: %v", err)
+	default:
+	}
+	_ = app.Set("state", boards.StateUp)
+	s.Event(&simbus.Event{Kind: simbus.KindGuest})
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	_ = app.Set("state", boards.StatePanic)
+	if _, _, err := do(t, Request{Command: "wait", Value: Off}); fmt.Sprint(err) != "board sensor is not going to be off: panic" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestHistory: those that came last are shown, in their order.
+func TestHistory(t *testing.T) {
+	s := serve(t)
+	for i := range 5 * historyLength {
+		s.Event(&simbus.Event{Time: simbus.Time(i + 1), Kind: simbus.KindConsole, Board: "sensor", Part: "uart1"})
+	}
+	s.Event(&simbus.Event{Time: 90000, Kind: simbus.KindConsole, Board: "sensor", Part: "console"})
+	for _, r := range []Request{
+		{Command: "events", Lines: 3},
+		{Command: "logs", Args: []string{"sensor", "sensor:uart1"}, Lines: 2},
+	} {
+		texts, _, err := do(t, r)
+		if err != nil || len(texts) != 3 {
+			t.Fatalf("%s: %v, %v", r.Command, texts, err)
+		}
+		for i, want := range []string{`"t":4999,`, `"t":5000,`, `"t":90000,`} {
+			if !strings.Contains(texts[i], want) {
+				t.Errorf("%s, line %d: %s, want %s", r.Command, i, texts[i], want)
+			}
+		}
+	}
+	if texts, _, _ := do(t, Request{Command: "events"}); len(texts) != historyLength {
+		t.Errorf("%d events", len(texts))
+	}
 }
 
 func TestOnlyTheUserCanOpenTheSocket(t *testing.T) {

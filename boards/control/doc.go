@@ -21,16 +21,17 @@ import (
 
 // Request is one command.
 type Request struct {
-	Command  string           `json:"command"`            // ps, net, get, set, exec, put, fetch, console, events, capture, down
-	Path     string           `json:"path,omitempty"`     // get, set: board.part.property or segment.property; exec, put, fetch: board; console: board[:part]
-	Value    string           `json:"value,omitempty"`    // set; put, fetch: the file on the board
-	Args     []string         `json:"args,omitempty"`     // exec: the program and its arguments; capture: segments and segment:board.port
+	Command  string           `json:"command"`            // a key of actions or commands
+	Path     string           `json:"path,omitempty"`     // get, set: board.part.property or segment.property; exec, put, fetch: board; console: board[:part]; places: of which kind
+	Value    string           `json:"value,omitempty"`    // set; press: milliseconds; put, fetch: the file on the board; wait: for what
+	Args     []string         `json:"args,omitempty"`     // exec: the program and its arguments; capture: segments and segment:board.port; wait: boards; logs: board[:part]
 	Env      []string         `json:"env,omitempty"`      // exec
 	Terminal *agentproto.Size `json:"terminal,omitempty"` // exec: the program gets one
 	Mode     os.FileMode      `json:"mode,omitempty"`     // put
 	Filter   string           `json:"filter,omitempty"`   // capture
 	Snap     int              `json:"snap,omitempty"`     // capture: bytes of a frame, 0 for all
 	Follow   bool             `json:"follow,omitempty"`
+	Lines    int              `json:"lines,omitempty"` // events, logs: how many of the last; 0 for all that are kept
 }
 
 // Input is what the client of a job has to say.
@@ -50,8 +51,8 @@ const (
 // Reply is one answer.
 type Reply struct {
 	Error  string          `json:"error,omitempty"`
-	Text   string          `json:"text,omitempty"`   // ps, net, get: a line to print
-	Event  json.RawMessage `json:"event,omitempty"`  // events
+	Data   json.RawMessage `json:"data,omitempty"`   // ps, net, list, places, get
+	Event  json.RawMessage `json:"event,omitempty"`  // events, logs
 	Stdout []byte          `json:"stdout,omitempty"` // exec, fetch
 	Stderr []byte          `json:"stderr,omitempty"`
 	Taken  int             `json:"taken,omitempty"`  // exec, put: so many more bytes of input

@@ -21,11 +21,18 @@ import (
 // Appliance is what the server lets its clients do. It is safe for use by
 // several goroutines at once.
 type Appliance interface {
-	// Status is a line for each board, with a heading.
-	Status() []string
-	Network() []string // a line of text for each direction of each port
+	States() []boards.BoardState
+	Counts() []boards.PortCounts
+	Readings() []boards.Reading
+	Places(kind string) []string // of those that a client can name: see [boards.Running]
+	State(board string) (string, error)
 	Get(path string) (value, unit string, err error)
 	Set(path, value string) error
+	PowerOn(board string) error
+	PowerOff(board string) error
+	PullPlug(board string) error
+	Cut(link string) error
+	Restore(link string) error
 	// Start runs a program on a board, or writes or reads a file there.
 	Start(boards.Job, agent.Output) (Program, error)
 	// Attach calls out with what the guest sends on a console or UART.
@@ -52,13 +59,18 @@ type Server struct {
 	once sync.Once
 	wg   sync.WaitGroup
 
+	using    sync.WaitGroup // connections that may use the appliance
+	finished chan struct{}  // closed when nothing more of the appliance is to come
+	result   error          // what could not be saved, then
+
 	mu      sync.Mutex
-	conns   map[net.Conn]struct{}
+	conns   map[net.Conn]bool // true for those that wait for the end
 	follow  map[chan simbus.Event]struct{}
 	history []simbus.Event
+	log     map[string][]simbus.Event // board:console: its lines
 }
 
-// historyLength is how many events `events` shows that does not follow.
+// historyLength is how many events are kept for those who ask what has happened.
 const historyLength = 1000
 
 // Listen begins to serve the appliance that has the name.
@@ -73,7 +85,7 @@ func (c *Claim) Listen(app Appliance) (*Server, error) {
 		return nil, fmt.Errorf("make the control socket: %w", err)
 	}
 	s := &Server{app: app, ln: ln, path: path, down: make(chan struct{}),
-		conns: make(map[net.Conn]struct{}), follow: make(map[chan simbus.Event]struct{})}
+		finished: make(chan struct{}), conns: make(map[net.Conn]bool), follow: make(map[chan simbus.Event]struct{}), log: make(map[string][]simbus.Event)}
 	s.wg.Add(1)
 	go s.accept()
 	return s, nil
@@ -82,32 +94,25 @@ func (c *Claim) Listen(app Appliance) (*Server, error) {
 // Down is closed when a client has asked for the end.
 func (s *Server) Down() <-chan struct{} { return s.down }
 
-// Event shows an event to those who follow. It never waits for a slow one,
-// whose connection ends instead.
-func (s *Server) Event(e *simbus.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.history = append(s.history, *e); len(s.history) >= 2*historyLength {
-		s.history = append(s.history[:0], s.history[historyLength:]...)
-	}
-	for ch := range s.follow {
-		select {
-		case ch <- *e:
-		default:
-			delete(s.follow, ch)
-			close(ch)
-		}
-	}
-}
-
-// Close ends the server and its connections.
-func (s *Server) Close() {
+// Stop ends the server's connections but those that wait for the appliance's end;
+// there will be no others. After it nobody uses the appliance any more.
+func (s *Server) Stop() {
 	s.ln.Close()
 	s.mu.Lock()
-	for c := range s.conns {
-		c.Close()
+	for c, waits := range s.conns {
+		if !waits {
+			c.Close()
+		}
 	}
 	s.mu.Unlock()
+	s.using.Wait()
+}
+
+// Finish tells those who wait for the end that all is written, or what is not, and
+// ends the server. Stop comes before.
+func (s *Server) Finish(result error) {
+	s.result = result
+	close(s.finished)
 	s.wg.Wait()
 	_ = os.Remove(s.path)
 }
@@ -124,12 +129,18 @@ func (s *Server) accept() {
 			continue
 		}
 		s.mu.Lock()
-		s.conns[c] = struct{}{}
+		s.conns[c] = false
 		s.mu.Unlock()
 		s.wg.Add(1)
+		s.using.Add(1)
 		go func() {
 			defer s.wg.Done()
-			s.serve(c)
+			if n := s.serve(c); n != nil {
+				s.using.Done()
+				n.end()
+			} else {
+				s.using.Done()
+			}
 			c.Close()
 			s.mu.Lock()
 			delete(s.conns, c)
@@ -167,69 +178,73 @@ func (n *session) reply(r Reply) bool {
 	return n.err == nil
 }
 
-func (s *Server) serve(c net.Conn) {
+// serve does what a client asks for. It returns the session of one that waits for
+// the end.
+func (s *Server) serve(c net.Conn) *session {
 	n := &session{s: s, c: c, in: bufio.NewReaderSize(c, maxRequest)}
 	line, err := n.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
 		n.reply(Reply{Error: fmt.Sprintf("the request is longer than %d bytes", maxRequest), Done: true})
-		return
+		return nil
 	}
 	if err != nil {
-		return // it only looked whether somebody is here
+		return nil // it only looked whether somebody is here
 	}
 	var r Request
 	if err := json.Unmarshal(line, &r); err != nil {
 		n.reply(Reply{Error: "not a request: " + err.Error(), Done: true})
-		return
+		return nil
 	}
 	if err := n.handle(&r); err != nil {
 		n.reply(Reply{Error: err.Error(), Done: true})
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns[c] {
+		return n
+	}
+	return nil
+}
+
+// await lets the session wait for the end, when it is done with the appliance.
+func (n *session) await() {
+	n.s.mu.Lock()
+	n.s.conns[n.c] = true
+	n.s.mu.Unlock()
+}
+
+// end waits for the end.
+func (n *session) end() {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = n.in.ReadByte() // a client says nothing more: this ends when it goes
+	}()
+	select {
+	case <-n.s.finished:
+		last := Reply{Done: true}
+		if err := n.s.result; err != nil {
+			last.Error = err.Error()
+		}
+		n.reply(last)
+	case <-gone:
 	}
 }
 
+// handle does a command.
 func (n *session) handle(r *Request) error {
-	app := n.s.app
-	switch r.Command {
-	case "ps":
-		for _, line := range app.Status() {
-			n.reply(Reply{Text: line})
-		}
-	case "net":
-		for _, line := range app.Network() {
-			n.reply(Reply{Text: line})
-		}
-	case "get":
-		v, unit, err := app.Get(r.Path)
-		if err != nil {
+	if do, ok := actions[r.Command]; ok {
+		if err := do(n.s.app, r); err != nil {
 			return err
 		}
-		if unit != "" {
-			v += " " + unit
-		}
-		n.reply(Reply{Text: v})
-	case "set":
-		if err := app.Set(r.Path, r.Value); err != nil {
-			return err
-		}
-	case "exec":
-		return n.job(boards.Job{Do: boards.DoExec, Board: r.Path, Args: r.Args, Env: r.Env, Terminal: r.Terminal})
-	case "put":
-		return n.job(boards.Job{Do: boards.DoPut, Board: r.Path, File: r.Value, Mode: r.Mode})
-	case "fetch":
-		return n.job(boards.Job{Do: boards.DoFetch, Board: r.Path, File: r.Value})
-	case "console":
-		return n.console(r)
-	case "events":
-		return n.events(r.Follow)
-	case "capture":
-		return n.capture(r)
-	case "down":
-		n.s.once.Do(func() { close(n.s.down) })
-	default:
-		return fmt.Errorf("unknown command %q", r.Command)
+		n.reply(Reply{Done: true})
+		return nil
 	}
-	n.reply(Reply{Done: true})
-	return nil
+	if do, ok := commands[r.Command]; ok {
+		return do(n, r)
+	}
+	return fmt.Errorf("unknown command %q", r.Command)
 }
 
 func (n *session) console(r *Request) error {
@@ -263,48 +278,6 @@ func (n *session) console(r *Request) error {
 			in(append([]byte(nil), buf[:k]...))
 		}
 		if err != nil {
-			return nil
-		}
-	}
-}
-
-func (n *session) events(follow bool) error {
-	s := n.s
-	ch := make(chan simbus.Event, 4096)
-	s.mu.Lock()
-	past := append([]simbus.Event(nil), s.history...)
-	if follow {
-		s.follow[ch] = struct{}{}
-	}
-	s.mu.Unlock()
-	show := func(e *simbus.Event) bool { return n.reply(Reply{Event: e.AppendJSON(nil)}) }
-	if !follow {
-		for i := range past[max(0, len(past)-historyLength):] {
-			show(&past[i])
-		}
-		n.reply(Reply{Done: true})
-		return nil
-	}
-	defer func() {
-		s.mu.Lock()
-		delete(s.follow, ch)
-		s.mu.Unlock()
-	}()
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		_, _ = n.in.ReadByte()
-	}()
-	for {
-		select {
-		case e, ok := <-ch:
-			if !ok {
-				return errors.New("events come faster than they can be shown here")
-			}
-			if !show(&e) {
-				return nil
-			}
-		case <-gone:
 			return nil
 		}
 	}

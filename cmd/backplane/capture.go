@@ -31,6 +31,7 @@ A filter is an expression as tcpdump has it: arp, ip, ip6, tcp, udp, icmp, icmp6
 broadcast, multicast, [src|dst] host, net and port, ether, vlan, less, greater, and,
 or, not. A reader that is too slow does not slow the appliance down: it misses
 frames, and the capture says how many.`
+	completes(cmd, "capture", "capture")
 	name := cmd.Flags().Lookup("name")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if args[len(args)-1] == "-" {

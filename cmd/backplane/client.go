@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"backplane/boards/control"
 
@@ -29,6 +32,7 @@ func clientCommand(use, short string, args cobra.PositionalArgs, run func(c *con
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "the appliance, if more than one is up")
+	_ = cmd.RegisterFlagCompletionFunc("name", completeName) // the flag is there
 	return cmd
 }
 
@@ -78,69 +82,121 @@ func literally(cmd *cobra.Command, words int) {
 	}
 }
 
-// printText does a command and prints the text that comes.
-func printText(c *control.Conn, cmd *cobra.Command, r control.Request) error {
-	_, err := c.Do(r, func(reply control.Reply) error {
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), reply.Text)
-		return err
-	})
-	if err != nil {
+// do does a command and hands on each answer.
+func do(c *control.Conn, r control.Request, each func(control.Reply) error) error {
+	if _, err := c.Do(r, each); err != nil {
 		return badInput(err)
 	}
 	return nil
 }
 
-func newPs() *cobra.Command {
-	return clientCommand("ps", "List the boards and their state", cobra.NoArgs,
-		func(c *control.Conn, cmd *cobra.Command, _ []string) error {
-			return printText(c, cmd, control.Request{Command: "ps"})
-		})
+// ask does a command whose answer is one value.
+func ask(c *control.Conn, r control.Request, value any) error {
+	return do(c, r, func(reply control.Reply) error { return json.Unmarshal(reply.Data, value) })
 }
 
-func newNet() *cobra.Command {
-	cmd := clientCommand("net", "Show what the ports of the networks have counted", cobra.NoArgs,
-		func(c *control.Conn, cmd *cobra.Command, _ []string) error {
-			return printText(c, cmd, control.Request{Command: "net"})
-		})
-	cmd.Long = `Show what each port of each Ethernet segment has counted: frames from the board
-(tx) and to it (rx), what became of them, the most bytes that waited in its queue,
-and what was dropped and why.`
+// act is a command that changes something, and has nothing to say.
+func act(use, short string, args int, complete string, request func(args []string) control.Request) *cobra.Command {
+	cmd := clientCommand(use, short, cobra.ExactArgs(args), func(c *control.Conn, _ *cobra.Command, args []string) error {
+		return do(c, request(args), func(control.Reply) error { return nil })
+	})
+	completes(cmd, complete)
 	return cmd
 }
 
-func newGet() *cobra.Command {
-	return clientCommand("get PROPERTY", "Read a property: BOARD.PART.PROPERTY, BOARD.CONTROLLER.LINE, SEGMENT.SETTING, SEGMENT:PORT.SETTING", cobra.ExactArgs(1),
-		func(c *control.Conn, cmd *cobra.Command, args []string) error {
-			return printText(c, cmd, control.Request{Command: "get", Path: args[0]})
-		})
-}
-
 func newSet() *cobra.Command {
-	cmd := clientCommand("set PROPERTY VALUE", "Set a property, drive a line, press a button, change a network", cobra.ExactArgs(2),
-		func(c *control.Conn, cmd *cobra.Command, args []string) error {
-			return printText(c, cmd, control.Request{Command: "set", Path: args[0], Value: args[1]})
+	cmd := act("set PROPERTY VALUE", "Set a property, drive a line, change a network", 2, "action",
+		func(args []string) control.Request {
+			return control.Request{Command: "set", Path: args[0], Value: args[1]}
 		})
+	cmd.Example = "  backplane set sensor.temp0.temperature -20\n  backplane set sensor.gpio0.alarm 0\n  backplane set lan.loss 0.01"
 	literally(cmd, 1)
 	return cmd
 }
 
-func newDown() *cobra.Command {
-	return clientCommand("down", "Shut an appliance down", cobra.NoArgs,
-		func(c *control.Conn, cmd *cobra.Command, _ []string) error {
-			return printText(c, cmd, control.Request{Command: "down"})
-		})
+func newPress() *cobra.Command {
+	hold := 100 * time.Millisecond
+	cmd := act("press BOARD.BUTTON", "Press a button, and release it", 1, "button", func(args []string) control.Request {
+		return control.Request{Command: "press", Path: args[0], Value: fmt.Sprint(float64(hold) / float64(time.Millisecond))}
+	})
+	cmd.Flags().DurationVar(&hold, "hold", hold, "how long it is held down")
+	return cmd
 }
 
-func newEvents() *cobra.Command {
-	var follow bool
-	cmd := clientCommand("events", "Show what happened last, a JSON object a line", cobra.NoArgs,
-		func(c *control.Conn, cmd *cobra.Command, _ []string) error {
-			_, err := c.Do(control.Request{Command: "events", Follow: follow}, func(r control.Reply) error {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n", r.Event)
-				return err
-			})
-			return err
+func newCut() *cobra.Command {
+	return act("cut LINK", "Cut a segment, a serial link, a wire, or a port off its segment (lan:sensor.eth0)", 1, "link",
+		func(args []string) control.Request { return control.Request{Command: "cut", Path: args[0]} })
+}
+
+func newRestore() *cobra.Command {
+	return act("restore LINK", "Mend what was cut", 1, "link",
+		func(args []string) control.Request { return control.Request{Command: "restore", Path: args[0]} })
+}
+
+func newPower() *cobra.Command {
+	cmd := &cobra.Command{Use: "power", Short: "Switch a board on or off, or pull its plug"}
+	for _, c := range []struct{ use, short, command string }{
+		{"on BOARD", "Switch a board on", "power_on"},
+		{"off BOARD", "Ask a board to shut down in order ('backplane wait off BOARD' waits until it has)", "power_off"},
+		{"cut BOARD", "Pull a board's plug", "pull_plug"},
+	} {
+		cmd.AddCommand(act(c.use, c.short, 1, "board", func(args []string) control.Request {
+			return control.Request{Command: c.command, Path: args[0]}
+		}))
+	}
+	return cmd
+}
+
+func newDown() *cobra.Command {
+	cmd := clientCommand("down", "Shut an appliance down, and wait until all is written", cobra.NoArgs,
+		func(c *control.Conn, _ *cobra.Command, _ []string) error {
+			_, err := c.Do(control.Request{Command: "down"}, func(control.Reply) error { return nil })
+			return badMachine(err)
 		})
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as things happen")
+	cmd.Long = `Shut an appliance down. Boards are powered off in order, each within what its file
+allows it ([firmware] shutdown). It returns when all that is recorded is written.`
+	return cmd
+}
+
+func newWait() *cobra.Command {
+	var limit time.Duration
+	cmd := clientCommand("wait up|off|end [BOARD...]", "Wait until boards are up or off, or for the appliance's end", cobra.MinimumNArgs(1),
+		func(c *control.Conn, cmd *cobra.Command, args []string) error {
+			r := control.Request{Command: "wait", Value: args[0], Args: args[1:]}
+			switch {
+			case r.Value != control.Up && r.Value != control.Off && r.Value != control.End:
+				return badInput(fmt.Errorf("%q is nothing to wait for: say up, off or end", r.Value))
+			case r.Value == control.End && len(r.Args) > 0:
+				return badInput(errors.New("the end is that of the whole appliance: name no board"))
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := c.Do(r, func(control.Reply) error { return nil })
+				done <- err
+			}()
+			var late <-chan time.Time
+			if limit > 0 {
+				late = time.After(limit)
+			}
+			select {
+			case err := <-done:
+				if err != nil {
+					return &statusError{exitFailed, err}
+				}
+				return nil
+			case <-late:
+				return &statusError{exitFailed, fmt.Errorf("not %s after %s", strings.Join(args, " "), limit)}
+			}
+		})
+	cmd.Long = `Wait until boards are up (all, if none is named) or off, or until the appliance has
+ended and all is written. Exit status 1 if a board has failed, which cannot get there,
+and when --limit is over.`
+	cmd.Flags().DurationVar(&limit, "limit", 0, "how long to wait, by this machine's clock (default: for ever)")
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return []string{control.Up, control.Off, control.End}, cobra.ShellCompDirectiveNoFileComp
+		}
+		return places(cmd, "board", typed), cobra.ShellCompDirectiveNoFileComp
+	}
 	return cmd
 }

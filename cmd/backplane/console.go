@@ -36,6 +36,7 @@ func newConsole() *cobra.Command {
 			}
 			return attach(c, os.Stdin, cmd.OutOrStdout(), typed)
 		})
+	completes(cmd, "console")
 	cmd.Long = `Attach the terminal to a board's main console, or with :PART to another console or
 a UART. Every key goes to the board but Ctrl-], which ends the session. Input that
 is no terminal is sent, every byte of it, and the session ends with it.`

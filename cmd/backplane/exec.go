@@ -39,7 +39,11 @@ func newExec() *cobra.Command {
 				go j.follow()
 			}
 			if inForeground() {
-				go j.give(os.Stdin)
+				go func() {
+					if j.give(os.Stdin) != nil {
+						j.end()
+					}
+				}()
 			} else {
 				go j.end()
 			}
@@ -53,6 +57,7 @@ func newExec() *cobra.Command {
 			return nil
 		})
 	literally(cmd, 0)
+	completes(cmd, "board")
 	cmd.Flags().BoolVarP(&onTerminal, "terminal", "t", false, "give the command a terminal, of this one's size")
 	cmd.Long = `Run a command on a board and end with its exit status. It gets what comes on
 standard input as that comes. With -t it has a terminal, as a shell or an editor
@@ -78,7 +83,8 @@ func newJob(c *control.Conn) *job {
 	return j
 }
 
-// give passes on what it reads, and then says that there is no more.
+// give passes on what it reads, and says so when there is no more; an error is up to
+// the caller.
 func (j *job) give(in io.Reader) error {
 	buf := make([]byte, control.MaxInput)
 	for {
@@ -95,11 +101,11 @@ func (j *job) give(in io.Reader) error {
 				return e
 			}
 		}
-		if err != nil {
+		if err == io.EOF {
 			j.end()
-			if err == io.EOF {
-				return nil
-			}
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -112,9 +112,10 @@ what is ended by signal N with 128 + N.`,
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "reach", Title: "Reach an appliance that is up:"},
 		&cobra.Group{ID: "know", Title: "Know:"})
 	for id, commands := range map[string][]*cobra.Command{
-		"run":   {newRun(), newUp(), newReplay(), newCheck(), newBench()},
-		"reach": {newPs(), newNet(), newConsole(), newExec(), newGet(), newSet(), newEvents(), newCapture(), newDown()},
-		"know":  {newParts(), newDoctor(), newKernel(), newSchema()},
+		"run": {newRun(), newUp(), newReplay(), newCheck(), newBench()},
+		"reach": {newPs(), newNet(), newConsole(), newLogs(), newExec(), newCp(), newGet(), newSet(), newPress(), newPower(), newCut(), newRestore(),
+			newEvents(), newCapture(), newWait(), newDown()},
+		"know": {newParts(), newDoctor(), newKernel(), newSchema(), newVersion()},
 	} {
 		for _, c := range commands {
 			c.GroupID = id

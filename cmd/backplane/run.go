@@ -25,6 +25,7 @@ type runOptions struct {
 	out    string
 	source string
 	start  time.Time
+	stall  time.Duration
 }
 
 func (o *runOptions) flags(cmd *cobra.Command, clock string) {
@@ -53,7 +54,7 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	for _, note := range a.Notes(virtual) {
 		fmt.Fprintln(stderr, "backplane:", note)
 	}
-	return boards.Options{Virtual: virtual, Seed: o.seed, Start: start, Out: o.out, Init: init,
+	return boards.Options{Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, Init: init,
 		Kernel: kernelFor(stderr, o.source), Events: events,
 		Note: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }
@@ -148,11 +149,11 @@ func printReport(out io.Writer, r *scenarios.Report) {
 }
 
 func printStep(out io.Writer, r scenarios.StepResult) {
-	mark := "ok  "
+	mark, colour := "ok  ", green
 	if r.Result != scenarios.Passed {
-		mark = "FAIL"
+		mark, colour = "FAIL", red
 	}
-	fmt.Fprintf(out, "%12.6f  %s  %s\n", r.End.Sub(0).Seconds(), mark, r.Name)
+	fmt.Fprintf(out, "%12.6f  %s  %s\n", r.End.Sub(0).Seconds(), paint(out, colour, mark), r.Name)
 	if r.Failure != nil {
 		fmt.Fprintf(out, "%v\nthe step stands in %s\n", r.Failure, r.Where)
 	}

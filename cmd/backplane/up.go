@@ -18,13 +18,21 @@ import (
 func newUp() *cobra.Command {
 	var o runOptions
 	var name string
+	var detach bool
+	var report int
 	cmd := &cobra.Command{
 		Use:   "up FILE",
 		Short: "Boot an appliance, or a single board, and keep it running",
 		Long: `Boot an appliance or a single board and keep it running, until Ctrl-C or
 'backplane down'. Other terminals reach it with ps, console, exec, get, set and events.
-With a virtual clock its time goes no faster than the wall clock's.`,
-		Args: cobra.ExactArgs(1),
+With a virtual clock its time goes no faster than the wall clock's.
+
+With --detach it goes on in the background, in a session of its own, once all boards
+are up; if one is not going to be, that is said and the exit status is 1 (the others
+stay up, to be looked at). What it has to say after that is in a file, whose name is
+printed.`,
+		Example: "  backplane up --detach plant.toml && backplane exec sensor dmesg && backplane down",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := boards.Load(args[0], chips.All)
 			if err != nil {
@@ -33,15 +41,29 @@ With a virtual clock its time goes no faster than the wall clock's.`,
 			if name != "" {
 				a.Name = name
 			}
-			return up(cmd, a, &o)
+			if detach {
+				return startDetached(cmd)
+			}
+			var parent *detached
+			if cmd.Flags().Changed(reportFlag) {
+				if parent, err = newDetached(report, a); err != nil {
+					return badMachine(err)
+				}
+			}
+			return parent.failed(up(cmd, a, &o, parent))
 		},
 	}
 	o.flags(cmd, "real")
+	cmd.Flags().DurationVar(&o.stall, "stall-limit", 0, "how long a guest may show no sign of life in virtual time before it is given up, by this machine's clock (default: 1m)")
+	cmd.Flags().BoolVar(&detach, "detach", false, "return when all boards are up, and go on in the background")
+	cmd.Flags().IntVar(&report, reportFlag, 0, "the file descriptor on which --detach waits")
+	_ = cmd.Flags().MarkHidden(reportFlag) // it is there
 	cmd.Flags().StringVar(&name, "name", "", "name to reach it by; the appliance's own if not given")
 	return cmd
 }
 
-func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
+// up keeps an appliance running; parent is nil, or who waits until it is up.
+func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	claim, err := control.NewClaim(a.Name) // before anything boots
 	if err != nil {
@@ -57,6 +79,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 			state, _ := e.Get("state")
 			detail, _ := e.Get("detail")
 			fmt.Fprintf(out, "%s %s: %s %s\n", e.Time, e.Board, stateWord(state), detail)
+			parent.state(e.Board, state, detail)
 		}
 	}
 	opts, err := o.options(a, cmd.ErrOrStderr(), news)
@@ -70,14 +93,24 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions) error {
 	}
 	if server, err = claim.Listen(served{r}); err == nil {
 		fmt.Fprintf(out, "%s is up: 'backplane console %s' attaches to a console, Ctrl-C or 'backplane down' ends it.\n", a.Name, a.Board[0].Name)
+		parent.listening()
 		err = keep(ctx, r, server.Down())
-		server.Close()
 	}
-	end, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	end, cancel := context.WithTimeout(context.Background(), shutDownSlack+r.ShutdownLimit())
 	defer cancel()
-	r.ShutDown(end, 5*time.Second)
-	return badMachine(errors.Join(err, r.Close()))
+	r.ShutDown(end)
+	if server != nil {
+		server.Stop()
+	}
+	err = errors.Join(err, r.Close())
+	if server != nil {
+		server.Finish(err)
+	}
+	return badMachine(err)
 }
+
+// shutDownSlack is how much longer than boards may take the host may, in its time.
+const shutDownSlack = 15 * time.Second
 
 // served is what the control socket's server needs of an appliance.
 type served struct{ *boards.Running }

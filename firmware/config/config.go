@@ -2,6 +2,8 @@
 // initial file system.
 package config
 
+import "time"
+
 // DHCP is the address of an interface that gets one by DHCP.
 const DHCP = "dhcp"
 
@@ -18,6 +20,8 @@ type Board struct {
 	Init       string      `json:"init,omitempty"`
 	Args       []string    `json:"args,omitempty"`
 	Handover   bool        `json:"handover,omitempty"` // Init becomes process 1
+	// Shutdown is how long programs have to end by themselves at power off.
+	Shutdown time.Duration `json:"shutdown"`
 }
 
 // Device is one more name for a device: Name, such as /dev/ttyS1, for Target,

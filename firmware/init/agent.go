@@ -19,7 +19,9 @@ import (
 // agent serves the simulator's requests.
 type agent struct {
 	kids *children
-	out  *os.File
+	// patience is that of powerOff.
+	patience time.Duration
+	out      *os.File
 
 	mu       sync.Mutex // guards out, and what follows
 	requests map[uint32]*request
@@ -32,7 +34,7 @@ func serve(board *config.Board, kids *children) {
 		complain("agent: %v", err)
 		return
 	}
-	a := &agent{kids: kids, out: tty, requests: make(map[uint32]*request)}
+	a := &agent{kids: kids, patience: board.Shutdown, out: tty, requests: make(map[uint32]*request)}
 	for _, f := range failures {
 		a.send(agentproto.Failure, 0, []byte(f[:min(len(f), agentproto.MaxPayload)]))
 	}
@@ -110,7 +112,7 @@ func (a *agent) handle(f agentproto.Frame) {
 			go a.get(r, a.open(f.Channel, r.Window))
 		}
 	case agentproto.PowerOff:
-		go a.kids.powerOff()
+		go a.kids.powerOff(a.patience)
 	default:
 		a.mu.Lock()
 		r := a.requests[f.Channel]

@@ -128,11 +128,9 @@ func (k *children) ending() bool {
 	return k.over
 }
 
-// patience is how long programs have to end by themselves.
-const patience = 2 * time.Second
-
-// powerOff ends all programs, in order, and switches the board off.
-func (k *children) powerOff() {
+// powerOff ends all programs, in order, and switches the board off. patience is how
+// long they have to end by themselves.
+func (k *children) powerOff(patience time.Duration) {
 	if !k.reaping { // an init system is in charge
 		if c, err := k.start([]string{"poweroff"}, startOptions{}); err == nil && c.wait() == 0 {
 			return

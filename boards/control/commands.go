@@ -1,0 +1,138 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"backplane/boards"
+)
+
+// actions are the commands that change something, and have nothing to say.
+var actions = map[string]func(Appliance, *Request) error{
+	"set":       func(a Appliance, r *Request) error { return a.Set(r.Path, r.Value) },
+	"press":     func(a Appliance, r *Request) error { return a.Set(r.Path+".press", r.Value) },
+	"power_on":  func(a Appliance, r *Request) error { return a.PowerOn(r.Path) },
+	"power_off": func(a Appliance, r *Request) error { return a.PowerOff(r.Path) },
+	"pull_plug": func(a Appliance, r *Request) error { return a.PullPlug(r.Path) },
+	"cut":       func(a Appliance, r *Request) error { return a.Cut(r.Path) },
+	"restore":   func(a Appliance, r *Request) error { return a.Restore(r.Path) },
+}
+
+// commands are the others. Each ends with a reply that has Done set, or an error.
+var commands = map[string]func(*session, *Request) error{
+	"ps":   func(n *session, _ *Request) error { return n.data(n.s.app.States()) },
+	"net":  func(n *session, _ *Request) error { return n.data(n.s.app.Counts()) },
+	"list": func(n *session, _ *Request) error { return n.data(n.s.app.Readings()) },
+	"places": func(n *session, r *Request) error {
+		return n.data(n.s.app.Places(r.Path))
+	},
+	"get": (*session).get,
+	"exec": func(n *session, r *Request) error {
+		return n.job(boards.Job{Do: boards.DoExec, Board: r.Path, Args: r.Args, Env: r.Env, Terminal: r.Terminal})
+	},
+	"put": func(n *session, r *Request) error {
+		return n.job(boards.Job{Do: boards.DoPut, Board: r.Path, File: r.Value, Mode: r.Mode})
+	},
+	"fetch": func(n *session, r *Request) error {
+		return n.job(boards.Job{Do: boards.DoFetch, Board: r.Path, File: r.Value})
+	},
+	"console": (*session).console,
+	"events":  (*session).events,
+	"logs":    (*session).logs,
+	"capture": (*session).capture,
+	"wait":    (*session).wait,
+	"down": func(n *session, _ *Request) error {
+		n.await()
+		n.s.once.Do(func() { close(n.s.down) })
+		return nil
+	},
+}
+
+// data answers with one value.
+func (n *session) data(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	n.reply(Reply{Data: b})
+	n.reply(Reply{Done: true})
+	return nil
+}
+
+func (n *session) get(r *Request) error {
+	v, unit, err := n.s.app.Get(r.Path)
+	if err != nil {
+		return err
+	}
+	return n.data(boards.Reading{Path: r.Path, Value: v, Unit: unit})
+}
+
+// What a client can wait for.
+const (
+	Up  = "up"  // boards are
+	Off = "off" // boards are
+	End = "end" // the appliance's, when all is written
+)
+
+// wait waits until all boards that it names, or all there are, are in a state; or
+// for the end.
+func (n *session) wait(r *Request) error {
+	if r.Value == End {
+		n.await()
+		return nil
+	}
+	names := r.Args
+	if len(names) == 0 {
+		names = n.s.app.Places("board")
+	}
+	follow := n.s.subscribe()
+	defer n.s.unsubscribe(follow)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = n.in.ReadByte()
+	}()
+	for {
+		names = slices.Clone(names)
+		var failed error
+		names = slices.DeleteFunc(names, func(board string) bool {
+			there, err := n.reached(board, r.Value)
+			failed = errors.Join(failed, err)
+			return there
+		})
+		if failed != nil {
+			return failed
+		}
+		if len(names) == 0 {
+			n.reply(Reply{Done: true})
+			return nil
+		}
+		select {
+		case _, ok := <-follow: // anything may be it
+			if !ok {
+				follow = n.s.subscribe()
+			}
+		case <-gone:
+			return nil
+		}
+	}
+}
+
+// reached tells whether a board is in a state. A board that has failed does not get
+// anywhere by itself.
+func (n *session) reached(board, want string) (bool, error) {
+	state, err := n.s.app.State(board)
+	switch {
+	case err != nil:
+		return false, err
+	case want == Up && state == boards.StateUp, want == Off && state == boards.StateOff:
+		return true, nil
+	case want != Up && want != Off:
+		return false, fmt.Errorf("%q is nothing to wait for: say up, off or end", want)
+	case state == boards.StatePanic, state == boards.StateLost, state == boards.StateStuck && want == Up:
+		return false, fmt.Errorf("board %s is not going to be %s: %s", board, want, state)
+	}
+	return false, nil
+}

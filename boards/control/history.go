@@ -1,0 +1,143 @@
+package control
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"backplane/boards"
+	"backplane/simbus"
+)
+
+// logLength is how many lines of each console are kept.
+const logLength = 2000
+
+// Event shows an event to those who follow. It never waits for a slow one,
+// whose connection ends instead.
+func (s *Server) Event(e *simbus.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.history = keep(s.history, e, historyLength)
+	if e.Kind == simbus.KindConsole {
+		where := e.Board + ":" + e.Part
+		s.log[where] = keep(s.log[where], e, logLength)
+	}
+	for ch := range s.follow {
+		select {
+		case ch <- *e:
+		default:
+			delete(s.follow, ch)
+			close(ch)
+		}
+	}
+}
+
+// keep appends an event to a list of which at least the last n stay.
+func keep(list []simbus.Event, e *simbus.Event, n int) []simbus.Event {
+	if list = append(list, *e); len(list) >= 2*n {
+		list = append(list[:0], list[len(list)-n:]...)
+	}
+	return list
+}
+
+// last are the last n events, and at most all that are kept.
+func last(list []simbus.Event, n, limit int) []simbus.Event {
+	if n <= 0 || n > limit {
+		n = limit
+	}
+	return slices.Clone(list[max(0, len(list)-n):])
+}
+
+// subscribe returns a channel of all events from now on, which is closed if nobody
+// reads them.
+func (s *Server) subscribe() chan simbus.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.subscribeLocked()
+}
+
+func (s *Server) subscribeLocked() chan simbus.Event {
+	ch := make(chan simbus.Event, 4096)
+	s.follow[ch] = struct{}{}
+	return ch
+}
+
+func (s *Server) unsubscribe(ch chan simbus.Event) {
+	s.mu.Lock()
+	delete(s.follow, ch)
+	s.mu.Unlock()
+}
+
+// events shows the last events, and those that come if the client follows.
+func (n *session) events(r *Request) error {
+	return n.show(r.Follow, func(*simbus.Event) bool { return true },
+		func() []simbus.Event { return last(n.s.history, r.Lines, historyLength) })
+}
+
+// logs shows the last lines of consoles, and those that come if the client follows.
+func (n *session) logs(r *Request) error {
+	want := make(map[string]bool)
+	for _, place := range r.Args {
+		board, part := boards.ConsolePlace(place)
+		if !slices.Contains(n.s.app.Places("console"), board+":"+part) {
+			return errors.New("there is no console " + place)
+		}
+		want[board+":"+part] = true
+	}
+	if len(r.Args) == 0 {
+		for _, b := range n.s.app.Places("board") {
+			want[b+":"+boards.MainConsole] = true
+		}
+	}
+	return n.show(r.Follow, func(e *simbus.Event) bool { return e.Kind == simbus.KindConsole && want[e.Board+":"+e.Part] },
+		func() (past []simbus.Event) {
+			for where := range want {
+				past = append(past, last(n.s.log[where], r.Lines, logLength)...)
+			}
+			slices.SortStableFunc(past, func(a, b simbus.Event) int {
+				return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.Board, b.Board), strings.Compare(a.Part, b.Part))
+			})
+			return past
+		})
+}
+
+// show shows what was, and then what comes, without a gap.
+func (n *session) show(follow bool, want func(*simbus.Event) bool, past func() []simbus.Event) error {
+	s := n.s
+	var ch chan simbus.Event
+	s.mu.Lock()
+	list := past()
+	if follow {
+		ch = s.subscribeLocked()
+		defer s.unsubscribe(ch)
+	}
+	s.mu.Unlock()
+	for i := range list {
+		if !n.reply(Reply{Event: list[i].AppendJSON(nil)}) {
+			return nil
+		}
+	}
+	if !follow {
+		n.reply(Reply{Done: true})
+		return nil
+	}
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = n.in.ReadByte()
+	}()
+	for {
+		select {
+		case e, ok := <-ch:
+			if !ok {
+				return errors.New("events come faster than they can be shown here")
+			}
+			if want(&e) && !n.reply(Reply{Event: e.AppendJSON(nil)}) {
+				return nil
+			}
+		case <-gone:
+			return nil
+		}
+	}
+}
