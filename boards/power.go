@@ -25,6 +25,8 @@ type power struct {
 	proc       *guest.Process // nil while the board is off
 	pid        atomic.Int64   // of proc, 0 if that is nil: for whoever only looks
 	guest      *simbus.Guest  // in virtual time
+	powered    bool           // its parts have power
+	supply     *simbus.Timer  // which goes when this is due
 	on         simbus.Time    // when it was switched on
 	state      string         // for people: off, booting, up, ...
 	ending     ending
@@ -38,9 +40,14 @@ type power struct {
 type ending uint8
 
 const (
-	byItself ending = iota
-	unplugged
+	byItself  ending = iota
+	unplugged        // its power was taken
+	discarded        // the appliance ends
 )
+
+// holdUp is how long a board's supply still lasts when it was switched off in
+// order: parts end what they are doing. Supplies have capacitors that last as long.
+const holdUp = 10 * time.Millisecond
 
 // States of a board, as guest events and `ps` have them.
 const (
@@ -68,11 +75,16 @@ func (m *Machine) setState(state, detail string) {
 	m.emit("", simbus.KindGuest, attrs...)
 }
 
-// powerOn starts the kernel.
+// powerOn gives the board power and starts the kernel. A board that has power but
+// no kernel, since that has panicked or is restarting, is reset: parts notice nothing.
 func (m *Machine) powerOn() error {
 	if m.proc != nil {
 		return fmt.Errorf("board %s is on already", m.name)
 	}
+	if m.supply.Stop() {
+		m.powerParts(false)
+	}
+	m.powerParts(true)
 	if m.uml == nil {
 		w, err := m.r.record.file("uml", m.name+".log")
 		if err != nil {
@@ -129,6 +141,26 @@ func (m *Machine) powerOn() error {
 	})
 	m.setState(StateBooting, m.board.note(m.r.opts.Virtual))
 	return nil
+}
+
+// powerParts gives all parts of the board power, or takes it.
+func (m *Machine) powerParts(on bool) {
+	m.supply.Stop()
+	if on == m.powered {
+		return
+	}
+	m.powered = on
+	if !on { // what is under way on the buses does not reach the chips, and the lines float
+		for _, c := range m.i2c {
+			c.Stop()
+		}
+		for _, c := range m.gpio {
+			c.Stop()
+		}
+	}
+	for _, p := range m.board.allParts() {
+		m.chips[p.Name].Power(on)
+	}
 }
 
 // listenTime makes the socket on which the kernel will ask for the time.
@@ -256,13 +288,16 @@ func (m *Machine) ended(lost error) {
 	m.forget()
 	for _, t := range sortedTerminals(m.consoles) {
 		t.lines.Flush()
-		if t.uart != nil && m.ending == unplugged {
+		if t.uart != nil && m.ending != byItself {
 			t.uart.Discard()
 		}
 	}
 	switch {
+	case m.ending == discarded:
+		m.setState(StateOff, "plug pulled")
 	case m.ending == unplugged:
 		m.setState(StateOff, "plug pulled")
+		m.powerParts(false)
 	case m.panicked != "":
 		m.setState(StatePanic, m.panicked)
 	case lost != nil:
@@ -278,12 +313,13 @@ func (m *Machine) ended(lost error) {
 		m.setState(StateLost, fmt.Sprintf("the kernel ended: %v; the last line on the console: %q", err, m.lastLine))
 	default:
 		m.setState(StateOff, "")
+		m.supply = simbus.After(m.domain, holdUp, func() { m.powerParts(false) })
 	}
 }
 
 // close ends the board for good.
 func (m *Machine) close() error {
-	m.kill(unplugged)
+	m.kill(discarded)
 	var errs []error
 	for _, s := range m.servers {
 		s.Close()
@@ -325,10 +361,15 @@ func (r *Running) PowerOff(board string) error {
 // PullPlug ends a board's power without warning.
 func (r *Running) PullPlug(board string) error {
 	return r.power(DoPullPlug, board, func(m *Machine) error {
-		if m.proc == nil {
+		switch {
+		case m.proc != nil:
+			m.kill(unplugged)
+		case m.powered && m.state != StateOff: // its kernel has panicked
+			m.setState(StateOff, "plug pulled")
+			m.powerParts(false)
+		default:
 			return fmt.Errorf("board %s is off already", board)
 		}
-		m.kill(unplugged)
 		return nil
 	})
 }

@@ -46,7 +46,7 @@ type Model struct {
 	Node func(o *Options) Node
 	// Kernel lists the CONFIG_ symbols of the Linux driver that binds.
 	Kernel []string
-	// New builds one instance in its power-on state.
+	// New builds one instance, soldered and without power: it drives no pin yet.
 	New func(env *Env, o *Options) (Chip, error)
 }
 
@@ -108,8 +108,15 @@ type Env struct {
 // Chip is one instance of a model. A chip on I2C is also an [i2c.Target].
 // All its methods are called on the goroutine that drives its board.
 type Chip interface {
+	// Power switches the supply, which is off at first. When it comes, the chip
+	// is in its power-on state. When it goes, pins float, what drives them from
+	// outside aside; of the chip only what is non-volatile stays, or has a battery
+	// or no need of power, and a write under way is torn. What the outside has set,
+	// such as a temperature, is the world's, and stays. Properties that follow
+	// power are told by Env.Changed. Each call changes the supply.
+	Power(on bool)
 	// Get and Set read and write a property by its name in the model's table;
-	// Set is given a value that Spec.Check found good.
+	// Set is given a value that Spec.Check found good. Both work without power.
 	Get(property string) Value
 	Set(property string, v Value) error
 	// Close ends the chip: what must outlive the run is on disk when it returns.

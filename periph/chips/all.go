@@ -28,9 +28,14 @@ func addresses(first, last uint8) []uint8 {
 	return a
 }
 
-// pulledUp gives the pin's wire the pull-up resistor that an open-drain output
-// needs, and which no board file has to mention.
-func pulledUp(p *simbus.Pin) *simbus.Pin {
-	p.Wire().NewPin(p.Name + " pull-up").Drive(simbus.PullUp)
-	return p
+// openDrain is what an open-drain output does to its line, with the pull-up to
+// the supply that it needs and that no board file has to mention.
+func openDrain(powered, low bool) simbus.Drive {
+	switch {
+	case low:
+		return simbus.DriveLow
+	case powered:
+		return simbus.PullUp
+	}
+	return simbus.Float
 }

@@ -59,11 +59,20 @@ type at24c32Chip struct {
 	wp        *simbus.Pin
 	file      string
 	data      [at24c32Size]byte
+	writing   [at24c32Page]cell // of the write cycle under way, by the place in its page
+	page      uint16            // where that begins
+	begun     simbus.Time
 	address   uint16
 	protected bool
 	writes    int
 	busy      *simbus.Timer // the write cycle under way
 	unsaved   error         // why the file could not be written
+}
+
+// cell is a byte that is being written.
+type cell struct {
+	on  bool
+	old byte
 }
 
 func (c *at24c32Chip) load() error {
@@ -132,17 +141,58 @@ func (c *at24c32Chip) write(data []byte) {
 	if len(data) == 0 || c.protected || c.wp.Level() == simbus.High {
 		return
 	}
-	page := c.address &^ (at24c32Page - 1)
+	c.page, c.begun = c.address&^(at24c32Page-1), c.env.Clock.Now()
+	c.writing = [at24c32Page]cell{}
 	for _, b := range data {
+		if w := &c.writing[c.address%at24c32Page]; !w.on {
+			*w = cell{true, c.data[c.address]}
+		}
 		c.data[c.address] = b
-		c.address = page | (c.address+1)%at24c32Page
+		c.address = c.page | (c.address+1)%at24c32Page
 	}
-	c.writes++
-	c.env.Changed("writes", c.Get("writes"))
+	c.count(c.writes + 1)
 	c.busy = simbus.After(c.env.Clock, at24c32Cycle, func() {
 		c.busy = nil
 		c.unsaved = c.save()
 	})
+}
+
+func (c *at24c32Chip) count(writes int) {
+	if writes != c.writes {
+		c.writes = writes
+		c.env.Changed("writes", c.Get("writes"))
+	}
+}
+
+// Power tears the write cycle under way, and keeps the contents. The address
+// counter is kept only while there is power (DS20006109A section 7).
+func (c *at24c32Chip) Power(on bool) {
+	switch {
+	case on:
+		c.address = 0
+		c.count(0)
+	case c.busy.Stop():
+		c.busy = nil
+		c.tear()
+		c.unsaved = c.save()
+	}
+}
+
+// tear leaves what an EEPROM's cells hold when their write cycle ends too early.
+// It erases them to ones first, and then programs the zeros: in either half some
+// bits have changed already and others have not. The data sheet promises nothing.
+func (c *at24c32Chip) tear() {
+	erasing := c.env.Clock.Now().Sub(c.begun) < at24c32Cycle/2
+	for i, w := range c.writing {
+		b := &c.data[int(c.page)+i]
+		switch changed := byte(c.env.Rand.Uint32()); {
+		case !w.on:
+		case erasing:
+			*b = w.old | changed
+		default:
+			*b |= changed
+		}
+	}
 }
 
 func (c *at24c32Chip) Get(property string) periph.Value {
@@ -157,8 +207,8 @@ func (c *at24c32Chip) Set(_ string, v periph.Value) error {
 	return nil
 }
 
-// Close saves a write that is under way, as the part has taken it, and tries
-// again what could not be saved before.
+// Close saves a write that is under way, as it would have come to its end: the
+// end of the run is no loss of power. It tries again what could not be saved before.
 func (c *at24c32Chip) Close() error {
 	if c.busy.Stop() || c.unsaved != nil {
 		c.unsaved = c.save()

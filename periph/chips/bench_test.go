@@ -17,6 +17,7 @@ type bench struct {
 	clock   *simbus.Calendar
 	domain  *simbus.Domain
 	pins    map[string]*simbus.Pin // the board's end of each of the chip's pins
+	ends    map[string]*simbus.Pin // the chip's
 	edges   []edge                 // of all pins
 	changed []string               // "property=value"
 }
@@ -39,6 +40,7 @@ func powerOn(t *testing.T, m *periph.Model, values map[string]periph.Value) *ben
 	}
 	b.domain = domain
 	chipPins := make(map[string]*simbus.Pin)
+	b.ends = chipPins
 	for _, spec := range m.Pins {
 		w := &simbus.Wire{Name: spec.Name, OnChange: func(l simbus.Level) {
 			b.edges = append(b.edges, edge{domain.Now().Sub(0), l})
@@ -71,6 +73,8 @@ func powerOn(t *testing.T, m *periph.Model, values map[string]periph.Value) *ben
 	if b.chip, err = m.New(env, o); err != nil {
 		t.Fatal(err)
 	}
+	b.power(true)
+	b.changed = nil
 	t.Cleanup(func() {
 		if err := b.chip.Close(); err != nil {
 			t.Error(err)
@@ -98,6 +102,8 @@ func (b *bench) run(transactions ...string) {
 		b.t.Error(err)
 	}
 }
+
+func (b *bench) power(on bool) { b.domain.Do(func() { b.chip.Power(on) }) }
 
 func (b *bench) set(property string, v periph.Value) {
 	b.t.Helper()

@@ -30,17 +30,13 @@ var button = &periph.Model{
 	},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &buttonChip{
-			env:     env,
-			out:     env.Pin("out"),
-			bounce:  milliseconds(o.Get("bounce").Float()),
-			open:    simbus.PullDown,
-			closed:  simbus.DriveHigh,
-			pressed: o.Get("pressed").Bool(),
+			env:       env,
+			out:       env.Pin("out"),
+			bounce:    milliseconds(o.Get("bounce").Float()),
+			activeLow: o.Get("active_low").Bool(),
+			pressed:   o.Get("pressed").Bool(),
 		}
-		if o.Get("active_low").Bool() {
-			c.open, c.closed = simbus.PullUp, simbus.DriveLow
-		}
-		c.contact(c.pressed) // settled at power-on
+		c.contact(c.pressed)
 		return c, nil
 	},
 }
@@ -54,21 +50,35 @@ const (
 )
 
 type buttonChip struct {
-	env          *periph.Env
-	out          *simbus.Pin
-	bounce       time.Duration
-	open, closed simbus.Drive
-	pressed      bool
-	edges        []*simbus.Timer // of the bounce under way
-	release      *simbus.Timer   // of the press under way
+	env       *periph.Env
+	out       *simbus.Pin
+	bounce    time.Duration
+	activeLow bool
+	powered   bool
+	pressed   bool
+	closed    bool            // the contact, which bounces
+	edges     []*simbus.Timer // of the bounce under way
+	release   *simbus.Timer   // of the press under way
 }
 
+// contact closes or opens it. What hangs on the supply, the pull-up or the
+// contact, does nothing without power.
 func (c *buttonChip) contact(closed bool) {
-	if closed {
-		c.out.Drive(c.closed)
-	} else {
-		c.out.Drive(c.open)
+	c.closed = closed
+	switch {
+	case c.activeLow:
+		c.out.Drive(openDrain(c.powered, closed))
+	case closed && c.powered:
+		c.out.Drive(simbus.DriveHigh)
+	default:
+		c.out.Drive(simbus.PullDown)
 	}
+}
+
+// Power switches the supply. Whoever holds the button down goes on doing so.
+func (c *buttonChip) Power(on bool) {
+	c.powered = on
+	c.contact(c.closed)
 }
 
 // move presses or releases the button: the contact moves at once, and again an

@@ -10,8 +10,8 @@ import (
 )
 
 // ds3231 is the real-time clock of Maxim 19-5170. It counts on the board's
-// clock from the appliance's start time. The square wave and the 32 kHz output
-// are not made: with INTCN off the pin floats.
+// clock from the appliance's start time, on its battery too, with all registers.
+// The square wave and the 32 kHz output are not made: with INTCN off the pin floats.
 var ds3231 = &periph.Model{
 	Name:      "ds3231",
 	Title:     "Maxim DS3231 real-time clock with temperature sensor",
@@ -25,21 +25,21 @@ var ds3231 = &periph.Model{
 	},
 	Options: []periph.Spec{
 		{Name: "drift", Kind: periph.Number, Unit: "ppm", Min: -1000, Max: 1000, Doc: "how much too fast it runs"},
-		{Name: "lost_power", Kind: periph.Switch, Doc: "its battery ran down: the oscillator-stop flag is set, and drivers do not trust the time"},
+		{Name: "lost_power", Kind: periph.Switch, Doc: "its battery has run down: without power it forgets all, and drivers do not trust the time"},
 	},
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{Name: "rtc", Compatible: []string{"maxim,ds3231"}, Interrupt: "int", InterruptType: 8} // level low
 	},
 	Kernel: []string{"CONFIG_RTC_DRV_DS1307"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
-		c := &ds3231Chip{env: env, int: pulledUp(env.Pin("int")),
-			control: ds3231INTCN | 3<<3, status: ds3231EN32k, temperature: o.Get("temperature").Float()}
-		c.ppm = o.Get("drift").Float()
-		if o.Get("lost_power").Bool() {
-			c.status |= ds3231OSF
+		c := &ds3231Chip{env: env, int: env.Pin("int"), temperature: o.Get("temperature").Float(),
+			ppm: o.Get("drift").Float(), noBattery: o.Get("lost_power").Bool()}
+		c.reset()
+		if !c.noBattery {
+			c.set(time.Unix(env.Epoch, 0).UTC())
+			c.weekday = 1 + int(c.base.Weekday())
+			c.status &^= ds3231OSF
 		}
-		c.set(time.Unix(env.Epoch, 0).UTC())
-		c.weekday = 1 + int(c.base.Weekday())
 		c.pointed = pointed{read: c.readFrom, write: c.writeFrom}
 		return c, nil
 	},
@@ -71,6 +71,8 @@ const (
 	ds3231Mask    = 1 << 7 // of an alarm: this field does not matter
 	ds3231DyDt    = 1 << 6 // of an alarm: a day of the week, not a date
 
+	ds3231EOSC  = 1 << 7 // the oscillator stops on the battery
+	ds3231RS    = 3 << 3
 	ds3231INTCN = 1 << 2
 	ds3231CONV  = 1 << 5
 
@@ -84,6 +86,10 @@ type ds3231Chip struct {
 	env *periph.Env
 	int *simbus.Pin
 	ppm float64 // drift
+
+	powered   bool
+	noBattery bool
+	stopped   bool // the oscillator
 
 	base    time.Time   // what it showed
 	at      simbus.Time // then
@@ -100,11 +106,45 @@ type ds3231Chip struct {
 
 // now is what it shows.
 func (c *ds3231Chip) now() time.Time {
+	if c.stopped {
+		return c.base
+	}
 	d := c.env.Clock.Now().Sub(c.at)
 	return c.base.Add(d + time.Duration(float64(d)*c.ppm/1e6))
 }
 
 func (c *ds3231Chip) set(t time.Time) { c.base, c.at, c.looked = t, c.env.Clock.Now(), t }
+
+// reset is the first application of power (19-5170 pages 12 to 14): Saturday, as
+// 1 January 2000 was, is day 1.
+func (c *ds3231Chip) reset() {
+	c.control, c.status, c.aging = ds3231INTCN|ds3231RS, ds3231OSF|ds3231EN32k, 0
+	c.alarms, c.hour12 = [7]byte{}, false
+	c.set(time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC))
+	c.weekday = 1
+}
+
+// Power switches between the supply and the battery, on which everything stays,
+// an alarm pulls the pin low, and with EOSC set the clock stands still.
+func (c *ds3231Chip) Power(on bool) {
+	c.catchUp()
+	c.powered = on
+	switch {
+	case on && c.stopped:
+		c.stopped = false
+		c.set(c.base)
+	case on:
+		c.pointer = 0
+	case c.noBattery:
+		c.reset()
+		c.stopped = true
+	case c.control&ds3231EOSC != 0:
+		c.set(c.now())
+		c.stopped = true
+		c.status |= ds3231OSF
+	}
+	c.update()
+}
 
 // day is the day of the week at t, which counts on from what was set.
 func (c *ds3231Chip) day(t time.Time) int {
@@ -216,11 +256,7 @@ func (c *ds3231Chip) update() {
 	if c.control&ds3231INTCN != 0 {
 		enabled = c.control & ds3231Alarms
 	}
-	if enabled&c.status != 0 {
-		c.int.Drive(simbus.DriveLow)
-	} else {
-		c.int.Drive(simbus.Float)
-	}
+	c.int.Drive(openDrain(c.powered, enabled&c.status != 0))
 	var first time.Time
 	for i := range 2 {
 		if enabled&^c.status>>i&1 == 0 {
@@ -230,7 +266,7 @@ func (c *ds3231Chip) update() {
 			first = t
 		}
 	}
-	if first.IsZero() {
+	if first.IsZero() || c.stopped {
 		return
 	}
 	wait := float64(first.Sub(c.now())) / (1 + c.ppm/1e6)

@@ -17,7 +17,7 @@ func TestDS3231Probe(t *testing.T) {
 	b := powerOn(t, ds3231, map[string]periph.Value{"lost_power": periph.On(true)})
 	b.run(
 		"W 0e R 1c 88", "W 0e 5c", // BBSQW
-		"W 00 R 00 00 00 05 01 01 70", // Thursday 1970-01-01
+		"W 00 R 00 00 00 01 01 01 00", // what it shows first of all
 		"W 0f R 88", "W 0f 08", "W 00 09 08 07 02 06 05 30",
 		"W 00 R 09 08 07 02 06 05 30", "W 0f R 08",
 		"W 11 R 19 00",

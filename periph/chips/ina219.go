@@ -37,14 +37,12 @@ var ina219 = &periph.Model{
 	},
 	Kernel: []string{"CONFIG_SENSORS_INA2XX"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
-		c := &ina219Chip{
+		return &ina219Chip{
 			clock:   env.Clock,
 			ohms:    o.Get("shunt_ohms").Float(),
 			voltage: o.Get("voltage").Float(),
 			current: o.Get("current").Float(),
-		}
-		c.reset()
-		return c, nil
+		}, nil
 	},
 }
 
@@ -231,6 +229,14 @@ func (c *ina219Chip) Set(property string, v periph.Value) error {
 		c.current = v.Float()
 	}
 	return nil
+}
+
+// Power resets all registers (SBOS448 section 8.5.5) and the pointer.
+func (c *ina219Chip) Power(on bool) {
+	if on {
+		c.reset()
+		c.pointer = 0
+	}
 }
 
 func (c *ina219Chip) Close() error { return nil }

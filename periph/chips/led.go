@@ -34,11 +34,13 @@ var led = &periph.Model{
 
 type ledChip struct{ in *load }
 
-func (c *ledChip) Get(string) periph.Value { return periph.On(c.in.on()) }
+func (c *ledChip) Get(string) periph.Value { return periph.On(c.in.on) }
 
 func (c *ledChip) Set(property string, _ periph.Value) error {
 	return fmt.Errorf("%s follows the line: it cannot be set", property)
 }
+
+func (c *ledChip) Power(on bool) { c.in.power(on) }
 
 func (c *ledChip) Close() error { return nil }
 
@@ -47,16 +49,42 @@ func (c *ledChip) Close() error { return nil }
 type load struct {
 	pin       *simbus.Pin
 	activeLow bool
+	powered   bool
+	on        bool // current flows
+	switched  func(on bool)
 }
 
 // newLoad connects a load; switched is called when current begins or ends to flow.
 func newLoad(pin *simbus.Pin, activeLow bool, switched func(on bool)) *load {
-	c := &load{pin: pin, activeLow: activeLow}
-	if activeLow {
-		pin.Drive(simbus.PullUp)
-	}
-	pin.Watch(func(simbus.Level) { switched(c.on()) })
+	c := &load{pin: pin, activeLow: activeLow, switched: switched}
+	pin.Watch(func(simbus.Level) { c.follow() })
 	return c
 }
 
-func (c *load) on() bool { return bool(c.pin.Level()) != c.activeLow }
+// power switches the supply, which only a load that is active low hangs on: any
+// other has its current from the line.
+func (c *load) power(on bool) {
+	if !c.activeLow {
+		return
+	}
+	if on {
+		c.pin.Drive(simbus.PullUp)
+	}
+	c.powered = on
+	c.follow()
+	if !on {
+		c.pin.Drive(simbus.Float)
+	}
+}
+
+// follow switches it as the line and the supply are.
+func (c *load) follow() {
+	on := c.pin.Level() == simbus.High
+	if c.activeLow {
+		on = c.powered && !on
+	}
+	if on != c.on {
+		c.on = on
+		c.switched(on)
+	}
+}

@@ -24,9 +24,8 @@ var lm75 = &periph.Model{
 	Kernel: []string{"CONFIG_SENSORS_LM75"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &lm75Chip{temperature: o.Get("temperature").Float()}
-		c.thermostat = thermostat{clock: env.Clock, out: pulledUp(env.Pin("os")), high: 80, low: 75, period: 100 * time.Millisecond}
+		c.thermostat = thermostat{clock: env.Clock, out: env.Pin("os")}
 		c.pointed = pointed{read: c.readRegister, write: c.writeRegister}
-		c.configure()
 		return c, nil
 	},
 }
@@ -105,8 +104,22 @@ func (c *lm75Chip) Get(string) periph.Value { return periph.Num(c.temperature) }
 
 func (c *lm75Chip) Set(_ string, v periph.Value) error {
 	c.temperature = v.Float()
-	c.configure()
+	if c.on {
+		c.configure()
+	}
 	return nil
+}
+
+// Power resets all registers and the pointer: comparator mode, 80 °C and 75 °C
+// (SNIS153 section 7.3.3).
+func (c *lm75Chip) Power(on bool) {
+	if !on {
+		c.off()
+		return
+	}
+	c.config, c.pointer = 0, 0
+	c.thermostat = thermostat{clock: c.clock, out: c.out, on: true, high: 80, low: 75, period: 100 * time.Millisecond}
+	c.configure()
 }
 
 func (c *lm75Chip) Close() error { return nil }

@@ -29,9 +29,7 @@ var pca9685 = &periph.Model{
 	},
 	Kernel: []string{"CONFIG_PWM", "CONFIG_PWM_PCA9685"},
 	New: func(env *periph.Env, _ *periph.Options) (periph.Chip, error) {
-		c := &pca9685Chip{clock: env.Clock, changed: env.Changed}
-		c.powerOn()
-		return c, nil
+		return &pca9685Chip{clock: env.Clock, changed: env.Changed}, nil
 	},
 }
 
@@ -77,7 +75,7 @@ const (
 var pca9685Properties = func() []periph.Spec {
 	specs := []periph.Spec{{
 		Name: "frequency", Kind: periph.Number, Unit: "Hz", ReadOnly: true,
-		Default: periph.Num(pca9685Frequency(0x1e)), Doc: "of the PWM cycle, 0 without a clock",
+		Default: periph.Num(pca9685Frequency(0x1e)), Doc: "of the PWM cycle, 0 without a clock or power",
 	}}
 	for n := range pca9685Channels {
 		specs = append(specs, periph.Spec{
@@ -95,13 +93,24 @@ func pca9685Frequency(prescale byte) float64 {
 type pca9685Chip struct {
 	clock   simbus.Clock
 	changed func(string, periph.Value)
+	powered bool
 	regs    [256]byte
 	pointer uint8
 	woken   simbus.Time // when SLEEP was cleared
 	shown   [pca9685Channels + 1]float64
 }
 
-func (c *pca9685Chip) powerOn() {
+// Power resets all registers (section 7.3, tables 4 to 8): outputs are off, and
+// the oscillator sleeps. Without power nothing is put out.
+func (c *pca9685Chip) Power(on bool) {
+	if c.powered = on; on {
+		c.reset()
+	}
+	c.publish()
+}
+
+func (c *pca9685Chip) reset() {
+	c.pointer, c.woken = 0, 0
 	c.regs = [256]byte{
 		pca9685Mode1: pca9685Sleep | pca9685AllCall, pca9685Mode2: pca9685OutDrv,
 		pca9685SubAdr1: 0xe2, pca9685SubAdr2: 0xe4, pca9685SubAdr3: 0xe8, pca9685AllCallAdr: 0xe0,
@@ -109,9 +118,6 @@ func (c *pca9685Chip) powerOn() {
 	}
 	for r := pca9685LED0; r < pca9685LEDEnd; r += 4 {
 		c.regs[r+3] = pca9685Full
-	}
-	for i := range c.shown {
-		c.shown[i] = c.value(i)
 	}
 }
 
@@ -231,6 +237,9 @@ func (c *pca9685Chip) running() bool {
 
 // value is that of the i-th property.
 func (c *pca9685Chip) value(i int) float64 {
+	if !c.powered {
+		return 0
+	}
 	mode := c.regs[pca9685Mode1]
 	if i == 0 {
 		if mode&pca9685ExtClk != 0 {

@@ -25,7 +25,7 @@ var pcf8574 = &periph.Model{
 	},
 	Kernel: []string{"CONFIG_GPIO_PCF857X"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
-		c := &pcf8574Chip{env: env, latch: 0xff, seen: 0xff, int: pulledUp(env.Pin("int"))}
+		c := &pcf8574Chip{env: env, latch: pcf8574Reset, seen: pcf8574Reset, int: env.Pin("int")}
 		for i := range c.pins {
 			c.pins[i] = env.Pin(pcf8574Pin(i))
 			c.released[i] = o.Get(pcf8574Pin(i)).Bool()
@@ -34,10 +34,12 @@ var pcf8574 = &periph.Model{
 		for _, p := range c.pins {
 			p.Watch(func(simbus.Level) { c.sense() })
 		}
-		c.sense() // a pin that is low at power-on is a change
 		return c, nil
 	},
 }
+
+// pcf8574Reset is the latch at power-on: all pins are inputs (revision 5, section 8.3).
+const pcf8574Reset = 0xff
 
 func pcf8574Pin(i int) string { return fmt.Sprintf("p%d", i) }
 
@@ -58,6 +60,7 @@ func pcf8574Properties() (specs []periph.Spec) {
 
 type pcf8574Chip struct {
 	env      *periph.Env
+	powered  bool
 	pins     [8]*simbus.Pin
 	released [8]bool // by the outside
 	latch    uint8
@@ -67,11 +70,31 @@ type pcf8574Chip struct {
 }
 
 func (c *pcf8574Chip) drive(i int) {
-	if c.latch>>i&1 == 0 || !c.released[i] {
-		c.pins[i].Drive(simbus.DriveLow)
-	} else {
-		c.pins[i].Drive(simbus.PullUp)
+	c.pins[i].Drive(openDrain(c.powered, c.powered && c.latch>>i&1 == 0 || !c.released[i]))
+}
+
+// put drives all pins as the latch says, and tells of those that this moves.
+func (c *pcf8574Chip) put(latch uint8) {
+	if latch != c.latch {
+		c.env.Changed("output", periph.Num(float64(latch)))
 	}
+	c.latch, c.writing = latch, true
+	for i, p := range c.pins {
+		before := p.Level()
+		if c.drive(i); p.Level() != before {
+			c.env.Changed(pcf8574Pin(i), periph.On(bool(p.Level())))
+		}
+	}
+	c.writing = false
+}
+
+// Power sets the latch at power-on, and lets all pins go without power. A pin
+// that the outside holds low at power-on is a change.
+func (c *pcf8574Chip) Power(on bool) {
+	c.powered = on
+	c.put(pcf8574Reset)
+	c.seen = pcf8574Reset
+	c.sense()
 }
 
 // read is the levels of all pins.
@@ -86,11 +109,8 @@ func (c *pcf8574Chip) read() (v uint8) {
 
 // sense tells of an input that has changed since it was last read.
 func (c *pcf8574Chip) sense() {
-	if !c.writing && (c.read()^c.seen)&c.latch != 0 {
-		c.int.Drive(simbus.DriveLow)
-	} else {
-		c.int.Drive(simbus.Float)
-	}
+	low := c.powered && !c.writing && (c.read()^c.seen)&c.latch != 0
+	c.int.Drive(openDrain(c.powered, low))
 }
 
 // Transfer writes bytes to the pins or reads their levels, one after another.
@@ -110,17 +130,8 @@ func (c *pcf8574Chip) Transfer(msgs []i2c.Msg) error {
 }
 
 func (c *pcf8574Chip) write(v uint8) {
-	if v != c.latch {
-		c.env.Changed("output", periph.Num(float64(v)))
-	}
-	c.latch, c.writing = v, true
-	for i, p := range c.pins {
-		before := p.Level()
-		if c.drive(i); p.Level() != before {
-			c.env.Changed(pcf8574Pin(i), periph.On(bool(p.Level())))
-		}
-	}
-	c.seen, c.writing = c.read(), false
+	c.put(v)
+	c.seen = c.read()
 }
 
 func (c *pcf8574Chip) Get(property string) periph.Value {

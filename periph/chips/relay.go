@@ -27,9 +27,6 @@ var relay = &periph.Model{
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &relayChip{env: env, delay: milliseconds(o.Get("delay").Float())}
 		c.coil = newLoad(env.Pin("in"), o.Get("active_low").Bool(), c.energize)
-		if c.coil.on() {
-			c.energize(true)
-		}
 		return c, nil
 	},
 }
@@ -66,6 +63,9 @@ func (c *relayChip) Get(property string) periph.Value {
 func (c *relayChip) Set(property string, _ periph.Value) error {
 	return fmt.Errorf("%s follows the coil: it cannot be set", property)
 }
+
+// Power switches the coil's supply. The contact follows as it does otherwise.
+func (c *relayChip) Power(on bool) { c.coil.power(on) }
 
 func (c *relayChip) Close() error {
 	c.moving.Stop()

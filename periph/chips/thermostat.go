@@ -14,6 +14,7 @@ import (
 type thermostat struct {
 	clock simbus.Clock
 	out   *simbus.Pin
+	on    bool // has power
 
 	high, low  float64 // °C
 	inclusive  bool    // at the upper limit itself counts as too hot
@@ -89,11 +90,14 @@ func (t *thermostat) drive() {
 	if !t.interrupt {
 		t.active = t.hot
 	}
-	if t.active == t.activeHigh {
-		t.out.Drive(simbus.Float) // open drain: the board's pull-up makes it high
-	} else {
-		t.out.Drive(simbus.DriveLow)
-	}
+	t.out.Drive(openDrain(true, t.active != t.activeHigh))
+}
+
+// off takes its power: the output floats.
+func (t *thermostat) off() {
+	t.next.Stop()
+	t.on = false
+	t.out.Drive(simbus.Float)
 }
 
 // shutdown stops and starts conversions. Stopping ends an interrupt.

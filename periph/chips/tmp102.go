@@ -24,10 +24,9 @@ var tmp102 = &periph.Model{
 	},
 	Kernel: []string{"CONFIG_SENSORS_TMP102"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
-		c := &tmp102Chip{temperature: o.Get("temperature").Float(), config: tmp102ConfigReset, lowCode: tmp102LowReset, highCode: tmp102HighReset}
-		c.thermostat = thermostat{clock: env.Clock, out: pulledUp(env.Pin("alert")), inclusive: true}
+		c := &tmp102Chip{temperature: o.Get("temperature").Float()}
+		c.thermostat = thermostat{clock: env.Clock, out: env.Pin("alert")}
 		c.pointed = pointed{read: c.readRegister, write: c.writeRegister}
-		c.configure()
 		return c, nil
 	},
 }
@@ -155,8 +154,21 @@ func (c *tmp102Chip) Get(string) periph.Value { return periph.Num(c.temperature)
 
 func (c *tmp102Chip) Set(_ string, v periph.Value) error {
 	c.temperature = v.Float()
-	c.configure()
+	if c.on {
+		c.configure()
+	}
 	return nil
+}
+
+// Power resets all registers (SBOS397 tables 8, 10 and 13) and the pointer.
+func (c *tmp102Chip) Power(on bool) {
+	if !on {
+		c.off()
+		return
+	}
+	c.config, c.lowCode, c.highCode, c.pointer = tmp102ConfigReset, tmp102LowReset, tmp102HighReset, 0
+	c.thermostat = thermostat{clock: c.clock, out: c.out, on: true, inclusive: true}
+	c.configure()
 }
 
 func (c *tmp102Chip) Close() error { return nil }

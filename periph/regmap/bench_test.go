@@ -55,6 +55,8 @@ func powerOn(t testing.TB, m *Map, values map[string]periph.Value) *bench {
 	if b.chip, err = model.New(env, o); err != nil {
 		t.Fatal(err)
 	}
+	b.chip.Power(true)
+	b.changed = nil
 	return b
 }
 

@@ -6,12 +6,15 @@ import (
 
 	"backplane/periph"
 	"backplane/periph/i2c"
+	"backplane/simbus"
 )
 
 // part is one instance of a described part.
 type part struct {
 	*design
 	env       *periph.Env
+	powered   bool
+	world     []*float64 // the properties that the outside has set, which outlast the registers
 	registers []register
 	at        cursor
 	read      []bool    // registers that the transaction has read
@@ -27,16 +30,18 @@ type cursor struct{ address, byte int }
 func newPart(d *design, env *periph.Env, o *periph.Options) *part {
 	p := &part{
 		design: d, env: env,
-		registers: slices.Clone(d.registers),
-		read:      make([]bool, len(d.registers)),
-		active:    make([]bool, len(d.limits)),
+		world:  make([]*float64, len(d.specs)),
+		read:   make([]bool, len(d.registers)),
+		active: make([]bool, len(d.limits)),
 	}
 	for i, s := range d.specs {
 		// What the board file does not change stays: another property may share its bits.
 		if v, ok := o.Values[s.Name]; ok && !s.ReadOnly && v != s.Default {
-			p.put(i, v.Float())
+			value := v.Float()
+			p.world[i] = &value
 		}
 	}
+	p.reset()
 	for i := range d.fields {
 		p.shown = append(p.shown, p.value(i))
 	}
@@ -50,8 +55,29 @@ func newPart(d *design, env *periph.Env, o *periph.Options) *part {
 		}
 		p.outputs = append(p.outputs, o)
 	}
-	p.compare()
 	return p
+}
+
+// reset makes the registers what they are at power-on.
+func (p *part) reset() {
+	p.registers = slices.Clone(p.design.registers)
+	for i, v := range p.world {
+		if v != nil {
+			p.put(i, *v)
+		}
+	}
+	p.at = cursor{}
+	clear(p.active)
+	clear(p.read)
+}
+
+// Power switches the supply. Without it the registers show already what they will
+// hold when it comes back.
+func (p *part) Power(on bool) {
+	p.powered = on
+	p.reset()
+	p.publish()
+	p.compare()
 }
 
 // Transfer is one transaction. See the package's comment for what it means.
@@ -174,6 +200,10 @@ func (p *part) compare() {
 	}
 	for i := range p.outputs {
 		o := &p.outputs[i]
+		if !p.powered {
+			o.pin.Drive(simbus.Float)
+			continue
+		}
 		o.drive(slices.ContainsFunc(o.thresholds, func(t int) bool { return p.active[t] }))
 	}
 }
@@ -192,7 +222,9 @@ func (p *part) Set(property string, v periph.Value) error {
 		return fmt.Errorf("set %q: the register map has no such property", property)
 	}
 	clear(p.read)
-	p.put(i, v.Float())
+	value := v.Float()
+	p.world[i] = &value
+	p.put(i, value)
 	p.shown[i] = p.value(i)
 	p.publish() // others may share its bits
 	p.compare()
