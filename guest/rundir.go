@@ -1,11 +1,14 @@
 package guest
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
@@ -49,13 +52,13 @@ done`
 // NewRunDir makes a run folder under TMPDIR and posts a process beside this
 // one that removes it even if this one is killed.
 func NewRunDir() (*RunDir, error) {
-	path, err := os.MkdirTemp("", "backplane-")
+	tmp, err := real(os.TempDir())
 	if err != nil {
-		return nil, fmt.Errorf("make a run folder: %w (TMPDIR can name another place)", err)
+		return nil, fmt.Errorf("find the place for a run folder: %w (TMPDIR can name another one)", err)
 	}
-	if path, err = real(path); err != nil {
-		return nil, fmt.Errorf("find the run folder: %w", err)
-	}
+	// The sweeper comes first, so that there is no folder without one. Nobody else
+	// has a folder of this name.
+	path := filepath.Join(tmp, "backplane-"+strconv.FormatUint(number(), 10))
 	r := &RunDir{path: path, sweeper: exec.Command("/bin/sh", "-c", sweep, "sh", path)}
 	r.sweeper.Dir = "/"
 	r.sweeper.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no signal from the terminal reaches it
@@ -63,10 +66,21 @@ func NewRunDir() (*RunDir, error) {
 		err = r.sweeper.Start()
 	}
 	if err != nil {
-		os.RemoveAll(path)
 		return nil, fmt.Errorf("guard the run folder %s: %w", path, err)
 	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		_ = r.sweeper.Process.Kill() // it removes nothing that is not ours
+		_ = r.sweeper.Wait()
+		return nil, fmt.Errorf("make a run folder: %w (TMPDIR can name another place)", err)
+	}
 	return r, nil
+}
+
+// number is one that cannot be foretold.
+func number() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.NativeEndian.Uint64(b[:])
 }
 
 // real is a folder's path as /proc has it.
