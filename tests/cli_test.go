@@ -214,7 +214,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if status != 0 {
 		t.Fatalf("help: status %d", status)
 	}
-	for _, c := range []string{"run", "up", "replay", "check", "bench", "ps", "console", "exec", "get", "set", "events", "capture", "down", "parts", "doctor", "kernel", "schema"} {
+	for _, c := range []string{"run", "up", "replay", "check", "bench", "ps", "net", "console", "logs", "exec", "cp", "get", "set", "press", "power", "cut", "restore", "events", "capture", "wait", "down", "version", "parts", "doctor", "kernel", "schema"} {
 		if !regexp.MustCompile(`(?m)^  ` + c + ` `).MatchString(out) {
 			t.Errorf("help does not list %s", c)
 		}
