@@ -115,6 +115,9 @@ address = '10.0.0.1/24'
 		{"same address", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']", `a.toml:10:20: p.eth0 and q.eth0 on segment lan both have the address 10.0.0.1`},
 		{"same MAC", two + "ethernet = [{ name = 'eth0', address = '10.0.0.2/24', mac = '02:00:00:00:00:01' }]\n[[board]]\nname = 'r'\nfile = 'b.toml'\nethernet = [{ name = 'eth0', address = 'dhcp', mac = '02:00:00:00:00:01' }]\n[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0', 'r.eth0']",
 			"a.toml:15:30: q.eth0 and r.eth0 on segment lan both have the mac 02:00:00:00:00:01, in a.toml:8 and a.toml:12"},
+		{"cable", two + "ethernet = [{ name = 'eth0', address = '10.0.0.2/24' }]\n[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']\ncable = true", ""},
+		{"bad cable", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0']\ncable = true\nsnooping = true\nport = [{ name = 'p.eth0', vlan = 7 }]",
+			"a.toml:11:1: a cable has two ends, and segment lan has 1 ports\na.toml:12:1: snooping is for a switch, and segment lan is a cable\na.toml:13:28: vlan is for a switch, and segment lan is a cable"},
 		{"instances", two + "init_args = ['-q']\nethernet = [{ name = 'eth0', address = ['10.0.0.2/24', 'fd00::2/64'], gateway = '10.0.0.1' }]\n[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']", ""},
 		{"bad instances", two + "rootfs = ['gone']\nethernet = [{ name = 'eth1' }, { name = 'eth0', gateway = '10.1.0.1', mac = 'x' }, { name = 'eth0' }]",
 			"a.toml:8:11: gone: no such file or directory\na.toml:9:15: board q has no Ethernet port \"eth1\": did you mean \"eth0\"?\n" +

@@ -245,6 +245,7 @@ func (m *Machine) addEthernet() {
 	for i := range m.board.Ethernet {
 		e := &m.board.Ethernet[i]
 		nic := net.New(e.Name, e.hardware(m.index, m.board))
+		nic.SetLink(false) // until it is on a segment
 		nic.ConfigChanged = func() {
 			for j, s := range m.slots {
 				if s.dev == virtio.Device(nic) && m.servers != nil {

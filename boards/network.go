@@ -11,7 +11,7 @@ import (
 // addSegment makes a segment, with its ports.
 func (r *Running) addSegment(s *Segment) error {
 	sum := sha256.Sum256(fmt.Appendf(nil, "backplane %d segment %s", r.opts.Seed, s.Name))
-	cfg := simbus.SegmentConfig{Seed: binary.LittleEndian.Uint64(sum[:])}
+	cfg := simbus.SegmentConfig{Seed: binary.LittleEndian.Uint64(sum[:]), Cable: s.Cable, Reserved: s.Reserved}
 	s.Impairment.over(&cfg.Impairment)
 	seg, err := r.cal.NewSegment(s.Name, cfg)
 	if err != nil {
@@ -33,6 +33,8 @@ func (r *Running) addSegment(s *Segment) error {
 		nic := m.nics[name]
 		nic.Offload = !r.opts.Virtual
 		nic.Port = seg.AddPort(text, m.domain, nic.Receive)
+		nic.SetSpeed(s.speed(text))
+		nic.SetLink(true)
 		net.add(&portLink{net, nic.Port, m, name})
 	}
 	r.links[s.Name] = net

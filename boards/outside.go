@@ -73,6 +73,7 @@ func (p *gatewayPort) admit() {
 	for _, i := range p.behind.Out().Take() {
 		if i.Frame != nil {
 			i.Frame.Batch = &p.batch
+			i.Frame.Pad()
 			p.port.Send(i.Frame)
 			p.batch.Next()
 		} else {
@@ -97,6 +98,7 @@ func (r *Running) admit() {
 		for _, i := range p.behind.Out().Take() {
 			in := Input{Do: DoGateway, Path: p.name}
 			if i.Frame != nil {
+				i.Frame.Pad()
 				in.Do, in.Data = DoFrame, make([]byte, 0, i.Frame.Len())
 				for _, part := range i.Frame.Parts {
 					in.Data = append(in.Data, part...)

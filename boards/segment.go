@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"backplane/boards/tomlfile"
 	"backplane/simbus"
 )
 
-// Segment is one Ethernet segment: a learning switch.
+// Segment is one Ethernet segment: a learning switch, or a cable.
 type Segment struct {
 	Name  string   `toml:"name" jsonschema:"description=What the segment is called"`
 	Ports []string `toml:"ports" jsonschema:"description=The ports on it: board.port"`
@@ -18,6 +19,8 @@ type Segment struct {
 	Addresses *int          `toml:"addresses,omitempty" jsonschema:"minimum=0,default=4096,description=How many hardware addresses the switch remembers"`
 	Ageing    *Duration     `toml:"ageing,omitempty" jsonschema:"default=5m,description=How long the switch remembers an address that it hears no more of; 0s for ever"`
 	Snooping  bool          `toml:"snooping,omitempty" jsonschema:"description=Whether the switch sends the frames of a multicast group only to boards that have joined it (IGMP and MLD snooping)"`
+	Reserved  bool          `toml:"reserved,omitempty" jsonschema:"description=Whether the switch passes on frames to 01:80:c2:00:00:00 to 0f (LLDP and LACP and spanning trees and 802.1X) which switches keep to themselves"`
+	Cable     bool          `toml:"cable,omitempty" jsonschema:"description=A plain cable between two ports instead of a switch: everything passes"`
 	Port      []SegmentPort `toml:"port,omitempty" jsonschema:"description=What is particular to single ports"`
 }
 
@@ -94,6 +97,7 @@ func (a *Appliance) checkSegments(links map[string]string) {
 		if s.Addresses != nil && *s.Addresses < 0 {
 			a.doc.Add(at+".addresses", "addresses is %d, and must be at least 0", *s.Addresses)
 		}
+		s.checkCable(at, a)
 		addresses := make(map[netip.Addr]string)
 		type holder struct{ port, place string }
 		macs := make(map[string]holder)
@@ -120,6 +124,46 @@ func (a *Appliance) checkSegments(links map[string]string) {
 			a.checkPort(fmt.Sprintf("%s.port[%d]", at, j), s, j)
 		}
 	}
+}
+
+// checkCable finds what a cable cannot be or do.
+func (s *Segment) checkCable(at string, a *Appliance) {
+	if !s.Cable {
+		return
+	}
+	ends := len(s.Ports)
+	for i := range a.Gateway {
+		if a.Gateway[i].Segment == s.Name {
+			ends++
+		}
+	}
+	if ends != 2 {
+		a.doc.Add(at+".cable", "a cable has two ends, and segment %s has %d ports", s.Name, ends)
+	}
+	keys := []string{"addresses", "ageing", "snooping", "reserved"}
+	for j := range s.Port {
+		for _, key := range []string{"vlan", "trunk", "mirror", "storm_limit"} {
+			keys = append(keys, fmt.Sprintf("port[%d].%s", j, key))
+		}
+	}
+	for _, key := range keys {
+		if a.doc.Has(at + "." + key) {
+			a.doc.Add(at+"."+key, "%s is for a switch, and segment %s is a cable", key[strings.LastIndexByte(key, '.')+1:], s.Name)
+		}
+	}
+}
+
+// speed is how fast a port's cable is, in bits a second. Where nothing holds frames
+// up, it is what ports have in virtual time, so that a board sees the same in both.
+func (s *Segment) speed(port string) int64 {
+	bits := int64(simbus.DefaultBandwidth)
+	lay(&bits, (*int64)(s.Bandwidth))
+	for i := range s.Port {
+		if s.Port[i].Name == port {
+			lay(&bits, (*int64)(s.Port[i].Bandwidth))
+		}
+	}
+	return bits
 }
 
 func (s *Segment) hasVLANs() bool {

@@ -43,11 +43,12 @@ const (
 	DropMalformed             // tx: of a length that no frame has, or with work left to others that makes no sense
 	DropVLAN                  // tx: of a VLAN that the port does not belong to
 	DropStorm                 // tx: over the port's storm limit
+	DropReserved              // tx: to an address that switches pass nothing on for ([SegmentConfig])
 	DropBoard                 // rx: the board did not take it: off, or too slow
 	drops
 )
 
-var dropNames = [drops]string{"cut", "lost", "queue", "malformed", "vlan", "storm", "board"}
+var dropNames = [drops]string{"cut", "lost", "queue", "malformed", "vlan", "storm", "reserved", "board"}
 
 // Drops are all reasons.
 func Drops() []Drop {

@@ -25,6 +25,17 @@ const (
 	maxFrame = 64<<10 + 64
 )
 
+// Pad adds zeros to a frame that is too short for a wire, as an Ethernet port does
+// (IEEE 802.3 clause 4.2.3.3). One that has no whole header stays as it is.
+func (f *Frame) Pad() {
+	if n := f.Len(); n >= minFrame && n < shortest {
+		f.Parts = append(f.Parts, padding[n:])
+	}
+}
+
+// padding is what is added: nobody writes into a frame's bytes.
+var padding [shortest]byte
+
 // Len is how many bytes the frame has.
 func (f *Frame) Len() int {
 	n := 0

@@ -34,7 +34,8 @@ const (
 	// overhead is what a frame has on the wire beside its bytes: the preamble,
 	// the check sequence and the gap to the next (IEEE 802.3 clause 4.4.2), in bytes.
 	overhead = 8 + 4 + 12
-	// shortest is what a shorter frame is padded to on the wire, in bytes.
+	// shortest is what a shorter frame is padded to on the wire, in bytes (IEEE 802.3
+	// clause 4.4.2, minFrameSize, less the check sequence).
 	shortest = 60
 	// maxFlight bounds the memory of frames under way in one lane, in bytes.
 	maxFlight = 64 << 20

@@ -13,6 +13,13 @@ type SegmentConfig struct {
 	// In virtual time 0 stands for DefaultLatency and DefaultBandwidth.
 	Impairment
 	Seed uint64 // of chance
+	// Cable makes the segment a cable between two ports: what one sends the other
+	// gets, whatever it is.
+	Cable bool
+	// Reserved lets the switch pass on frames to 01:80:c2:00:00:00 to 0f too, which are
+	// for the neighbour on the same cable (IEEE 802.1Q-2022 table 8-1): spanning trees,
+	// LACP, LLDP, 802.1X. No bridge does of itself.
+	Reserved bool
 }
 
 // Segment is an Ethernet broadcast domain: a switch that learns which address
@@ -36,6 +43,8 @@ type Segment struct {
 	down   atomic.Bool
 	aware  atomic.Bool // of VLANs
 
+	cable, reserved bool // see SegmentConfig
+
 	mirrors atomic.Pointer[[]mirror]
 
 	setting    sync.Mutex // held while one thing is being set
@@ -51,7 +60,7 @@ func (c *Calendar) NewSegment(name string, cfg SegmentConfig) (*Segment, error) 
 	if c.virtual && cfg.Bandwidth == 0 {
 		cfg.Bandwidth = DefaultBandwidth
 	}
-	s := &Segment{name: name, seed: cfg.Seed, cal: c, impairment: cfg.Impairment, table: table{entries: make(map[uint64]*entry)}}
+	s := &Segment{name: name, seed: cfg.Seed, cal: c, cable: cfg.Cable, reserved: cfg.Reserved, impairment: cfg.Impairment, table: table{entries: make(map[uint64]*entry)}}
 	s.SetTable(DefaultAddresses, DefaultAgeing)
 	s.direct.Store(!c.virtual)
 	var err error

@@ -44,6 +44,7 @@ type passage struct {
 	tag    tag // as it came in
 	vlan   uint16
 	direct bool
+	nobody bool // it is for no port, and at most for mirrors
 
 	narrowed        bool // it is not for ports that want it in neither of these, now
 	wanted, routers wanted
@@ -58,6 +59,10 @@ func (s *Segment) forward(from *Port, f *Frame, direct bool) {
 	head := f.head(header[:])
 	dst, src := address(header[0:6]), address(header[6:12])
 	w := passage{seg: s, from: from, frame: f, tag: tagOf(head), direct: direct}
+	if s.cable && from.Up() {
+		w.send()
+		return
+	}
 	vlan, ok := from.classify(w.tag)
 	switch w.vlan = vlan; {
 	case !from.Up():
@@ -70,6 +75,12 @@ func (s *Segment) forward(from *Port, f *Frame, direct bool) {
 		from.drop(s.domain, Tx, f, DropStorm, "")
 		return
 	}
+	if dst[0]&1 != 0 && !s.reserved && isReserved(dst) {
+		from.drop(s.domain, Tx, f, DropReserved, "")
+		w.nobody = true
+		w.send()
+		return
+	}
 	if w.to = s.table.find(w.vlan, dst, src, from, now); dst[0]&1 != 0 {
 		w.to = nil
 		if s.groups.on.Load() {
@@ -79,11 +90,18 @@ func (s *Segment) forward(from *Port, f *Frame, direct bool) {
 	w.send()
 }
 
+// isReserved tells whether a group is that of the neighbours on a cable: see [SegmentConfig].
+func isReserved(dst address) bool {
+	return dst[0] == 0x01 && dst[1] == 0x80 && dst[2] == 0xc2 && dst[3] == 0 && dst[4] == 0 && dst[5]&0xf0 == 0
+}
+
 // send sends the frame out at the ports that it is for, and at their mirrors.
 func (w *passage) send() {
-	if w.to != nil {
+	switch {
+	case w.nobody:
+	case w.to != nil:
 		w.out(w.to)
-	} else {
+	default:
 		for _, p := range w.seg.ports {
 			w.out(p)
 		}
@@ -103,7 +121,7 @@ func (w *passage) send() {
 
 // reaches tells whether the frame is for that port.
 func (w *passage) reaches(p *Port) bool {
-	return p != w.from && (w.to == nil || w.to == p) && p.isMember(w.vlan) && w.wants(p)
+	return p != w.from && !w.nobody && (w.to == nil || w.to == p) && p.isMember(w.vlan) && w.wants(p)
 }
 
 // out sends the frame out at a port if it is for it, with the tag that it has there.

@@ -204,3 +204,81 @@ func BenchmarkDirectTagged(b *testing.B) {
 		ports[0].Send(f)
 	}
 }
+
+// TestReservedGroups sends to neighbours' groups: switches keep them, mirrors see them,
+// and a cable passes everything.
+func TestReservedGroups(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg  simbus.SegmentConfig
+		want []string
+	}{
+		"switch": {simbus.SegmentConfig{}, []string{"", "- 10, - g", "- 00, - 0e, - 0f, - 10, - g"}},
+		"told":   {simbus.SegmentConfig{Reserved: true}, []string{"", "- 00, - 0e, - 0f, - 10, - g", "- 00, - 0e, - 0f, - 10, - g"}},
+		"cable":  {simbus.SegmentConfig{Cable: true}, []string{"", "- 00, - 0e, - 0f, - 10, - g"}},
+	} {
+		for _, virtual := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, virtual), func(t *testing.T) {
+				cal := simbus.NewReal()
+				if virtual {
+					cal = simbus.NewVirtual()
+				}
+				t.Cleanup(cal.Close)
+				seg, err := cal.NewSegment("lan", c.cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := stations(t, cal, seg, len(c.want))
+				if len(s) > 2 {
+					s[2].port.SetMirror([]*simbus.Port{s[0].port})
+				}
+				for _, last := range []byte{0x00, 0x0e, 0x0f, 0x10} {
+					f := append([]byte{0x01, 0x80, 0xc2, 0, 0, last}, frame(0, 1)[6:]...)
+					s[0].domain.Do(func() { s[0].port.Send(&simbus.Frame{Parts: [][]byte{fmt.Appendf(f, "%02x", last)}}) })
+				}
+				s[0].sendTo([]byte{0x01, 0x80, 0xc2, 0, 1, 0}, "g")
+				if virtual {
+					advance(t, cal, time.Second)
+				}
+				if diff := cmp.Diff(c.want, heard(s)); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				if got, want := s[0].port.Counters(simbus.Tx).Drops[simbus.DropReserved].Load(), uint64(3); name == "switch" && got != want {
+					t.Errorf("%d frames were dropped, want %d", got, want)
+				}
+			})
+		}
+	}
+}
+
+func (s *station) sendTo(dst []byte, text string) {
+	f := append(append([]byte{}, dst...), frame(0, 1)[6:]...)
+	s.domain.Do(func() { s.port.Send(&simbus.Frame{Parts: [][]byte{append(f, text...)}}) })
+}
+
+// TestPadding: a frame of 60 bytes that loses its tag is as long as a frame must be.
+func TestPadding(t *testing.T) {
+	cal := simbus.NewVirtual()
+	t.Cleanup(cal.Close)
+	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := stations(t, cal, seg, 2)
+	s[0].port.SetMembership(simbus.Membership{Trunk: []uint16{10}})
+	s[1].port.SetMembership(simbus.Membership{VLAN: 10})
+	s[0].sendTagged(0, 10, strings.Repeat("x", 60-18))
+	advance(t, cal, time.Second)
+	if len(s[1].raw) != 1 || len(s[1].raw[0]) != 60 || !strings.HasSuffix(string(s[1].raw[0]), "xx\x00\x00\x00\x00") {
+		t.Errorf("got %q, want 56 bytes and 4 of padding", s[1].raw)
+	}
+	f := &simbus.Frame{Parts: [][]byte{frame(0, 1)}}
+	if f.Pad(); f.Len() != 60 {
+		t.Errorf("a header is padded to %d bytes, want 60", f.Len())
+	}
+	for _, n := range []int{0, 13, 60, 61} {
+		f := &simbus.Frame{Parts: [][]byte{make([]byte, n)}}
+		if f.Pad(); f.Len() != n {
+			t.Errorf("%d bytes are padded to %d", n, f.Len())
+		}
+	}
+}

@@ -137,6 +137,9 @@ func (r *retagged) retag(f *Frame, from, to tag) {
 		}
 		skip = max(0, skip-len(p))
 	}
+	if to.size() < from.size() && f.Len() >= shortest {
+		r.frame.Pad() // without its tag it may be too short
+	}
 	r.frame.Offload, r.frame.Batch = f.Offload, f.Batch
 	if o := &r.frame.Offload; *o != (Offload{}) {
 		shift := uint16(to.size() - from.size())

@@ -4,15 +4,19 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"backplane/boards"
 	"backplane/periph/chips"
 	"backplane/scenarios"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
+
+	"github.com/gopacket/gopacket/pcapgo"
 )
 
 // TestPortsHaveTheirNames brings up ports whose names are not in the kernel's order,
@@ -128,4 +132,62 @@ ports = ["one.eth0", "two.eth0"]
 	if !lines["one: first"] || !lines["two: the second"] || lines["two: first"] {
 		t.Errorf("the consoles have %v", lines)
 	}
+}
+
+// TestNeighbourGroups sends what is for the neighbour on a cable, and a frame of 14
+// bytes. A switch keeps the first from others; the last is padded.
+func TestNeighbourGroups(t *testing.T) {
+	root := guesttest.Rootfs(t)
+	if out, err := exec.Command("gcc", "-static", "-Wall", "-Werror", "-o", filepath.Join(root, "bin/neighbour"), "programs/neighbour/neighbour.c").CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	for setting, want := range map[string]string{"": "ffffffffffff 60", "cable = true": "0180c2000000 60, 0180c2000002 60, 0180c200000e 60, ffffffffffff 60"} {
+		t.Run(setting, func(t *testing.T) {
+			o := guesttest.Options{Seed: 1, Out: t.TempDir()}
+			app := guesttest.Run(t, pair(root, setting+"\n[[capture]]\nname = 'heard'\nat = ['lan:b2.eth0']\n"), o)
+			app.Sh("b2", "ifconfig eth0 promisc")
+			app.Do("b1", "/bin/neighbour")
+			app.Sleep(100 * time.Millisecond)
+			if err := app.Close(); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Open(filepath.Join(o.Out, "heard.pcapng"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			r, err := pcapgo.NewNgReader(f, pcapgo.DefaultNgReaderOptions)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for {
+				b, _, err := r.ReadPacketData()
+				if err != nil {
+					break
+				}
+				if b[12] == 0x88 && b[13] == 0xb5 {
+					got = append(got, fmt.Sprintf("%x %d", b[:6], len(b)))
+				}
+			}
+			if strings.Join(got, ", ") != want {
+				t.Errorf("b2 hears %q, want %s", got, want)
+			}
+		})
+	}
+}
+
+// TestSpeedAndCarrier reads what the kernel knows of the cables.
+func TestSpeedAndCarrier(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		files := pair(guesttest.Rootfs(t), "[[segment]]\nname = \"slow\"\nports = [\"b1.eth1\"]\nbandwidth = \"100M\"\n")
+		files["b1.toml"] += "[[ethernet]]\nname = \"eth1\"\n[[ethernet]]\nname = \"eth2\"\n"
+		app := guesttest.Run(t, files, o)
+		for port, want := range map[string]string{"eth0": "1 1000 full", "eth1": "1 100 full", "eth2": "0 -1 unknown"} {
+			got := app.Sh("b1", fmt.Sprintf("cd /sys/class/net/%s; echo $(cat carrier speed duplex)", port))
+			if strings.TrimSpace(got) != want {
+				t.Errorf("%s has carrier, speed and duplex %q, want %s", port, got, want)
+			}
+		}
+	})
 }

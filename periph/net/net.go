@@ -31,6 +31,7 @@ const (
 	featureControl       = 1 << 17
 	featureControlRX     = 1 << 18
 	featureControlMAC    = 1 << 23
+	featureSpeedDuplex   = 1 << 63
 
 	offloadFeatures = featureChecksum | featureGuestChecksum | featureGuestTSO4 | featureGuestTSO6 |
 		featureGuestECN | featureHostTSO4 | featureHostTSO6 | featureHostECN
@@ -60,9 +61,15 @@ const (
 
 // Configuration space (struct virtio_net_config).
 const (
-	configSize   = 8 // up to status
-	configStatus = 6
-	statusLinkUp = 1
+	configSize    = 17 // up to duplex
+	configStatus  = 6
+	configSpeed   = 12 // in Mbit/s
+	configDuplex  = 16
+	statusLinkUp  = 1
+	unknownSpeed  = 0xffffffff
+	fullDuplex    = 1
+	unknownDuplex = 0xff
+	maxSpeed      = 0x7fffffff
 )
 
 // NIC is one Ethernet port. It is a [virtio.Device].
@@ -78,6 +85,7 @@ type NIC struct {
 	name      string
 	permanent address
 	down      atomic.Bool // read by senders too
+	speed     atomic.Int64
 	tx        transmitter
 	commands  *virtio.Queue
 
@@ -117,13 +125,17 @@ func (n *NIC) SetLink(up bool) {
 	}
 }
 
+// SetSpeed says how fast the port's cable is, in bits a second. A driver asks when
+// the link comes up.
+func (n *NIC) SetSpeed(bits int64) { n.speed.Store(bits) }
+
 // ID is virtio.IDNet.
 func (n *NIC) ID() uint32 { return virtio.IDNet }
 
-// Features are the address, the link's state, merged buffers, filters, and
+// Features are the speed, the address, the link's state, merged buffers, filters, and
 // offloads where they help.
 func (n *NIC) Features() uint64 {
-	f := uint64(featureMAC | featureStatus | featureMergeBuffers | featureControl | featureControlRX | featureControlMAC)
+	f := uint64(featureSpeedDuplex | featureMAC | featureStatus | featureMergeBuffers | featureControl | featureControlRX | featureControlMAC)
 	if n.Offload {
 		f |= offloadFeatures
 	}
@@ -139,8 +151,14 @@ func (n *NIC) Config() []byte {
 	n.mu.Lock()
 	copy(b, n.mac[:])
 	n.mu.Unlock()
+	binary.LittleEndian.PutUint32(b[configSpeed:], unknownSpeed)
+	b[configDuplex] = unknownDuplex
 	if n.Up() {
 		binary.LittleEndian.PutUint16(b[configStatus:], statusLinkUp)
+		if bits := n.speed.Load(); bits > 0 {
+			binary.LittleEndian.PutUint32(b[configSpeed:], uint32(min(max(1, bits/1e6), maxSpeed)))
+			b[configDuplex] = fullDuplex
+		}
 	}
 	return b
 }

@@ -3,6 +3,7 @@ package net_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"testing"
 
 	"backplane/periph/net"
@@ -177,5 +178,47 @@ func TestBrokenReceiver(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestShortFrame: a port pads what is too short for a wire.
+func TestShortFrame(t *testing.T) {
+	cal, d, _ := two(t)
+	d[1].Rings[0].Add(nil, []int{200})
+	d[1].Kick(0)
+	d[0].Rings[1].Add([][]byte{make([]byte, 12), frame(14)}, nil)
+	d[0].Kick(1)
+	advance(t, cal)
+	r := d[1].Rings[0].Results()
+	if len(r) != 1 {
+		t.Fatalf("%d frames, want 1", len(r))
+	}
+	if got := r[0].Bytes()[12:]; !bytes.Equal(got, append(frame(14), make([]byte, 46)...)) {
+		t.Errorf("got % x, want 60 bytes", got)
+	}
+}
+
+// TestSpeed reads what a driver does of struct virtio_net_config.
+func TestSpeed(t *testing.T) {
+	n := net.New("eth0", []byte{2, 0, 0, 0, 0, 0})
+	if n.Features()&(1<<63) == 0 {
+		t.Error("VIRTIO_NET_F_SPEED_DUPLEX is not offered")
+	}
+	read := func() (speed uint32, duplex byte) {
+		c := n.Config()
+		return binary.LittleEndian.Uint32(c[12:]), c[16]
+	}
+	for _, c := range []struct {
+		bits  int64
+		speed uint32
+	}{{100_000_000, 100}, {9600, 1}, {1 << 62, 0x7fffffff}} {
+		n.SetSpeed(c.bits)
+		if speed, duplex := read(); speed != c.speed || duplex != 1 {
+			t.Errorf("%d bits a second: %d Mbit/s, duplex %d", c.bits, speed, duplex)
+		}
+	}
+	n.SetLink(false)
+	if speed, duplex := read(); speed != 0xffffffff || duplex != 0xff {
+		t.Errorf("without a link: %d Mbit/s, duplex %d, want both unknown", speed, duplex)
 	}
 }

@@ -103,5 +103,6 @@ func (n *NIC) parse(chain *virtio.Chain) error {
 		f.Parts = append(f.Parts, part[skip:])
 		skip = 0
 	}
+	f.Pad()
 	return nil
 }
