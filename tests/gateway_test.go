@@ -213,7 +213,7 @@ func TestGatewayNeedsPace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = boards.Start(t.Context(), a, boards.Options{Virtual: true})
+	_, err = boards.Start(t.Context(), a, boards.Options{Virtual: true, Start: guesttest.Start})
 	if p, ok := err.(tomlfile.Problems); !ok || !strings.HasPrefix(p.Error(), filepath.Join(dir, "main.toml")+":10:3: a gateway leads to the world outside") {
 		t.Errorf("the error is %v", err)
 	}
