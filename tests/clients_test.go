@@ -454,6 +454,21 @@ func TestActions(t *testing.T) {
 	s.do(1, "", "cp", "b:/nowhere", back)
 	s.do(1, "", "cp", here, "b:/proc/nowhere")
 	s.do(2, "", "cp", here, back)
+	cp := s.client("cp", "b:/dev/zero", back) // which has no end
+	if err := cp.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for made := 0; made == 0; time.Sleep(time.Millisecond) {
+		list, _ := filepath.Glob(filepath.Join(s.dir, ".backplane-*"))
+		made = len(list)
+	}
+	_ = cp.Process.Signal(unix.SIGINT)
+	if got := status(t, within(t, cp)); got != 130 {
+		t.Errorf("cp ends with %d", got)
+	}
+	if data, err := os.ReadFile(back); err != nil || string(data) != big {
+		t.Errorf("what was there is %d bytes now, %v", len(data), err)
+	}
 	if left, _ := filepath.Glob(filepath.Join(s.dir, ".backplane-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

@@ -46,7 +46,7 @@ func untilSignal(ctx context.Context, run func() error) error {
 		return err
 	case <-ctx.Done():
 	}
-	restoreTerminal()
+	undoAll()
 	var s *signalError
 	if errors.As(context.Cause(ctx), &s) {
 		return &statusError{status: 128 + int(s.signal)}

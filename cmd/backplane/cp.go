@@ -108,7 +108,7 @@ func copyFrom(c *control.Conn, board, from, name string) error {
 	if err != nil {
 		return badInput(err)
 	}
-	defer os.Remove(f.Name()) // unless it has its name by then
+	defer undoing(func() { os.Remove(f.Name()) })() // unless it has its name by then
 	last, err := newJob(c).take(f, io.Discard)
 	if err == nil {
 		err = f.Chmod(last.Mode)

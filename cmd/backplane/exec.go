@@ -169,31 +169,15 @@ func inForeground() bool {
 	return err != nil || group == unix.Getpgrp() // it is no terminal
 }
 
-// raw is the state that the terminal had before a client took it over, for whoever
-// ends the program.
-var raw struct {
-	sync.Mutex
-	before *term.State
-}
-
 // rawTerminal lets all keys come, Ctrl-C too, if standard input is a terminal.
 func rawTerminal() (restore func(), err error) {
 	fd := int(os.Stdin.Fd())
 	if !term.IsTerminal(fd) {
 		return func() {}, nil
 	}
-	raw.Lock()
-	defer raw.Unlock()
-	raw.before, err = term.MakeRaw(fd)
-	return restoreTerminal, err
-}
-
-// restoreTerminal gives the terminal back as it was, if it was taken over.
-func restoreTerminal() {
-	raw.Lock()
-	defer raw.Unlock()
-	if raw.before != nil {
-		_ = term.Restore(int(os.Stdin.Fd()), raw.before)
-		raw.before = nil
+	before, err := term.MakeRaw(fd)
+	if err != nil {
+		return nil, err
 	}
+	return undoing(func() { _ = term.Restore(fd, before) }), nil
 }
