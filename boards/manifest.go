@@ -58,7 +58,7 @@ func (r *Running) recordRun(a *Appliance) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(r.opts.Out, ManifestFile), append(text, '\n')); err != nil {
+	if err := WriteFile(filepath.Join(r.opts.Out, ManifestFile), append(text, '\n')); err != nil {
 		return err
 	}
 	if !r.opts.Virtual {

@@ -53,11 +53,11 @@ func (end *End) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, EndFile), append(text, '\n'))
+	return WriteFile(filepath.Join(dir, EndFile), append(text, '\n'))
 }
 
-// writeFile writes a file that is there as a whole or not at all.
-func writeFile(path string, data []byte) error {
+// WriteFile writes a file that is there as a whole or not at all.
+func WriteFile(path string, data []byte) error {
 	part := path + ".part"
 	err := os.WriteFile(part, data, 0o644)
 	if err == nil {

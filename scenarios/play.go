@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -29,6 +30,9 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 		o.StallLimit = time.Duration(s.Stall)
 	}
 	o.Events = append([]func(*simbus.Event){seen.Event}, o.Events...)
+	if err := noReports(o.Out); err != nil {
+		return nil, err
+	}
 	r, err := boards.Start(ctx, a, o)
 	if err != nil {
 		return nil, err
@@ -80,6 +84,26 @@ func (r *Report) write(dir string) error {
 	if err := errors.Join(r.WriteJSON(&j), r.WriteJUnit(&x)); err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(filepath.Join(dir, "report.json"), j.Bytes(), 0o644),
-		os.WriteFile(filepath.Join(dir, "junit.xml"), x.Bytes(), 0o644))
+	return errors.Join(boards.WriteFile(filepath.Join(dir, reportFile), j.Bytes()),
+		boards.WriteFile(filepath.Join(dir, junitFile), x.Bytes()))
+}
+
+// Names of the reports in a record.
+const (
+	reportFile = "report.json"
+	junitFile  = "junit.xml"
+)
+
+// noReports removes those of an earlier run from a folder: they say nothing of one
+// that has no end.
+func noReports(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	for _, name := range []string{reportFile, junitFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
