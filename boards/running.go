@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"backplane/boards/tomlfile"
 	"backplane/guest"
+	guestkernel "backplane/guest/kernel"
 	"backplane/simbus"
 )
 
@@ -189,6 +191,14 @@ func (r *Running) kernel(ctx context.Context, m *Member) (string, error) {
 	// In real time a board with one CPU is better off with the flavour for one,
 	// too: docs/benchmarks.md says by how much.
 	path, err := r.opts.Kernel(ctx, r.opts.Virtual || m.Board.CPUs == 1, extra)
+	var problems tomlfile.Problems
+	if errors.As(err, &problems) {
+		for i := range problems {
+			if problems[i].File == guestkernel.ExtraName {
+				problems[i].File = m.Board.path(m.Board.Firmware.KernelConfig)
+			}
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("board %s: kernel: %w", m.Name, err)
 	}

@@ -27,6 +27,7 @@ func newKernel() *cobra.Command {
 				if b.Extra, err = os.ReadFile(config); err != nil {
 					return badInput(err)
 				}
+				b.ExtraFile = config
 			}
 			flavours := []kernel.Flavour{kernel.Flavour(flavour)}
 			switch flavour {
@@ -41,7 +42,7 @@ func newKernel() *cobra.Command {
 				one.Flavour = f
 				path, err := buildKernel(cmd.Context(), cmd.ErrOrStderr(), &one)
 				if err != nil {
-					return badMachine(err)
+					return badStart(err)
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), path)
 			}

@@ -9,15 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
-	"sort"
-	"strings"
 	"time"
-
-	kernelconfig "backplane/firmware/kernel"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,8 +39,10 @@ type Builder struct {
 	Flavour Flavour
 	// Source is a tarball with a kernel tree; empty for Debian's package.
 	Source string
-	// Extra is a further configuration fragment, a board's own.
-	Extra []byte
+	// Extra is a further configuration fragment, a board's own; ExtraFile is what
+	// messages call it, ExtraName if it is empty.
+	Extra     []byte
+	ExtraFile string
 	// Progress, if set, is told how far the build is.
 	Progress func(Progress)
 	// Jobs is how many compilers run at once; all CPUs if it is 0.
@@ -54,6 +51,9 @@ type Builder struct {
 	// in the user's cache folder.
 	Cache string
 }
+
+// ExtraName is what messages call a configuration fragment without a name.
+const ExtraName = "kernel_config"
 
 // Progress is how far a build is.
 type Progress struct {
@@ -77,44 +77,6 @@ func (b *Builder) cache() (string, error) {
 	return filepath.Join(dir, "backplane", "kernel"), nil
 }
 
-// fragment is a named part of the configuration.
-type fragment struct {
-	name string
-	text []byte
-}
-
-func (b *Builder) fragments() ([]fragment, error) {
-	var list []fragment
-	for _, name := range []string{"common.config", string(b.Flavour) + ".config"} {
-		text, err := kernelconfig.Files.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("unknown flavour %q: there are %s and %s", b.Flavour, Virtual, SMP)
-		}
-		list = append(list, fragment{name, text})
-	}
-	if len(b.Extra) > 0 {
-		list = append(list, fragment{"the board's kernel_config", b.Extra})
-	}
-	return list, nil
-}
-
-func patches() ([]fragment, error) {
-	names, err := fs.Glob(kernelconfig.Files, "patches/*.patch")
-	if err != nil {
-		return nil, err
-	}
-	sort.Strings(names)
-	var list []fragment
-	for _, name := range names {
-		text, err := kernelconfig.Files.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, fragment{filepath.Base(name), text})
-	}
-	return list, nil
-}
-
 // key is the hash of all that makes a kernel: what it is built from has the
 // name source.
 func (b *Builder) key(source string) (string, error) {
@@ -122,6 +84,13 @@ func (b *Builder) key(source string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return hash(source, parts)
+}
+
+// treeKey is the hash of all that makes a patched tree.
+func treeKey(source string) (string, error) { return hash(source, nil) }
+
+func hash(source string, parts []fragment) (string, error) {
 	p, err := patches()
 	if err != nil {
 		return "", err
@@ -174,16 +143,20 @@ func (b *Builder) Lookup() (path string, ok bool, err error) {
 }
 
 // Build returns the kernel from the cache, and builds it first if it is not
-// there. What fails or is interrupted leaves nothing but its log.
+// there. What fails, is interrupted or is killed leaves nothing but its log, and
+// the source. What is wrong in Extra is tomlfile.Problems.
 func (b *Builder) Build(ctx context.Context) (path string, err error) {
 	if path, ok, err := b.Lookup(); ok || err != nil {
 		return path, err
 	}
-	if err := checkTools(); err != nil {
-		return "", err
-	}
 	cache, err := b.cache()
 	if err != nil {
+		return "", err
+	}
+	if _, err := b.config(); err != nil {
+		return "", err
+	}
+	if err := errors.Join(checkTools(), checkPlaces(cache)); err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
@@ -207,19 +180,32 @@ func (b *Builder) Build(ctx context.Context) (path string, err error) {
 	if ok || err != nil {
 		return path, err
 	}
-	dir, err := os.MkdirTemp(cache, "building-")
+	return path, b.buildInto(ctx, cache, filepath.Dir(path))
+}
+
+// buildInto builds the kernel and moves it to its folder in the cache.
+func (b *Builder) buildInto(ctx context.Context, cache, to string) error {
+	source, err := b.source(cache)
 	if err != nil {
-		return "", err
+		return err
 	}
-	defer os.RemoveAll(dir)
-	log := filepath.Join(cache, filepath.Base(filepath.Dir(path))+".log")
-	if err := b.build(ctx, cache, dir, log); err != nil {
-		return "", err
+	w, err := newWork(cache, "building-")
+	if err != nil {
+		return err
 	}
-	if err := b.keep(dir, filepath.Dir(path)); err != nil {
-		return "", err
+	defer w.close()
+	log, err := os.Create(to + ".log")
+	if err != nil {
+		return err
 	}
-	return path, os.Rename(log, filepath.Join(filepath.Dir(path), "build.log"))
+	defer log.Close()
+	if err := b.build(&runner{ctx: ctx, work: w, log: log}, cache, source); err != nil {
+		return err
+	}
+	if err := b.keep(w.dir, to); err != nil {
+		return err
+	}
+	return os.Rename(log.Name(), filepath.Join(to, "build.log"))
 }
 
 // keep moves what is worth keeping to its place, as a whole.
@@ -234,23 +220,6 @@ func (b *Builder) keep(dir, to string) error {
 		}
 	}
 	return os.Rename(out, to)
-}
-
-// sweep removes what builds have left that were killed: while the lock is held
-// none is running.
-func sweep(cache string) error {
-	for _, pattern := range []string{"building-*", "fetching-*"} {
-		left, err := filepath.Glob(filepath.Join(cache, pattern))
-		if err != nil {
-			return err
-		}
-		for _, dir := range left {
-			if err := os.RemoveAll(dir); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // lock keeps two builds from fetching and unpacking at once.
@@ -288,49 +257,4 @@ func (b *Builder) jobs() int {
 		return b.Jobs
 	}
 	return runtime.NumCPU()
-}
-
-// config is the configuration that the fragments ask for, in one.
-func (b *Builder) config() (string, error) {
-	list, err := b.fragments()
-	if err != nil {
-		return "", err
-	}
-	var s strings.Builder
-	for _, f := range list {
-		s.Write(f.text)
-		s.WriteByte('\n')
-	}
-	return s.String(), nil
-}
-
-// Unmet lists what a fragment asked for (CONFIG_X=y or =m) and the kernel's
-// final configuration does not have.
-func Unmet(fragment, config string) []string {
-	wanted := make(map[string]string)
-	var order []string
-	for _, line := range strings.Split(fragment, "\n") {
-		line = strings.TrimSpace(line)
-		name, value, ok := strings.Cut(line, "=")
-		if !ok || !strings.HasPrefix(name, "CONFIG_") {
-			continue
-		}
-		if _, seen := wanted[name]; !seen {
-			order = append(order, name)
-		}
-		wanted[name] = value // the last one counts
-	}
-	has := make(map[string]string)
-	for _, line := range strings.Split(config, "\n") {
-		if name, value, ok := strings.Cut(line, "="); ok {
-			has[name] = value
-		}
-	}
-	var unmet []string
-	for _, name := range order {
-		if want := wanted[name]; want != "n" && has[name] != want && !(want == "m" && has[name] == "y") {
-			unmet = append(unmet, name+"="+want)
-		}
-	}
-	return unmet
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ func tree(t *testing.T, makefile string) string {
 	files := originals(t)
 	files["Makefile"] = makefile
 	files["scripts/kconfig/merge_config.sh"] = "#!/bin/sh\ncp fragment out/.config\n"
+	files["lib/Kconfig.all"] = kconfig(t)
 	for name, text := range files {
 		name = "linux/" + name
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(text))}); err != nil {
@@ -39,6 +41,36 @@ func tree(t *testing.T, makefile string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// kconfig describes all options that Backplane asks for, and some more.
+func kconfig(t *testing.T) string {
+	t.Helper()
+	var s strings.Builder
+	for _, f := range []Flavour{Virtual, SMP} {
+		c, err := (&Builder{Flavour: f}).config()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range c.order {
+			if name != "DEBUG_INFO_NONE" {
+				fmt.Fprintf(&s, "config %s\n\tbool\n\n", name)
+			}
+		}
+	}
+	return s.String() + `
+choice
+	prompt "Debug information"
+config DEBUG_INFO_NONE
+	bool "none"
+config DEBUG_INFO_DWARF5
+	bool "DWARF 5"
+endchoice
+menuconfig KPROBES
+	bool "Kprobes"
+	depends on MODULES
+	depends on HAVE_KPROBES
+`
 }
 
 // originals are as much of the patched files as the patches need: their own context.
@@ -66,10 +98,10 @@ func originals(t *testing.T) map[string]string {
 
 const good = `
 tinyconfig olddefconfig:
-	touch ../out/.config
+	touch $(O)/.config
 linux:
 	@echo '  CC      a.o'
-	echo kernel > ../out/linux
+	echo kernel > $(O)/linux
 `
 
 func TestBuildOnce(t *testing.T) {
@@ -106,10 +138,18 @@ func TestBuildOnce(t *testing.T) {
 	}
 	for what, other := range map[string]Builder{
 		"another flavour": {Flavour: SMP, Source: b.Source, Cache: b.Cache},
-		"more options":    {Flavour: Virtual, Source: b.Source, Cache: b.Cache, Extra: []byte("CONFIG_X=y\n")},
+		"more options":    {Flavour: Virtual, Source: b.Source, Cache: b.Cache, Extra: []byte("CONFIG_KPROBES=y\n")},
 	} {
 		if _, ok, err := other.Lookup(); ok || err != nil {
 			t.Errorf("%s is the same kernel: %t, %v", what, ok, err)
+		}
+		steps = nil
+		other.Progress = b.Progress
+		if _, err := other.Build(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"configure", "compile"}, steps); diff != "" {
+			t.Errorf("%s, of the tree that is kept (-want +got):\n%s", what, diff)
 		}
 	}
 }
@@ -126,10 +166,21 @@ func names(t *testing.T, dir string) (list []string) {
 	return list
 }
 
+// nothingLeft looks whether a build that did not succeed has left anything but
+// its log and the tree.
+func nothingLeft(t *testing.T, cache string) {
+	t.Helper()
+	for _, n := range names(t, cache) {
+		if n != "lock" && !strings.HasSuffix(n, ".log") && !strings.HasPrefix(n, "tree-") {
+			t.Errorf("left behind: %s", n)
+		}
+	}
+}
+
 func TestBuildFails(t *testing.T) {
 	tests := []struct{ name, makefile, want string }{
-		{"compiler", strings.Replace(good, "echo kernel > ../out/linux", "echo 'a.c:1: error: no'; false", 1), "a.c:1: error: no"},
-		{"configuration", "tinyconfig:\n\ttouch ../out/.config\nolddefconfig:\n\techo > ../out/.config\n", "the kernel does not take what its configuration asks for"},
+		{"compiler", strings.Replace(good, "echo kernel > $(O)/linux", "echo 'a.c:1: error: no'; false", 1), "a.c:1: error: no"},
+		{"configuration", "tinyconfig:\n\ttouch $(O)/.config\nolddefconfig:\n\techo > $(O)/.config\n", "common.config:6:1: CONFIG_64BIT=y is Backplane's own, and cannot be had"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -144,18 +195,14 @@ func TestBuildFails(t *testing.T) {
 					t.Errorf("the log that it names holds %q, %v", log, e)
 				}
 			}
-			for _, n := range names(t, b.Cache) {
-				if n != "lock" && !strings.HasSuffix(n, ".log") {
-					t.Errorf("left behind: %s", n)
-				}
-			}
+			nothingLeft(t, b.Cache)
 		})
 	}
 }
 
 func TestBuildInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	b := Builder{Flavour: Virtual, Source: tree(t, strings.Replace(good, "echo kernel > ../out/linux", "sleep 1000", 1)), Cache: t.TempDir()}
+	b := Builder{Flavour: Virtual, Source: tree(t, strings.Replace(good, "echo kernel > $(O)/linux", "sleep 1000", 1)), Cache: t.TempDir()}
 	b.Progress = func(p Progress) {
 		if p.Step == "compile" {
 			cancel()
@@ -164,11 +211,7 @@ func TestBuildInterrupted(t *testing.T) {
 	if _, err := b.Build(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("an interrupted build: %v", err)
 	}
-	for _, n := range names(t, b.Cache) {
-		if n != "lock" && !strings.HasSuffix(n, ".log") {
-			t.Errorf("left behind: %s", n)
-		}
-	}
+	nothingLeft(t, b.Cache)
 }
 
 func TestSourceIsNoTree(t *testing.T) {
@@ -183,13 +226,5 @@ func TestSourceIsNoTree(t *testing.T) {
 	b.Source = "/nowhere.tar"
 	if _, err := b.Build(context.Background()); err == nil || !strings.Contains(err.Error(), "kernel source: open /nowhere.tar") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestUnmet(t *testing.T) {
-	fragment := "# comment\nCONFIG_A=y\nCONFIG_B=m\nCONFIG_C=n\nCONFIG_D=17\nCONFIG_E=y\nCONFIG_A=n\n"
-	config := "CONFIG_B=y\nCONFIG_C=y\nCONFIG_D=16\n"
-	if diff := cmp.Diff([]string{"CONFIG_D=17", "CONFIG_E=y"}, Unmet(fragment, config)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -1,0 +1,205 @@
+package kernel
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+
+	"backplane/boards/tomlfile"
+	kernelconfig "backplane/firmware/kernel"
+)
+
+// fragment is a named part of what makes a kernel: a piece of configuration, or
+// a patch.
+type fragment struct {
+	name string
+	text []byte
+}
+
+// boards is the name of the fragment that is not Backplane's own.
+const boards = "the board's kernel_config"
+
+func (b *Builder) fragments() ([]fragment, error) {
+	var list []fragment
+	for _, name := range []string{"common.config", string(b.Flavour) + ".config"} {
+		text, err := kernelconfig.Files.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("unknown flavour %q: there are %s and %s", b.Flavour, Virtual, SMP)
+		}
+		list = append(list, fragment{name, text})
+	}
+	if len(b.Extra) > 0 {
+		list = append(list, fragment{boards, b.Extra})
+	}
+	return list, nil
+}
+
+func patches() ([]fragment, error) {
+	names, err := fs.Glob(kernelconfig.Files, "patches/*.patch")
+	if err != nil {
+		return nil, err
+	}
+	sort.Strings(names)
+	var list []fragment
+	for _, name := range names {
+		text, err := kernelconfig.Files.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, fragment{filepath.Base(name), text})
+	}
+	return list, nil
+}
+
+// setting is what a fragment wants an option to be.
+type setting struct {
+	name, value string // the name without CONFIG_; "n" for an option that is not set
+	file        string
+	line        int
+	own         bool // Backplane's
+}
+
+// config is the configuration that fragments ask for: the last one counts.
+type config struct {
+	order []string
+	want  map[string]setting
+}
+
+// config reads the fragments. Lines that are none of a configuration are
+// tomlfile.Problems.
+func (b *Builder) config() (*config, error) {
+	list, err := b.fragments()
+	if err != nil {
+		return nil, err
+	}
+	c := &config{want: make(map[string]setting)}
+	var problems tomlfile.Problems
+	for _, f := range list {
+		file, own := "firmware/kernel/"+f.name, f.name != boards
+		if !own {
+			if file = b.ExtraFile; file == "" {
+				file = ExtraName
+			}
+		}
+		for i, line := range strings.Split(string(f.text), "\n") {
+			s, err := parseSetting(line)
+			if err != nil {
+				problems = append(problems, tomlfile.Problem{File: file, Line: i + 1, Col: 1, Text: err.Error()})
+			}
+			if s.name == "" {
+				continue
+			}
+			s.file, s.line, s.own = file, i+1, own
+			if _, ok := c.want[s.name]; !ok {
+				c.order = append(c.order, s.name)
+			}
+			c.want[s.name] = s
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return c, nil
+}
+
+var (
+	isSetting = regexp.MustCompile(`^CONFIG_(\w+)=(\S.*)$`)
+	isNotSet  = regexp.MustCompile(`^# CONFIG_(\w+) is not set$`)
+)
+
+// parseSetting reads a line; one that says nothing gives a setting without a name.
+func parseSetting(line string) (setting, error) {
+	line = strings.TrimSpace(line)
+	if m := isSetting.FindStringSubmatch(line); m != nil {
+		return setting{name: m[1], value: m[2]}, nil
+	}
+	if m := isNotSet.FindStringSubmatch(line); m != nil {
+		return setting{name: m[1], value: "n"}, nil
+	}
+	if line == "" || strings.HasPrefix(line, "#") {
+		return setting{}, nil
+	}
+	return setting{}, fmt.Errorf("%q is no line of a kernel configuration: must be CONFIG_NAME=y, or another value", line)
+}
+
+// String is the configuration as one fragment.
+func (c *config) String() string {
+	var s strings.Builder
+	for _, name := range c.order {
+		if w, ok := c.want[name]; ok {
+			fmt.Fprintf(&s, "CONFIG_%s=%s\n", name, w.value)
+		}
+	}
+	return s.String()
+}
+
+func (s setting) problem(format string, args ...any) tomlfile.Problem {
+	return tomlfile.Problem{File: s.file, Line: s.line, Col: 1, Text: fmt.Sprintf("CONFIG_%s", s.name) + fmt.Sprintf(format, args...)}
+}
+
+// unknown lists settings of options that the tree does not have.
+func (c *config) unknown(known options) (problems tomlfile.Problems) {
+	for _, name := range c.order {
+		if _, ok := known[name]; !ok {
+			problems = append(problems, c.want[name].problem(" is no option of this kernel%s", known.nearest(name)))
+		}
+	}
+	return problems
+}
+
+// displace drops what Backplane chose where the board chooses something else:
+// of the options of a Kconfig "choice" a kernel has one.
+func (c *config) displace(known options) {
+	chosen := make(map[int]bool)
+	for name, s := range c.want {
+		if !s.own && s.value != "n" {
+			chosen[known[name].choice] = true
+		}
+	}
+	for name, s := range c.want {
+		if choice := known[name].choice; s.own && choice != 0 && chosen[choice] {
+			delete(c.want, name)
+		}
+	}
+}
+
+// unmet lists what the kernel's final configuration does not have as it was
+// asked for, and what that hangs on. What Backplane does not want and gets all
+// the same, since something else selects it, is no problem.
+func (c *config) unmet(final string, known options) (problems tomlfile.Problems) {
+	has := make(map[string]string)
+	for _, line := range strings.Split(final, "\n") {
+		if s, err := parseSetting(line); err == nil && s.name != "" {
+			has[s.name] = s.value
+		}
+	}
+	for _, name := range c.order {
+		s, ok := c.want[name]
+		got := has[name]
+		if got == "" {
+			got = "n"
+		}
+		switch {
+		case !ok || got == s.value || s.value == "m" && got == "y" || s.own && s.value == "n":
+		case s.value == "n":
+			problems = append(problems, s.problem("=n cannot be had: something else that the configuration has needs it"))
+		case s.own:
+			problems = append(problems, s.problem("=%s is Backplane's own, and cannot be had with the rest of the configuration%s: "+
+				"a kernel_config that says CONFIG_%s=n does without it", s.value, known[name].needs(), name))
+		default:
+			problems = append(problems, s.problem("=%s cannot be had%s", s.value, known[name].needs()))
+		}
+	}
+	if n := len(problems) - mostUnmet; n > 0 {
+		problems = problems[:mostUnmet]
+		problems[mostUnmet-1].Text += fmt.Sprintf("\n(and %d more)", n)
+	}
+	return problems
+}
+
+// mostUnmet is how many options that cannot be had are named: one that others
+// need can take a hundred with it.
+const mostUnmet = 10
