@@ -97,10 +97,13 @@ func (m *Machine) powerOn() error {
 			return fmt.Errorf("board %s: %w", m.name, err)
 		}
 	}
-	args := []string{"con=null", "con0=null,fd:1", "console=hvc0", "dtb=board.dtb", "initrd=initrd.cpio",
+	args := []string{"con=none", "console=hvc0", "dtb=board.dtb", "initrd=initrd.cpio",
 		// A Go program reserves tens of megabytes that it never touches, which
 		// a small board would refuse it.
-		"sysctl.vm.overcommit_memory=1"}
+		"sysctl.vm.overcommit_memory=1",
+		// No interface that nobody has asked for: what a module makes when it is
+		// loaded, a driver in the kernel makes on every board.
+		"bonding.max_bonds=0"}
 	if m.r.opts.Virtual {
 		if err := m.listenTime(); err != nil {
 			return fmt.Errorf("board %s: time socket: %w", m.name, err)
