@@ -97,6 +97,9 @@ func (d *describer) chip(parent *fdt.Node, p *part) {
 	if ref, ok := p.pins[desc.Interrupt]; ok && desc.Interrupt != "" {
 		gpio := d.nodes[d.board.GPIO[ref.gpio].Name]
 		n.Cells("interrupt-parent", d.tree.Phandle(gpio)).Cells("interrupts", uint32(ref.line), desc.InterruptType)
+		if desc.WakeupSource {
+			n.Bytes("wakeup-source", nil)
+		}
 	}
 }
 

@@ -103,7 +103,9 @@ func (m *Machine) powerOn() error {
 		"sysctl.vm.overcommit_memory=1",
 		// No interface that nobody has asked for: what a module makes when it is
 		// loaded, a driver in the kernel makes on every board.
-		"bonding.max_bonds=0"}
+		"bonding.max_bonds=0",
+		// The sleep from which parts of the board can wake it up.
+		"mem_sleep_default=s2idle"}
 	if m.r.opts.Virtual {
 		if err := m.listenTime(); err != nil {
 			return fmt.Errorf("board %s: time socket: %w", m.name, err)

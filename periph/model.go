@@ -62,6 +62,8 @@ type Node struct {
 	Interrupt string
 	// InterruptType is the IRQ_TYPE_* of dt-bindings/interrupt-controller/irq.h (8 is level low).
 	InterruptType uint32
+	// WakeupSource is for a part whose interrupt is to wake the board from sleep.
+	WakeupSource bool
 }
 
 // NodeProperty is one property of a device-tree node.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"backplane/tests/guesttest"
 )
@@ -149,5 +150,40 @@ func TestCoreDump(t *testing.T) {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("gdb does not say %q:\n%s", want, out)
 		}
+	}
+}
+
+// TestWakesFromSleep lets a board sleep until the alarm of its RTC.
+func TestWakesFromSleep(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := startWorkbench(t, o)
+		if got := app.Sh("bench", "cat /sys/class/rtc/rtc0/device/power/wakeup"); got != "enabled\n" {
+			t.Errorf("the RTC's wake-up is %q, want enabled", got)
+		}
+		before := app.Now()
+		app.Sh("bench", "echo +3 > /sys/class/rtc/rtc0/wakealarm && echo mem > /sys/power/state")
+		if slept := app.Now().Sub(before); slept < 2*time.Second || slept > 4*time.Second {
+			t.Errorf("it slept for %s, want 2 to 3 s", slept)
+		}
+		if got := app.Do("bench", "i2ctransfer", "-f", "-y", "1", "w1@0x48", "3", "r2"); got != "0x50 0x00\n" {
+			t.Errorf("after sleep it reads %q", got)
+		}
+	})
+}
+
+// TestNoVirtualTerminals opens what a kernel without virtual terminals has not.
+func TestNoVirtualTerminals(t *testing.T) {
+	out := t.TempDir()
+	app := startWorkbench(t, guesttest.Options{Seed: 1, Out: out})
+	if got := app.Sh("bench", `ls /dev | grep '^tty[0-9]'; for n in 0 1 15; do mknod /dev/vt$n c 4 $n; cat /dev/vt$n; done 2>&1; true`); got !=
+		"cat: can't open '/dev/vt0': No such device or address\ncat: can't open '/dev/vt1': No such device or address\ncat: can't open '/dev/vt15': No such device or address\n" {
+		t.Errorf("got %s", got)
+	}
+	if got := app.Sh("bench", "dmesg | grep -e epoll -e setup_one_line; true"); got != "" {
+		t.Errorf("the kernel says %s", got)
+	}
+	log, err := os.ReadFile(filepath.Join(out, "uml", "bench.log"))
+	if err != nil || strings.Contains(string(log), "epoll") {
+		t.Errorf("the host's side of the kernel says, %v:\n%s", err, log)
 	}
 }

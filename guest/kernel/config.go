@@ -19,13 +19,17 @@ type fragment struct {
 	text []byte
 }
 
+// files are the configuration and the patches; tests have patches that apply to
+// their own tree.
+var files fs.FS = kernelconfig.Files
+
 // boards is the name of the fragment that is not Backplane's own.
 const boards = "the board's kernel_config"
 
 func (b *Builder) fragments() ([]fragment, error) {
 	var list []fragment
 	for _, name := range []string{"common.config", string(b.Flavour) + ".config"} {
-		text, err := kernelconfig.Files.ReadFile(name)
+		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, fmt.Errorf("unknown flavour %q: there are %s and %s", b.Flavour, Virtual, SMP)
 		}
@@ -38,14 +42,14 @@ func (b *Builder) fragments() ([]fragment, error) {
 }
 
 func patches() ([]fragment, error) {
-	names, err := fs.Glob(kernelconfig.Files, "patches/*.patch")
+	names, err := fs.Glob(files, "patches/*.patch")
 	if err != nil {
 		return nil, err
 	}
 	sort.Strings(names)
 	var list []fragment
 	for _, name := range names {
-		text, err := kernelconfig.Files.ReadFile(name)
+		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err
 		}

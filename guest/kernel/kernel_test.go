@@ -6,22 +6,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	kernelconfig "backplane/firmware/kernel"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // tree makes a tarball with a tree whose Makefile is as given, and in which the
-// patches apply.
+// patch applies.
 func tree(t *testing.T, makefile string) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	files := originals(t)
-	files["Makefile"] = makefile
+	files := map[string]string{"Makefile": makefile, "arch/um/kernel/x.c": "broken\n"}
 	files["scripts/kconfig/merge_config.sh"] = "#!/bin/sh\ncp fragment out/.config\n"
 	files["lib/Kconfig.all"] = kconfig(t)
 	for name, text := range files {
@@ -73,27 +76,18 @@ menuconfig KPROBES
 `
 }
 
-// originals are as much of the patched files as the patches need: their own context.
-func originals(t *testing.T) map[string]string {
-	t.Helper()
-	list, err := patches()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := make(map[string]string)
-	for _, p := range list {
-		name := ""
-		for _, line := range strings.Split(string(p.text), "\n") {
-			switch {
-			case strings.HasPrefix(line, "+++ b/"):
-				name = line[len("+++ b/"):]
-			case strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "@@"), name == "":
-			case strings.HasPrefix(line, " "), strings.HasPrefix(line, "-"):
-				files[name] += line[1:] + "\n"
-			}
+// own makes files a tree's own patch beside the real configuration.
+func own() error {
+	own := fstest.MapFS{"patches/0001-mend-it.patch": {Data: []byte("Subject: mend it\n---\n--- a/arch/um/kernel/x.c\n+++ b/arch/um/kernel/x.c\n@@ -1 +1 @@\n-broken\n+good\n")}}
+	for _, name := range []string{"common.config", "virtual.config", "smp.config"} {
+		data, err := kernelconfig.Files.ReadFile(name)
+		if err != nil {
+			return err
 		}
+		own[name] = &fstest.MapFile{Data: data}
 	}
-	return files
+	files = own
+	return nil
 }
 
 const good = `
@@ -124,6 +118,11 @@ func TestBuildOnce(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"unpack", "configure", "compile"}, steps); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+	if trees, err := filepath.Glob(filepath.Join(b.Cache, "tree-*/arch/um/kernel/x.c")); err != nil || len(trees) != 1 {
+		t.Errorf("trees kept: %v, %v", trees, err)
+	} else if text, err := os.ReadFile(trees[0]); err != nil || string(text) != "good\n" {
+		t.Errorf("the tree is not patched: %q, %v", text, err)
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != "kernel\n" {
 		t.Errorf("the kernel is %q, %v", text, err)
@@ -226,5 +225,22 @@ func TestSourceIsNoTree(t *testing.T) {
 	b.Source = "/nowhere.tar"
 	if _, err := b.Build(context.Background()); err == nil || !strings.Contains(err.Error(), "kernel source: open /nowhere.tar") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestPatchesAreListed looks whether docs/kernel.md has each patch.
+func TestPatchesAreListed(t *testing.T) {
+	list, err := fs.Glob(kernelconfig.Files, "patches/*.patch")
+	if err != nil || len(list) == 0 {
+		t.Fatal(len(list), err)
+	}
+	doc, err := os.ReadFile("../../docs/kernel.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range list {
+		if number, _, _ := strings.Cut(filepath.Base(p), "-"); !strings.Contains(string(doc), "\n| "+number+" ") {
+			t.Errorf("docs/kernel.md does not list %s", p)
+		}
 	}
 }

@@ -56,6 +56,10 @@ func TestTimeLeft(t *testing.T) {
 
 // TestMain is a build to be killed, if it is told to be one.
 func TestMain(m *testing.M) {
+	if err := own(); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
 	if cache, source, ok := strings.Cut(os.Getenv("BACKPLANE_TEST_BUILD"), ":"); ok {
 		b := Builder{Flavour: Virtual, Source: source, Cache: cache, Progress: func(p Progress) { fmt.Println(p.Step) }}
 		_, err := b.Build(context.Background())

@@ -28,7 +28,7 @@ var ds3231 = &periph.Model{
 		{Name: "lost_power", Kind: periph.Switch, Doc: "its battery has run down: without power it forgets all, and drivers do not trust the time"},
 	},
 	Node: func(*periph.Options) periph.Node {
-		return periph.Node{Name: "rtc", Compatible: []string{"maxim,ds3231"}, Interrupt: "int", InterruptType: 8} // level low
+		return periph.Node{Name: "rtc", Compatible: []string{"maxim,ds3231"}, Interrupt: "int", InterruptType: 8, WakeupSource: true} // level low
 	},
 	Kernel: []string{"CONFIG_RTC_DRV_DS1307"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
