@@ -171,8 +171,9 @@ func (c *config) displace(known options) {
 }
 
 // unmet lists what the kernel's final configuration does not have as it was
-// asked for, and what that hangs on. What Backplane does not want and gets all
-// the same, since something else selects it, is no problem.
+// asked for, and what that hangs on: first of the board's settings, which may be
+// why others are unmet. What Backplane does not want and gets all the same, since
+// something else selects it, is no problem.
 func (c *config) unmet(final string, known options) (problems tomlfile.Problems) {
 	has := make(map[string]string)
 	for _, line := range strings.Split(final, "\n") {
@@ -180,6 +181,7 @@ func (c *config) unmet(final string, known options) (problems tomlfile.Problems)
 			has[s.name] = s.value
 		}
 	}
+	var own tomlfile.Problems
 	for _, name := range c.order {
 		s, ok := c.want[name]
 		got := has[name]
@@ -191,12 +193,13 @@ func (c *config) unmet(final string, known options) (problems tomlfile.Problems)
 		case s.value == "n":
 			problems = append(problems, s.problem("=n cannot be had: something else that the configuration has needs it"))
 		case s.own:
-			problems = append(problems, s.problem("=%s is Backplane's own, and cannot be had with the rest of the configuration%s: "+
+			own = append(own, s.problem("=%s is Backplane's own, and cannot be had with the rest of the configuration%s: "+
 				"a kernel_config that says CONFIG_%s=n does without it", s.value, known[name].needs(), name))
 		default:
 			problems = append(problems, s.problem("=%s cannot be had%s", s.value, known[name].needs()))
 		}
 	}
+	problems = append(problems, own...)
 	if n := len(problems) - mostUnmet; n > 0 {
 		problems = problems[:mostUnmet]
 		problems[mostUnmet-1].Text += fmt.Sprintf("\n(and %d more)", n)

@@ -54,7 +54,7 @@ func TestKernelConfig(t *testing.T) {
 }
 
 func TestUnmet(t *testing.T) {
-	c := &config{order: strings.Split("A B C D E F G", " "), want: map[string]setting{
+	c := &config{order: strings.Split("E A B C D F G", " "), want: map[string]setting{
 		"A": {name: "A", value: "y", file: "f", line: 1}, "B": {name: "B", value: "m", file: "f", line: 2},
 		"C": {name: "C", value: "n", file: "f", line: 3}, "D": {name: "D", value: "17", file: "f", line: 4},
 		"E": {name: "E", value: "y", file: "o", line: 5, own: true}, "F": {name: "F", value: "n", file: "o", line: 6, own: true},
@@ -62,7 +62,7 @@ func TestUnmet(t *testing.T) {
 	}}
 	got := c.unmet("CONFIG_B=y\nCONFIG_C=y\nCONFIG_D=16\n# CONFIG_E is not set\nCONFIG_F=y\n",
 		options{"A": {depends: []string{"X && Y", "Z"}}})
-	want := `f:1:1: CONFIG_A=y cannot be had, which depends on X && Y, and on Z
+	want := `f:1:1: CONFIG_A=y cannot be had (it depends on X && Y, and on Z)
 f:3:1: CONFIG_C=n cannot be had: something else that the configuration has needs it
 f:4:1: CONFIG_D=17 cannot be had
 o:5:1: CONFIG_E=y is Backplane's own, and cannot be had with the rest of the configuration: a kernel_config that says CONFIG_E=n does without it`

@@ -41,7 +41,7 @@ func (o option) needs() string {
 	if len(o.depends) == 0 {
 		return ""
 	}
-	return ", which depends on " + strings.Join(o.depends, ", and on ")
+	return " (it depends on " + strings.Join(o.depends, ", and on ") + ")"
 }
 
 var (
