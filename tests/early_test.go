@@ -20,7 +20,7 @@ func TestEarlyPanic(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		file := filepath.Join(t.TempDir(), "b.toml")
 		// The last mem= counts: too little for the root file system.
-		if err := os.WriteFile(file, []byte("name = \"b\"\nmemory = \"64M\"\n[firmware]\nargs = \"mem=14M\"\n"), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte("name = \"b\"\nmemory = \"64M\"\n[firmware]\nargs = \"mem=18M\"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		a, err := boards.Load(file, chips.All)
