@@ -67,8 +67,8 @@ func (m *Machine) writeInitrd() error {
 // unpacks it, and then, when what was packed has gone, the kernel with our init and a
 // small program. Measured on boards of 32 to 200 MiB.
 const (
-	toUnpack = 16 << 20
-	toRun    = 22 << 20
+	toUnpack = 22 << 20
+	toRun    = 25 << 20
 )
 
 // fits checks that the board's memory holds its root file system twice, packed
