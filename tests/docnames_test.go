@@ -106,7 +106,7 @@ func documented(t *testing.T, help map[string]string, file string, words []strin
 		help[key] = out
 	}
 	for _, w := range words[1:] {
-		if w == "--" {
+		if w == "--" || key == "exec" && w[0] != '-' {
 			return // what follows is another program's
 		}
 		if f := flag.FindString(w); f != "" && !regexp.MustCompile(regexp.QuoteMeta(f)+`\b`).MatchString(help[key]) {

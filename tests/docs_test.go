@@ -65,7 +65,13 @@ func newReader(t *testing.T) *reader {
 		t.Fatal(err)
 	}
 	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+runtime)
-	return &reader{t: t, dir: dir, env: env}
+	r := &reader{t: t, dir: dir, env: env}
+	t.Cleanup(func() { // what a document leaves up
+		down := exec.Command(backplane(t), "down")
+		down.Env = r.env
+		_ = down.Run() // there may be nothing
+	})
+	return r
 }
 
 func (r *reader) try(b *block) {
