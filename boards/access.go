@@ -124,7 +124,7 @@ func (m *Machine) noPart(part string, err error) error {
 }
 
 func (m *Machine) property(part, name string) (*periph.Spec, error) {
-	return propertyOf(m.parts[part].model, name)
+	return propertyOf(m.parts[part], name)
 }
 
 func (m *Machine) set(chip periph.Chip, part, name, text string) error {
@@ -139,8 +139,14 @@ func (m *Machine) set(chip periph.Chip, part, name, text string) error {
 	if err != nil {
 		return err
 	}
-	m.emit(part, simbus.KindProperty, simbus.Text("name", name), simbus.Text("value", text))
-	return chip.Set(name, v)
+	if err := chip.Set(name, v); err != nil {
+		return err
+	}
+	if spec.Kind != periph.Action { // what it made of it: registers have steps
+		v = chip.Get(name)
+	}
+	m.changed(m.parts[part], name, v)
+	return nil
 }
 
 // probeDrive is what a value that a line is set to from outside does to it.

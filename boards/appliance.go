@@ -208,7 +208,7 @@ func (a *Appliance) wireEnd(at, text string) (*Member, lineRef) {
 func (b *Board) drives(ref lineRef) string {
 	for _, p := range b.allParts() {
 		for _, name := range slices.Sorted(maps.Keys(p.Pins)) {
-			if spec, ok := pin(p.model, name); ok && spec.Output && !spec.OpenDrain && p.pins[name] == ref && p.options.Wired[name] {
+			if spec, ok := pin(p.model, name); ok && spec.Output && !p.openDrain(spec) && p.pins[name] == ref && p.options.Wired[name] {
 				return p.Name + "." + name
 			}
 		}

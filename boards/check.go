@@ -186,10 +186,18 @@ func (b *Board) line(text string, on int) (lineRef, error) {
 		return lineRef{}, fmt.Errorf("%q is no line: write controller.line, such as \"gpio0.3\"", text)
 	}
 	g := &b.GPIO[on]
+	var same []int
 	for i, l := range g.Lines {
 		if l == name && l != "" {
-			return lineRef{on, i}, nil
+			same = append(same, i)
 		}
+	}
+	switch len(same) {
+	case 0:
+	case 1:
+		return lineRef{on, same[0]}, nil
+	default:
+		return lineRef{}, fmt.Errorf("%d lines of %s are named %q: say the number of the one that you mean, such as %s.%d", len(same), g.Name, name, g.Name, same[0])
 	}
 	if i, err := strconv.Atoi(name); err == nil {
 		if i < 0 || i >= len(g.Lines) {

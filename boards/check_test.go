@@ -38,6 +38,9 @@ func mistakes(t testing.TB, file string) string {
 	return strings.ReplaceAll(err.Error(), filepath.Dir(file)+"/", "")
 }
 
+// expander is a board with an expander's pin on its line l; chips on that may follow.
+const expander = "name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='e', model='pcf8574', address=0x20, pins={p4='g.l'}}]\n\n[[gpio]]\nname = 'g'\nlines = ['l']\n"
+
 func TestBoardMistakes(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"good", "name = 'x'", ""},
@@ -50,7 +53,15 @@ func TestBoardMistakes(t *testing.T) {
 		{"no amount", "name = 'x'\nmemory = 'much'", "b.toml:2:1: memory: \"much\" is no amount of memory: write a number and K, M, G or T, such as \"64M\"\nb.toml:2:1: memory is 0, and must be 32M to 4T: the kernel and its init need that much"},
 		{"missing file", "name = 'x'\n[firmware]\nrootfs = ['gone.tar']", "b.toml:3:11: gone.tar: no such file or directory"},
 		{"duplicate name", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['l']\n[[i2c]]\nname = 'a'", `b.toml:6:1: the name "a" is taken, in line 3: each part of a board needs its own`},
-		{"duplicate line", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['l', 'l']", `b.toml:4:1: a: lines 0 and 1 are both named "l"`},
+		{"duplicate line", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['l', 'l', '']", ""},
+		{"a duplicate line is used", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['k', 'l', 'l']\nchip = [{name='b', model='led', pins={in='l'}}]", `b.toml:5:39: pin in: 2 lines of a are named "l": say the number of the one that you mean, such as a.1`},
+		{"a duplicate line by its number", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['k', 'l', 'l']\nchip = [{name='b', model='led', pins={in='2'}}]", ""},
+		{"a button beside an open-drain output", expander + "chip = [{name='b', model='button', pins={out='l'}}]", ""},
+		{"two buttons on one line", expander + "chip = [{name='b', model='button', pins={out='l'}}, {name='c', model='button', pins={out='l'}}]", ""},
+		{"a button to the supply beside an open-drain output", expander + "chip = [{name='b', model='button', active_low=false, pins={out='l'}}]",
+			"b.toml:9:60: b.out drives a line that e.p4 drives already: two outputs on one line must both be open-drain"},
+		{"current by the shunt", "name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='c', model='ina219', address=0x40, current=20, shunt_ohms=0.001}]", ""},
+		{"too much for the shunt", "name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='c', model='ina219', address=0x40, current=6, shunt_ohms=5}]", "b.toml:4:50: current is 6, outside -5.2 to 5.2 A"},
 		{"unknown model", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp103'\naddress = 0x48", `b.toml:6:1: unknown model "tmp103": did you mean "tmp102"?`},
 		{"model on the wrong bus", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'led'\naddress = 0x48", "b.toml:6:1: a led hangs on gpio, not on i2c"},
 		{"address reserved", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x78", "b.toml:7:1: address 0x78 is reserved, and must be 0x08 to 0x77"},
@@ -63,8 +74,8 @@ func TestBoardMistakes(t *testing.T) {
 		{"unknown pin", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['l']\n[[gpio.chip]]\nname = 'c'\nmodel = 'led'\npins = { inn = 'l' }", "b.toml:8:10: a led has no pin \"inn\": did you mean \"in\"?"},
 		{"unknown line", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['fan']\n[[gpio.chip]]\nname = 'c'\nmodel = 'led'\npins = { in = 'fun' }", `b.toml:8:10: pin in: g has no line "fun": did you mean "fan"?`},
 		{"line beyond the last", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['fan']\n[[gpio.chip]]\nname = 'c'\nmodel = 'led'\npins = { in = 'g.7' }", `b.toml:8:10: pin in: g has no line 7: its lines are 0 to 0`},
-		{"two outputs", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['l']\nchip = [{name='a', model='button', pins={out='l'}}, {name='b', model='button', pins={out='l'}}]",
-			"b.toml:5:86: b.out drives a line that a.out drives already: two outputs on one line must both be open-drain"},
+		{"two outputs", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['l']\nchip = [{name='a', model='button', active_low=false, pins={out='l'}}, {name='b', model='button', pins={out='l'}}]",
+			"b.toml:5:104: b.out drives a line that a.out drives already: two outputs on one line must both be open-drain"},
 		{"bus number used twice", "name = 'x'\n[[i2c]]\nname = 'a'\nnumber = 1\n[[i2c]]\nname = 'b'\nnumber = 1", "b.toml:7:1: the bus number 1 is taken, in line 4"},
 		{"device used twice", "name = 'x'\n[[serial]]\nname = 'a'\ndevice = '/dev/ttyS1'\n[[serial]]\nname = 'b'\ndevice = '/dev/ttyS1'", "b.toml:7:1: the device /dev/ttyS1 is taken, in line 4"},
 		{"bad addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\nmac = '01:00:00:00:00:01'\naddress = '10.0.0.300/24'",
@@ -97,7 +108,7 @@ name = 'b'
 [[gpio]]
 name = 'g'
 lines = ['a', 'b', 'c']
-chip = [{name='button0', model='button', pins={out='c'}}]
+chip = [{name='button0', model='button', active_low=false, pins={out='c'}}]
 [[serial]]
 name = 'u'
 [[ethernet]]

@@ -192,6 +192,7 @@ func (c *checker) values(at string, p *part) {
 				complain("%s of a %s cannot be set in a board file", key, p.model.Name)
 				return
 			}
+			spec = spec.For(&p.options)
 		}
 		v, err := fromTOML(spec, raw)
 		if err != nil {
@@ -200,17 +201,25 @@ func (c *checker) values(at string, p *part) {
 		}
 		p.options.Values[key] = v
 	}
-	for key, raw := range p.Values {
-		take(key, raw, func(format string, args ...any) { c.doc.Add(at+"."+key, format, args...) })
+	for _, options := range []bool{true, false} { // which properties' ranges may hang on
+		mine := func(key string) bool {
+			_, ok := p.model.Option(key)
+			return ok == options
+		}
+		for key, raw := range p.Values {
+			if mine(key) {
+				take(key, raw, func(format string, args ...any) { c.doc.Add(at+"."+key, format, args...) })
+			}
+		}
+		c.overrides(p, mine, take)
 	}
-	c.overrides(p, take)
 }
 
-// overrides takes the values that the appliance gives this instance.
-func (c *checker) overrides(p *part, take func(string, any, func(string, ...any))) {
+// overrides takes those of the values that the appliance gives this instance.
+func (c *checker) overrides(p *part, mine func(key string) bool, take func(string, any, func(string, ...any))) {
 	for key, raw := range c.set {
 		name, property, _ := strings.Cut(key, ".")
-		if name != p.Name {
+		if name != p.Name || !mine(property) {
 			continue
 		}
 		ok := true
@@ -289,16 +298,24 @@ func (c *checker) pins(at string, p *part, on int) {
 			continue
 		}
 		who := p.Name + "." + name
-		if other, driven := c.drivers[ref]; driven && !(other.openDrain && spec.OpenDrain) {
+		if other, driven := c.drivers[ref]; driven && !(other.openDrain && p.openDrain(spec)) {
 			c.doc.Add(at, "%s drives a line that %s drives already: two outputs on one line must both be open-drain", who, other.who)
 		}
-		c.drivers[ref] = driver{who, spec.OpenDrain}
+		c.drivers[ref] = driver{who, p.openDrain(spec)}
 	}
 	for _, spec := range p.model.Pins {
 		if _, ok := p.Pins[spec.Name]; spec.Required && !ok && len(p.Pins) == 0 {
 			c.doc.Add(at, "pin %q of part %q is not connected: say pins = { %s = \"LINE\" }", spec.Name, p.Name, spec.Name)
 		}
 	}
+}
+
+// openDrain tells whether a pin only pulls its line low, or leaves it.
+func (p *part) openDrain(spec *periph.PinSpec) bool {
+	if spec.PushPull != nil {
+		return !spec.PushPull(&p.options)
+	}
+	return spec.OpenDrain
 }
 
 func pin(m *periph.Model, name string) (*periph.PinSpec, bool) {

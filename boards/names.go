@@ -256,7 +256,7 @@ func (b *Board) property(part, name, board string) (*Property, error) {
 var uartCounters = []string{"sent", "received", "overrun"}
 
 func (p *part) property(name string) (*Property, error) {
-	spec, err := propertyOf(p.model, name)
+	spec, err := propertyOf(p, name)
 	if err != nil {
 		return nil, err
 	}
@@ -328,8 +328,9 @@ func checkProbe(value string) error {
 	return err
 }
 
-// propertyOf finds the spec of a model's property.
-func propertyOf(model *periph.Model, name string) (*periph.Spec, error) {
+// propertyOf finds the spec of a part's property.
+func propertyOf(p *part, name string) (*periph.Spec, error) {
+	model := p.model
 	spec, ok := model.Property(name)
 	if !ok {
 		var names []string
@@ -338,7 +339,7 @@ func propertyOf(model *periph.Model, name string) (*periph.Spec, error) {
 		}
 		return nil, fmt.Errorf("a %s has no property %q%s", model.Name, name, tomlfile.Suggest(name, names))
 	}
-	return spec, nil
+	return spec.For(&p.options), nil
 }
 
 // Kind is the kind of the property's value.

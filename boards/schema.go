@@ -90,7 +90,7 @@ func specSchema(p *periph.Spec) *jsonschema.Schema {
 	default:
 		s.Type = map[periph.Kind]string{periph.Number: "number", periph.Whole: "integer"}[p.Kind]
 		s.Default = json.Number(p.Format(p.Default))
-		if p.Min != 0 || p.Max != 0 {
+		if p.Range == nil && (p.Min != 0 || p.Max != 0) {
 			s.Minimum = json.Number(p.Format(periph.Num(p.Min)))
 			s.Maximum = json.Number(p.Format(periph.Num(p.Max)))
 		}

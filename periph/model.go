@@ -26,8 +26,10 @@ type PinSpec struct {
 	Output bool   // the chip drives it (open-drain or push-pull); otherwise it only reads it
 	// OpenDrain outputs may share a line.
 	OpenDrain bool
-	Required  bool // a board file that leaves it unconnected is wrong
-	Doc       string
+	// PushPull, if set, tells whether an output is none of those, where options decide that.
+	PushPull func(o *Options) bool
+	Required bool // a board file that leaves it unconnected is wrong
+	Doc      string
 }
 
 // Model is a kind of chip. A new one is one file under periph/chips that makes

@@ -35,8 +35,11 @@ func (k Kind) String() string {
 type Spec struct {
 	Name     string
 	Kind     Kind
-	Unit     string   // "°C", "V", "ms"; empty for none
-	Min, Max float64  // range of a Number or Whole, both 0 for no limit
+	Unit     string  // "°C", "V", "ms"; empty for none
+	Min, Max float64 // range of a Number or Whole, both 0 for no limit
+	// Range, if set, is the range where options decide it: Min and Max are then
+	// those of a part whose options are left out.
+	Range    func(o *Options) (low, high float64)
 	Default  Value    // the value at power-on unless the board file says otherwise
 	Enum     []string // allowed words of a Text; empty for any text
 	ReadOnly bool     // cannot be set from outside
@@ -74,6 +77,17 @@ func (v Value) Bool() bool { return v.num != 0 }
 
 // Text is the value of a Text.
 func (v Value) Text() string { return v.text }
+
+// For is the spec as it is for a part with these options.
+func (s *Spec) For(o *Options) *Spec {
+	if s.Range == nil {
+		return s
+	}
+	own := *s
+	own.Range = nil
+	own.Min, own.Max = s.Range(o)
+	return &own
+}
 
 // Format writes the value as its spec's kind has it, without the unit. Parse reads it back.
 func (s *Spec) Format(v Value) string {

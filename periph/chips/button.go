@@ -19,7 +19,8 @@ var button = &periph.Model{
 	Title:  "push-button",
 	Source: "none: contacts that bounce for a given time",
 	Bus:    periph.OnGPIO,
-	Pins:   []periph.PinSpec{{Name: "out", Output: true, Required: true, Doc: "the line that it closes"}},
+	Pins: []periph.PinSpec{{Name: "out", Output: true, Required: true, Doc: "the line that it closes: to ground, as open drain does, or to the supply",
+		OpenDrain: true, PushPull: func(o *periph.Options) bool { return !o.Get("active_low").Bool() }}},
 	Properties: []periph.Spec{
 		{Name: "pressed", Kind: periph.Switch, Doc: "whether it is held down"},
 		{Name: "press", Kind: periph.Action, Unit: "ms", Default: periph.Str("100"), Doc: "press it and release it after that many milliseconds"},

@@ -21,10 +21,15 @@ var ina219 = &periph.Model{
 	Addresses: addresses(0x40, 0x4f),
 	Properties: []periph.Spec{
 		{Name: "voltage", Kind: periph.Number, Unit: "V", Min: 0, Max: 26, Default: periph.Num(5), Doc: "bus voltage, from IN- to ground"},
-		{Name: "current", Kind: periph.Number, Unit: "A", Min: -3.2, Max: 3.2, Default: periph.Num(0.1), Doc: "current through the shunt, from IN+ to IN-"},
+		{Name: "current", Kind: periph.Number, Unit: "A", Default: periph.Num(0.1), Doc: "current through the shunt, from IN+ to IN-, at most 26 V over it; the part measures 320 mV",
+			Min: -ina219MaxShunt / ina219Ohms, Max: ina219MaxShunt / ina219Ohms,
+			Range: func(o *periph.Options) (low, high float64) {
+				limit := ina219MaxShunt / o.Get("shunt_ohms").Float()
+				return -limit, limit
+			}},
 	},
 	Options: []periph.Spec{
-		{Name: "shunt_ohms", Kind: periph.Number, Unit: "ohm", Min: 0.0001, Max: 10, Default: periph.Num(0.1), Doc: "resistance of the shunt"},
+		{Name: "shunt_ohms", Kind: periph.Number, Unit: "ohm", Min: 0.0001, Max: 10, Default: periph.Num(ina219Ohms), Doc: "resistance of the shunt"},
 	},
 	Node: func(o *periph.Options) periph.Node {
 		return periph.Node{
@@ -76,6 +81,8 @@ const (
 )
 
 const (
+	ina219Ohms       = 0.1
+	ina219MaxShunt   = 26.0  // V between IN+ and IN-, the absolute maximum (SBOS448 section 7.1)
 	ina219ShuntLSB   = 10e-6 // V
 	ina219BusLSB     = 4e-3  // V
 	ina219ShuntRange = 4000  // counts at gain /1: 40 mV

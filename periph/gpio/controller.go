@@ -40,7 +40,6 @@ type Controller struct {
 // line is one line: its wire, what the driver has set it to, and its interrupt.
 type line struct {
 	index     int
-	name      string
 	lost      uint64 // edges that the driver was not told of one by one
 	wire      simbus.Wire
 	pin       *simbus.Pin
@@ -54,25 +53,18 @@ var _ virtio.Device = (*Controller)(nil)
 
 // CheckLines says what is wrong with the names of a controller's lines, if
 // anything: there must be 1 to 65535 lines, and a name must be ASCII without
-// control characters, and stand once. An empty name is an unnamed line.
+// control characters. An empty name is an unnamed line; a name may stand several
+// times, as in device trees of real boards.
 func CheckLines(names []string) error {
 	if len(names) == 0 || len(names) > math.MaxUint16 {
 		return fmt.Errorf("a controller of %d lines: there must be 1 to %d", len(names), math.MaxUint16)
 	}
-	seen := make(map[string]int, len(names))
 	for i, name := range names {
-		if name == "" {
-			continue
-		}
 		for _, r := range name {
 			if r < ' ' || r > '~' {
 				return fmt.Errorf("line %d is named %q: a name must be printable ASCII", i, name)
 			}
 		}
-		if first, ok := seen[name]; ok {
-			return fmt.Errorf("lines %d and %d are both named %q", first, i, name)
-		}
-		seen[name] = i
 	}
 	return nil
 }
@@ -84,7 +76,7 @@ func New(name string, names []string) *Controller {
 	named := false
 	for i := range c.lines {
 		l := &c.lines[i]
-		l.index, l.name = i, names[i]
+		l.index = i
 		label := names[i]
 		if label == "" {
 			label = strconv.Itoa(i)
@@ -113,16 +105,6 @@ func (c *Controller) Line(i int) *simbus.Wire { return &c.lines[i].wire }
 // Missed is how many edges of line i the guest was not told of one by one,
 // since they came before it had acknowledged the one before.
 func (c *Controller) Missed(i int) uint64 { return c.lines[i].lost }
-
-// LineByName is the wire of the line of that name, nil if there is none.
-func (c *Controller) LineByName(name string) *simbus.Wire {
-	for i := range c.lines {
-		if name != "" && c.lines[i].name == name {
-			return &c.lines[i].wire
-		}
-	}
-	return nil
-}
 
 // ID is virtio.IDGPIO.
 func (c *Controller) ID() uint32 { return virtio.IDGPIO }
