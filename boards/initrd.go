@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"backplane/boards/tomlfile"
 	"backplane/firmware/config"
@@ -89,7 +90,7 @@ func (m *Machine) fits(path string, unpacked rootfs.Usage) error {
 // config is what init has to do.
 func (m *Machine) config() *config.Board {
 	f := &m.board.Firmware
-	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover, Shutdown: f.shutdown()}
+	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover, Startup: time.Duration(m.board.Time.Startup), Shutdown: f.shutdown()}
 	for _, g := range m.board.GPIO {
 		c.GPIO = append(c.GPIO, g.Name)
 	}

@@ -27,6 +27,7 @@ type power struct {
 	guest      *simbus.Guest  // in virtual time
 	powered    bool           // its parts have power
 	supply     *simbus.Timer  // which goes when this is due
+	loader     *simbus.Timer  // the bootloader, nil when the kernel has started
 	on         simbus.Time    // when it was switched on
 	state      string         // for people: off, booting, up, ...
 	ending     ending
@@ -78,13 +79,34 @@ func (m *Machine) setState(state, detail string) {
 // powerOn gives the board power and starts the kernel. A board that has power but
 // no kernel, since that has panicked or is restarting, is reset: parts notice nothing.
 func (m *Machine) powerOn() error {
-	if m.proc != nil {
+	if m.proc != nil || m.loader != nil {
 		return fmt.Errorf("board %s is on already", m.name)
 	}
 	if m.supply.Stop() {
 		m.powerParts(false)
 	}
 	m.powerParts(true)
+	m.on = m.domain.Now()
+	booting := func() { m.setState(StateBooting, m.board.note(m.r.opts.Virtual)) }
+	if m.board.Time.Boot == 0 {
+		err := m.startKernel()
+		if err == nil {
+			booting()
+		}
+		return err
+	}
+	booting()
+	m.loader = simbus.After(m.domain, time.Duration(m.board.Time.Boot), func() {
+		m.loader = nil
+		if err := m.startKernel(); err != nil {
+			m.setState(StateLost, err.Error())
+		}
+	})
+	return nil
+}
+
+// startKernel is what a bootloader does at its end.
+func (m *Machine) startKernel() error {
 	if m.uml == nil {
 		w, err := m.r.record.file("uml", m.name+".log")
 		if err != nil {
@@ -137,14 +159,12 @@ func (m *Machine) powerOn() error {
 	if m.board.CPUs == 1 {
 		m.r.placement.add(m.domain, proc, m.index, len(m.r.machines))
 	}
-	m.on = m.domain.Now()
 	if err := m.domain.Watch(proc.PidFD(), func() { m.ended(nil) }); err != nil {
 		return err
 	}
 	m.helloTimer = simbus.After(m.domain, HelloLimit, func() {
 		m.setState(StateStuck, fmt.Sprintf("no word from init after %s; the last line on the console: %q", HelloLimit, m.lastLine))
 	})
-	m.setState(StateBooting, m.board.note(m.r.opts.Virtual))
 	return nil
 }
 
@@ -325,6 +345,7 @@ func (m *Machine) ended(lost error) {
 // close ends the board for good.
 func (m *Machine) close() error {
 	m.kill(discarded)
+	m.loader.Stop()
 	var errs []error
 	for _, s := range m.servers {
 		s.Close()
@@ -353,6 +374,9 @@ func (r *Running) PowerOn(board string) error {
 // PowerOff asks a board to shut down in order. A guest event tells when it has.
 func (r *Running) PowerOff(board string) error {
 	return r.power(DoPowerOff, board, func(m *Machine) error {
+		if m.loader != nil {
+			return fmt.Errorf("board %s: power off: its bootloader is running, and has no way to be asked: pull its plug", board)
+		}
 		if m.proc == nil {
 			return fmt.Errorf("board %s is off already", board)
 		}
@@ -369,7 +393,9 @@ func (r *Running) PullPlug(board string) error {
 		switch {
 		case m.proc != nil:
 			m.kill(unplugged)
-		case m.powered && m.state != StateOff: // its kernel has panicked
+		case m.powered && m.state != StateOff: // its kernel has panicked, or has not started
+			m.loader.Stop()
+			m.loader = nil
 			m.setState(StateOff, "plug pulled")
 			m.powerParts(false)
 		default:

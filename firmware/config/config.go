@@ -20,6 +20,8 @@ type Board struct {
 	Init       string      `json:"init,omitempty"`
 	Args       []string    `json:"args,omitempty"`
 	Handover   bool        `json:"handover,omitempty"` // Init becomes process 1
+	// Startup is how long after the kernel's start init begins at the earliest.
+	Startup time.Duration `json:"startup,omitempty"`
 	// Shutdown is how long programs have to end by themselves at power off.
 	Shutdown time.Duration `json:"shutdown"`
 }

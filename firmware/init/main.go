@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"backplane/firmware/config"
 
@@ -31,6 +32,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "init: this is a board's process 1, not a command")
 		os.Exit(2)
 	}
+	startUp(board.Startup)
 	setup(board)
 	if board.Handover {
 		handOver(board)
@@ -51,6 +53,17 @@ func readConfig() (*config.Board, error) {
 		return board, fmt.Errorf("%s: %w", config.Path, err)
 	}
 	return board, nil
+}
+
+// startUp waits until the kernel has been running for that long, as on real
+// hardware it has: drivers count on it (tmp102 has no value for 35 ms).
+func startUp(least time.Duration) {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		complain("read the clock: %v", err)
+		return
+	}
+	time.Sleep(least - time.Duration(now.Nano()))
 }
 
 // complain puts a message on the console.
