@@ -36,7 +36,6 @@ type Domain struct {
 	moment  int       // how much has happened since time last moved
 	stood   time.Time // of the host: since when the running guest has been at the time stoodAt
 	stoodAt Time
-	halted  bool       // its guest has been told to end its turn early
 	sent    []crossing // to other domains, not yet delivered
 
 	// Real time.
@@ -244,16 +243,17 @@ func (d *Domain) yielded() (bool, error) {
 	if g.state == guestGone {
 		return true, d.drain()
 	}
-	if d.halted {
-		// It may have been further than it had told when its time was taken back, but
-		// not further than to where it wants to go on: nothing must reach it before.
-		d.halted = false
-		if t := g.requested(); t != Never {
-			d.now = max(d.now, t)
-		}
-	}
 	g.answer()
 	return true, nil
+}
+
+// catchUp makes the present time one that no guest has passed, when a window was
+// broken off: a guest does not tell how far it has come as long as it need not, and
+// nothing must reach it before that.
+func (d *Domain) catchUp() {
+	for _, g := range d.guests {
+		d.now = max(d.now, min(g.most, g.requested()))
+	}
 }
 
 // holds gives the running guest up if it has held time still for too long. It is
@@ -287,7 +287,6 @@ const haltLimit = 500 * time.Millisecond
 func (d *Domain) halt(since time.Duration) {
 	d.limit = min(d.limit, d.Now())
 	if since < haltLimit {
-		d.halted = true
 		d.running.stopBy(d.Now())
 		return
 	}

@@ -76,6 +76,7 @@ type Guest struct {
 	state  guestState
 	base   Time // the domain's time at the guest's time 0
 	until  Time // how far its present or last turn goes
+	most   Time // how far that went at most, before it was made shorter
 	turns  int  // since its time last moved
 	doomed atomic.Bool
 	epoch  int64
@@ -207,6 +208,7 @@ func (g *Guest) resume(until Time) {
 	first := g.state == guestStarting
 	g.state, g.rung = guestRunning, false
 	g.until = max(until, g.d.now)
+	g.most = g.until
 	g.setTime(g.d.now)
 	atomic.StoreUint64(g.word64(shmOffFreeUntil), uint64(g.until-g.base))
 	g.setRunning(shmGuest)

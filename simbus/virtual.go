@@ -46,6 +46,9 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 			cap = min(until, Time(int64(first)/int64(granule)+1)*Time(granule))
 		}
 		if err := c.runTo(ctx, cap, w); err != nil {
+			for _, d := range c.domains {
+				d.catchUp()
+			}
 			return false, err
 		}
 		c.now.Store(int64(cap))
