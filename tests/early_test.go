@@ -50,3 +50,27 @@ func TestEarlyPanic(t *testing.T) {
 		}
 	})
 }
+
+// TestFirstMessages has the console show what the kernel said from its beginning, each
+// message once.
+func TestFirstMessages(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := guesttest.Run(t, map[string]string{"main.toml": "name = \"b\"\n"}, o)
+		first, command := "", 0
+		for _, e := range app.Events() {
+			line, _ := e.Get("line")
+			if e.Kind != simbus.KindConsole {
+				continue
+			}
+			if first == "" {
+				first = line
+			}
+			if strings.Contains(line, "] Kernel command line: ") {
+				command++
+			}
+		}
+		if !strings.Contains(first, "] Linux version ") || command != 1 {
+			t.Errorf("the console begins with %q, and shows the kernel's command line %d times", first, command)
+		}
+	})
+}
