@@ -188,3 +188,22 @@ expect = { console = "b", match = "nothing like it", within = "2s" }
 		}
 	}
 }
+
+// TestNamesAreResolvedBeforeBoot wants `check` and `run` to find a wrong name alike,
+// and `run` to boot nothing for it.
+func TestNamesAreResolvedBeforeBoot(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"b.toml": "name = \"b\"\n",
+		"s.toml": "appliance = \"b.toml\"\n[[step]]\ninclude = \"more.toml\"\n", "more.toml": "[[step]]\nwait = \"1s\"\n[[step]]\npower_off = \"c\"\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := filepath.Join(dir, "more.toml") + `:4:1: there is no board "c": did you mean "b"?`
+	for _, command := range []string{"check", "run"} {
+		out, errs, status := run(t, nil, command, filepath.Join(dir, "s.toml"))
+		if status != 2 || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%s: status %d, want 2 and %q:\n%s%s", command, status, want, out, errs)
+		}
+	}
+}
