@@ -12,10 +12,11 @@ import (
 	"backplane/tests/guesttest"
 )
 
-// bench is a board with chips on buses of their own speeds, and what firmware
+// workbench is a board with chips on buses of their own speeds, and what firmware
 // is debugged with.
 const workbench = `
 name = "bench"
+cpus = %d
 memory = "96M"
 [firmware]
 rootfs = [%q]
@@ -49,8 +50,12 @@ frequency = 100_000
 `
 
 func startWorkbench(t *testing.T, o guesttest.Options, programs ...string) *guesttest.App {
+	return startWorkbenchOn(t, 1, o, programs...)
+}
+
+func startWorkbenchOn(t *testing.T, cpus int, o guesttest.Options, programs ...string) *guesttest.App {
 	root := guesttest.Rootfs(t, append(programs, "i2cdetect", "i2ctransfer", guesttest.Program(t, "backplane/tests/programs/i2cclient"))...)
-	return guesttest.Run(t, map[string]string{"main.toml": fmt.Sprintf(workbench, root)}, o)
+	return guesttest.Run(t, map[string]string{"main.toml": fmt.Sprintf(workbench, cpus, root)}, o)
 }
 
 // TestAbsentChip looks what a client is told of an address at which nothing is:
@@ -78,8 +83,7 @@ write(2): ENXIO
 // TestSignalDuringTransfer interrupts clients while the wire is busy: the kernel
 // must not take memory back from the controller, and a transfer is whole.
 func TestSignalDuringTransfer(t *testing.T) {
-	clocks(t, func(t *testing.T, o guesttest.Options) {
-		app := startWorkbench(t, o)
+	test := func(t *testing.T, app *guesttest.App) {
 		app.Sh("bench", `eeprom=/sys/bus/i2c/devices/1-0050/eeprom
 cat $eeprom > /tmp/before
 for i in $(seq 30); do cat $eeprom > /dev/null & usleep $((20123 + i * 1711)); kill $!; wait $!; done
@@ -91,7 +95,9 @@ cat $eeprom > /tmp/after
 		if warnings := app.Sh("bench", `dmesg | grep -e WARNING -e BUG -e "Call Trace"; true`); warnings != "" {
 			t.Errorf("the kernel says %s", warnings)
 		}
-	})
+	}
+	clocks(t, func(t *testing.T, o guesttest.Options) { test(t, startWorkbench(t, o)) })
+	t.Run("two CPUs", func(t *testing.T) { test(t, startWorkbenchOn(t, 2, guesttest.Options{Real: true})) })
 }
 
 // TestKernelHas looks for what a running kernel has for those who look into it,
