@@ -43,7 +43,7 @@ func place(t *testing.T) *visited {
 	s := &visited{t: t, dir: t.TempDir()}
 	s.env = []string{"XDG_RUNTIME_DIR=" + s.dir}
 	root := guesttest.Rootfs(t)
-	for _, applet := range []string{"yes", "tee", "pidof", "tty", "stat"} {
+	for _, applet := range []string{"yes", "tee", "pidof", "tty", "stat", "setsid"} {
 		if err := os.Symlink("busybox", filepath.Join(root, "bin", applet)); err != nil {
 			t.Fatal(err)
 		}
@@ -142,6 +142,52 @@ func TestClientsOnSignals(t *testing.T) {
 			})
 		}
 	}
+	s.down()
+}
+
+// TestCancelWithDescendants ends a client whose command has left another that holds
+// its output: for the agent it is over all the same.
+func TestCancelWithDescendants(t *testing.T) {
+	s := visit(t)
+	cmd := s.client("exec", "b", "sh", "-c", "setsid sleep 999 & echo ready; sleep 1000")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
+		t.Fatal(err)
+	}
+	events := s.client("events", "-f")
+	stream, err := events.StdoutPipe()
+	if err == nil {
+		err = events.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.do(0, "", "press", "b.button0")
+	seen := bufio.NewScanner(stream)
+	for seen.Scan() && !strings.Contains(seen.Text(), `"pressed"`) { // it follows
+	}
+	_ = cmd.Process.Signal(unix.SIGINT)
+	if got := status(t, within(t, cmd)); got != 130 {
+		t.Errorf("status %d", got)
+	}
+	defer time.AfterFunc(20*time.Second, func() { _ = events.Process.Kill() }).Stop()
+	for {
+		if !seen.Scan() {
+			t.Error("the agent has not ended it")
+			break
+		}
+		if strings.Contains(seen.Text(), `"command":"sh -c setsid`) {
+			_ = events.Process.Signal(unix.SIGINT)
+			break
+		}
+	}
+	_ = events.Wait()
 	s.down()
 }
 
@@ -354,6 +400,25 @@ func TestReplayOfClients(t *testing.T) {
 		t.Errorf("%d bytes come back", len(got))
 	}
 	s.do(0, "stty size > /dev/console\n", "exec", "-t", "b", "sh")
+	file := filepath.Join(s.dir, "big")
+	if err := os.WriteFile(file, []byte(big), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.do(0, "", "cp", file, "b:/tmp/copy")
+	s.do(0, "", "cp", "b:/tmp/copy", file)
+	s.do(0, "", "press", "b.button0")
+	s.do(0, "ls\n", "console", "b")
+	sleeper := s.client("exec", "b", "sleep", "1000")
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.do(0, "", "exec", "b", "sh", "-c", "until pidof sleep; do usleep 10000; done")
+	_ = sleeper.Process.Signal(unix.SIGINT)
+	_ = sleeper.Wait()
+	s.do(0, "", "exec", "b", "sh", "-c", "while pidof sleep; do usleep 10000; done > /dev/null; date > /dev/console")
+	s.do(0, "", "power", "cut", "b")
+	s.do(0, "", "power", "on", "b")
+	s.do(0, "", "wait", "up")
 	yes := s.client("exec", "b", "sh", "-c", "yes | head -c 3000000; date > /dev/console")
 	out, err := yes.StdoutPipe()
 	if err == nil {

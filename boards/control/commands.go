@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"backplane/boards"
+	"backplane/simbus"
 )
 
 // actions are the commands that change something, and have nothing to say.
@@ -88,7 +89,7 @@ func (n *session) wait(r *Request) error {
 		names = n.s.app.Places("board")
 	}
 	follow := n.s.subscribe()
-	defer n.s.unsubscribe(follow)
+	defer func() { n.s.unsubscribe(follow) }()
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -109,13 +110,15 @@ func (n *session) wait(r *Request) error {
 			n.reply(Reply{Done: true})
 			return nil
 		}
-		select {
-		case _, ok := <-follow: // anything may be it
-			if !ok {
-				follow = n.s.subscribe()
+		for changed := false; !changed; {
+			select {
+			case e, ok := <-follow:
+				if changed = !ok || e.Kind == simbus.KindGuest; !ok { // too many at once: one may be missing
+					follow = n.s.subscribe()
+				}
+			case <-gone:
+				return nil
 			}
-		case <-gone:
-			return nil
 		}
 	}
 }

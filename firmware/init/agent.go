@@ -164,6 +164,11 @@ func (a *agent) exec(e agentproto.ExecRequest, r *request) {
 	r.kill = func() {
 		r.end()
 		_ = unix.Kill(-c.pid, unix.SIGKILL)
+		if r.tty == nil {
+			for _, f := range outer[1:] { // others of its making may hold it open for ever
+				_ = f.SetReadDeadline(time.Now())
+			}
+		}
 	}
 	go r.feed(outer[0])
 	if r.tty != nil {
