@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,18 +126,18 @@ func (r *reader) command(b *block, c command) {
 		r.background(b, cmd)
 		return
 	}
-	var out, all bytes.Buffer
-	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, &all), &all
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		r.t.Fatalf("%s: %s: %v\n%s", b, c.line, err, &all)
+		r.t.Fatalf("%s: %s: %v\n%s%s", b, c.line, err, &out, &errs)
 	}
 	if strings.HasSuffix(c.line, "backplane down") {
 		for _, wait := range r.up {
 			wait()
 		}
 	}
-	if c.prints != "" && !b.printed(c.prints, out.String()) && !b.printed(c.prints, all.String()) {
-		r.t.Errorf("%s: %s prints\n%s\nand the document says\n%s", b, c.line, &all, c.prints)
+	if c.prints != "" && !b.printed(c.prints, out.String()) {
+		r.t.Errorf("%s: %s prints\n%s%s\nand the document says\n%s", b, c.line, &out, &errs, c.prints)
 	}
 }
 
