@@ -10,12 +10,11 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "follow:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "follow:", run(os.Args[1:]))
+	os.Exit(1)
 }
 
+// run goes on until something goes wrong.
 func run(args []string) error {
 	invert := len(args) > 0 && args[0] == "-not"
 	if invert {
