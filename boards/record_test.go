@@ -106,6 +106,10 @@ func TestCheckRecord(t *testing.T) {
 		{"gone", func(dir string) error { return os.Remove(filepath.Join(dir, "console/b.log")) }, "console/b.log is not there"},
 		{"no mark", func(dir string) error { return os.Remove(filepath.Join(dir, EndFile)) }, "no end mark"},
 		{"half a mark", func(dir string) error { return os.Truncate(filepath.Join(dir, EndFile), 20) }, "its end mark cannot be read"},
+		{"an empty mark", func(dir string) error { return os.WriteFile(filepath.Join(dir, EndFile), []byte("{}"), 0o644) }, "end.json names no files"},
+		{"longer", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, InputsFile), []byte("a\nb\nc\nd\n"), 0o644)
+		}, "inputs.jsonl has 8 bytes, and had 6 when the run ended"},
 		{"begun again", func(dir string) error { _, err := newRecord(dir, nil, nil); return err }, "no end mark"},
 	}
 	for _, tt := range tests {

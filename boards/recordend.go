@@ -84,6 +84,9 @@ func CheckRecord(dir string) error {
 		return &CutError{Dir: dir, Why: []string{fmt.Sprintf("its end mark cannot be read: %s: %v", EndFile, err)}}
 	}
 	cut := CutError{Dir: dir}
+	if len(end.Files) == 0 {
+		cut.Why = []string{EndFile + " names no files"}
+	}
 	for _, f := range end.Files {
 		if why := f.check(dir); why != "" {
 			cut.Why, cut.Short = append(cut.Why, why), append(cut.Short, f.Name)
@@ -103,6 +106,8 @@ func (f *EndOfFile) check(dir string) string {
 		return fmt.Sprintf("%s is not there", f.Name)
 	case info.Size() < f.Bytes:
 		return fmt.Sprintf("%s has %d of its %d bytes", f.Name, info.Size(), f.Bytes)
+	case info.Size() > f.Bytes:
+		return fmt.Sprintf("%s has %d bytes, and had %d when the run ended", f.Name, info.Size(), f.Bytes)
 	case f.Cut != "":
 		return fmt.Sprintf("%s ends at %s, after %d bytes: %s", f.Name, f.At, f.Bytes, f.Cut)
 	}

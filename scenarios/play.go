@@ -40,13 +40,14 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 	begin := time.Now()
 	limited, cancel := s.limit(ctx, r)
 	report := Run(limited, r, s, Options{Recorder: &seen, OnStep: onStep})
+	over := limited.Err() != nil
 	cancel()
 	report.Wall, report.Seed, report.Clock = time.Since(begin), o.Seed, Real
 	if o.Virtual {
 		report.Clock = Virtual
 	}
-	if ctx.Err() == nil {
-		end, cancel := context.WithTimeout(context.Background(), shutDownLimit+r.ShutdownLimit())
+	if !over { // else what is left of the host's time is for what was recorded
+		end, cancel := context.WithTimeout(ctx, shutDownLimit+r.ShutdownLimit())
 		defer cancel()
 		r.ShutDown(end)
 	}

@@ -293,6 +293,9 @@ func (c *Calendar) flush(safe Time) {
 		n := sort.Search(len(d.events), func(i int) bool { return d.events[i].Time >= safe })
 		ready = append(ready, d.events[:n]...)
 		d.events = append(d.events[:0], d.events[n:]...)
+		for i := range ready[len(ready)-n:] {
+			d.said -= ready[len(ready)-n+i].size()
+		}
 	}
 	sort.SliceStable(ready, func(i, j int) bool { return ready[i].Time < ready[j].Time })
 	for i := range ready {

@@ -33,6 +33,7 @@ type Domain struct {
 	guests  []*Guest  // in the order of power-on
 	running *Guest    // the one whose turn it is
 	events  []Event   // emitted, not yet merged into the stream
+	said    int       // the bytes of text in them
 	moment  int       // how much has happened since time last moved
 	stood   time.Time // of the host: since when the running guest has been at the time stoodAt
 	stoodAt Time
@@ -108,6 +109,7 @@ func (d *Domain) Emit(e Event) {
 	}
 	if d.cal.virtual {
 		d.events = append(d.events, e)
+		d.said += e.size()
 		return
 	}
 	d.cal.publish(&e)
@@ -230,7 +232,11 @@ const maxMoment = 1_000_000
 
 // maxEvents bounds how many events a domain has at one moment, in which they
 // cannot be handed on yet: what a guest says without time going on takes memory.
-const maxEvents = 1 << 18
+// maxSaid bounds their texts, in bytes.
+const (
+	maxEvents = 1 << 18
+	maxSaid   = 64 << 20
+)
 
 // yielded ends the turn of the running guest, if it waits or has gone.
 func (d *Domain) yielded() (bool, error) {
@@ -274,6 +280,8 @@ func (d *Domain) holds(now time.Time) {
 			}
 		}
 		g.lose(fmt.Errorf("virtual time has stood at %s for %s of host time: %s", d.stoodAt, stuck.Round(time.Second), why))
+	case d.said > maxSaid && d.events[0].Time == d.Now():
+		g.lose(fmt.Errorf("more than %d MiB of events at the moment %s: what the board does takes no time, and has no end%s", maxSaid>>20, d.Now(), g.lastTask()))
 	case len(d.events) > maxEvents && d.events[len(d.events)-maxEvents].Time == d.Now():
 		g.lose(fmt.Errorf("more than %d events at the moment %s: what the board does takes no time, and has no end%s", maxEvents, d.Now(), g.lastTask()))
 	}

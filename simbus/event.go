@@ -59,6 +59,14 @@ const (
 	KindGateway     = "gateway"
 )
 
+// size is how many bytes of text the event has.
+func (e *Event) size() (n int) {
+	for i := range e.Attrs {
+		n += len(e.Attrs[i].text)
+	}
+	return n
+}
+
 // Get returns the value of the attribute with that key, and whether there is one.
 func (e *Event) Get(key string) (string, bool) {
 	for i := range e.Attrs {

@@ -124,6 +124,23 @@ func TestTalkerWithEvents(t *testing.T) {
 	}
 }
 
+// TestTalkerWithLongEvents has few of them, and long ones.
+func TestTalkerWithLongEvents(t *testing.T) {
+	c := NewVirtual()
+	c.Subscribe(func(*Event) {})
+	r := startRestless(t, c, talk)
+	long := Text("line", strings.Repeat("x", 20<<20))
+	var again func()
+	again = func() { r.d.Emit(Event{Kind: KindConsole, Attrs: []Attr{long}}); go r.d.Look(again) }
+	go r.d.Look(again)
+	if _, err := c.Advance(context.Background(), Time(time.Second), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-r.lost; err == nil || !strings.Contains(err.Error(), "more than 64 MiB of events at the moment 0.000000000s") {
+		t.Errorf("the guest was lost by %v", err)
+	}
+}
+
 // TestRunnerStops has a guest that uses its time without ending its turn, as one in a
 // loop of system calls does: it is asked to stop, and is not lost.
 func TestRunnerStops(t *testing.T) {

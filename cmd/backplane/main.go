@@ -61,8 +61,9 @@ func main() {
 	go func() {
 		s, _ := (<-signals).(unix.Signal)
 		end(&signalError{s})
-		for range signals { // one that will not end by itself is killed with SIGKILL
-		}
+		s, _ = (<-signals).(unix.Signal) // it does not end fast enough
+		signal.Reset()
+		_ = unix.Kill(os.Getpid(), s)
 	}()
 	os.Exit(report(newRoot().ExecuteContext(ctx)))
 }

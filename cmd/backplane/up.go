@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"backplane/boards"
@@ -71,9 +72,10 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 	}
 	defer claim.Release()
 	var server *control.Server
+	var listening atomic.Pointer[control.Server] // events come on other goroutines
 	news := func(e *simbus.Event) {
-		if server != nil {
-			server.Event(e)
+		if s := listening.Load(); s != nil {
+			s.Event(e)
 		}
 		if e.Kind == simbus.KindGuest {
 			state, _ := e.Get("state")
@@ -92,6 +94,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 		return badStart(err)
 	}
 	if server, err = claim.Listen(served{r}); err == nil {
+		listening.Store(server)
 		fmt.Fprintf(out, "%s is up: 'backplane console %s' attaches to a console, Ctrl-C or 'backplane down' ends it.\n", a.Name, a.Board[0].Name)
 		parent.listening()
 		err = keep(ctx, r, server.Down())

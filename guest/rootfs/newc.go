@@ -22,8 +22,10 @@ const (
 // Limits of what a kernel unpacks (init/initramfs.c): it passes over a longer name
 // or link without a word.
 const (
-	maxName = 4095 // PATH_MAX with its NUL
-	maxSize = 1<<32 - 1
+	maxName  = 4095 // PATH_MAX with its NUL
+	maxSize  = 1<<32 - 1
+	maxMajor = 1<<12 - 1 // include/linux/kdev_t.h
+	maxMinor = 1<<20 - 1
 )
 
 // entry is one file of an archive.
@@ -79,6 +81,10 @@ func (c *newc) number() uint32 {
 // add writes one file. Its data, size bytes, are read from data.
 func (c *newc) add(e *entry, data io.Reader) error {
 	switch {
+	case e.name == trailer && e.ino != 0:
+		return fmt.Errorf("%s is how an initial file system ends, and no file's name", e.name)
+	case e.major > maxMajor || e.minor > maxMinor:
+		return fmt.Errorf("%s is the device %d:%d, and Linux has them up to %d:%d", e.name, e.major, e.minor, maxMajor, maxMinor)
 	case e.size > maxSize:
 		return fmt.Errorf("%s is %d bytes long, and an initial file system holds files of up to 4 GiB", e.name, e.size)
 	case len(e.name) > maxName:
@@ -106,7 +112,7 @@ const offsetNlink = 6 + 4*8
 
 // end writes the trailer, and into the headers at those places that more names follow.
 func (c *newc) end(linked []int64) error {
-	if err := c.add(&entry{name: "TRAILER!!!", nlink: 1, mtime: epoch}, nil); err != nil {
+	if err := c.add(&entry{name: trailer, nlink: 1, mtime: epoch}, nil); err != nil {
 		return err
 	}
 	if err := c.w.Flush(); err != nil {

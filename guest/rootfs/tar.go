@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path"
 	"strings"
+	"time"
 )
 
 // clean is a name of an archive's as one in the file system; nothing leads out of it.
@@ -81,8 +83,14 @@ func (p *Packer) tarEntry(h *tar.Header, data io.Reader) error {
 	default:
 		return fmt.Errorf("%s is of a kind that cannot be kept (%q in its tar header)", h.Name, h.Typeflag)
 	}
-	if e.name == "" {
+	if e.name == "" && h.Typeflag == tar.TypeDir {
 		return nil // the root itself
+	}
+	if e.name == "" {
+		return fmt.Errorf("%q is no name for a file", h.Name)
+	}
+	if err := fits32(e, h); err != nil {
+		return err
 	}
 	for key := range h.PAXRecords {
 		if attr, ok := strings.CutPrefix(key, "SCHILY.xattr."); ok {
@@ -109,4 +117,18 @@ func (p *Packer) tarLink(e *entry, target string, perm uint32) error {
 		return err
 	}
 	return fmt.Errorf("%s is a hard link to %s, and there is no such file before it", e.name, target)
+}
+
+// fits32 finds an owner that an initial file system has no room for: another's file
+// would become root's. A date that it has no room for becomes the nearest.
+func fits32(e *entry, h *tar.Header) error {
+	if int64(e.uid) != int64(h.Uid) || int64(e.gid) != int64(h.Gid) {
+		return fmt.Errorf("%s belongs to %d:%d, and Linux has users and groups up to %d", e.name, h.Uid, h.Gid, uint32(math.MaxUint32))
+	}
+	if e.mtime.Unix() < 0 {
+		e.mtime = epoch
+	} else if last := time.Unix(math.MaxUint32, 0); e.mtime.After(last) {
+		e.mtime = last
+	}
+	return nil
 }
