@@ -291,11 +291,11 @@ func (c *Calendar) flush(safe Time) {
 	var ready []Event // new each time: the events are the subscribers' to keep
 	for _, d := range c.domains {
 		n := sort.Search(len(d.events), func(i int) bool { return d.events[i].Time >= safe })
+		for i := range d.events[:n] {
+			d.said -= d.events[i].size()
+		}
 		ready = append(ready, d.events[:n]...)
 		d.events = append(d.events[:0], d.events[n:]...)
-		for i := range ready[len(ready)-n:] {
-			d.said -= ready[len(ready)-n+i].size()
-		}
 	}
 	sort.SliceStable(ready, func(i, j int) bool { return ready[i].Time < ready[j].Time })
 	for i := range ready {
