@@ -58,7 +58,7 @@ func (r *Running) recordRun(a *Appliance) error {
 	if err != nil {
 		return err
 	}
-	if err := WriteFile(filepath.Join(r.opts.Out, ManifestFile), append(text, '\n')); err != nil {
+	if err := r.record.whole(append(text, '\n'), ManifestFile); err != nil {
 		return err
 	}
 	if !r.opts.Virtual {

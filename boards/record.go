@@ -1,11 +1,15 @@
 package boards
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,14 +98,25 @@ func (rec *record) file(name ...string) (*recordFile, error) {
 	return f, nil
 }
 
-// whole writes a file at once. It takes the place of an earlier one of that name.
+// whole writes a file at once: it is there as a whole or not at all. It takes the
+// place of an earlier one of that name.
 func (rec *record) whole(data []byte, name ...string) error {
-	f, err := rec.file(name...)
-	if f == nil || err != nil {
-		return err
+	if rec == nil {
+		return nil
 	}
-	_, _ = f.Write(data)
-	return f.close()
+	hash := sha256.Sum256(data)
+	f := &recordFile{rec: rec, name: filepath.ToSlash(filepath.Join(name...)), size: int64(len(data)), hash: hex.EncodeToString(hash[:])}
+	path := filepath.Join(rec.dir, filepath.Join(name...))
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = writeFile(path, data)
+	}
+	if err != nil {
+		f.size = 0
+		f.give(err)
+	}
+	rec.add(f)
+	return f.cut()
 }
 
 func (rec *record) add(f *recordFile) {
@@ -116,29 +131,41 @@ func (rec *record) add(f *recordFile) {
 	rec.files = append(rec.files, f)
 }
 
-// close ends the record with its mark. The error tells what of it is missing.
-func (rec *record) close(end End) error {
+// Reports makes the files that judge a run, by their names in the record, when all
+// else of it has been recorded. cut is nil, or says what of that is not whole.
+type Reports func(cut error) (map[string][]byte, error)
+
+// close ends the record with its mark, the last that is written. The error tells
+// what of it is missing.
+func (rec *record) close(end End, reports Reports) error {
 	if rec == nil {
 		return nil
 	}
 	close(rec.stop)
 	<-rec.done
-	var cut CutError
+	cut := CutError{Dir: rec.dir}
 	for _, f := range rec.files {
-		err := f.close()
+		cut.add(f.close())
+	}
+	if reports != nil {
+		cut.add(rec.report(reports, cut.whole()))
+	}
+	for _, f := range rec.files {
 		end.Files = append(end.Files, f.end())
-		if err != nil {
-			cut.Why = append(cut.Why, err.Error())
-		}
 	}
 	if err := end.write(rec.dir); err != nil {
-		cut.Why = append(cut.Why, "it has no end mark: "+err.Error())
+		cut.add(fmt.Errorf("it has no end mark: %w", err))
 	}
-	if len(cut.Why) == 0 {
-		return nil
+	return cut.whole()
+}
+
+// report adds the reports.
+func (rec *record) report(reports Reports, cut error) error {
+	files, err := reports(cut)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		err = errors.Join(err, rec.whole(files[name], name))
 	}
-	cut.Dir = rec.dir
-	return &cut
+	return err
 }
 
 // recordFile is a file of a record. It keeps its first error and takes nothing
@@ -152,6 +179,7 @@ type recordFile struct {
 	mu   sync.Mutex
 	f    *os.File // nil once it is closed
 	size int64
+	hash string // SHA-256, of a file that was written at once
 	at   simbus.Time
 	err  error // why it ends at that time
 }

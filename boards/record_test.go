@@ -70,7 +70,7 @@ func fullDisk(t *testing.T, dir string) {
 		_, _ = console.Write(line(100 + i))
 	}
 	r.events.flush()
-	err = rec.close(End{Time: 3e9})
+	err = rec.close(End{Time: 3e9}, nil)
 	var cut *CutError
 	if !errors.As(err, &cut) || len(cut.Why) != 2 || !strings.Contains(cut.Why[1], "console/b.log ends at 2.000000000s of the appliance's time, after 1000 bytes: file too large") {
 		t.Fatalf("%v", err)
@@ -110,7 +110,14 @@ func TestCheckRecord(t *testing.T) {
 		{"longer", func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, InputsFile), []byte("a\nb\nc\nd\n"), 0o644)
 		}, "inputs.jsonl has 8 bytes, and had 6 when the run ended"},
+		{"another report", func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "report.json"), []byte("failed"), 0o644)
+		}, "report.json was changed after the run had ended"},
+		{"no report", func(dir string) error { return os.Remove(filepath.Join(dir, "report.json")) }, "report.json is not there"},
 		{"begun again", func(dir string) error { _, err := newRecord(dir, nil, nil); return err }, "no end mark"},
+	}
+	reports := func(cut error) (map[string][]byte, error) {
+		return map[string][]byte{"report.json": []byte("passed")}, cut
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,7 +125,7 @@ func TestCheckRecord(t *testing.T) {
 			rec, err := newRecord(dir, func() simbus.Time { return 0 }, nil)
 			if err == nil {
 				err = errors.Join(rec.whole([]byte("a\nb\nc\n"), InputsFile), rec.whole([]byte("x\n"), "console", "b.log"),
-					rec.whole([]byte("again\n"), "console", "b.log"), rec.close(End{}), tt.do(dir))
+					rec.whole([]byte("again\n"), "console", "b.log"), rec.close(End{}, reports), tt.do(dir))
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -129,6 +136,41 @@ func TestCheckRecord(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// TestReports: a report knows what is missing of the record, and the mark comes
+// after it, also where it could not be written.
+func TestReports(t *testing.T) {
+	dir := t.TempDir()
+	rec, err := newRecord(dir, func() simbus.Time { return 0 }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := rec.file(InputsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.give(errors.New("the disk is full"))
+	if err := os.MkdirAll(filepath.Join(dir, "junit.xml", "in the way"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err = rec.close(End{}, func(cut error) (map[string][]byte, error) {
+		if _, err := os.Stat(filepath.Join(dir, EndFile)); err == nil {
+			t.Error("the mark is there before the reports")
+		}
+		return map[string][]byte{"report.json": []byte(cut.Error()), "junit.xml": nil}, nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "the disk is full; junit.xml ends at") {
+		t.Errorf("%v", err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "report.json"))
+	if err != nil || !strings.Contains(string(data), "the disk is full") {
+		t.Errorf("%v: the report is %q", err, data)
+	}
+	var cut *CutError
+	if !errors.As(CheckRecord(dir), &cut) || strings.Join(cut.Short, " ") != "inputs.jsonl junit.xml" {
+		t.Errorf("read back: %v", cut)
 	}
 }
 
@@ -153,7 +195,7 @@ func TestEventsAreFlushed(t *testing.T) {
 			break
 		}
 	}
-	if err := rec.close(End{}); err != nil {
+	if err := rec.close(End{}, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -24,7 +24,8 @@ type End struct {
 type EndOfFile struct {
 	Name  string      `json:"name"` // in the record, with slashes
 	Bytes int64       `json:"bytes"`
-	Cut   string      `json:"cut,omitempty"` // why it ends before the run did
+	Hash  string      `json:"sha256,omitempty"` // of a file that was written at once
+	Cut   string      `json:"cut,omitempty"`    // why it ends before the run did
 	At    simbus.Time `json:"cut_ns,omitempty"`
 }
 
@@ -37,11 +38,26 @@ type CutError struct {
 }
 
 func (e *CutError) Error() string {
-	return fmt.Sprintf("the record in %s is cut: %s", e.Dir, strings.Join(e.Why, "; "))
+	return fmt.Sprintf("the record in %s is not whole: %s", e.Dir, strings.Join(e.Why, "; "))
+}
+
+// add adds what is missing.
+func (e *CutError) add(err error) {
+	if err != nil {
+		e.Why = append(e.Why, err.Error())
+	}
+}
+
+// whole is nil if nothing is missing.
+func (e *CutError) whole() error {
+	if len(e.Why) == 0 {
+		return nil
+	}
+	return e
 }
 
 func (f *recordFile) end() EndOfFile {
-	e := EndOfFile{Name: f.name, Bytes: f.size}
+	e := EndOfFile{Name: f.name, Bytes: f.size, Hash: f.hash}
 	if f.err != nil {
 		e.Cut, e.At = f.err.Error(), f.at
 	}
@@ -53,11 +69,11 @@ func (end *End) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(filepath.Join(dir, EndFile), append(text, '\n'))
+	return writeFile(filepath.Join(dir, EndFile), append(text, '\n'))
 }
 
-// WriteFile writes a file that is there as a whole or not at all.
-func WriteFile(path string, data []byte) error {
+// writeFile writes a file that is there as a whole or not at all.
+func writeFile(path string, data []byte) error {
 	part := path + ".part"
 	err := os.WriteFile(part, data, 0o644)
 	if err == nil {
@@ -70,7 +86,7 @@ func WriteFile(path string, data []byte) error {
 }
 
 // CheckRecord tells whether a record is whole: the error is a [CutError] if it has
-// no mark, or less than the mark says.
+// no mark, or not what the mark says.
 func CheckRecord(dir string) error {
 	data, err := os.ReadFile(filepath.Join(dir, EndFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -92,15 +108,13 @@ func CheckRecord(dir string) error {
 			cut.Why, cut.Short = append(cut.Why, why), append(cut.Short, f.Name)
 		}
 	}
-	if len(cut.Why) == 0 {
-		return nil
-	}
-	return &cut
+	return cut.whole()
 }
 
-// check says what is missing of a file.
+// check says what is missing of a file, or that it was changed.
 func (f *EndOfFile) check(dir string) string {
-	info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(f.Name)))
+	path := filepath.Join(dir, filepath.FromSlash(f.Name))
+	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		return fmt.Sprintf("%s is not there", f.Name)
@@ -110,6 +124,12 @@ func (f *EndOfFile) check(dir string) string {
 		return fmt.Sprintf("%s has %d bytes, and had %d when the run ended", f.Name, info.Size(), f.Bytes)
 	case f.Cut != "":
 		return fmt.Sprintf("%s ends at %s, after %d bytes: %s", f.Name, f.At, f.Bytes, f.Cut)
+	case f.Hash != "":
+		if hash, err := hashFile(path); err != nil {
+			return fmt.Sprintf("%s cannot be read: %v", f.Name, err)
+		} else if hash != f.Hash {
+			return f.Name + " was changed after the run had ended"
+		}
 	}
 	return ""
 }

@@ -315,7 +315,10 @@ func (r *Running) anyOn() bool {
 
 // Close pulls all plugs and ends the appliance: nothing of it is left but what
 // was recorded. The error tells what could not be saved.
-func (r *Running) Close() error {
+func (r *Running) Close() error { return r.CloseWith(nil) }
+
+// CloseWith is Close with reports, if something is recorded.
+func (r *Running) CloseWith(reports Reports) error {
 	if r.closed {
 		return nil
 	}
@@ -340,7 +343,7 @@ func (r *Running) Close() error {
 		errs = append(errs, c.Close())
 	}
 	r.events.flush()
-	errs = append(errs, r.record.close(End{Time: end.Time, Interrupted: r.broken}))
+	errs = append(errs, r.record.close(End{Time: end.Time, Interrupted: r.broken}, reports))
 	if r.dir != nil {
 		errs = append(errs, r.dir.Close())
 	}

@@ -51,13 +51,10 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 		defer cancel()
 		r.ShutDown(end)
 	}
-	err = r.Close()
+	err = r.CloseWith(report.files)
 	var cut *boards.CutError
-	if errors.As(err, &cut) {
+	if errors.As(err, &cut) && report.Passed() { // the reports themselves are missing, or the mark
 		report.incomplete(cut)
-	}
-	if o.Out != "" {
-		err = errors.Join(err, report.write(o.Out))
 	}
 	return report, err
 }
@@ -79,14 +76,14 @@ func (s *Scenario) limit(ctx context.Context, r *boards.Running) (context.Contex
 	return limited, func() { t.Stop(); end(nil) }
 }
 
-// write writes the reports into a folder.
-func (r *Report) write(dir string) error {
-	var j, x bytes.Buffer
-	if err := errors.Join(r.WriteJSON(&j), r.WriteJUnit(&x)); err != nil {
-		return err
+// files are the reports for a record, which may be cut.
+func (r *Report) files(cut error) (map[string][]byte, error) {
+	if cut != nil {
+		r.incomplete(cut)
 	}
-	return errors.Join(boards.WriteFile(filepath.Join(dir, reportFile), j.Bytes()),
-		boards.WriteFile(filepath.Join(dir, junitFile), x.Bytes()))
+	var j, x bytes.Buffer
+	err := errors.Join(r.WriteJSON(&j), r.WriteJUnit(&x))
+	return map[string][]byte{reportFile: j.Bytes(), junitFile: x.Bytes()}, err
 }
 
 // Names of the reports in a record.
