@@ -18,21 +18,22 @@ import (
 // fault, and one that asks again and again, without end, looks the same from outside.
 type watchdog struct {
 	r      *Running
-	moving atomic.Bool // somebody is in Advance
-	slow   atomic.Bool // what happens is counted
+	used   func() []time.Duration // CPU time of each board's kernel, 0 of one that is off
+	moving atomic.Bool            // somebody is in Advance
+	slow   atomic.Bool            // what happens is counted
 	end    chan struct{}
 	done   chan struct{}
 
 	mu    sync.Mutex
 	since mark
-	deeds map[deed]int // since then
+	deeds map[deed]int // since then, once it is slow
 }
 
 // mark is where an appliance was.
 type mark struct {
 	host    time.Time
 	virtual simbus.Time
-	cpu     []time.Duration // that each board had used, as far as it was on
+	cpu     []time.Duration // that each board had used, once it is slow
 }
 
 // deed is something that a board does.
@@ -48,8 +49,8 @@ const (
 
 // newWatchdog watches over an appliance in virtual time.
 func newWatchdog(r *Running) *watchdog {
-	w := &watchdog{r: r, end: make(chan struct{}), done: make(chan struct{})}
-	w.begin()
+	w := &watchdog{r: r, used: r.cpuTimes, end: make(chan struct{}), done: make(chan struct{})}
+	w.begin(time.Now(), r.Now(), false)
 	go w.run()
 	return w
 }
@@ -79,32 +80,50 @@ func (w *watchdog) run() {
 			return
 		case <-tick.C:
 		}
-		w.mu.Lock()
-		took, got := time.Since(w.since.host), w.r.Now().Sub(w.since.virtual)
-		w.mu.Unlock()
-		switch {
-		case !w.moving.Load() || got > took/crawl:
-			w.slow.Store(false)
+		host, virtual := time.Now(), w.r.Now()
+		switch took, slow := w.look(host, virtual); {
+		case !slow:
 			again = patience
-			w.begin()
 		case took >= again:
 			again *= 2
 			w.r.note(w.text())
-		case !w.slow.Load():
-			w.slow.Store(true)
 		}
 	}
 }
 
-// begin counts from now on.
-func (w *watchdog) begin() {
-	now := mark{host: time.Now(), virtual: w.r.Now()}
-	for _, m := range w.r.machines {
-		now.cpu = append(now.cpu, guest.CPUTime(int(m.pid.Load())))
+// look tells whether the appliance is slow, and since how long.
+func (w *watchdog) look(host time.Time, virtual simbus.Time) (took time.Duration, slow bool) {
+	w.mu.Lock()
+	took, got := host.Sub(w.since.host), virtual.Sub(w.since.virtual)
+	w.mu.Unlock()
+	slow = w.moving.Load() && got <= took/crawl
+	if slow && w.slow.Load() {
+		return took, true
+	}
+	w.begin(host, virtual, slow)
+	w.slow.Store(slow)
+	return 0, slow
+}
+
+// begin counts from now on. What boards use and do is of interest only while the
+// appliance is slow.
+func (w *watchdog) begin(host time.Time, virtual simbus.Time, slow bool) {
+	now, deeds := mark{host: host, virtual: virtual}, map[deed]int(nil)
+	if slow {
+		now.cpu, deeds = w.used(), make(map[deed]int)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.since, w.deeds = now, make(map[deed]int)
+	w.since, w.deeds = now, deeds
+}
+
+// cpuTimes are the CPU times that the boards' kernels have used.
+func (r *Running) cpuTimes() []time.Duration {
+	list := make([]time.Duration, len(r.machines))
+	for i, m := range r.machines {
+		list[i] = guest.CPUTime(int(m.pid.Load()))
+	}
+	return list
 }
 
 // event takes note of what boards do, if that is of interest.
@@ -114,7 +133,9 @@ func (w *watchdog) event(e *simbus.Event) {
 	}
 	addr, _ := e.Get("addr")
 	w.mu.Lock()
-	w.deeds[deed{e.Board, e.Part, e.Kind, addr}]++
+	if w.deeds != nil { // else it is slow no longer
+		w.deeds[deed{e.Board, e.Part, e.Kind, addr}]++
+	}
 	w.mu.Unlock()
 }
 
@@ -126,13 +147,12 @@ func (w *watchdog) text() string {
 	got := w.r.Now().Sub(since.virtual)
 	var busiest *Machine
 	var most time.Duration
-	for i, m := range w.r.machines {
-		used := guest.CPUTime(int(m.pid.Load()))
+	for i, used := range w.used() {
 		if i < len(since.cpu) && used >= since.cpu[i] { // else it is another kernel by now
 			used -= since.cpu[i]
 		}
 		if used > most {
-			busiest, most = m, used
+			busiest, most = w.r.machines[i], used
 		}
 	}
 	took := time.Since(since.host)
