@@ -11,7 +11,6 @@ import (
 	"backplane/guest/kernel"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 func newKernel() *cobra.Command {
@@ -54,23 +53,52 @@ func newKernel() *cobra.Command {
 	build.Flags().StringVar(&config, "config", "", "file with further configuration, as a board's kernel_config")
 	build.Flags().IntVarP(&b.Jobs, "jobs", "j", 0, "compilers at once (default: one a CPU)")
 	cmd := &cobra.Command{Use: "kernel", Short: "Build guest kernels"}
-	cmd.AddCommand(build)
+	cmd.AddCommand(build, newKernelTree())
 	return cmd
 }
 
-// buildKernel builds with progress: on a terminal one line that changes,
-// elsewhere a line for each step and each tenth.
+func newKernelTree() *cobra.Command {
+	var b kernel.Builder
+	cmd := &cobra.Command{
+		Use:   "tree",
+		Short: "Print where the kernels' source is, unpacked and patched",
+		Long: `Print the folder of the cache in which the kernels' source is, unpacked and patched:
+modules are built with it. It is made first if it is not there.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			end := showProgress(cmd.ErrOrStderr(), &b, "kernel tree")
+			path, err := b.Tree(cmd.Context())
+			end()
+			if err != nil {
+				return badMachine(err)
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), path)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&b.Source, "source", "", "tarball with a kernel tree, instead of Debian's package")
+	return cmd
+}
+
+// buildKernel builds with progress.
 func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (string, error) {
-	f, isFile := out.(*os.File)
-	tty := isFile && term.IsTerminal(int(f.Fd()))
-	last := ""
+	end := showProgress(out, b, string(b.Flavour)+" kernel")
+	path, err := b.Build(ctx)
+	end()
+	return path, err
+}
+
+// showProgress shows it on a terminal in one line that changes, and goes at the
+// end; elsewhere in a line for each step and each tenth.
+func showProgress(out io.Writer, b *kernel.Builder, what string) (end func()) {
+	tty, last := terminal(out), ""
 	b.Progress = func(p kernel.Progress) {
-		text := fmt.Sprintf("%s kernel: %3d %% %s", b.Flavour, p.Percent, p.Step)
+		text := fmt.Sprintf("%s: %3d %% %s", what, p.Percent, p.Step)
 		if p.Left > 0 {
 			text += fmt.Sprintf(", about %s left", p.Left.Round(time.Second))
 		}
-		if tty {
-			fmt.Fprintf(out, "\r\x1b[K%s", text)
+		if tty != nil {
+			fmt.Fprintf(tty, "\r\x1b[K%s", text)
 			return
 		}
 		if key := fmt.Sprint(p.Step, p.Percent/10); key != last {
@@ -78,11 +106,11 @@ func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (string,
 			fmt.Fprintln(out, text)
 		}
 	}
-	path, err := b.Build(ctx)
-	if tty {
-		fmt.Fprint(out, "\r\x1b[K")
+	return func() {
+		if tty != nil {
+			fmt.Fprint(tty, "\r\x1b[K")
+		}
 	}
-	return path, err
 }
 
 func newDoctor() *cobra.Command {

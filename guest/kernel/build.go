@@ -68,16 +68,23 @@ func (b *Builder) build(r *runner, cache, source string) error {
 	return b.compile(r, tree)
 }
 
+// kept is where the patched tree of that source is kept, and whether it is there.
+func kept(cache, source string) (path string, ok bool, err error) {
+	key, err := treeKey(source)
+	if err != nil {
+		return "", false, err
+	}
+	path = filepath.Join(cache, "tree-"+key)
+	_, err = os.Stat(path)
+	return path, err == nil, nil
+}
+
 // tree finds the patched kernel tree, which is kept in the cache for the next
 // build; it is unpacked and patched first if it is not there.
 func (b *Builder) tree(r *runner, cache, source string) (string, error) {
-	key, err := treeKey(source)
-	if err != nil {
-		return "", err
-	}
-	kept := filepath.Join(cache, "tree-"+key)
-	if _, err := os.Stat(kept); err == nil {
-		return kept, nil
+	path, ok, err := kept(cache, source)
+	if ok || err != nil {
+		return path, err
 	}
 	b.report("unpack", 2, 0)
 	if err := b.unpack(r, cache); err != nil {
@@ -102,7 +109,7 @@ func (b *Builder) tree(r *runner, cache, source string) (string, error) {
 			return "", err
 		}
 	}
-	return kept, os.Rename(filepath.Join(r.work.dir, "src"), kept)
+	return path, os.Rename(filepath.Join(r.work.dir, "src"), path)
 }
 
 // unpack makes src, the plain tree.

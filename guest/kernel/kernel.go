@@ -156,26 +156,11 @@ func (b *Builder) Build(ctx context.Context) (path string, err error) {
 	if _, err := b.config(); err != nil {
 		return "", err
 	}
-	if err := errors.Join(checkTools(), checkPlaces(cache)); err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", fmt.Errorf("cache for kernels: %w", err)
-	}
-	unlock, err := lock(ctx, cache)
+	unlock, err := b.begin(ctx, cache)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if err := sweep(cache); err != nil {
-		return "", err
-	}
-	if b.Source == "" {
-		b.report("fetch", 0, 0)
-		if err := fetch(ctx, cache); err != nil {
-			return "", fmt.Errorf("fetch Debian's package linux-source-%s: %w\n(--source TARBALL takes a kernel tree from a file instead)", Series, err)
-		}
-	}
 	path, ok, err := b.Lookup() // somebody else may have built it meanwhile
 	if ok || err != nil {
 		return path, err
@@ -183,8 +168,78 @@ func (b *Builder) Build(ctx context.Context) (path string, err error) {
 	return path, b.buildInto(ctx, cache, filepath.Dir(path))
 }
 
+// Tree returns the patched kernel tree of the cache, of which kernels and their
+// modules are made, and unpacks it first if it is not there.
+func (b *Builder) Tree(ctx context.Context) (path string, err error) {
+	cache, err := b.cache()
+	if err != nil {
+		return "", err
+	}
+	source, err := b.source(cache)
+	if err != nil {
+		return "", err
+	}
+	if path, ok, err := kept(cache, source); ok || err != nil {
+		return path, err
+	}
+	unlock, err := b.begin(ctx, cache)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	log := filepath.Join(cache, "tree.log")
+	err = b.work(ctx, cache, log, func(r *runner, source string) (err error) {
+		path, err = b.tree(r, cache, source)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return path, os.Remove(log)
+}
+
+// begin makes ready for work in the cache, alone: with the source, and nothing
+// of works that were killed.
+func (b *Builder) begin(ctx context.Context, cache string) (unlock func(), err error) {
+	if err := errors.Join(checkTools(), checkPlaces(cache)); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return nil, fmt.Errorf("cache for kernels: %w", err)
+	}
+	if unlock, err = lock(ctx, cache); err != nil {
+		return nil, err
+	}
+	if err = sweep(cache); err == nil && b.Source == "" {
+		b.report("fetch", 0, 0)
+		if err = fetch(ctx, cache); err != nil {
+			err = fmt.Errorf("fetch Debian's package linux-source-%s: %w\n(--source TARBALL takes a kernel tree from a file instead)", Series, err)
+		}
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
 // buildInto builds the kernel and moves it to its folder in the cache.
 func (b *Builder) buildInto(ctx context.Context, cache, to string) error {
+	log := to + ".log"
+	err := b.work(ctx, cache, log, func(r *runner, source string) error {
+		if err := b.build(r, cache, source); err != nil {
+			return err
+		}
+		return b.keep(r.work.dir, to)
+	})
+	if err != nil {
+		return err
+	}
+	return os.Rename(log, filepath.Join(to, "build.log"))
+}
+
+// work does something in a folder of its own, which then goes.
+func (b *Builder) work(ctx context.Context, cache, log string, do func(r *runner, source string) error) error {
 	source, err := b.source(cache)
 	if err != nil {
 		return err
@@ -194,18 +249,12 @@ func (b *Builder) buildInto(ctx context.Context, cache, to string) error {
 		return err
 	}
 	defer w.close()
-	log, err := os.Create(to + ".log")
+	f, err := os.Create(log)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	if err := b.build(&runner{ctx: ctx, work: w, log: log}, cache, source); err != nil {
-		return err
-	}
-	if err := b.keep(w.dir, to); err != nil {
-		return err
-	}
-	return os.Rename(log.Name(), filepath.Join(to, "build.log"))
+	defer f.Close()
+	return do(&runner{ctx: ctx, work: w, log: f}, source)
 }
 
 // keep moves what is worth keeping to its place, as a whole.

@@ -153,6 +153,39 @@ func TestBuildOnce(t *testing.T) {
 	}
 }
 
+// TestTree: a kept tree that was removed is made again although the kernel is there.
+func TestTree(t *testing.T) {
+	b := Builder{Flavour: Virtual, Source: tree(t, good), Cache: t.TempDir()}
+	if _, err := b.Build(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	b.Progress = func(p Progress) {
+		if p.Step == "unpack" {
+			made++
+		}
+	}
+	first, err := b.Tree(t.Context())
+	if err != nil || made != 0 {
+		t.Fatalf("the tree that is kept: %v, and made %d times", err, made)
+	}
+	if err := os.RemoveAll(first); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		path, err := b.Tree(t.Context())
+		if err != nil || path != first || made != 1 {
+			t.Errorf("%s, %v, made %d times; want %s, made once", path, err, made, first)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(first, "arch/um/kernel/x.c")); err != nil || string(text) != "good\n" {
+		t.Errorf("the tree is not patched: %q, %v", text, err)
+	}
+	if logs, err := filepath.Glob(filepath.Join(b.Cache, "*.log")); err != nil || len(logs) > 0 {
+		t.Errorf("left behind: %v, %v", logs, err)
+	}
+}
+
 func names(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
