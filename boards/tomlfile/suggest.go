@@ -10,13 +10,7 @@ import (
 // meant, or, of a handful, which there are. It begins with a colon unless it is empty.
 func Suggest(word string, known []string) string {
 	sort.Strings(known)
-	best, distance := "", max(2, len(word)/3)+1
-	for _, k := range known {
-		if n := edits(strings.ToLower(word), strings.ToLower(k)); n < distance {
-			best, distance = k, n
-		}
-	}
-	switch {
+	switch best := Nearest(word, known); {
 	case best != "":
 		return fmt.Sprintf(": did you mean %q?", best)
 	case len(known) == 0:
@@ -24,6 +18,18 @@ func Suggest(word string, known []string) string {
 	default:
 		return ": there are " + strings.Join(known, ", ")
 	}
+}
+
+// Nearest is the known word that was probably meant, the first in order of the
+// alphabet of several; "" if there is none.
+func Nearest(word string, known []string) (best string) {
+	distance := max(2, len(word)/3) + 1
+	for _, k := range known {
+		if n := edits(strings.ToLower(word), strings.ToLower(k)); n < distance || n == distance && k < best {
+			best, distance = k, n
+		}
+	}
+	return best
 }
 
 // edits is how many letters must be inserted, removed, replaced or swapped with

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"backplane/boards/tomlfile"
 	"backplane/guest/doctor"
 	"backplane/guest/kernel"
 
@@ -80,11 +82,20 @@ modules are built with it. It is made first if it is not there.`,
 	return cmd
 }
 
-// buildKernel builds with progress.
+// buildKernel builds with progress. What is wrong in a configuration is tomlfile.Problems.
 func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (string, error) {
+	b.Nearest = tomlfile.Nearest
 	end := showProgress(out, b, string(b.Flavour)+" kernel")
 	path, err := b.Build(ctx)
 	end()
+	var list kernel.Problems
+	if errors.As(err, &list) {
+		problems := make(tomlfile.Problems, len(list))
+		for i, p := range list {
+			problems[i] = tomlfile.Problem{File: p.File, Line: p.Line, Col: 1, Text: p.Text}
+		}
+		err = problems
+	}
 	return path, err
 }
 

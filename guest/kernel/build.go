@@ -152,7 +152,7 @@ func (b *Builder) configure(r *runner, tree string) error {
 	if err != nil {
 		return err
 	}
-	if problems := c.unknown(known); len(problems) > 0 {
+	if problems := c.unknown(known, b.Nearest); len(problems) > 0 {
 		return problems
 	}
 	c.displace(known)

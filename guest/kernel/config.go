@@ -8,7 +8,6 @@ import (
 	"sort"
 	"strings"
 
-	"backplane/boards/tomlfile"
 	kernelconfig "backplane/firmware/kernel"
 )
 
@@ -58,6 +57,24 @@ func patches() ([]fragment, error) {
 	return list, nil
 }
 
+// Problem is a mistake in a line of a configuration fragment.
+type Problem struct {
+	File string
+	Line int // from 1
+	Text string
+}
+
+// Problems is all that is wrong, as an error: a line for each.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, one := range p {
+		lines[i] = fmt.Sprintf("%s:%d:1: %s", one.File, one.Line, one.Text)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // setting is what a fragment wants an option to be.
 type setting struct {
 	name, value string // the name without CONFIG_; "n" for an option that is not set
@@ -73,14 +90,14 @@ type config struct {
 }
 
 // config reads the fragments. Lines that are none of a configuration are
-// tomlfile.Problems.
+// [Problems].
 func (b *Builder) config() (*config, error) {
 	list, err := b.fragments()
 	if err != nil {
 		return nil, err
 	}
 	c := &config{want: make(map[string]setting)}
-	var problems tomlfile.Problems
+	var problems Problems
 	for _, f := range list {
 		file, own := "firmware/kernel/"+f.name, f.name != boards
 		if !own {
@@ -91,7 +108,7 @@ func (b *Builder) config() (*config, error) {
 		for i, line := range strings.Split(string(f.text), "\n") {
 			s, err := parseSetting(line)
 			if err != nil {
-				problems = append(problems, tomlfile.Problem{File: file, Line: i + 1, Col: 1, Text: err.Error()})
+				problems = append(problems, Problem{file, i + 1, err.Error()})
 			}
 			if s.name == "" {
 				continue
@@ -140,15 +157,15 @@ func (c *config) String() string {
 	return s.String()
 }
 
-func (s setting) problem(format string, args ...any) tomlfile.Problem {
-	return tomlfile.Problem{File: s.file, Line: s.line, Col: 1, Text: fmt.Sprintf("CONFIG_%s", s.name) + fmt.Sprintf(format, args...)}
+func (s setting) problem(format string, args ...any) Problem {
+	return Problem{s.file, s.line, fmt.Sprintf("CONFIG_%s", s.name) + fmt.Sprintf(format, args...)}
 }
 
 // unknown lists settings of options that the tree does not have.
-func (c *config) unknown(known options) (problems tomlfile.Problems) {
+func (c *config) unknown(known options, nearest func(string, []string) string) (problems Problems) {
 	for _, name := range c.order {
 		if _, ok := known[name]; !ok {
-			problems = append(problems, c.want[name].problem(" is no option of this kernel%s", known.nearest(name)))
+			problems = append(problems, c.want[name].problem(" is no option of this kernel%s", known.nearest(name, nearest)))
 		}
 	}
 	return problems
@@ -174,14 +191,14 @@ func (c *config) displace(known options) {
 // asked for, and what that hangs on: first of the board's settings, which may be
 // why others are unmet. What Backplane does not want and gets all the same, since
 // something else selects it, is no problem.
-func (c *config) unmet(final string, known options) (problems tomlfile.Problems) {
+func (c *config) unmet(final string, known options) (problems Problems) {
 	has := make(map[string]string)
 	for _, line := range strings.Split(final, "\n") {
 		if s, err := parseSetting(line); err == nil && s.name != "" {
 			has[s.name] = s.value
 		}
 	}
-	var own tomlfile.Problems
+	var own Problems
 	for _, name := range c.order {
 		s, ok := c.want[name]
 		got := has[name]

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-
-	"backplane/boards/tomlfile"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -26,10 +25,16 @@ func TestKernelConfig(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := Builder{Flavour: Virtual, Source: source, Cache: t.TempDir(), Extra: []byte(tt.extra), ExtraFile: "my.config"}
+			b := Builder{Flavour: Virtual, Source: source, Cache: t.TempDir(), Extra: []byte(tt.extra), ExtraFile: "my.config",
+				Nearest: func(word string, known []string) string {
+					if i := slices.Index(known, word+"S"); i >= 0 {
+						return known[i]
+					}
+					return ""
+				}}
 			path, err := b.Build(t.Context())
 			if tt.want != "" {
-				var problems tomlfile.Problems
+				var problems Problems
 				if !errors.As(err, &problems) || problems.Error() != tt.want {
 					t.Fatalf("got %v, want %s", err, tt.want)
 				}

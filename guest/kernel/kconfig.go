@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bufio"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -9,8 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"backplane/boards/tomlfile"
 )
 
 // option is one of a tree's, as its Kconfig files describe it
@@ -24,14 +23,14 @@ type option struct {
 // only other architectures have are among them.
 type options map[string]option
 
-// nearest is the part of a message that says what was probably meant.
-func (known options) nearest(name string) string {
-	names := slices.Collect(maps.Keys(known))
-	for i := range names {
-		names[i] = "CONFIG_" + names[i]
+// nearest is the part of a message that says what was probably meant, as find finds
+// it: see [Builder.Nearest].
+func (known options) nearest(name string, find func(string, []string) string) string {
+	if find == nil {
+		return ""
 	}
-	if s := tomlfile.Suggest("CONFIG_"+name, names); strings.HasPrefix(s, ": did you mean") {
-		return s
+	if near := find(name, slices.Collect(maps.Keys(known))); near != "" {
+		return fmt.Sprintf(": did you mean %q?", "CONFIG_"+near)
 	}
 	return ""
 }

@@ -43,6 +43,9 @@ type Builder struct {
 	// messages call it, ExtraName if it is empty.
 	Extra     []byte
 	ExtraFile string
+	// Nearest, if set, finds the known word that was probably meant by one that is
+	// not known, or nothing.
+	Nearest func(word string, known []string) string
 	// Progress, if set, is told how far the build is.
 	Progress func(Progress)
 	// Jobs is how many compilers run at once; all CPUs if it is 0.
@@ -144,7 +147,7 @@ func (b *Builder) Lookup() (path string, ok bool, err error) {
 
 // Build returns the kernel from the cache, and builds it first if it is not
 // there. What fails, is interrupted or is killed leaves nothing but its log, and
-// the source. What is wrong in Extra is tomlfile.Problems.
+// the source. What is wrong in Extra is [Problems].
 func (b *Builder) Build(ctx context.Context) (path string, err error) {
 	if path, ok, err := b.Lookup(); ok || err != nil {
 		return path, err
