@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -25,14 +26,34 @@ func NewClaim(name string) (*Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockFile(strings.TrimSuffix(path, ".sock") + ".lock")
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	lock, err := lockFile(lockOf(path))
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		return nil, fmt.Errorf("an appliance named %s is %w: 'backplane down --name %s' ends it, --name gives this one another name", name, ErrBusy, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim the name %s: %w", name, err)
 	}
+	_ = os.Remove(path) // left behind by one that was killed
 	return &Claim{name: name, path: path, lock: lock}, nil
+}
+
+// lockOf is the lock that whoever serves a socket holds.
+func lockOf(socket string) string { return strings.TrimSuffix(socket, ".sock") + ".lock" }
+
+// whole is a lock on all of a file that belongs to its open file description
+// (fcntl_locking(2)): others can ask whether it is held, and need not try it.
+func whole() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart} }
+
+// held tells whether somebody serves a socket, or is about to. One that was killed
+// leaves its files behind, until the name is taken again.
+func held(socket string) bool {
+	f, err := os.Open(lockOf(socket))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	lock := whole()
+	return unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, lock) == nil && lock.Type != unix.F_UNLCK
 }
 
 // lockFile makes and locks a file that goes when its owner releases it: it may do
@@ -43,7 +64,7 @@ func lockFile(path string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, whole()); err != nil {
 			f.Close()
 			return nil, err
 		}

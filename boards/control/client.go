@@ -38,11 +38,13 @@ func Dial(name string) (*Conn, error) {
 		return nil, err
 	}
 	c, err := net.Dial("unix", path)
-	if errors.Is(err, os.ErrNotExist) {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("no appliance named %s is running", name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reach the appliance %s: %w (if it has ended, remove %s)", name, err, path)
+	case err != nil && !held(path):
+		return nil, fmt.Errorf("no appliance named %s is running: one was, and was killed", name)
+	case err != nil:
+		return nil, fmt.Errorf("reach the appliance %s: %w", name, err)
 	}
 	return &Conn{c: c, in: bufio.NewReader(c)}, nil
 }

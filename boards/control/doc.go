@@ -80,7 +80,8 @@ func Path(appliance string) (string, error) {
 	return filepath.Join(dir, appliance+".sock"), nil
 }
 
-// Running lists the names of appliances that have a socket.
+// Running lists the names of appliances that are running: those that have a socket,
+// and somebody who serves it.
 func Running() ([]string, error) {
 	pattern, err := Path("*")
 	if err != nil {
@@ -90,8 +91,11 @@ func Running() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, f := range found {
-		found[i] = filepath.Base(f[:len(f)-len(".sock")])
+	var names []string
+	for _, f := range found {
+		if held(f) {
+			names = append(names, filepath.Base(f[:len(f)-len(".sock")]))
+		}
 	}
-	return found, nil
+	return names, nil
 }

@@ -76,7 +76,6 @@ const historyLength = 1000
 // Listen begins to serve the appliance that has the name.
 func (c *Claim) Listen(app Appliance) (*Server, error) {
 	path := c.path
-	_ = os.Remove(path) // left behind by one that was killed
 	// The folder is private already; the mask keeps the socket so if it is moved.
 	old := syscall.Umask(0o177)
 	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
