@@ -31,7 +31,7 @@ type Firmware struct {
 	Init         string   `toml:"init,omitempty" jsonschema:"description=The program that runs once the board is up; without one the board waits for commands"`
 	Args         []string `toml:"init_args,omitempty" jsonschema:"description=Arguments of init"`
 	Handover     bool     `toml:"handover,omitempty" jsonschema:"description=init is an init system and becomes process 1"`
-	Shutdown     Duration `toml:"shutdown,omitempty" jsonschema:"default=2s,description=How long its programs may take to end when the board is powered off in order"`
+	Shutdown     Duration `toml:"shutdown,omitempty" jsonschema:"default=2s,description=How long the board may take to power off in order; its programs have three quarters of that to end"`
 	KernelArgs   string   `toml:"args,omitempty" jsonschema:"description=Further kernel arguments"`
 	KernelConfig string   `toml:"kernel_config,omitempty" jsonschema:"description=File with further kernel configuration (CONFIG_X=y lines)"`
 }

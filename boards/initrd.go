@@ -90,7 +90,7 @@ func (m *Machine) fits(path string, unpacked rootfs.Usage) error {
 // config is what init has to do.
 func (m *Machine) config() *config.Board {
 	f := &m.board.Firmware
-	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover, Startup: time.Duration(m.board.Time.Startup), Shutdown: f.shutdown()}
+	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover, Startup: time.Duration(m.board.Time.Startup), Shutdown: f.patience()}
 	for _, g := range m.board.GPIO {
 		c.GPIO = append(c.GPIO, g.Name)
 	}

@@ -15,7 +15,7 @@ type Input struct {
 	Time  simbus.Time     `json:"t"`
 	Do    string          `json:"do"`              // one of the Do constants
 	Path  string          `json:"path,omitempty"`  // board, property, console, link or gateway
-	Value string          `json:"value,omitempty"` // of a property
+	Value string          `json:"value,omitempty"` // of a property; why a plug was pulled
 	Job   *Job            `json:"job,omitempty"`
 	Which int             `json:"which,omitempty"` // the job that it is for: the so-manieth, from 1
 	Count int             `json:"count,omitempty"` // bytes of output
@@ -108,7 +108,7 @@ func (r *Running) Apply(in Input) error {
 	case DoPowerOff:
 		return r.PowerOff(in.Path)
 	case DoPullPlug:
-		return r.PullPlug(in.Path)
+		return r.pullPlug(in.Path, in.Value)
 	case DoFrame, DoGateway:
 		return r.Inject(in)
 	case DoEvent:

@@ -71,10 +71,15 @@ const maxSlice = 100 * time.Millisecond
 // from outside come in. A stop function is heeded as ever; where ctx ends, so
 // does the present slice first, unless guests keep it from that for long.
 func (r *Running) Advance(ctx context.Context, until simbus.Time, stop func(*simbus.Event) bool) (bool, error) {
+	return r.advance(ctx, until, stop, 2*maxSlice)
+}
+
+// advance is Advance; a slice may take grace, in host time, after ctx has ended.
+func (r *Running) advance(ctx context.Context, until simbus.Time, stop func(*simbus.Event) bool, grace time.Duration) (bool, error) {
 	if r.pace == nil {
 		return r.slice(ctx, until, stop)
 	}
-	late, cancel := later(ctx, 2*maxSlice)
+	late, cancel := later(ctx, grace)
 	defer cancel()
 	for now := r.cal.Now(); now < until; now = r.cal.Now() {
 		slice, err := r.pace.next(ctx, until.Sub(now))

@@ -31,6 +31,7 @@ type power struct {
 	on         simbus.Time    // when it was switched on
 	state      string         // for people: off, booting, up, ...
 	ending     ending
+	whyPulled  string // what the event of an unplugged board says
 	panicked   string // the console's line that says so
 	spoke      bool   // it has a console
 	lastLine   string // on the console
@@ -321,7 +322,7 @@ func (m *Machine) ended(lost error) {
 	case m.ending == discarded:
 		m.setState(StateOff, "plug pulled")
 	case m.ending == unplugged:
-		m.setState(StateOff, "plug pulled")
+		m.setState(StateOff, m.whyPulled)
 		m.powerParts(false)
 	case m.panicked != "":
 		m.setState(StatePanic, m.panicked)
@@ -388,21 +389,32 @@ func (r *Running) PowerOff(board string) error {
 }
 
 // PullPlug ends a board's power without warning.
-func (r *Running) PullPlug(board string) error {
-	return r.power(DoPullPlug, board, func(m *Machine) error {
-		switch {
-		case m.proc != nil:
-			m.kill(unplugged)
-		case m.powered && m.state != StateOff: // its kernel has panicked, or has not started
-			m.loader.Stop()
-			m.loader = nil
-			m.setState(StateOff, "plug pulled")
-			m.powerParts(false)
-		default:
-			return fmt.Errorf("board %s is off already", board)
-		}
-		return nil
+func (r *Running) PullPlug(board string) error { return r.pullPlug(board, "") }
+
+// pullPlug is PullPlug, with a reason that is not "".
+func (r *Running) pullPlug(board, why string) error {
+	return r.input(Input{Do: DoPullPlug, Path: board, Value: why}, func() error {
+		return r.onMachine(board, func(m *Machine) error { return m.pullPlug(why) })
 	})
+}
+
+func (m *Machine) pullPlug(why string) error {
+	m.whyPulled = "plug pulled"
+	if why != "" {
+		m.whyPulled += ": " + why
+	}
+	switch {
+	case m.proc != nil:
+		m.kill(unplugged)
+	case m.powered && m.state != StateOff: // its kernel has panicked, or has not started
+		m.loader.Stop()
+		m.loader = nil
+		m.setState(StateOff, m.whyPulled)
+		m.powerParts(false)
+	default:
+		return fmt.Errorf("board %s is off already", m.name)
+	}
+	return nil
 }
 
 func (r *Running) power(do, board string, f func(*Machine) error) error {

@@ -261,58 +261,6 @@ func (r *Running) Emit(e simbus.Event) {
 	})
 }
 
-// ShutDown powers all boards off in order and waits until they are, at most for
-// [Running.ShutdownLimit]; Close pulls the plugs of those that are not.
-func (r *Running) ShutDown(ctx context.Context) {
-	for _, m := range r.machines {
-		_ = r.PowerOff(m.name) // one without an agent has its plug pulled by Close
-	}
-	r.cal.StallLimit = min(r.cal.StallLimit, lastStall)
-	until := r.Now().Add(r.ShutdownLimit())
-	for r.anyOn() && r.Now() < until {
-		stopped, err := r.Advance(ctx, until, func(e *simbus.Event) bool { return e.Kind == simbus.KindGuest })
-		if err != nil || !stopped {
-			return
-		}
-	}
-}
-
-// ShutdownLimit is how long boards may take to shut down, in their time: what their
-// files say, and a little for the kernel itself.
-func (r *Running) ShutdownLimit() time.Duration {
-	longest := time.Duration(0)
-	for _, m := range r.machines {
-		longest = max(longest, m.board.Firmware.shutdown())
-	}
-	return longest + kernelShutdown
-}
-
-const (
-	defaultShutdown = 2 * time.Second
-	kernelShutdown  = 3 * time.Second
-)
-
-func (f *Firmware) shutdown() time.Duration {
-	if f.Shutdown == 0 {
-		return defaultShutdown
-	}
-	return time.Duration(f.Shutdown)
-}
-
-// lastStall is the stall limit while boards are shut down.
-const lastStall = 2 * time.Second
-
-func (r *Running) anyOn() bool {
-	for _, m := range r.machines {
-		on := false
-		m.domain.Look(func() { on = m.proc != nil && m.agent.Ready() })
-		if on {
-			return true
-		}
-	}
-	return false
-}
-
 // Close pulls all plugs and ends the appliance: nothing of it is left but what
 // was recorded. The error tells what could not be saved.
 func (r *Running) Close() error { return r.CloseWith(nil) }

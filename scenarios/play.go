@@ -14,11 +14,9 @@ import (
 	"backplane/simbus"
 )
 
-// How long boards may take to power off at the end, in the appliance's time, and
-// how long that may take on the host.
-const (
-	shutDownLimit = 20 * time.Second
-)
+// shutDownSlack is how much more of the host's time boards may take to power off at the
+// end than of their own: they are not to be cut short since the host is slow.
+const shutDownSlack = 20 * time.Second
 
 // Play boots an appliance, plays the scenario on it and shuts it down. With a
 // folder in o.Out it writes the reports there, beside what the appliance
@@ -47,9 +45,7 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 		report.Clock = Virtual
 	}
 	if !over { // else what is left of the host's time is for what was recorded
-		end, cancel := context.WithTimeout(ctx, shutDownLimit+r.ShutdownLimit())
-		defer cancel()
-		r.ShutDown(end)
+		r.ShutDown(ctx, time.Now().Add(shutDownSlack))
 	}
 	err = r.CloseWith(report.files)
 	var cut *boards.CutError

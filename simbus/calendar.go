@@ -22,6 +22,8 @@ type Calendar struct {
 	// StallLimit is how long a guest may hold virtual time still, in host time,
 	// silently or not, before it is given up as lost.
 	StallLimit time.Duration
+	// HaltLimit is how long a guest may go on, in host time, when all is to end.
+	HaltLimit time.Duration
 
 	virtual     bool
 	workers     []*worker // virtual: they drive the domains
@@ -72,7 +74,7 @@ func NewReal() *Calendar {
 }
 
 func newCalendar() *Calendar {
-	return &Calendar{StallLimit: time.Minute, direct: make(map[[2]int]time.Duration), failure: make(chan error, 1)}
+	return &Calendar{StallLimit: time.Minute, HaltLimit: 500 * time.Millisecond, direct: make(map[[2]int]time.Duration), failure: make(chan error, 1)}
 }
 
 // pickCPUs takes at most n of HostCPUs. -1 stands for anywhere.

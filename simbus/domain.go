@@ -287,18 +287,15 @@ func (d *Domain) holds(now time.Time) {
 	}
 }
 
-// haltLimit is how long a guest may go on, in host time, when all is to end.
-const haltLimit = 500 * time.Millisecond
-
 // halt lets the running guest have no more time than it has used, so that its
 // turn ends soon; one that goes on for long all the same is given up.
 func (d *Domain) halt(since time.Duration) {
 	d.limit = min(d.limit, d.Now())
-	if since < haltLimit {
+	if since < d.cal.HaltLimit {
 		d.running.stopBy(d.Now())
 		return
 	}
-	d.running.lose(fmt.Errorf("it was computing when the appliance was to end, at virtual time %s, and did not come to a stop within %s", d.Now(), haltLimit))
+	d.running.lose(fmt.Errorf("it was computing when the appliance was to end, at virtual time %s, and did not come to a stop within %s", d.Now(), d.cal.HaltLimit))
 }
 
 // drain handles what a guest has left on its sockets, a dead one's hang-ups among it.

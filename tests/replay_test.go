@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,12 @@ import (
 
 // startUp starts `backplane up` and waits until the board of that name is up.
 func startUp(t *testing.T, env []string, board, file string, args ...string) *exec.Cmd {
+	t.Helper()
+	return startUntil(t, env, []string{board + ": up", " is up"}, file, args...)
+}
+
+// startUntil keeps an appliance up that has said all those words.
+func startUntil(t *testing.T, env, words []string, file string, args ...string) *exec.Cmd {
 	t.Helper()
 	up := exec.Command(backplane(t), append([]string{"up", file}, args...)...)
 	up.Env = append(os.Environ(), env...)
@@ -28,7 +35,8 @@ func startUp(t *testing.T, env []string, board, file string, args ...string) *ex
 	t.Cleanup(func() { _ = up.Process.Kill(); _ = up.Wait() })
 	var seen bytes.Buffer
 	buf := make([]byte, 4096)
-	for !strings.Contains(seen.String(), board+": up") || !strings.Contains(seen.String(), " is up") {
+	unsaid := func(word string) bool { return !strings.Contains(seen.String(), word) }
+	for slices.ContainsFunc(words, unsaid) {
 		n, err := stdout.Read(buf)
 		if err != nil {
 			t.Fatalf("it ended: %v\n%s", err, seen.String())

@@ -153,8 +153,9 @@ func newDown() *cobra.Command {
 			_, err := c.Do(control.Request{Command: "down"}, func(control.Reply) error { return nil })
 			return badMachine(err)
 		})
-	cmd.Long = `Shut an appliance down. Boards are powered off in order, each within what its file
-allows it ([firmware] shutdown). It returns when all that is recorded is written.`
+	cmd.Long = `Shut an appliance down. Boards are powered off in order; one that is not off within what
+its file allows it ([firmware] shutdown, 2 s unless it says more) has its plug pulled. It
+returns when all that is recorded is written.`
 	return cmd
 }
 

@@ -93,15 +93,14 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 	if err != nil {
 		return badStart(err)
 	}
+	told := time.Now() // to end
 	if server, err = claim.Listen(served{r}); err == nil {
 		listening.Store(server)
 		fmt.Fprintf(out, "%s is up: 'backplane console %s' attaches to a console, Ctrl-C or 'backplane down' ends it.\n", a.Name, a.Board[0].Name)
 		parent.listening()
-		err = keep(ctx, r, server.Down())
+		told, err = keep(ctx, r, server.Down())
 	}
-	end, cancel := context.WithTimeout(context.Background(), shutDownSlack+r.ShutdownLimit())
-	defer cancel()
-	r.ShutDown(end)
+	r.ShutDown(context.Background(), told)
 	if server != nil {
 		server.Stop()
 	}
@@ -111,9 +110,6 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 	}
 	return badMachine(err)
 }
-
-// shutDownSlack is how much longer than boards may take the host may, in its time.
-const shutDownSlack = 15 * time.Second
 
 // served is what the control socket's server needs of an appliance.
 type served struct{ *boards.Running }
@@ -133,20 +129,22 @@ func stateWord(state string) string {
 	return state
 }
 
-// keep lets time go on until somebody wants the end.
-func keep(ctx context.Context, r *boards.Running, down <-chan struct{}) error {
+// keep lets time go on until somebody wants the end, and says when that was.
+func keep(ctx context.Context, r *boards.Running, down <-chan struct{}) (told time.Time, err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	wanted := make(chan time.Time, 1)
 	go func() {
 		select {
 		case <-down:
-			cancel()
 		case <-ctx.Done():
 		}
+		wanted <- time.Now()
+		cancel()
 	}()
-	_, err := r.Advance(ctx, simbus.Never, nil)
+	_, err = r.Advance(ctx, simbus.Never, nil)
 	if ctx.Err() != nil {
-		return nil
+		err = nil
 	}
-	return err
+	cancel()
+	return <-wanted, err
 }

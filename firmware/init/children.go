@@ -23,7 +23,8 @@ type children struct {
 type child struct {
 	pid    int
 	done   chan struct{}
-	status int // as a shell has it
+	status int  // as a shell has it
+	shell  bool // an interactive one, which does not end by SIGTERM
 }
 
 // newChildren waits for every process from now on.
@@ -73,6 +74,7 @@ func (c *child) wait() int {
 
 type startOptions struct {
 	console bool // the console is its terminal
+	shell   bool // it is an interactive shell
 	env     []string
 	dir     string
 	files   [3]*os.File // unless console
@@ -107,7 +109,7 @@ func (k *children) start(args []string, o startOptions) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{pid: p.Pid, done: make(chan struct{})}
+	c := &child{pid: p.Pid, done: make(chan struct{}), shell: o.shell}
 	if k.reaping {
 		k.running[c.pid] = c
 		return c, p.Release()
@@ -145,6 +147,11 @@ func (k *children) powerOff(patience time.Duration) {
 	}
 	k.mu.Unlock()
 	_ = unix.Kill(-1, unix.SIGTERM)
+	for _, c := range main {
+		if c.shell {
+			_ = unix.Kill(c.pid, unix.SIGHUP)
+		}
+	}
 	limit := time.After(patience)
 	for _, c := range main {
 		select {

@@ -143,7 +143,7 @@ func shell(kids *children) {
 		if _, err := os.Stat("/bin/sh"); err != nil || kids.ending() {
 			return
 		}
-		p, err := kids.start([]string{"/bin/sh"}, startOptions{console: true})
+		p, err := kids.start([]string{"/bin/sh"}, startOptions{console: true, shell: true})
 		if err != nil {
 			complain("/bin/sh: %v", err)
 			return
