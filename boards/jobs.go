@@ -49,8 +49,8 @@ type Program struct {
 	stream *agent.Stream
 }
 
-// KindExec is the kind of the event that tells that a job has ended: command, status,
-// and error if it was not done.
+// KindExec is the kind of the event that tells that a job has ended: command, status
+// if it has one, and error if it was not done.
 const KindExec = "exec"
 
 // Start begins a job. The functions of o are called on the board's goroutine while
@@ -88,7 +88,10 @@ func (p *Program) begin(j *Job, o agent.Output) (err error) {
 	name, done := j.name(), o.Done
 	o.Done = func(s agent.Status, err error) {
 		done(s, err)
-		attrs := []simbus.Attr{simbus.Text("command", name), simbus.Int("status", s.Code)}
+		attrs := []simbus.Attr{simbus.Text("command", name)}
+		if err == nil || s.Code != 0 { // else nobody knows it
+			attrs = append(attrs, simbus.Int("status", s.Code))
+		}
 		if err != nil {
 			attrs = append(attrs, simbus.Text("error", err.Error()))
 		}

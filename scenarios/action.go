@@ -188,7 +188,7 @@ func (r *runner) judge(st *Step, p *program, what string, limit simbus.Time, cap
 		return fail("expected %s to end within %s, until %s", what, time.Duration(e.Timeout), limit)
 	case p.err != nil && st.Expect != nil && st.Expect.about(simbus.KindGuest):
 		return nil // its board went, which is what the step is about
-	case p.err != nil:
+	case p.err != nil && (p.status == 0 || p.status != e.Status): // it has one if it could not be started
 		return fail("run %s: %v", what, p.err)
 	case p.status != e.Status:
 		return fail("expected %s to end with status %d", what, e.Status)
@@ -206,7 +206,10 @@ func (r *runner) judge(st *Step, p *program, what string, limit simbus.Time, cap
 // lines are the status and the last lines of the output.
 func (p *program) lines() []string {
 	state := "it runs"
-	if p.ended {
+	switch {
+	case p.err != nil && p.status == 0:
+		state = "it has no status"
+	case p.ended:
 		state = fmt.Sprintf("status %d", p.status)
 	}
 	output := strings.Split(strings.TrimRight(p.output.String(), "\n"), "\n")

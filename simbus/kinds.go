@@ -23,7 +23,7 @@ var EventKinds = []EventKind{
 	{KindProperty, []string{"name", "value"}, "a property changed"},
 	{KindDevice, []string{"error"}, "a device broke its protocol or was stopped, or two outputs were in conflict"},
 	{KindGuest, []string{"state", "detail"}, "what became of a board: on, hello (it is up), off, panic, lost, stuck"},
-	{KindExec, []string{"command", "status"}, "a program that was run on a board has ended"},
+	{KindExec, []string{"command", "status", "error"}, "a program that was run on a board has ended: with its status, or with the error that kept it from that"},
 	{KindLink, []string{"state"}, "a link, wire or port was cut or restored"},
 	{KindStep, []string{"step", "result"}, "a scenario's step has ended: passed or failed"},
 	{KindGateway, []string{"action", "name", "address", "mac", "protocol", "from", "to", "detail", "sent", "received", "type", "result", "way", "count"},

@@ -71,6 +71,9 @@ func (c *Conn) Send(r Request) error {
 	if err != nil {
 		return err
 	}
+	if len(b) >= maxRequest {
+		return fmt.Errorf("the request is %d bytes long, and must be shorter than %d", len(b), maxRequest)
+	}
 	_, err = c.c.Write(append(b, '\n'))
 	return err
 }

@@ -55,6 +55,7 @@ type Reply struct {
 	Event  json.RawMessage `json:"event,omitempty"`  // events, logs
 	Stdout []byte          `json:"stdout,omitempty"` // exec, fetch
 	Stderr []byte          `json:"stderr,omitempty"`
+	Note   string          `json:"note,omitempty"`   // exec, put, fetch: for people, why it takes time
 	Taken  int             `json:"taken,omitempty"`  // exec, put: so many more bytes of input
 	Status int             `json:"status,omitempty"` // exec, with Done
 	Mode   os.FileMode     `json:"mode,omitempty"`   // fetch, with Done

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"backplane/boards"
 	"backplane/guest/agent"
@@ -14,6 +15,9 @@ import (
 // own pace, which nobody but the program on the board has to keep to.
 func (n *session) job(j boards.Job) error {
 	j.Open, j.Window = true, Window
+	if err := n.booted(j.Board); err != nil {
+		return err
+	}
 	q := newQueue()
 	p, err := n.s.app.Start(j, agent.Output{
 		Stdout: func(p []byte) { q.add(Reply{Stdout: p}) },
@@ -45,6 +49,36 @@ func (n *session) job(j boards.Job) error {
 			p.Took(took)
 			took = 0
 		}
+	}
+}
+
+// How long, in host time, a job waits for the agent of a board that boots, how often it
+// looks, and when it says so.
+const (
+	bootLimit = time.Minute
+	bootLook  = 50 * time.Millisecond
+	bootNote  = time.Second
+)
+
+// booted waits until a board that boots has an agent that can be asked.
+func (n *session) booted(board string) error {
+	begin, told := time.Now(), false
+	for {
+		state, err := n.s.app.State(board)
+		if err != nil || state != boards.StateBooting {
+			return err
+		}
+		r := Reply{} // a client that has gone waits for nothing
+		switch waited := time.Since(begin); {
+		case waited > bootLimit:
+			return fmt.Errorf("board %s boots: its agent has not reported within %s", board, bootLimit)
+		case waited > bootNote && !told:
+			r.Note, told = fmt.Sprintf("board %s boots: waiting for its agent, at most %s", board, bootLimit), true
+		}
+		if !n.reply(r) {
+			return errGone
+		}
+		time.Sleep(bootLook)
 	}
 }
 

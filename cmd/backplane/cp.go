@@ -80,7 +80,7 @@ func copyTo(c *control.Conn, name, board, to string) error {
 			c.Close() // which leaves the file on the board as it was
 		}
 	}()
-	_, err := j.take(io.Discard, io.Discard)
+	_, err := j.take(io.Discard, os.Stderr)
 	return failed(err)
 }
 
@@ -98,7 +98,7 @@ func copyFrom(c *control.Conn, board, from, name string) error {
 		return badMachine(err)
 	}
 	if name == standard {
-		_, err := newJob(c).take(os.Stdout, io.Discard)
+		_, err := newJob(c).take(os.Stdout, os.Stderr)
 		return failed(err)
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
@@ -109,7 +109,7 @@ func copyFrom(c *control.Conn, board, from, name string) error {
 		return badInput(err)
 	}
 	defer undoing(func() { os.Remove(f.Name()) })() // unless it has its name by then
-	last, err := newJob(c).take(f, io.Discard)
+	last, err := newJob(c).take(f, os.Stderr)
 	if err == nil {
 		err = f.Chmod(last.Mode)
 	}

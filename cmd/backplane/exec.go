@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -8,6 +9,7 @@ import (
 
 	"backplane/boards/control"
 	"backplane/firmware/agentproto"
+	"backplane/guest/agent"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -31,6 +33,9 @@ func newExec() *cobra.Command {
 					r.Env = []string{"TERM=" + t}
 				}
 			}
+			if err := agent.Fits(agentproto.ExecRequest{Args: r.Args, Env: r.Env, Terminal: r.Terminal, Window: control.Window}); err != nil {
+				return badInput(err)
+			}
 			if err := c.Send(r); err != nil {
 				return badMachine(err)
 			}
@@ -48,18 +53,20 @@ func newExec() *cobra.Command {
 				go j.end()
 			}
 			last, err := j.take(cmd.OutOrStdout(), cmd.ErrOrStderr())
-			if err != nil {
+			switch {
+			case last.Status != 0: // with an error if it could not be started
+				return &statusError{last.Status, err}
+			case err != nil:
 				return &statusError{exitFailed, err}
-			}
-			if last.Status != 0 {
-				return &statusError{status: last.Status}
 			}
 			return nil
 		})
 	literally(cmd, 0)
 	completes(cmd, "board")
 	cmd.Flags().BoolVarP(&onTerminal, "terminal", "t", false, "give the command a terminal, of this one's size")
-	cmd.Long = `Run a command on a board and end with its exit status. It gets what comes on
+	cmd.Long = `Run a command on a board and end with its exit status: 127 if the board has no such
+program, 126 if it cannot be started. While a board boots, it waits for the board's
+agent, at most a minute. The command gets what comes on
 standard input as that comes. With -t it has a terminal, as a shell or an editor
 needs: every key goes to it, Ctrl-C too. A command whose output nobody takes waits,
 as in a pipe. Flags stand before BOARD: all after it is the command.`
@@ -132,6 +139,9 @@ func (j *job) take(stdout, stderr io.Writer) (control.Reply, error) {
 			j.room += r.Taken
 			j.changed.Signal()
 			j.mu.Unlock()
+		}
+		if r.Note != "" {
+			fmt.Fprintf(stderr, "backplane: %s\n", r.Note)
 		}
 		if _, err := stdout.Write(r.Stdout); err != nil {
 			return r, err

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -158,7 +160,7 @@ func (a *agent) exec(e agentproto.ExecRequest, r *request) {
 	closeAll(inner[:])
 	if err != nil {
 		closeAll(outer[:])
-		a.exit(r.channel, agentproto.ExitStatus{Status: 127}, err)
+		a.exit(r.channel, agentproto.ExitStatus{Status: notStarted(err)}, err)
 		return
 	}
 	r.kill = func() {
@@ -186,6 +188,15 @@ func (a *agent) exec(e agentproto.ExecRequest, r *request) {
 		output.Wait()
 		a.exit(r.channel, agentproto.ExitStatus{Status: c.wait()}, nil)
 	}()
+}
+
+// notStarted is the status of a program that could not be started, as a shell has it
+// (POSIX.1-2024 Shell & Utilities 2.8.2).
+func notStarted(err error) int {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return 127
+	}
+	return 126
 }
 
 // feed gives a program its input, and closes it at its end.

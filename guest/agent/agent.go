@@ -107,7 +107,7 @@ func (c *Client) begin(t agentproto.Type, body any, window int, o Output) (*Stre
 		return nil, err
 	}
 	if len(b) > agentproto.MaxPayload {
-		return nil, fmt.Errorf("the request is %d bytes long, and must be at most %d", len(b), agentproto.MaxPayload)
+		return nil, tooLong(len(b))
 	}
 	c.next++
 	s := &Stream{client: c, channel: c.next, window: window, out: o}
@@ -116,6 +116,19 @@ func (c *Client) begin(t agentproto.Type, body any, window int, o Output) (*Stre
 	}
 	c.requests[s.channel] = s
 	return s, nil
+}
+
+func tooLong(n int) error {
+	return fmt.Errorf("the request is %d bytes long, and a board's agent takes at most %d of a command with its arguments: give it more on standard input, or in a file", n, agentproto.MaxPayload)
+}
+
+// Fits says what is wrong with a program's arguments that are too long.
+func Fits(r agentproto.ExecRequest) error {
+	b, err := json.Marshal(r)
+	if err == nil && len(b) > agentproto.MaxPayload {
+		return tooLong(len(b))
+	}
+	return err
 }
 
 // Exec runs a program; its status is the program's exit status.
