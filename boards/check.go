@@ -104,6 +104,7 @@ func (c *checker) firmware() {
 	for i, r := range f.Rootfs {
 		c.exists(fmt.Sprintf("firmware.rootfs[%d]", i), r)
 	}
+	c.mountPoints(f.Rootfs)
 	if f.KernelConfig != "" {
 		c.exists("firmware.kernel_config", f.KernelConfig)
 	}

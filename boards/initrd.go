@@ -43,6 +43,9 @@ func (m *Machine) writeInitrd() error {
 			return fmt.Errorf("root file system: %w", err)
 		}
 	}
+	if err := m.mountable(p); err != nil {
+		return err
+	}
 	for _, file := range []rootfs.File{
 		{Path: "/init", Mode: 0o755, Data: init},
 		{Path: config.Path, Mode: 0o644, Data: conf},

@@ -153,7 +153,7 @@ func (c *checker) settings(path, prefix string, set map[string]any) {
 		if text, ok := v.(string); ok {
 			c.text(at, text)
 		} else if _, ok := format(v); !ok {
-			c.doc.Add(at, "%s must be set to a number, text in quotes, or true or false", name)
+			c.doc.Add(at, "%s must be set to a finite number, text in quotes, or true or false", name)
 		}
 	}
 }

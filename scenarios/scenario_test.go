@@ -423,6 +423,11 @@ func TestMistakes(t *testing.T) {
 		{"key of another kind", ok + "[[step]]\nexpect = { line = 'a.b.c', level = 1, match = 'x' }", "s.toml:3:39: match does not go with line: there are level, edge, count"},
 		{"not captured", ok + "[[step]]\nsend = { to = 'b', text = '${nothing}' }", "s.toml:3:20: no step before this one captures ${nothing}"},
 		{"bad clock", ok + "clock = 'wall'\n[[step]]\nwait = '1s'", "s.toml:2:1: clock is \"wall\", and must be \"virtual\" or \"real\""},
+		{"no number above", ok + "[[step]]\nexpect = { property = 'b.t.x', above = nan }", "s.toml:3:32: above is the number NaN, and must be a finite number"},
+		{"no end below", ok + "[[step]]\nexpect = { property = 'b.t.x', below = inf }", "s.toml:3:32: below is the number +Inf, and must be a finite number"},
+		{"no end between", ok + "[[step]]\nexpect = { property = 'b.t.x', between = [1, inf] }", "s.toml:3:32: between must be the lowest and the highest value, such as [1, 2]\ns.toml:3:46: between is the number +Inf, and must be a finite number"},
+		{"no number that equals", ok + "[[step]]\nexpect = { property = 'b.t.x', equals = nan }", "s.toml:3:32: equals: must be a finite number, text in quotes, or true or false"},
+		{"no number set", ok + "[[step]]\nset = { b.t.x = -nan }", "s.toml:3:13: b.t.x must be set to a finite number, text in quotes, or true or false"},
 		{"bad duration", ok + "[[step]]\nwait = 'a while'", "s.toml:3:1: wait: \"a while\" is no length of time: write a number and ns, us, ms, s, m or h, such as \"50us\""},
 	}
 	for _, tt := range tests {

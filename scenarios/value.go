@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -16,7 +17,7 @@ type Scalar struct{ v any }
 // UnmarshalTOML takes the value that TOML has read.
 func (s *Scalar) UnmarshalTOML(v any) error {
 	if _, ok := format(v); !ok {
-		return errors.New("must be a number, text in quotes, or true or false")
+		return errors.New("must be a finite number, text in quotes, or true or false")
 	}
 	s.v = v
 	return nil
@@ -46,7 +47,7 @@ func format(v any) (text string, ok bool) {
 	case int64:
 		return strconv.FormatInt(v, 10), true
 	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64), true
+		return strconv.FormatFloat(v, 'g', -1, 64), !math.IsNaN(v) && !math.IsInf(v, 0)
 	}
 	return "", false
 }

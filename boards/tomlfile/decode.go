@@ -129,6 +129,10 @@ func (d *Doc) value(path string, v any, into reflect.Value) {
 	case reflect.Float64:
 		switch n := v.(type) {
 		case float64:
+			if math.IsNaN(n) || math.IsInf(n, 0) {
+				want("a finite number")
+				return
+			}
 			into.SetFloat(n)
 		case int64:
 			into.SetFloat(float64(n))

@@ -90,6 +90,8 @@ func TestMistakes(t *testing.T) {
 		{"unknown key far from all", "[single]\nzzzzzz = 1", `f.toml:2:1: unknown key "zzzzzz": there are words`},
 		{"number for text", "name = 7", "f.toml:1:1: name is the number 7, and must be text in quotes"},
 		{"text for number", "scale = 'x'", `f.toml:1:1: scale is the text "x", and must be a number`},
+		{"not a number", "\nscale = nan", "f.toml:2:1: scale is the number NaN, and must be a finite number"},
+		{"without end", "scale = -inf", "f.toml:1:1: scale is the number -Inf, and must be a finite number"},
 		{"too large", "[[bus]]\n[[bus.chip]]\n  address = 300", "f.toml:3:3: address is the number 300, and must be 0 to 255"},
 		{"negative", "[[bus]]\nchip = [{address = -1}]", "f.toml:2:10: address is the number -1, and must be 0 to 255"},
 		{"text that says no", "even = 'odd'", "f.toml:1:1: even: must have an even number of letters"},

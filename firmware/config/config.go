@@ -2,7 +2,11 @@
 // initial file system.
 package config
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // DHCP is the address of an interface that gets one by DHCP.
 const DHCP = "dhcp"
@@ -24,6 +28,23 @@ type Board struct {
 	Startup time.Duration `json:"startup,omitempty"`
 	// Shutdown is how long programs have to end by themselves at power off.
 	Shutdown time.Duration `json:"shutdown"`
+}
+
+// Mounts are what init mounts, in that order; it makes folders that are not there.
+var Mounts = []Mount{
+	{"/proc", "proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+	{"/sys", "sysfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+	{"/dev", "devtmpfs", "mode=755", unix.MS_NOSUID},
+	{"/dev/pts", "devpts", "mode=620,gid=5", unix.MS_NOSUID | unix.MS_NOEXEC},
+	{"/dev/shm", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
+	{"/run", "tmpfs", "mode=755", unix.MS_NOSUID | unix.MS_NODEV},
+	{"/tmp", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
+}
+
+// Mount is a file system with its options and flags, as mount(2) has them.
+type Mount struct {
+	Dir, FS, Data string
+	Flags         uintptr
 }
 
 // Device is one more name for a device: Name, such as /dev/ttyS1, for Target,

@@ -13,24 +13,13 @@ import (
 )
 
 func mountAll() {
-	for _, m := range []struct {
-		dir, fs, data string
-		flags         uintptr
-	}{
-		{"/proc", "proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
-		{"/sys", "sysfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
-		{"/dev", "devtmpfs", "mode=755", unix.MS_NOSUID},
-		{"/dev/pts", "devpts", "mode=620,gid=5", unix.MS_NOSUID | unix.MS_NOEXEC},
-		{"/dev/shm", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
-		{"/run", "tmpfs", "mode=755", unix.MS_NOSUID | unix.MS_NODEV},
-		{"/tmp", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
-	} {
-		if err := os.MkdirAll(m.dir, 0o755); err != nil {
+	for _, m := range config.Mounts {
+		if err := os.MkdirAll(m.Dir, 0o755); err != nil {
 			fail("%v", err)
 			continue
 		}
-		if err := unix.Mount(m.fs, m.dir, m.fs, m.flags, m.data); err != nil && err != unix.EBUSY {
-			fail("mount %s on %s: %v", m.fs, m.dir, err)
+		if err := unix.Mount(m.FS, m.Dir, m.FS, m.Flags, m.Data); err != nil && err != unix.EBUSY {
+			fail("mount %s on %s: %v", m.FS, m.Dir, err)
 		}
 	}
 	for _, l := range [][2]string{{"/proc/self/fd", "/dev/fd"}, {"fd/0", "/dev/stdin"}, {"fd/1", "/dev/stdout"}, {"fd/2", "/dev/stderr"}} {

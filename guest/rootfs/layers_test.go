@@ -266,3 +266,18 @@ func FuzzCPIO(f *testing.F) {
 		_ = rootfs.NewPacker(out).Layer(file) // it ends, and does not panic
 	})
 }
+
+// TestMountable tells where something can be mounted: on folders, also behind links, and
+// on nothing.
+func TestMountable(t *testing.T) {
+	layer := makeTar(t, tree(t, map[string]string{"dev": "a file", "proc/": "", "run": "->var/run", "var/run/": "", "tmp": "->dev"}))
+	_, p, err := pack(t, []string{layer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"/dev": false, "/proc": true, "/sys": true, "/run": true, "/tmp": false} {
+		if got := p.Mountable(name); got != want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

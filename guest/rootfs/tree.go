@@ -75,6 +75,16 @@ func (p *Packer) follow(name string, last bool) (string, error) {
 	return path.Join(at...), nil
 }
 
+// Mountable tells whether something can be mounted under a name: there is a folder, or nothing.
+func (p *Packer) Mountable(name string) bool {
+	to, err := p.follow(name, true)
+	if err != nil {
+		return false
+	}
+	n := p.find(to)
+	return n == nil || n.is(typeDir)
+}
+
 // put makes the name lead to the node.
 func (p *Packer) put(name string, n *node) {
 	if old := p.find(name); old != nil {
