@@ -35,6 +35,8 @@ func (c *checker) mac(at string, e *Ethernet) {
 	switch {
 	case err != nil || len(mac) != 6:
 		c.doc.Add(at+".mac", "mac is %q, and must be six bytes, such as \"02:00:00:00:00:01\"", e.MAC)
+	case [6]byte(mac) == [6]byte{}:
+		c.doc.Add(at+".mac", "mac is all zeros, which is no address")
 	case mac[0]&1 != 0:
 		c.doc.Add(at+".mac", "mac %s is a group address: the first byte must be even", e.MAC)
 	}

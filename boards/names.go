@@ -192,7 +192,7 @@ func (a *Appliance) Property(path string) (*Property, error) {
 	}
 	place, rest, ok := strings.Cut(path, ".")
 	if a.segment(place) != nil && !strings.Contains(rest, ".") {
-		return a.netProperty(rest, segmentProperties, place)
+		return a.netProperty(place, rest, segmentProperties, place)
 	}
 	m, err := a.member(place)
 	if err != nil {

@@ -126,6 +126,9 @@ func (n *network) get(name string) (string, bool) {
 }
 
 func (n *network) set(r *Running, name, value string) (bool, error) {
+	if n.segment.Cable && slices.Contains(switchSettings, name) {
+		return true, n.segment.noSwitch(name)
+	}
 	limit, ageing, _ := n.seg.Table()
 	switch name {
 	case "link":
@@ -234,6 +237,9 @@ func (l *portLink) get(name string) (string, bool) {
 }
 
 func (l *portLink) set(r *Running, name, value string) (bool, error) {
+	if l.net.segment.Cable && slices.Contains(switchPortSettings, name) {
+		return true, l.net.segment.noSwitch(name)
+	}
 	switch name {
 	case "link":
 		return true, r.setLink(l.net.seg.Name()+":"+l.port.Name(), value)
@@ -303,6 +309,9 @@ func (l *portLink) setMirror(value string) error {
 				names = append(names, p.port.Name())
 			}
 			return unknown("port", name, names)
+		}
+		if p == l {
+			return errMirror
 		}
 		of = append(of, p.port)
 	}

@@ -48,13 +48,16 @@ func netNames(own netProperties) []string {
 }
 
 // netProperty finds a property of a place on a network.
-func (a *Appliance) netProperty(name string, own netProperties, place string) (*Property, error) {
+func (a *Appliance) netProperty(segment, name string, own netProperties, place string) (*Property, error) {
 	what := place + "." + name
 	if s := findSetting(name); s != nil {
 		return &Property{what: what, kind: s.kind, loose: true, set: func(value string) error { return s.set(new(simbus.Impairment), value) }}, nil
 	}
 	for _, p := range own {
 		if p.name == name {
+			if s := a.segment(segment); s.Cable && (slices.Contains(switchSettings, name) || slices.Contains(switchPortSettings, name)) {
+				p.check = func(string) error { return s.noSwitch(name) }
+			}
 			return &Property{what: what, kind: p.kind, loose: p.kind == periph.Text, set: p.check}, nil
 		}
 	}
@@ -75,15 +78,18 @@ func (a *Appliance) portProperty(segment, rest string) (*Property, error) {
 	place, name := segment+":"+ports[i], rest[len(ports[i])+1:]
 	for _, d := range directions {
 		if counted, ok := strings.CutPrefix(name, d.String()+"."); ok {
-			return a.netProperty(counted, countProperties(), place+"."+d.String())
+			return a.netProperty(segment, counted, countProperties(), place+"."+d.String())
 		}
 	}
-	p, err := a.netProperty(name, portProperties, place)
+	p, err := a.netProperty(segment, name, portProperties, place)
 	if err == nil && name == "mirror" {
 		p.set = func(value string) error {
 			for _, f := range fields(value) {
 				if err := a.CheckPort(segment, f); err != nil {
 					return err
+				}
+				if f == ports[i] {
+					return errMirror
 				}
 			}
 			return nil

@@ -51,7 +51,15 @@ func findSetting(name string) *setting {
 func lengthOfTime(name string, field func(*simbus.Impairment) *time.Duration) setting {
 	return setting{name, periph.Text, func(i simbus.Impairment) string { return field(&i).String() },
 		func(i *simbus.Impairment, text string) error {
-			return (*Duration)(field(i)).UnmarshalText([]byte(text))
+			var d Duration
+			if err := d.UnmarshalText([]byte(text)); err != nil {
+				return err
+			}
+			if d > maxLatency {
+				return fmt.Errorf("it is %s, and must be at most %s", time.Duration(d), time.Duration(maxLatency))
+			}
+			*field(i) = time.Duration(d)
+			return nil
 		}}
 }
 

@@ -27,7 +27,7 @@ func (r *Running) addSegment(s *Segment) error {
 	lay((*Duration)(&ageing), s.Ageing)
 	seg.SetTable(limit, ageing)
 	seg.SetSnooping(s.Snooping)
-	net := &network{seg: seg, ports: make(map[string]*portLink)}
+	net := &network{segment: s, seg: seg, ports: make(map[string]*portLink)}
 	for _, text := range s.Ports {
 		m, name := r.place(text)
 		nic := m.nics[name]
@@ -44,9 +44,10 @@ func (r *Running) addSegment(s *Segment) error {
 
 // network is a segment with the boards on it.
 type network struct {
-	seg   *simbus.Segment
-	ports map[string]*portLink // by board.port
-	list  []*portLink
+	segment *Segment // as the file has it
+	seg     *simbus.Segment
+	ports   map[string]*portLink // by board.port
+	list    []*portLink
 }
 
 // net finds a segment, which the appliance's check has found.

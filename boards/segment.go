@@ -1,6 +1,7 @@
 package boards
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -85,7 +86,18 @@ func (m *Impairment) check(at string, doc *tomlfile.Doc) {
 			doc.Add(at+"."+p.key, "%s is %g, and must be 0 to 1", p.key, *p.part)
 		}
 	}
+	for _, p := range []struct {
+		key  string
+		time *Duration
+	}{{"latency", m.Latency}, {"jitter", m.Jitter}} {
+		if p.time != nil && *p.time > maxLatency {
+			doc.Add(at+"."+p.key, "%s is %s, and must be at most %s", p.key, time.Duration(*p.time), time.Duration(maxLatency))
+		}
+	}
 }
+
+// maxLatency bounds latency and jitter: more than to Neptune and back.
+const maxLatency = Duration(10 * time.Hour)
 
 func (a *Appliance) checkSegments(links map[string]string) {
 	used := make(map[string]string)
@@ -140,17 +152,27 @@ func (s *Segment) checkCable(at string, a *Appliance) {
 	if ends != 2 {
 		a.doc.Add(at+".cable", "a cable has two ends, and segment %s has %d ports", s.Name, ends)
 	}
-	keys := []string{"addresses", "ageing", "snooping", "reserved"}
+	keys := append(slices.Clone(switchSettings), "reserved")
 	for j := range s.Port {
-		for _, key := range []string{"vlan", "trunk", "mirror", "storm_limit"} {
+		for _, key := range switchPortSettings {
 			keys = append(keys, fmt.Sprintf("port[%d].%s", j, key))
 		}
 	}
 	for _, key := range keys {
 		if a.doc.Has(at + "." + key) {
-			a.doc.Add(at+"."+key, "%s is for a switch, and segment %s is a cable", key[strings.LastIndexByte(key, '.')+1:], s.Name)
+			a.doc.Add(at+"."+key, "%v", s.noSwitch(key[strings.LastIndexByte(key, '.')+1:]))
 		}
 	}
+}
+
+// What a switch and its ports have, and cables have not.
+var (
+	switchSettings     = []string{"addresses", "ageing", "snooping"}
+	switchPortSettings = []string{"vlan", "trunk", "mirror", "storm_limit"}
+)
+
+func (s *Segment) noSwitch(setting string) error {
+	return fmt.Errorf("%s is for a switch, and segment %s is a cable", setting, s.Name)
 }
 
 // speed is how fast a port's cable is, in bits a second. Where nothing holds frames
@@ -191,6 +213,9 @@ func (a *Appliance) checkPort(at string, s *Segment, j int) {
 	}
 	for k, name := range p.Mirror {
 		a.onSegment(fmt.Sprintf("%s.mirror[%d]", at, k), s, name)
+		if name == p.Name {
+			a.doc.Add(fmt.Sprintf("%s.mirror[%d]", at, k), "%v", errMirror)
+		}
 	}
 	if _, err := p.membership(); err != nil {
 		key := ".vlan"
@@ -200,6 +225,8 @@ func (a *Appliance) checkPort(at string, s *Segment, j int) {
 		a.doc.Add(at+key, "%v", err)
 	}
 }
+
+var errMirror = errors.New("a port cannot mirror itself")
 
 // onSegment says it if the segment has no such port.
 func (a *Appliance) onSegment(at string, s *Segment, port string) {
