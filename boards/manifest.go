@@ -146,7 +146,7 @@ func revision() string {
 func LoadManifest(dir string) (*Manifest, error) {
 	data, err := os.ReadFile(filepath.Join(dir, ManifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s has no %s, which every record of a run has", dir, ManifestFile)
+		return nil, fmt.Errorf("%s is no record of a run: it has no %s", dir, ManifestFile)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is no record of a run: %w", dir, err)
