@@ -43,6 +43,9 @@ func (Texts) JSONSchema() *jsonschema.Schema {
 // dhcp tells whether the port gets an address by DHCP.
 func (e *Ethernet) dhcp() bool { return slices.Contains(e.Address, DHCPAddress) }
 
+// slaac tells whether init waits for the port to have an address by SLAAC.
+func (e *Ethernet) slaac() bool { return slices.Contains(e.Address, SLAACAddress) }
+
 // prefixes are the addresses that stand in the file, as far as they are ones.
 func (e *Ethernet) prefixes() (list []netip.Prefix) {
 	for _, text := range e.Address {
@@ -63,14 +66,9 @@ func (e *Ethernet) ip4() netip.Addr {
 	return netip.Addr{}
 }
 
-// fixed is the port's address for others to find it by, invalid if DHCP gives it one:
-// the first IPv4 address that stands in the file, or of a port of IPv6 alone the first.
-func (e *Ethernet) fixed() netip.Addr {
-	if list := e.prefixes(); !e.ip4().IsValid() && !e.dhcp() && len(list) > 0 {
-		return list[0].Addr()
-	}
-	return e.ip4()
-}
+// leased tells whether DHCP may give the port its IPv4 address: if the file says so, or
+// nothing, since a system of its own may then ask.
+func (e *Ethernet) leased() bool { return e.dhcp() || len(e.Address) == 0 }
 
 // addresses checks what addresses a port has.
 func (c *checker) addresses(at string, e *Ethernet) {
@@ -86,8 +84,8 @@ func (c *checker) addresses(at string, e *Ethernet) {
 			text = p.Addr().String()
 		}
 		switch {
-		case err != nil && text != DHCPAddress:
-			c.doc.Add(at, "address is %q, and must be an IP address with its prefix length, such as \"10.0.0.1/24\" or \"fd00::1/64\", or \"dhcp\"", text)
+		case err != nil && text != DHCPAddress && text != SLAACAddress:
+			c.doc.Add(at, "address is %q, and must be an IP address with its prefix length, such as \"10.0.0.1/24\" or \"fd00::1/64\", or \"dhcp\", or \"slaac\"", text)
 		case err == nil && (p.Addr().IsMulticast() || p.Addr().IsUnspecified() || p.Addr().Is4In6()):
 			c.doc.Add(at, "address %s is not one of a host", text)
 		case seen[text]:
@@ -126,6 +124,8 @@ func (c *checker) routes(at string, e *Ethernet) {
 			c.doc.Add(at, "there is an %s gateway already: a port has at most one of each", name)
 		case a.Is4() && e.dhcp():
 			c.doc.Add(at, "an address by DHCP brings its gateway along: leave one of them out")
+		case a.Is6() && e.slaac():
+			c.doc.Add(at, "a router that advertises itself is the gateway of an address by SLAAC: leave one of them out")
 		case !on:
 			c.doc.Add(at, "gateway %s is not on the port's network: say address = \"ADDRESS/LENGTH\" so that it is", text)
 		}

@@ -81,7 +81,7 @@ type Console struct {
 type Ethernet struct {
 	Name    string   `toml:"name" jsonschema:"description=Name of the interface in the guest such as eth0"`
 	MAC     string   `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the board's and port's place if left out"`
-	Address Texts    `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface or a list of them (IPv4 and IPv6); 'dhcp': an IPv4 address that a DHCP server such as a gateway's says"`
+	Address Texts    `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface or a list of them (IPv4 and IPv6); 'dhcp': an IPv4 address that a DHCP server such as a gateway's says; 'slaac': an IPv6 address that the kernel makes of what a router such as a gateway advertises"`
 	Gateway Texts    `toml:"gateway,omitempty" jsonschema:"description=IP address of the router that init sends everything else to; a list for one of IPv4 and one of IPv6"`
 	DNS     []string `toml:"dns,omitempty" jsonschema:"description=IP addresses of name servers that init puts into /etc/resolv.conf"`
 }

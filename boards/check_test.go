@@ -80,10 +80,13 @@ func TestBoardMistakes(t *testing.T) {
 		{"bus number used twice", "name = 'x'\n[[i2c]]\nname = 'a'\nnumber = 1\n[[i2c]]\nname = 'b'\nnumber = 1", "b.toml:7:1: the bus number 1 is taken, in line 4"},
 		{"device used twice", "name = 'x'\n[[serial]]\nname = 'a'\ndevice = '/dev/ttyS1'\n[[serial]]\nname = 'b'\ndevice = '/dev/ttyS1'", "b.toml:7:1: the device /dev/ttyS1 is taken, in line 4"},
 		{"bad addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\nmac = '01:00:00:00:00:01'\naddress = '10.0.0.300/24'",
-			"b.toml:4:1: mac 01:00:00:00:00:01 is a group address: the first byte must be even\nb.toml:5:1: address is \"10.0.0.300/24\", and must be an IP address with its prefix length, such as \"10.0.0.1/24\" or \"fd00::1/64\", or \"dhcp\""},
+			"b.toml:4:1: mac 01:00:00:00:00:01 is a group address: the first byte must be even\nb.toml:5:1: address is \"10.0.0.300/24\", and must be an IP address with its prefix length, such as \"10.0.0.1/24\" or \"fd00::1/64\", or \"dhcp\", or \"slaac\""},
 		{"bad routes", "name = 'x'\n[[ethernet]]\nname = 'eth0'\naddress = '10.0.0.1/24'\ngateway = '10.1.0.1'\ndns = ['ns']\n[[ethernet]]\nname = 'eth1'\naddress = 'dhcp'\ngateway = '10.1.0.1'",
 			"b.toml:5:1: gateway 10.1.0.1 is not on the port's network: say address = \"ADDRESS/LENGTH\" so that it is\nb.toml:6:8: \"ns\" is no IP address of a name server\nb.toml:10:1: an address by DHCP brings its gateway along: leave one of them out"},
 		{"several addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\naddress = ['10.0.0.1/24', 'fd00::1/64', 'fe80::1/64']\ngateway = ['10.0.0.254', 'fe80::fe']", ""},
+		{"addresses by DHCP and SLAAC", "name = 'x'\n[[ethernet]]\nname = 'eth0'\naddress = ['dhcp', 'slaac', 'fd00::1/64']\n[[ethernet]]\nname = 'eth1'\naddress = ['slaac', '10.0.0.1/24']\ngateway = '10.0.0.254'", ""},
+		{"bad addresses by SLAAC", "name = 'x'\n[[ethernet]]\nname = 'eth0'\naddress = ['slaac', 'slaac']\ngateway = 'fe80::1'",
+			"b.toml:4:21: the port has the address slaac already\nb.toml:5:1: a router that advertises itself is the gateway of an address by SLAAC: leave one of them out"},
 		{"bad lists of addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\naddress = ['10.0.0.1/24', 'dhcp', 'ff02::1/64', '10.0.0.1/8']\ngateway = ['fd00::fe', 'fe80::1']\n[[ethernet]]\nname = 'eth1'\naddress = [1]",
 			"b.toml:4:1: the port has an IPv4 address, 10.0.0.1, and would get another by DHCP: leave one of them out\nb.toml:4:35: address ff02::1 is not one of a host\nb.toml:4:49: the port has the address 10.0.0.1 already\n" +
 				"b.toml:5:12: gateway fd00::fe is not on the port's network: say address = \"ADDRESS/LENGTH\" so that it is\nb.toml:5:24: there is an IPv6 gateway already: a port has at most one of each\n" +
@@ -172,9 +175,10 @@ address = '10.0.0.1/24'
 
 func TestGatewayMistakes(t *testing.T) {
 	const (
-		board = "name = 'b'\n[[ethernet]]\nname = 'eth0'\naddress = 'dhcp'\n[[ethernet]]\nname = 'eth1'\naddress = '10.0.0.3/24'\n"
+		board = "name = 'b'\n[[ethernet]]\nname = 'eth0'\naddress = 'dhcp'\n[[ethernet]]\nname = 'eth1'\naddress = ['10.0.0.3/24', 'fd00::3/64']\n"
 		start = "name = 'x'\n[[board]]\nfile = 'b.toml'\n[[segment]]\nname = 'lan'\nports = ['b.eth0', 'b.eth1']\n[[gateway]]\nname = 'out'\n"
 		good  = start + "segment = 'lan'\naddress = '10.0.0.254/24'\n"
+		good6 = start + "segment = 'lan'\naddress = ['10.0.0.254/24', 'fd00::fe/64']\n"
 	)
 	tests := []struct{ name, text, want string }{
 		{"good", good, ""},
@@ -183,7 +187,29 @@ func TestGatewayMistakes(t *testing.T) {
 		{"tap", start + "segment = 'lan'\ntap = 'tap0'", ""},
 		{"no segment", start + "address = '10.0.0.254/24'", `a.toml:7:3: a gateway without a segment: say segment = "NAME"`},
 		{"unknown segment", start + "segment = 'man'\naddress = '10.0.0.254/24'", `a.toml:9:1: there is no segment "man": did you mean "lan"?`},
-		{"no address", start + "segment = 'lan'", `a.toml:7:3: address is "", and must be an IPv4 address of a host with its prefix length, such as "10.0.0.254/24"`},
+		{"no address", start + "segment = 'lan'", `a.toml:7:3: address is "", and must be an IP address of a host with its prefix length, such as "10.0.0.254/24" or "fd00::fe/64"`},
+		{"IPv6", good6, ""},
+		{"IPv6 alone", start + "segment = 'lan'\naddress = 'fd00::fe/64'\nforward = [{ host = '80', to = 'b:80' }]\nallow = ['[2001:db8::/32]:443']\nadvertise = true", ""},
+		{"IPv6 without advertisements", start + "segment = 'lan'\naddress = ['10.0.0.254/24', 'fd00::fe/120']\nadvertise = false", ""},
+		{"bad addresses of hosts", start + "segment = 'lan'\naddress = ['10.0.0.0/24', 'fd00::/64', 'fe80::1/64', '::1/64', 'fd00::fe/56', '10.0.0.254/24', '10.0.0.253/24']",
+			"a.toml:10:12: address is \"10.0.0.0/24\", and must be an IP address of a host with its prefix length, such as \"10.0.0.254/24\" or \"fd00::fe/64\"\n" +
+				"a.toml:10:27: address is \"fd00::/64\", and must be an IP address of a host with its prefix length, such as \"10.0.0.254/24\" or \"fd00::fe/64\"\n" +
+				"a.toml:10:40: address fe80::1 is for the segment alone, and the gateway has one such of itself: say one that boards can be reached by, such as \"fd00::fe/64\"\n" +
+				"a.toml:10:54: address is \"::1/64\", and must be an IP address of a host with its prefix length, such as \"10.0.0.254/24\" or \"fd00::fe/64\"\n" +
+				"a.toml:10:64: the network fd00::/56 must be one of 64 bits (\"fd00::fe/64\"), on which boards make addresses: or say advertise = false\n" +
+				"a.toml:10:96: the gateway has the address 10.0.0.254 already: it has at most one of IPv4 and one of IPv6"},
+		{"keys of the other family", start + "segment = 'lan'\naddress = 'fd00::fe/64'\ndhcp = true\n", "a.toml:11:1: dhcp is for IPv4, and the gateway has no address of it"},
+		{"advertisements without IPv6", good + "advertise = true\n", "a.toml:11:1: advertise is for IPv6, and the gateway has no address of it"},
+		{"taken address of IPv6", start + "segment = 'lan'\naddress = 'fd00::3/64'", "a.toml:10:1: b.eth1 has the address fd00::3"},
+		{"forward to the other family", start + "segment = 'lan'\naddress = '10.9.0.254/24'\nforward = [{ host = '80', to = 'b.eth1:80' }]", "a.toml:11:27: b.eth1 has no address on the gateway's network"},
+		{"mac of letters", good + "mac = 'here'", `a.toml:11:1: mac is "here", and must be six bytes, the first of them even and not all zero, such as "02:00:00:00:00:fe"`},
+		{"mac of eight bytes", good + "mac = '02:00:00:00:00:00:00:fe'", `a.toml:11:1: mac is "02:00:00:00:00:00:00:fe", and must be six bytes, the first of them even and not all zero, such as "02:00:00:00:00:fe"`},
+		{"mac of zeros", good + "mac = '00:00:00:00:00:00'", `a.toml:11:1: mac is "00:00:00:00:00:00", and must be six bytes, the first of them even and not all zero, such as "02:00:00:00:00:fe"`},
+		{"mac of a group", good + "mac = '03:00:00:00:00:fe'", `a.toml:11:1: mac is "03:00:00:00:00:fe", and must be six bytes, the first of them even and not all zero, such as "02:00:00:00:00:fe"`},
+		{"taken mac", good + "mac = '02:42:50:00:00:01'", "a.toml:11:1: b.eth1 has the mac 02:42:50:00:00:01, in b.toml:5"},
+		{"two gateways", good6 + "[[gateway]]\nname = 'two'\nsegment = 'lan'\naddress = ['10.0.0.253/24', 'fd00::fd/64']", ""},
+		{"two gateways in one", good6 + "mac = '02:00:00:00:00:fe'\n[[gateway]]\nname = 'two'\nsegment = 'lan'\naddress = ['10.0.0.254/24', 'fd00::fe/64']\nmac = '02:00:00:00:00:fe'",
+			"a.toml:15:1: the gateway out has the address 10.0.0.254\na.toml:15:1: the gateway out has the address fd00::fe\na.toml:16:1: the gateway out has the mac 02:00:00:00:00:fe"},
 		{"taken name", start[:len(start)-6] + "'lan'\nsegment = 'lan'\naddress = '10.0.0.254/24'", `a.toml:8:1: the name "lan" is taken, in line 4`},
 		{"taken address", start + "segment = 'lan'\naddress = '10.0.0.3/24'", "a.toml:10:1: b.eth1 has the address 10.0.0.3"},
 		{"no room", start + "segment = 'lan'\naddress = '10.0.0.2/30'\nleases = { 'b.eth0' = '10.0.0.4' }", "a.toml:11:12: \"10.0.0.4\" is no address on 10.0.0.0/30"},
@@ -191,7 +217,7 @@ func TestGatewayMistakes(t *testing.T) {
 		{"bad forward", good + "forward = [{ host = 'here:80', to = 'b:80' }, { host = '80', to = 'b' }, { host = '81', to = 'c:80' }]",
 			"a.toml:11:14: host is \"here:80\", and must be an address and a port, such as \"127.0.0.1:8080\"\na.toml:11:62: to is \"b\", and must be board:port, such as \"controller:80\"\na.toml:11:89: segment lan has no port of a board \"c\""},
 		{"forward twice", good + "forward = [{ host = '80', to = 'b:80' }, { host = '127.0.0.1:80', to = 'b:81' }]", "a.toml:11:44: 127.0.0.1:80/tcp is taken, in line 11"},
-		{"bad rule", good + "allow = ['example.com', '10.0.0.1:0']", "a.toml:11:10: \"example.com\" is no IPv4 address or network, such as \"10.1.2.3:443\" or \"10.1.0.0/16\"\na.toml:11:25: \"10.0.0.1:0\" has no port of 1 to 65535 behind the colon"},
+		{"bad rule", good + "allow = ['example.com', '10.0.0.1:0']", "a.toml:11:10: \"example.com\" is no IP address or network, such as \"10.1.2.3:443\", \"10.1.0.0/16\" or \"[2001:db8::1]:443\"\na.toml:11:25: \"10.0.0.1:0\" has no port of 1 to 65535 behind the colon"},
 		{"tap and more", start + "segment = 'lan'\ntap = 'tap0'\nhost_access = true", "a.toml:11:1: host_access is for a gateway of Backplane's own: with a tap or bridge, that is the host's business"},
 	}
 	for _, tt := range tests {

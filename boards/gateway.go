@@ -1,12 +1,11 @@
 package boards
 
 import (
-	"bytes"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"backplane/boards/tomlfile"
@@ -18,20 +17,20 @@ import (
 type Gateway struct {
 	Name       string            `toml:"name" jsonschema:"description=What the gateway is called; boards find it by that name"`
 	Segment    string            `toml:"segment" jsonschema:"description=The segment that it is on"`
-	Address    string            `toml:"address,omitempty" jsonschema:"description=Its IPv4 address on the segment with prefix length; boards reach the outside through it"`
+	Address    Texts             `toml:"address,omitempty" jsonschema:"description=Its IP address on the segment with prefix length; a list for one of IPv4 and one of IPv6; boards reach the outside through it"`
 	MAC        string            `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the gateway's place if left out"`
-	DHCP       *bool             `toml:"dhcp,omitempty" jsonschema:"default=true,description=Give the boards their addresses"`
+	DHCP       *bool             `toml:"dhcp,omitempty" jsonschema:"default=true,description=Give the boards their IPv4 addresses"`
+	Advertise  *bool             `toml:"advertise,omitempty" jsonschema:"default=true,description=Send router advertisements from which boards make their IPv6 addresses (SLAAC)"`
 	Leases     map[string]string `toml:"leases,omitempty" jsonschema:"description=Addresses for DHCP to give: board (or board.port) = address; other boards get the lowest free ones in the order of the segment's ports"`
-	Allow      []string          `toml:"allow,omitempty" jsonschema:"description=All that boards may reach outside: networks or addresses or either with a port such as 10.1.0.0/16:443; everything if left out"`
-	HostAccess bool              `toml:"host_access,omitempty" jsonschema:"description=Boards reach the host's own services: the gateway's address is the host's 127.0.0.1"`
+	Allow      []string          `toml:"allow,omitempty" jsonschema:"description=All that boards may reach outside: networks or addresses or either with a port such as 10.1.0.0/16:443 or [2001:db8::1]:443; everything if left out"`
+	HostAccess bool              `toml:"host_access,omitempty" jsonschema:"description=Boards reach the host's own services: the gateway's addresses are the host's 127.0.0.1 and ::1"`
 	Forward    []Forward         `toml:"forward,omitempty" jsonschema:"description=Ports of the host that lead to boards"`
 	Resolver   []string          `toml:"resolver,omitempty" jsonschema:"description=Name servers for what the gateway does not know itself: address or address:port; the host's own if left out"`
 	Tap        string            `toml:"tap,omitempty" jsonschema:"description=Instead of all that: a tap interface of the host"`
 	Bridge     string            `toml:"bridge,omitempty" jsonschema:"description=An existing bridge of the host that a tap interface is made for"`
 
-	address netip.Prefix
-	mac     net.HardwareAddr
-	config  gateway.Config
+	mac    net.HardwareAddr
+	config gateway.Config
 }
 
 // Forward is a port of the host that leads to a board.
@@ -41,8 +40,12 @@ type Forward struct {
 	Protocol string `toml:"protocol,omitempty" jsonschema:"enum=tcp,enum=udp,default=tcp"`
 }
 
-// DHCPAddress is what a port's address is called if it comes from DHCP.
-const DHCPAddress = config.DHCP
+// What a port's address is called if it comes from DHCP, or is made of what a router
+// advertises.
+const (
+	DHCPAddress  = config.DHCP
+	SLAACAddress = config.SLAAC
+)
 
 // checkGateways finds what is wrong with the gateways, and works out who gets
 // which address.
@@ -54,8 +57,8 @@ func (a *Appliance) checkGateways(links map[string]string) {
 		g.mac = net.HardwareAddr{0x02, 0x42, 0x50, 0xff, byte(i >> 8), byte(i)}
 		if g.MAC != "" {
 			mac, err := net.ParseMAC(g.MAC)
-			if err != nil || len(mac) != 6 || mac[0]&1 != 0 {
-				a.doc.Add(at+".mac", "mac is %q, and must be six bytes, the first of them even, such as \"02:00:00:00:00:fe\"", g.MAC)
+			if err != nil || len(mac) != 6 || mac[0]&1 != 0 || [6]byte(mac) == [6]byte{} {
+				a.doc.Add(at+".mac", "mac is %q, and must be six bytes, the first of them even and not all zero, such as \"02:00:00:00:00:fe\"", g.MAC)
 			} else {
 				g.mac = mac
 			}
@@ -75,14 +78,11 @@ func (a *Appliance) checkGateways(links map[string]string) {
 			a.checkTap(at, g)
 			continue
 		}
-		p, err := netip.ParsePrefix(g.Address)
-		if err != nil || !p.Addr().Is4() || p.Bits() > 30 || p.Addr() == p.Masked().Addr() {
-			a.doc.Add(at+".address", "address is %q, and must be an IPv4 address of a host with its prefix length, such as \"10.0.0.254/24\"", g.Address)
-			continue
-		}
-		if g.address = p; seg != nil {
-			g.config = gateway.Config{Name: g.Name, Domain: a.Name, MAC: g.mac, Address: p, DHCP: g.DHCP == nil || *g.DHCP, HostAccess: g.HostAccess}
+		g.config = gateway.Config{Name: g.Name, Domain: a.Name, MAC: g.mac, HostAccess: g.HostAccess}
+		if a.checkOwn(at, g) && seg != nil {
+			a.checkNeighbours(at, i, seg)
 			a.giveAddresses(at, g, seg)
+			a.giveAddresses6(at, g, seg)
 			a.checkForwards(at, g)
 			a.checkRules(at, g)
 		}
@@ -100,7 +100,7 @@ func (a *Appliance) segment(name string) *Segment {
 
 // checkTap finds keys that mean nothing where the host's kernel is the gateway.
 func (a *Appliance) checkTap(at string, g *Gateway) {
-	for _, key := range []string{"address", "dhcp", "leases", "allow", "host_access", "forward", "resolver", "mac"} {
+	for _, key := range []string{"address", "dhcp", "leases", "advertise", "allow", "host_access", "forward", "resolver", "mac"} {
 		if a.doc.Has(at + "." + key) {
 			a.doc.Add(at+"."+key, "%s is for a gateway of Backplane's own: with a tap or bridge, that is the host's business", key)
 		}
@@ -110,63 +110,6 @@ func (a *Appliance) checkTap(at string, g *Gateway) {
 			a.doc.Add(at+"."+key, "%q is no name of a network interface: it may have 15 letters", name)
 		}
 	}
-}
-
-// giveAddresses works out which port on the segment has which address.
-func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Segment) {
-	used := map[netip.Addr]bool{g.address.Addr(): true}
-	leases := make(map[string]netip.Addr)
-	for _, who := range slices.Sorted(maps.Keys(g.Leases)) {
-		at := at + ".leases." + who
-		ip, err := netip.ParseAddr(g.Leases[who])
-		switch {
-		case !slices.ContainsFunc(seg.Ports, func(p string) bool { return p == who || strings.HasPrefix(p, who+".") }):
-			a.doc.Add(at, "segment %s has no port of %q: write board or board.port", seg.Name, who)
-		case err != nil || !g.address.Contains(ip):
-			a.doc.Add(at, "%q is no address on %s", g.Leases[who], g.address.Masked())
-		case used[ip]:
-			a.doc.Add(at, "the address %s is taken", ip)
-		default:
-			leases[who], used[ip] = ip, true
-		}
-	}
-	hosts := make([]gateway.Host, len(seg.Ports))
-	for pass := range 3 { // those that stand in files come before those that are given
-		for i, port := range seg.Ports {
-			board, name, _ := strings.Cut(port, ".")
-			m, index := a.memberIndex(board)
-			e := memberEthernet(m, name)
-			if e == nil {
-				continue // which has been said
-			}
-			h := &hosts[i]
-			h.Name, h.MAC, h.Lease = board, e.hardware(index, m.Board), !e.fixed().IsValid()
-			if pass == 0 && bytes.Equal(h.MAC, g.mac) {
-				a.doc.Add(at+".mac", "%s has the mac %s, in %s", port, g.mac, a.portPlace(m, name, "mac"))
-			}
-			reserved, ok := leases[port]
-			if !ok {
-				reserved, ok = leases[board]
-			}
-			switch own := e.fixed(); {
-			case pass == 0 && own.IsValid():
-				h.Address = own
-				if used[own] {
-					a.doc.Add(at+".address", "%s has the address %s", port, own)
-				}
-				used[own] = true
-			case pass == 1 && !own.IsValid() && ok:
-				h.Address = reserved
-				delete(leases, board) // for its first port
-			case pass == 2 && !h.Address.IsValid():
-				h.Address = gateway.FreeAddress(g.address, used)
-				if used[h.Address] = true; !h.Address.IsValid() {
-					a.doc.Add(at+".address", "the network %s has no address left for %s", g.address.Masked(), port)
-				}
-			}
-		}
-	}
-	g.config.Hosts = hosts
 }
 
 func (a *Appliance) memberIndex(name string) (*Member, int) {
@@ -222,23 +165,28 @@ func (a *Appliance) checkForwards(at string, g *Gateway) {
 		}
 		taken[protocol+text] = at + ".host"
 		who, port, _ := strings.Cut(f.To, ":")
-		to, err := netip.ParseAddrPort("0.0.0.0:" + port)
-		if err != nil || to.Port() == 0 {
+		number, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || number == 0 {
 			a.doc.Add(at+".to", "to is %q, and must be board:port, such as \"controller:80\"", f.To)
 			continue
 		}
 		board, name, _ := strings.Cut(who, ".")
+		var to netip.Addr
 		found := false
 		for j, h := range g.config.Hosts {
-			if h.Name == board && (name == "" || strings.HasSuffix(a.segment(g.Segment).Ports[j], "."+name)) && h.Address.Is4() {
-				found = true
-				g.config.Forwards = append(g.config.Forwards, gateway.Forward{Protocol: protocol, Host: host, To: netip.AddrPortFrom(h.Address, to.Port())})
-				break
+			if h.Name == board && (name == "" || strings.HasSuffix(a.segment(g.Segment).Ports[j], "."+name)) && !to.IsValid() {
+				to, found = g.reach(h, host.Addr().Is4()), true
 			}
 		}
-		if !found {
+		switch {
+		case !found:
 			a.doc.Add(at+".to", "segment %s has no port of a board %q", g.Segment, who)
+			continue
+		case !to.IsValid():
+			a.doc.Add(at+".to", "%s has no address on the gateway's network", who)
+			continue
 		}
+		g.config.Forwards = append(g.config.Forwards, gateway.Forward{Protocol: protocol, Host: host, To: netip.AddrPortFrom(to, uint16(number))})
 	}
 }
 

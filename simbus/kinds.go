@@ -27,5 +27,5 @@ var EventKinds = []EventKind{
 	{KindLink, []string{"state"}, "a link, wire or port was cut or restored"},
 	{KindStep, []string{"step", "result"}, "a scenario's step has ended: passed or failed"},
 	{KindGateway, []string{"action", "name", "address", "mac", "protocol", "from", "to", "detail", "sent", "received", "type", "result", "way", "count"},
-		"a gateway did something: action lease, open, refused, closed, forward, dns or dropped"},
+		"a gateway did something: action lease, advertise, open, refused, closed, forward, dns or dropped"},
 }

@@ -81,7 +81,7 @@ func transport(protocol uint8, src, dst netip.Addr, b []byte, length int) string
 	case protocol == ipICMP && len(b) >= 2:
 		return fmt.Sprintf("ICMP %s > %s, %s", src, dst, icmp(b[0], map[uint8]string{0: "echo reply", 3: "unreachable", 8: "echo request", 11: "time exceeded"}))
 	case protocol == ipICMPv6 && len(b) >= 2:
-		return fmt.Sprintf("ICMPv6 %s > %s, %s", src, dst, icmp(b[0], map[uint8]string{128: "echo request", 129: "echo reply",
+		return fmt.Sprintf("ICMPv6 %s > %s, %s", src, dst, icmp(b[0], map[uint8]string{1: "unreachable", 2: "packet too big", 3: "time exceeded", 128: "echo request", 129: "echo reply",
 			133: "router solicitation", 134: "router advertisement", 135: "neighbor solicitation", 136: "neighbor advertisement", 143: "multicast report"}))
 	}
 	return fmt.Sprintf("IP protocol %d %s > %s, %d bytes", protocol, src, dst, length)

@@ -62,7 +62,7 @@ esac
 func gatewayRoot(t *testing.T, programs ...string) string {
 	t.Helper()
 	root := guesttest.Rootfs(t, programs...)
-	for _, applet := range []string{"udhcpc", "nslookup", "wget", "route"} {
+	for _, applet := range []string{"udhcpc", "nslookup", "wget", "route", "ping6"} {
 		if err := os.Symlink("busybox", filepath.Join(root, "bin", applet)); err != nil {
 			t.Fatal(err)
 		}
@@ -269,8 +269,8 @@ func TestGatewayExamples(t *testing.T) {
 	}
 	blocks := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+ = .*?)` \\|").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) != 2 || len(rows) != 7 {
-		t.Fatalf("%d examples and %d keys, want an appliance, a board, and 7", len(blocks), len(rows))
+	if len(blocks) != 2 || len(rows) != 8 {
+		t.Fatalf("%d examples and %d keys, want an appliance, a board, and 8", len(blocks), len(rows))
 	}
 	dir := t.TempDir()
 	put := func(name, text string) string {
@@ -287,7 +287,7 @@ func TestGatewayExamples(t *testing.T) {
 	for _, row := range append(rows, []string{"", `tap = "tap0"`}, []string{"", `bridge = "br0"`}) {
 		gateway := blocks[0][1]
 		if strings.HasPrefix(row[1], "tap") || strings.HasPrefix(row[1], "bridge") {
-			gateway = strings.Replace(gateway, `address = "10.0.0.254/24"`, "", 1)
+			gateway = strings.Replace(gateway, `address = ["10.0.0.254/24", "fd00::fe/64"]`, "", 1)
 		}
 		file := put("main.toml", "name = \"x\"\n"+gateway+row[1]+"\n[[board]]\nfile = \"sensor.toml\"\n[[board]]\nfile = \"controller.toml\"\n"+
 			"[[segment]]\nname = \"lan\"\nports = [\"sensor.eth0\", \"controller.eth0\"]\n")

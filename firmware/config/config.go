@@ -8,8 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DHCP is the address of an interface that gets one by DHCP.
-const DHCP = "dhcp"
+// What stands for the address of an interface that gets one by DHCP, or whose kernel
+// makes one of what a router advertises (RFC 4862).
+const (
+	DHCP  = "dhcp"
+	SLAAC = "slaac"
+)
 
 // Path is where the file is in the guest.
 const Path = "/etc/backplane/board.json"
@@ -58,7 +62,7 @@ type Device struct {
 type Interface struct {
 	MAC       string   `json:"mac"`                 // finds it
 	Name      string   `json:"name"`                // is given to it
-	Addresses []string `json:"addresses,omitempty"` // with prefix lengths; DHCP: one that a server says
+	Addresses []string `json:"addresses,omitempty"` // with prefix lengths; or DHCP, SLAAC
 	Gateways  []string `json:"gateways,omitempty"`  // at most one of IPv4 and one of IPv6
 	DNS       []string `json:"dns,omitempty"`
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"backplane/firmware/config"
@@ -29,11 +31,7 @@ func network(interfaces []config.Interface) {
 	nameInterfaces(fd, interfaces)
 	for _, i := range interfaces {
 		if err := bringUp(fd, i, &names); err != nil {
-			report := fail
-			if errors.Is(err, errNoServer) {
-				report = complain // it goes on asking, as any board does
-			}
-			report("%s: %v", i.Name, err)
+			fail("%s: %v", i.Name, err)
 		}
 	}
 	if err := names.write(); err != nil {
@@ -42,13 +40,20 @@ func network(interfaces []config.Interface) {
 }
 
 func bringUp(fd int, i config.Interface, names *resolvers) error {
+	var adverts *advertised
+	if slices.Contains(i.Addresses, config.SLAAC) { // it hears of all from the first on
+		var err error
+		if adverts, err = listenAdvertised(i.Name); err != nil {
+			return fmt.Errorf("address by SLAAC: %w", err)
+		}
+	}
 	if err := up(fd, i.Name); err != nil {
 		return os.NewSyscallError("switch it on", err)
 	}
 	dhcp := false
 	for _, text := range i.Addresses {
-		if text == config.DHCP {
-			dhcp = true
+		if text == config.DHCP || text == config.SLAAC {
+			dhcp = dhcp || text == config.DHCP
 			continue
 		}
 		p, err := netip.ParsePrefix(text)
@@ -61,7 +66,7 @@ func bringUp(fd int, i config.Interface, names *resolvers) error {
 	}
 	for _, text := range i.DNS {
 		if a, err := netip.ParseAddr(text); err == nil {
-			names.servers = append(names.servers, a)
+			names.add([]netip.Addr{a}, "")
 		}
 	}
 	for _, text := range i.Gateways {
@@ -74,9 +79,24 @@ func bringUp(fd int, i config.Interface, names *resolvers) error {
 		}
 	}
 	if dhcp {
-		return byDHCP(i, names)
+		if err := nobody(i.Name, byDHCP(i, names)); err != nil {
+			return err
+		}
+	}
+	if adverts != nil {
+		return nobody(i.Name, adverts.await(i.Name, names))
 	}
 	return nil
+}
+
+// nobody complains if nobody on the network has answered, and passes on other errors: a
+// board then goes on, and goes on asking.
+func nobody(name string, err error) error {
+	if errors.Is(err, errNoServer) || errors.Is(err, errNoRouter) {
+		complain("%s: %v", name, err)
+		return nil
+	}
+	return err
 }
 
 // byDHCP gives an interface what a DHCP server says, and goes on asking.
@@ -89,9 +109,9 @@ func byDHCP(i config.Interface, names *resolvers) error {
 	l, err := acquire(i.Name, mac)
 	if err == nil {
 		err = l.use(i.Name)
-		names.add(l)
+		names.add(l.dns, l.domain)
 	}
-	go keepLease(i.Name, mac, l)
+	go keepLease(i.Name, mac, l, names)
 	return err
 }
 
@@ -111,7 +131,7 @@ const dhcpPause = 10 * time.Second
 
 // keepLease renews a lease when half its time is over, and gets one where there
 // is none yet.
-func keepLease(name string, mac []byte, l lease) {
+func keepLease(name string, mac []byte, l lease, names *resolvers) {
 	for {
 		pause := dhcpPause
 		if l.address.IsValid() {
@@ -122,9 +142,9 @@ func keepLease(name string, mac []byte, l lease) {
 		if err != nil || next.address == l.address {
 			continue // what there is stays
 		}
+		names.drop(l.dns)
 		l = next
-		var names resolvers
-		names.add(l)
+		names.add(l.dns, l.domain)
 		if err = l.use(name); err == nil {
 			err = names.write()
 		}
@@ -144,20 +164,35 @@ func (l lease) use(name string) error {
 	return addDefaultRoute(name, l.router)
 }
 
-// resolvers are what is to stand in resolv.conf(5).
+// resolvers are what is to stand in resolv.conf(5), from all interfaces.
 type resolvers struct {
+	mu      sync.Mutex
 	servers []netip.Addr
 	domain  string
 }
 
-func (r *resolvers) add(l lease) {
-	r.servers = append(r.servers, l.dns...)
-	if l.domain != "" {
-		r.domain = l.domain
+func (r *resolvers) add(servers []netip.Addr, domain string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range servers {
+		if !slices.Contains(r.servers, a) {
+			r.servers = append(r.servers, a)
+		}
+	}
+	if domain != "" {
+		r.domain = domain
 	}
 }
 
+func (r *resolvers) drop(servers []netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.servers = slices.DeleteFunc(r.servers, func(a netip.Addr) bool { return slices.Contains(servers, a) })
+}
+
 func (r *resolvers) write() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if len(r.servers) == 0 {
 		return nil
 	}

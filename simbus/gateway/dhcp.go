@@ -107,7 +107,7 @@ func (g *Gateway) serveDHCP(frame []byte) bool {
 	from := g.cfg.Address.Addr()
 	sum := header.PseudoHeaderChecksum(header.UDPProtocolNumber, address(from), address(to), uint16(len(b)))
 	u.SetChecksum(^checksum.Checksum(b, sum))
-	g.sendIP(mac, from, to, header.UDPProtocolNumber, b)
+	g.sendIP(mac, from, to, header.UDPProtocolNumber, hopLimit, b)
 	return true
 }
 

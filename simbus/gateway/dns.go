@@ -23,111 +23,18 @@ const (
 	maxQuery = 4096
 )
 
-// zone is the names that the gateway knows itself.
-type zone struct {
-	domain    string // ".name." of the boards' domain, empty if there is none
-	network   netip.Prefix
-	addresses map[string]netip.Addr // by name, in lower case with a dot at its end
-	names     map[string]string     // by the name that stands for an address (RFC 1035 section 3.5)
-}
-
-func newZone(cfg *Config) *zone {
-	z := &zone{network: cfg.Address.Masked(), addresses: make(map[string]netip.Addr), names: make(map[string]string)}
-	if cfg.Domain != "" {
-		z.domain = "." + strings.ToLower(cfg.Domain) + "."
-	}
-	z.add(cfg.Name, cfg.Address.Addr())
-	for _, h := range cfg.Hosts {
-		z.add(h.Name, h.Address)
-	}
-	return z
-}
-
-func (z *zone) add(name string, a netip.Addr) {
-	if !a.Is4() {
-		return
-	}
-	name = strings.ToLower(name)
-	full := name + "."
-	if _, ok := z.addresses[full]; ok {
-		return // the first port of a board has its name
-	}
-	z.addresses[full] = a
-	if z.domain != "" {
-		full = name + z.domain
-		z.addresses[full] = a
-	}
-	z.names[reverse(a)] = full
-}
-
-// reverse is the name that stands for an address.
-func reverse(a netip.Addr) string {
-	b := a.As4()
-	return netip.AddrFrom4([4]byte{b[3], b[2], b[1], b[0]}).String() + ".in-addr.arpa."
-}
-
-// answer is the zone's own answer to a query, nil if the question is for others.
-func (z *zone) answer(h dnsmessage.Header, q dnsmessage.Question) (reply []byte, result string) {
-	name := strings.ToLower(q.Name.String())
-	a, known := z.addresses[name]
-	pointer, isPointer := z.names[name]
-	if q.Class != dnsmessage.ClassINET || !known && !isPointer && !z.own(name) {
-		return nil, ""
-	}
-	r := dnsmessage.Header{ID: h.ID, Response: true, OpCode: h.OpCode, Authoritative: true, RecursionDesired: h.RecursionDesired, RecursionAvailable: true}
-	result = "none"
-	if !known && !isPointer {
-		r.RCode, result = dnsmessage.RCodeNameError, "no such name"
-	}
-	b := dnsmessage.NewBuilder(make([]byte, 0, 512), r)
-	b.EnableCompression()
-	rr := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: nameTTL}
-	err := errors.Join(b.StartQuestions(), b.Question(q), b.StartAnswers())
-	switch {
-	case known && q.Type == dnsmessage.TypeA:
-		result = a.String()
-		err = errors.Join(err, b.AResource(rr, dnsmessage.AResource{A: a.As4()}))
-	case isPointer && q.Type == dnsmessage.TypePTR:
-		result = strings.TrimSuffix(pointer, ".")
-		target, e := dnsmessage.NewName(pointer)
-		err = errors.Join(err, e, b.PTRResource(rr, dnsmessage.PTRResource{PTR: target}))
-	}
-	if err != nil {
-		return nil, ""
-	}
-	reply, err = b.Finish()
-	if err != nil {
-		return nil, ""
-	}
-	return reply, result
-}
-
-// own tells whether nobody else can know the name: it is in the boards' domain,
-// or stands for an address of the segment.
-func (z *zone) own(name string) bool {
-	if z.domain != "" && strings.HasSuffix(name, z.domain) {
-		return true
-	}
-	parts := strings.Split(strings.TrimSuffix(name, ".in-addr.arpa."), ".")
-	if len(parts) != 4 || !strings.HasSuffix(name, ".in-addr.arpa.") {
-		return false
-	}
-	a, err := netip.ParseAddr(parts[3] + "." + parts[2] + "." + parts[1] + "." + parts[0])
-	return err == nil && z.network.Contains(a)
-}
-
 // serveDNS answers queries that come in UDP packets.
-func (g *Gateway) serveDNS() {
-	defer g.track(g.dns)()
+func (g *Gateway) serveDNS(c net.PacketConn) {
+	defer g.track(c)()
 	buf := make([]byte, maxQuery)
 	for {
-		n, client, err := g.dns.ReadFrom(buf)
+		n, client, err := c.ReadFrom(buf)
 		if err != nil {
 			return
 		}
 		from := client.(*net.UDPAddr).AddrPort()
-		g.query("udp4", append([]byte(nil), buf[:n]...), from, func(reply []byte) {
-			_, _ = g.dns.WriteTo(reply, client) // who has gone needs no answer
+		g.query("udp", append([]byte(nil), buf[:n]...), from, func(reply []byte) {
+			_, _ = c.WriteTo(reply, client) // who has gone needs no answer
 		})
 	}
 }
@@ -143,7 +50,7 @@ func (g *Gateway) serveDNSStream(c net.Conn, from netip.AddrPort) {
 			return
 		}
 		answered := make(chan error, 1)
-		if !g.query("tcp4", q, from, func(reply []byte) { answered <- writeDNS(c, reply) }) || <-answered != nil {
+		if !g.query("tcp", q, from, func(reply []byte) { answered <- writeDNS(c, reply) }) || <-answered != nil {
 			return
 		}
 	}
@@ -232,7 +139,7 @@ func (g *Gateway) ask(network string, message []byte) (answer []byte, err error)
 func (g *Gateway) askOne(network string, resolver netip.AddrPort, message []byte) ([]byte, error) {
 	var d net.Dialer
 	d.Timeout = queryTimeout
-	c, err := d.DialContext(g.ctx, network[:3], resolver.String())
+	c, err := d.DialContext(g.ctx, network, resolver.String())
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +147,7 @@ func (g *Gateway) askOne(network string, resolver netip.AddrPort, message []byte
 	if err := c.SetDeadline(time.Now().Add(queryTimeout)); err != nil {
 		return nil, err
 	}
-	if network == "tcp4" {
+	if network == "tcp" {
 		if err := writeDNS(c, message); err != nil {
 			return nil, err
 		}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 )
 
 // Forward is a port of the host that leads to a board.
@@ -75,7 +74,8 @@ func (g *Gateway) forwardTCP(out net.Conn, f Forward) {
 	defer g.give(&g.tcp)
 	ctx, cancel := context.WithTimeout(g.ctx, dialTimeout)
 	defer cancel()
-	board, err := gonet.DialContextTCP(ctx, g.stack, fullAddress(f.To), ipv4.ProtocolNumber)
+	own := fullAddress(netip.AddrPortFrom(g.towards(f.To.Addr()), 0))
+	board, err := gonet.DialTCPWithBind(ctx, g.stack, own, fullAddress(f.To), protocol(f.To.Addr()))
 	if err != nil {
 		g.refuse("tcp", from, f.To, err)
 		return
@@ -142,8 +142,8 @@ func (g *Gateway) newFlow(from netip.AddrPort, f Forward) *flow {
 		g.refuse("udp", from, f.To, errTooMany)
 		return nil
 	}
-	own, to := fullAddress(netip.AddrPortFrom(g.cfg.Address.Addr(), 0)), fullAddress(f.To)
-	board, err := gonet.DialUDP(g.stack, &own, &to, ipv4.ProtocolNumber)
+	own, to := fullAddress(netip.AddrPortFrom(g.towards(f.To.Addr()), 0)), fullAddress(f.To)
+	board, err := gonet.DialUDP(g.stack, &own, &to, protocol(f.To.Addr()))
 	if err != nil {
 		g.give(&g.flows)
 		g.refuse("udp", from, f.To, err)

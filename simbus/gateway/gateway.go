@@ -2,8 +2,9 @@
 // rights: it is a port on the segment behind which a TCP/IP stack of its own
 // (gVisor's) stands for every address that is not on the segment. What boards
 // send there goes on through ordinary sockets of the host (NAT); the boards get
-// their addresses (DHCP, RFC 2131) and names (DNS, RFC 1035) from it. A [Tap]
-// is the other kind of gateway: a network interface of the host.
+// their addresses (DHCP, RFC 2131; router advertisements, RFC 4861 and 4862) and
+// names (DNS, RFC 1035) from it. A [Tap] is the other kind of gateway: a network
+// interface of the host.
 //
 // A gateway lives in the host's time, on goroutines of its own. It touches the
 // segment in two places only: [Gateway.Deliver] takes frames and returns at
@@ -23,25 +24,29 @@ import (
 	"backplane/simbus"
 
 	"gvisor.dev/gvisor/pkg/buffer"
-	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
 // Config is what a gateway does.
 type Config struct {
-	Name    string // it answers to it by DNS
-	Domain  string // the boards' domain: "sensor" is "sensor.Domain" too
-	MAC     net.HardwareAddr
-	Address netip.Prefix // its own address, and the segment's network (IPv4)
-	Hosts   []Host       // the boards on the segment
-	DHCP    bool         // give addresses
+	Name   string // it answers to it by DNS
+	Domain string // the boards' domain: "sensor" is "sensor.Domain" too
+	MAC    net.HardwareAddr
+	// Address and Address6 are its own addresses and the segment's networks, of IPv4
+	// and of IPv6. One of them may be missing.
+	Address, Address6 netip.Prefix
+	Hosts             []Host // the boards on the segment
+	DHCP              bool   // give IPv4 addresses
+	// Advertise sends router advertisements, from which boards make IPv6 addresses
+	// of their own. The network of Address6 has 64 bits then.
+	Advertise bool
 	// Offload tells that checksums and segmentation may be left to the receiver
 	// (simbus.Offload), in both directions.
 	Offload bool
 	// Allow, if not nil, is all of the outside that boards may reach.
 	Allow []Rule
-	// HostAccess makes the gateway's own address mean the host's loopback, and
-	// lets boards reach the host's other addresses.
+	// HostAccess makes the gateway's own addresses mean the host's loopback, 127.0.0.1
+	// and ::1, and lets boards reach the host's other addresses.
 	HostAccess bool
 	Forwards   []Forward
 	// Resolvers answer what the gateway itself cannot; those of the host's
@@ -53,10 +58,11 @@ type Config struct {
 
 // Host is a board's port on the segment.
 type Host struct {
-	Name    string
-	MAC     net.HardwareAddr
-	Address netip.Addr
-	Lease   bool // it is given the address by DHCP
+	Name     string
+	MAC      net.HardwareAddr
+	Address  netip.Addr // of IPv4, if it has one
+	Address6 netip.Addr // of IPv6, if it has one
+	Lease    bool       // it is given Address by DHCP
 }
 
 // Limits of what is under way at a time. What goes beyond is refused, or dropped
@@ -86,8 +92,8 @@ type Gateway struct {
 	leases    *leases
 	zone      *zone
 	pings     pings
-	dns       *gonet.UDPConn
 	queries   chan struct{} // one for each under way
+	solicited chan struct{} // somebody without an address wants an advertisement
 	keepAlive keepAlive
 
 	ctx    context.Context
@@ -103,8 +109,8 @@ type Gateway struct {
 
 // New starts a gateway. The error tells which host address cannot be listened on.
 func New(cfg Config) (*Gateway, error) {
-	if !cfg.Address.IsValid() || !cfg.Address.Addr().Is4() {
-		return nil, fmt.Errorf("gateway %s: address %s: must be an IPv4 address with its prefix length", cfg.Name, cfg.Address)
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("gateway %s: %w", cfg.Name, err)
 	}
 	if cfg.Dial == nil {
 		var d net.Dialer
@@ -116,7 +122,7 @@ func New(cfg Config) (*Gateway, error) {
 		cfg.Resolvers = hostResolvers()
 	}
 	g := &Gateway{cfg: cfg, out: newQueue(), leases: newLeases(&cfg), zone: newZone(&cfg),
-		queries: make(chan struct{}, maxQueries), keepAlive: defaultKeepAlive, open: make(map[io.Closer]bool)}
+		queries: make(chan struct{}, maxQueries), solicited: make(chan struct{}, 1), keepAlive: defaultKeepAlive, open: make(map[io.Closer]bool)}
 	g.in = newInbox(func(lost uint64) { g.out.put(dropped("out", lost)) })
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	if err := g.startStack(); err != nil {
@@ -124,7 +130,9 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, fmt.Errorf("gateway %s: %w", cfg.Name, err)
 	}
 	g.spawn(func() { g.in.serve(g.ctx, func(v *buffer.View, open bool) { g.link.receive(g, v, open) }) })
-	g.spawn(g.serveDNS)
+	if cfg.Advertise {
+		g.spawn(g.advertise)
+	}
 	for _, f := range cfg.Forwards {
 		if err := g.forward(f); err != nil {
 			g.Close()
@@ -133,6 +141,34 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	return g, nil
 }
+
+func (c *Config) check() error {
+	a, b := c.Address, c.Address6
+	switch {
+	case !a.IsValid() && !b.IsValid():
+		return errors.New("it has no address")
+	case a.IsValid() && !a.Addr().Is4():
+		return fmt.Errorf("address %s: must be an IPv4 address with its prefix length", a)
+	case b.IsValid() && (!b.Addr().Is6() || b.Addr().Is4In6()):
+		return fmt.Errorf("address %s: must be an IPv6 address with its prefix length", b)
+	case c.Advertise && b.Bits() != SLAACBits:
+		return fmt.Errorf("address %s: must have a prefix of %d bits, on which boards make addresses", b, SLAACBits)
+	}
+	return nil
+}
+
+// addresses are the gateway's own on the segment, one of each family.
+func (c *Config) addresses() (list []netip.Prefix) {
+	for _, p := range []netip.Prefix{c.Address, c.Address6} {
+		if p.IsValid() {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// own tells whether an address is one of those.
+func (c *Config) own(a netip.Addr) bool { return a == c.Address.Addr() || a == c.Address6.Addr() }
 
 // Out is what comes from outside.
 func (g *Gateway) Out() *Queue { return g.out }
@@ -222,13 +258,14 @@ func (g *Gateway) give(n *int) {
 
 // Actions of a gateway, as events of kind [simbus.KindGateway] have them.
 const (
-	ActionLease   = "lease"   // an address was given: name, address, mac
-	ActionOpen    = "open"    // a connection to the outside: protocol, from, to
-	ActionRefused = "refused" // one that was not to be: protocol, from, to, detail
-	ActionClosed  = "closed"  // the end of one: protocol, from, to, sent and received in bytes
-	ActionForward = "forward" // a connection from outside to a board: protocol, from, to
-	ActionDNS     = "dns"     // a question: from, name, type, result
-	ActionDropped = "dropped" // what found a queue full: way (in or out), count
+	ActionLease     = "lease"     // an address was given: name, address, mac
+	ActionAdvertise = "advertise" // a router solicitation was answered: address, mac
+	ActionOpen      = "open"      // a connection to the outside: protocol, from, to
+	ActionRefused   = "refused"   // one that was not to be: protocol, from, to, detail
+	ActionClosed    = "closed"    // the end of one: protocol, from, to, sent and received in bytes
+	ActionForward   = "forward"   // a connection from outside to a board: protocol, from, to
+	ActionDNS       = "dns"       // a question: from, name, type, result
+	ActionDropped   = "dropped"   // what found a queue full: way (in or out), count
 )
 
 func (g *Gateway) tell(action string, attrs ...simbus.Attr) {

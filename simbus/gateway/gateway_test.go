@@ -24,9 +24,11 @@ import (
 )
 
 // listen is a server on this machine that handles each connection with f.
-func listen(t *testing.T, f func(net.Conn)) net.Addr {
+func listen(t *testing.T, f func(net.Conn)) net.Addr { return listenOn(t, "127.0.0.1:0", f) }
+
+func listenOn(t *testing.T, address string, f func(net.Conn)) net.Addr {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,12 +139,26 @@ func TestOutside(t *testing.T) {
 		{name: "all", to: "255.255.255.255:80", err: errNoHost},
 		{name: "none", to: "0.0.0.0:80", err: errNoHost},
 		{name: "nobody on the segment", to: "10.0.0.77:80", err: errNoHost},
+		{name: "one link's own", to: "169.254.169.254:80", access: true, err: errNoHost},
+		{name: "IPv6", to: "[2001:db8::1]:80", want: "[2001:db8::1]:80"},
+		{name: "a private network of IPv6", to: "[fd77::1]:80", want: "[fd77::1]:80"},
+		{name: "the host by IPv6", to: "[fd00::fe]:80", err: errHost},
+		{name: "the host by IPv6, asked for", to: "[fd00::fe]:80", access: true, want: "[::1]:80"},
+		{name: "loopback of IPv6", to: "[::1]:80", access: true, err: errHost},
+		{name: "loopback of IPv4 by IPv6", to: "[::ffff:127.0.0.1]:80", access: true, err: errNoHost},
+		{name: "loopback of IPv4, the old way", to: "[::127.0.0.1]:80", access: true, err: errNoHost},
+		{name: "a group of IPv6", to: "[ff0e::1]:80", err: errNoHost},
+		{name: "one link's own of IPv6", to: "[fe80::1]:80", access: true, err: errNoHost},
+		{name: "none of IPv6", to: "[::]:80", err: errNoHost},
+		{name: "nobody on the segment by IPv6", to: "[fd00::77]:80", err: errNoHost},
+		{name: "IPv4 alone allowed", to: "[2001:db8::1]:80", allow: []Rule{{Prefix: netip.MustParsePrefix("0.0.0.0/0")}}, err: errNotAllowed},
+		{name: "IPv6 allowed", to: "[2001:db8::1]:80", allow: []Rule{{Prefix: netip.MustParsePrefix("2001:db8::/32"), Port: 80}}, want: "[2001:db8::1]:80"},
 		{name: "nothing allowed", to: "192.0.2.1:80", allow: []Rule{}, err: errNotAllowed},
 		{name: "allowed", to: "192.0.2.1:80", allow: []Rule{{Prefix: netip.MustParsePrefix("192.0.2.0/24")}}, want: "192.0.2.1:80"},
 		{name: "another port", to: "192.0.2.1:80", allow: []Rule{{netip.MustParsePrefix("192.0.2.0/24"), 443}}, err: errNotAllowed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg := config()
+			cfg := config6()
 			cfg.HostAccess, cfg.Allow = tt.access, tt.allow
 			g := &Gateway{cfg: cfg}
 			got, err := g.outside(netip.MustParseAddrPort(tt.to))
@@ -153,10 +169,10 @@ func TestOutside(t *testing.T) {
 	}
 }
 
-// echo is a UDP server on this machine.
-func echo(t *testing.T) net.Addr {
+// echoServer is a UDP server on this machine.
+func echoServer(t *testing.T, address string) net.Addr {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	c, err := net.ListenPacket("udp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +194,7 @@ func echo(t *testing.T) net.Addr {
 
 func TestUDP(t *testing.T) {
 	cfg := config()
-	toHost(&cfg, echo(t))
+	toHost(&cfg, echoServer(t, "127.0.0.1:0"))
 	s := newSite(t, cfg)
 	c := s.dialUDP(t, "192.0.2.1:7")
 	for _, text := range []string{"one", strings.Repeat("long ", 1000), "three"} { // one of them in fragments
@@ -395,6 +411,7 @@ func TestOthersARP(t *testing.T) {
 }
 
 func TestParseRule(t *testing.T) {
+	const none = ` is no IP address or network, such as "10.1.2.3:443", "10.1.0.0/16" or "[2001:db8::1]:443"`
 	for text, want := range map[string]string{
 		"10.1.2.3":       "10.1.2.3/32 0",
 		"10.1.2.3/16":    "10.1.0.0/16 0",
@@ -402,9 +419,25 @@ func TestParseRule(t *testing.T) {
 		"0.0.0.0/0:53":   "0.0.0.0/0 53",
 		"10.1.2.3:0":     `"10.1.2.3:0" has no port of 1 to 65535 behind the colon`,
 		"10.1.2.3:70000": `"10.1.2.3:70000" has no port of 1 to 65535 behind the colon`,
-		"there":          `"there" is no IPv4 address or network, such as "10.1.2.3:443" or "10.1.0.0/16"`,
-		"10.1.2.3/33":    `"10.1.2.3/33" is no IPv4 address or network, such as "10.1.2.3:443" or "10.1.0.0/16"`,
-		"":               `"" is no IPv4 address or network, such as "10.1.2.3:443" or "10.1.0.0/16"`,
+		"there":          `"there"` + none,
+		"10.1.2.3/33":    `"10.1.2.3/33"` + none,
+		"":               `""` + none,
+
+		"2001:db8::1":          "2001:db8::1/128 0",
+		"2001:db8::1/32":       "2001:db8::/32 0",
+		"[2001:db8::1]":        "2001:db8::1/128 0",
+		"[2001:db8::1]:443":    "2001:db8::1/128 443",
+		"[2001:db8::1/32]:443": "2001:db8::/32 443",
+		"[::/0]:53":            "::/0 53",
+		"[10.1.2.3]:80":        "10.1.2.3/32 80",
+		"[2001:db8::1]:0":      `"[2001:db8::1]:0" has no port of 1 to 65535 behind the colon`,
+		"[2001:db8::1]/32":     `"[2001:db8::1]/32" has "/32" behind the address, and may have a colon and a port`,
+		"[2001:db8::1":         `"[2001:db8::1" has no ] that ends the address`,
+		"fe80::1%eth0":         `"fe80::1%eth0"` + none,
+		"::ffff:10.1.2.3":      `"::ffff:10.1.2.3"` + none,
+		"::ffff:10.1.2.3/112":  `"::ffff:10.1.2.3/112"` + none,
+		"[]:80":                `"[]:80"` + none,
+		"[":                    `"[" has no ] that ends the address`,
 	} {
 		r, err := ParseRule(text)
 		got := fmt.Sprint(r.Prefix, " ", r.Port)

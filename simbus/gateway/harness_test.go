@@ -19,6 +19,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
@@ -29,6 +30,9 @@ var (
 	gatewayAddress = netip.MustParsePrefix("10.0.0.254/24")
 	boardAddress   = netip.MustParseAddr("10.0.0.1")
 	boardMAC       = net.HardwareAddr{2, 0, 0, 0, 0, 1}
+
+	gatewayAddress6 = netip.MustParsePrefix("fd00::fe/64")
+	boardAddress6   = SLAAC(gatewayAddress6, boardMAC)
 )
 
 // config is that of a gateway for one board.
@@ -36,6 +40,14 @@ func config() Config {
 	return Config{Name: "outside", Domain: "site", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 0xfe}, Address: gatewayAddress, DHCP: true,
 		Hosts:     []Host{{Name: "sensor", MAC: boardMAC, Address: boardAddress, Lease: true}},
 		Resolvers: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")}}
+}
+
+// config6 is that of a gateway with IPv6 too.
+func config6() Config {
+	cfg := config()
+	cfg.Address6, cfg.Advertise = gatewayAddress6, true
+	cfg.Hosts[0].Address6 = boardAddress6
+	return cfg
 }
 
 // site is a gateway and a board on a cable. The board is a stack of its own.
@@ -51,7 +63,10 @@ type site struct {
 }
 
 // newSite starts both. Nothing of them may be left when the test ends.
-func newSite(t testing.TB, cfg Config) *site {
+func newSite(t testing.TB, cfg Config) *site { return sniffedSite(t, cfg, func([]byte) {}) }
+
+// sniffedSite calls sniff with each frame that the board is sent.
+func sniffedSite(t testing.TB, cfg Config, sniff func(frame []byte)) *site {
 	t.Helper()
 	leak := goleak.IgnoreCurrent()
 	g, err := New(cfg)
@@ -59,18 +74,23 @@ func newSite(t testing.TB, cfg Config) *site {
 		t.Fatal(err)
 	}
 	l := &link{mac: tcpip.LinkAddress(boardMAC), offload: cfg.Offload, out: newQueue()}
-	b := stack.New(stack.Options{NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
-		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4}})
+	b := stack.New(stack.Options{NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, ipv6.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6}})
 	if err := b.CreateNIC(nicID, l); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.AddProtocolAddress(nicID, tcpip.ProtocolAddress{Protocol: ipv4.ProtocolNumber,
-		AddressWithPrefix: tcpip.AddressWithPrefix{Address: address(boardAddress), PrefixLen: 24}}, stack.AddressProperties{}); err != nil {
-		t.Fatal(err)
+	linkLocal := netip.MustParsePrefix("fe80::/64")
+	for _, p := range []netip.Prefix{netip.PrefixFrom(boardAddress, 24), netip.PrefixFrom(SLAAC(linkLocal, boardMAC), 64), netip.PrefixFrom(boardAddress6, 64)} {
+		l.own = append(l.own, address(p.Addr()))
+		if err := b.AddProtocolAddress(nicID, tcpip.ProtocolAddress{Protocol: protocol(p.Addr()),
+			AddressWithPrefix: tcpip.AddressWithPrefix{Address: address(p.Addr()), PrefixLen: p.Bits()}}, stack.AddressProperties{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	subnet, _ := tcpip.NewSubnet(address(gatewayAddress.Masked().Addr()), tcpip.MaskFromBytes([]byte{255, 255, 255, 0}))
 	b.SetRouteTable([]tcpip.Route{{Destination: subnet, NIC: nicID},
-		{Destination: header.IPv4EmptySubnet, Gateway: address(gatewayAddress.Addr()), NIC: nicID}})
+		{Destination: header.IPv4EmptySubnet, Gateway: address(gatewayAddress.Addr()), NIC: nicID},
+		{Destination: header.IPv6EmptySubnet, Gateway: address(SLAAC(linkLocal, cfg.MAC)), NIC: nicID}})
 	s := &site{Gateway: g, board: b, news: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var cables sync.WaitGroup
@@ -104,6 +124,7 @@ func newSite(t testing.TB, cfg Config) *site {
 		if s.unplugged.Load() {
 			return
 		}
+		sniff(flat(i.Frame))
 		pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(flat(i.Frame))})
 		defer pkt.DecRef()
 		l.ParseHeader(pkt)
@@ -180,7 +201,8 @@ func (s *site) dial(t testing.TB, to string) (*gonet.TCPConn, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	c, err := gonet.DialContextTCP(ctx, s.board, fullAddress(netip.MustParseAddrPort(to)), ipv4.ProtocolNumber)
+	remote := netip.MustParseAddrPort(to)
+	c, err := gonet.DialContextTCP(ctx, s.board, fullAddress(remote), protocol(remote.Addr()))
 	if err == nil {
 		t.Cleanup(func() { c.Close() })
 	}
@@ -190,8 +212,9 @@ func (s *site) dial(t testing.TB, to string) (*gonet.TCPConn, error) {
 // dialUDP opens a flow from the board.
 func (s *site) dialUDP(t testing.TB, to string) net.Conn {
 	t.Helper()
-	remote := fullAddress(netip.MustParseAddrPort(to))
-	c, err := gonet.DialUDP(s.board, nil, &remote, ipv4.ProtocolNumber)
+	host := netip.MustParseAddrPort(to)
+	remote := fullAddress(host)
+	c, err := gonet.DialUDP(s.board, nil, &remote, protocol(host.Addr()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 const (
 	needsChecksum = 1
 	gsoTCP4       = 1
+	gsoTCP6       = 4
 )
 
 // mtu is the longest IP packet that the gateway sends, unless it leaves the
@@ -31,6 +32,7 @@ type link struct {
 	mac     tcpip.LinkAddress
 	offload bool
 	out     *Queue
+	own     []tcpip.Address // the gateway's, on the segment: set before the first packet
 
 	open atomic.Bool // the checksum of the frame that is being received
 
@@ -47,6 +49,9 @@ var (
 // on a wire.
 func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 	for _, p := range pkts.AsSlice() {
+		if !l.asRouter(p) {
+			continue
+		}
 		// The bytes stay the packet's until the frame has been sent.
 		c := p.Clone()
 		l.out.put(Item{Frame: &simbus.Frame{Parts: c.AsSlices(), Offload: offload(c)}, release: c.DecRef})
@@ -57,7 +62,7 @@ func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 // offload is the work that the stack has left to whoever receives the packet.
 func offload(p *stack.PacketBuffer) (o simbus.Offload) {
 	g := &p.GSOOptions
-	if g.Type != stack.GSOTCPv4 || !g.NeedsCsum {
+	if g.Type == stack.GSONone || !g.NeedsCsum {
 		return o
 	}
 	o.Flags = needsChecksum
@@ -65,6 +70,9 @@ func offload(p *stack.PacketBuffer) (o simbus.Offload) {
 	o.ChecksumOffs = g.CsumOffset
 	if p.Data().Size() > int(g.MSS) {
 		o.GSOType, o.GSOSize, o.HeaderLen = gsoTCP4, g.MSS, uint16(p.HeaderSize())
+		if g.Type == stack.GSOTCPv6 {
+			o.GSOType = gsoTCP6
+		}
 	}
 	return o
 }
@@ -102,6 +110,9 @@ func (l *link) receive(g *Gateway, v *buffer.View, open bool) {
 		v.Release()
 		return
 	}
+	if g.cfg.Advertise {
+		g.answerSolicitation(frame) // of which the stack learns where the board is
+	}
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithView(v)})
 	defer pkt.DecRef()
 	if !l.ParseHeader(pkt) {
@@ -127,8 +138,7 @@ func (g *Gateway) othersARP(frame []byte) bool {
 	if !a.IsValid() {
 		return true
 	}
-	own := g.cfg.Address.Addr().As4()
-	return a.Op() == header.ARPRequest && !bytes.Equal(a.ProtocolAddressTarget(), own[:])
+	return a.Op() == header.ARPRequest && !bytes.Equal(a.ProtocolAddressTarget(), g.cfg.Address.Addr().AsSlice())
 }
 
 // Attach is called by the stack.

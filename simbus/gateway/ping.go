@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -40,11 +41,12 @@ func (p *pings) close() {
 // ErrNoPing is why pings do not get out on this host.
 var ErrNoPing = errors.New("this host has no ping sockets for ordinary users (sysctl net.ipv4.ping_group_range)")
 
-// CanPing tells whether boards can ping the outside from this host.
+// CanPing tells whether boards can ping the outside from this host: if by IPv4,
+// then by IPv6 too, where the host speaks it.
 func CanPing() error {
-	c, err := icmp.ListenPacket("udp4", "0.0.0.0")
+	c, err := pingsOf(netip.IPv4Unspecified()).listen()
 	if err != nil {
-		return ErrNoPing
+		return err
 	}
 	return c.Close()
 }
@@ -53,28 +55,52 @@ func CanPing() error {
 // the goroutine that receives.
 func (g *Gateway) ping(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
 	from, to := addrPort(id.RemoteAddress, 0), addrPort(id.LocalAddress, 0)
-	if to.Addr() == g.cfg.Address.Addr() {
+	if a := to.Addr(); g.cfg.own(a) || a.Is6() && (a.IsMulticast() || a == g.linkLocal()) {
 		return false // the stack answers
 	}
 	payload := stack.PayloadSince(pkt.TransportHeader())
 	defer payload.Release()
 	h := header.ICMPv4(payload.AsSlice())
 	eth := header.Ethernet(pkt.LinkHeader().Slice())
-	if len(h) < header.ICMPv4MinimumSize || h.Type() != header.ICMPv4Echo || len(eth) < header.EthernetMinimumSize {
+	if len(h) < header.ICMPv4MinimumSize || h.Type() != pingsOf(to.Addr()).request || len(eth) < header.EthernetMinimumSize {
 		return true
 	}
-	if _, err := g.outside(to); err != nil {
-		g.refuse("icmp", from, to, err)
-		return true
+	_, err := g.outside(to)
+	if err == nil {
+		err = g.sendPing(pingKey{from.Addr(), to.Addr(), h.Ident()}, eth.SourceAddress(), h)
 	}
-	if err := g.sendPing(pingKey{from.Addr(), to.Addr(), h.Ident()}, eth.SourceAddress(), h); err != nil {
+	if err != nil {
 		g.refuse("icmp", from, to, err)
+		g.reject(pkt, err)
 	}
 	return true
 }
 
+// echo is how a family pings. Its messages, which are otherwise those of [header.ICMPv4],
+// have types of their own.
+type echo struct {
+	network, any   string
+	request, reply header.ICMPv4Type
+	kind           icmp.Type // of the request
+}
+
+func pingsOf(a netip.Addr) echo {
+	if a.Is4() {
+		return echo{"udp4", "0.0.0.0", header.ICMPv4Echo, header.ICMPv4EchoReply, ipv4.ICMPTypeEcho}
+	}
+	return echo{"udp6", "::", header.ICMPv4Type(header.ICMPv6EchoRequest), header.ICMPv4Type(header.ICMPv6EchoReply), ipv6.ICMPTypeEchoRequest}
+}
+
+func (e echo) listen() (*icmp.PacketConn, error) {
+	c, err := icmp.ListenPacket(e.network, e.any)
+	if err != nil && !noRoute(err) {
+		err = ErrNoPing
+	}
+	return c, err
+}
+
 func (g *Gateway) sendPing(key pingKey, mac tcpip.LinkAddress, h header.ICMPv4) error {
-	p := &g.pings
+	p, e := &g.pings, pingsOf(key.to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.flows[key]
@@ -83,9 +109,9 @@ func (g *Gateway) sendPing(key pingKey, mac tcpip.LinkAddress, h header.ICMPv4) 
 			return errTooMany
 		}
 		var err error
-		if c, err = icmp.ListenPacket("udp4", "0.0.0.0"); err != nil {
+		if c, err = e.listen(); err != nil {
 			g.give(&g.flows)
-			return ErrNoPing
+			return err
 		}
 		if p.flows == nil {
 			p.flows = make(map[pingKey]*icmp.PacketConn)
@@ -98,7 +124,7 @@ func (g *Gateway) sendPing(key pingKey, mac tcpip.LinkAddress, h header.ICMPv4) 
 		g.tell(ActionOpen, connection("icmp", netip.AddrPortFrom(key.from, 0), netip.AddrPortFrom(key.to, 0))...)
 	}
 	// The kernel puts in an identifier of the socket's own.
-	m := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{Seq: int(h.Sequence()), Data: h.Payload()}}
+	m := icmp.Message{Type: e.kind, Body: &icmp.Echo{Seq: int(h.Sequence()), Data: h.Payload()}}
 	b, err := m.Marshal(nil)
 	if err == nil {
 		_, err = c.WriteTo(b, &net.UDPAddr{IP: key.to.AsSlice()})
@@ -108,7 +134,7 @@ func (g *Gateway) sendPing(key pingKey, mac tcpip.LinkAddress, h header.ICMPv4) 
 
 // receivePings gives a board the answers to its pings, until none has come for a while.
 func (g *Gateway) receivePings(key pingKey, mac tcpip.LinkAddress, c *icmp.PacketConn) {
-	received := 0
+	received, e := 0, pingsOf(key.to)
 	buf := make([]byte, maxDatagram)
 	for {
 		if err := c.SetReadDeadline(time.Now().Add(pingTimeout)); err != nil {
@@ -119,14 +145,19 @@ func (g *Gateway) receivePings(key pingKey, mac tcpip.LinkAddress, c *icmp.Packe
 			break
 		}
 		h := header.ICMPv4(buf[:n])
-		if n < header.ICMPv4MinimumSize || h.Type() != header.ICMPv4EchoReply {
+		if n < header.ICMPv4MinimumSize || h.Type() != e.reply {
 			continue
 		}
 		received++
 		h.SetIdent(key.id)
 		h.SetChecksum(0)
-		h.SetChecksum(header.ICMPv4Checksum(h, 0))
-		g.sendIP(mac, key.to, key.from, header.ICMPv4ProtocolNumber, buf[:n])
+		if key.to.Is4() {
+			h.SetChecksum(header.ICMPv4Checksum(h, 0))
+			g.sendIP(mac, key.to, key.from, header.ICMPv4ProtocolNumber, hopLimit, buf[:n])
+			continue
+		}
+		h.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: header.ICMPv6(h), Src: address(key.to), Dst: address(key.from)}))
+		g.sendIP(mac, key.to, key.from, header.ICMPv6ProtocolNumber, hopLimit, buf[:n])
 	}
 	g.pings.mu.Lock()
 	delete(g.pings.flows, key)
@@ -139,18 +170,28 @@ func (g *Gateway) receivePings(key pingKey, mac tcpip.LinkAddress, c *icmp.Packe
 	}
 }
 
+// hopLimit is that of what the gateway sends past the stack.
+const hopLimit = 64
+
 // sendIP sends a packet to a board past the stack.
-func (g *Gateway) sendIP(mac tcpip.LinkAddress, from, to netip.Addr, protocol tcpip.TransportProtocolNumber, payload []byte) {
-	const headers = header.EthernetMinimumSize + header.IPv4MinimumSize
-	if len(payload) > mtu-header.IPv4MinimumSize {
+func (g *Gateway) sendIP(mac tcpip.LinkAddress, from, to netip.Addr, protocol tcpip.TransportProtocolNumber, hops uint8, payload []byte) {
+	ipSize, kind := header.IPv4MinimumSize, header.IPv4ProtocolNumber
+	if to.Is6() {
+		ipSize, kind = header.IPv6MinimumSize, header.IPv6ProtocolNumber
+	}
+	if len(payload) > mtu-ipSize {
 		return // its answers would have to be cut up, and nobody pings like that
 	}
-	b := make([]byte, headers+len(payload))
-	header.Ethernet(b).Encode(&header.EthernetFields{SrcAddr: g.link.mac, DstAddr: mac, Type: header.IPv4ProtocolNumber})
-	ip := header.IPv4(b[header.EthernetMinimumSize:])
-	ip.Encode(&header.IPv4Fields{TotalLength: uint16(header.IPv4MinimumSize + len(payload)), TTL: 64, Protocol: uint8(protocol),
-		SrcAddr: address(from), DstAddr: address(to)})
-	ip.SetChecksum(^ip.CalculateChecksum())
-	copy(b[headers:], payload)
+	b := make([]byte, header.EthernetMinimumSize+ipSize+len(payload))
+	header.Ethernet(b).Encode(&header.EthernetFields{SrcAddr: g.link.mac, DstAddr: mac, Type: kind})
+	if ip := b[header.EthernetMinimumSize:]; to.Is4() {
+		ip := header.IPv4(ip)
+		ip.Encode(&header.IPv4Fields{TotalLength: uint16(len(ip)), TTL: hops, Protocol: uint8(protocol), SrcAddr: address(from), DstAddr: address(to)})
+		ip.SetChecksum(^ip.CalculateChecksum())
+	} else {
+		header.IPv6(ip).Encode(&header.IPv6Fields{PayloadLength: uint16(len(payload)), TransportProtocol: protocol, HopLimit: hops,
+			SrcAddr: address(from), DstAddr: address(to)})
+	}
+	copy(b[header.EthernetMinimumSize+ipSize:], payload)
 	g.out.put(Item{Frame: &simbus.Frame{Parts: [][]byte{b}}})
 }

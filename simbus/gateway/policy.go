@@ -15,9 +15,21 @@ type Rule struct {
 	Port   uint16 // 0 for all, and for pings
 }
 
-// ParseRule reads "10.1.0.0/16", "10.1.2.3:443", "10.1.0.0/16:443" or "0.0.0.0/0:53".
+// ParseRule reads "10.1.0.0/16", "10.1.2.3:443", "10.1.0.0/16:443" or "0.0.0.0/0:53",
+// and of IPv6 "2001:db8::/32", "[2001:db8::1]:443", "[2001:db8::/32]:443" or "[::/0]:53".
 func ParseRule(s string) (r Rule, err error) {
-	text, port, hasPort := strings.Cut(s, ":")
+	text, port, hasPort := s, "", false
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		var rest string
+		if text, rest, ok = strings.Cut(inner, "]"); !ok {
+			return r, fmt.Errorf("%q has no ] that ends the address", s)
+		}
+		if port, hasPort = strings.CutPrefix(rest, ":"); !hasPort && rest != "" {
+			return r, fmt.Errorf("%q has %q behind the address, and may have a colon and a port", s, rest)
+		}
+	} else if strings.Count(s, ":") == 1 {
+		text, port, hasPort = strings.Cut(s, ":")
+	}
 	if hasPort {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
@@ -25,11 +37,12 @@ func ParseRule(s string) (r Rule, err error) {
 		}
 		r.Port = uint16(n)
 	}
-	if !strings.Contains(text, "/") {
-		text += "/32"
+	a, err := netip.ParseAddr(text)
+	if r.Prefix = netip.PrefixFrom(a, a.BitLen()); err != nil {
+		r.Prefix, err = netip.ParsePrefix(text)
 	}
-	if r.Prefix, err = netip.ParsePrefix(text); err != nil || !r.Prefix.Addr().Is4() {
-		return r, fmt.Errorf("%q is no IPv4 address or network, such as \"10.1.2.3:443\" or \"10.1.0.0/16\"", s)
+	if err != nil || r.Prefix.Addr().Is4In6() || a.Zone() != "" {
+		return r, fmt.Errorf("%q is no IP address or network, such as \"10.1.2.3:443\", \"10.1.0.0/16\" or \"[2001:db8::1]:443\"", s)
 	}
 	r.Prefix = r.Prefix.Masked()
 	return r, nil
@@ -45,18 +58,18 @@ var (
 // or why boards may not reach it.
 func (g *Gateway) outside(to netip.AddrPort) (netip.AddrPort, error) {
 	a := to.Addr()
-	if a == g.cfg.Address.Addr() {
+	if g.cfg.own(a) {
 		if !g.cfg.HostAccess {
 			return to, errHost
 		}
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), to.Port()), nil
+		return netip.AddrPortFrom(loopback(a), to.Port()), nil
 	}
 	switch {
-	case a.IsUnspecified(), a.IsMulticast(), a.As4()[0] >= 240, a.As4()[0] == 0:
+	case reserved(a):
 		return to, errNoHost
 	case a.IsLoopback():
 		return to, errHost // the gateway's own address is the way there
-	case g.cfg.Address.Contains(a):
+	case g.cfg.Address.Contains(a), g.cfg.Address6.Contains(a):
 		return to, errNoHost // it is on the segment, and nobody there answers to it
 	}
 	if g.cfg.Allow != nil && !allowed(g.cfg.Allow, to) {
@@ -66,6 +79,30 @@ func (g *Gateway) outside(to netip.AddrPort) (netip.AddrPort, error) {
 		return to, errHost
 	}
 	return to, nil
+}
+
+// loopback is the host's in an address's family.
+func loopback(a netip.Addr) netip.Addr {
+	if a.Is4() {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return netip.IPv6Loopback()
+}
+
+// compatible is where addresses of IPv6 are that stand for ones of IPv4, as those
+// that net/netip calls 4in6 do (RFC 4291 section 2.5.5).
+var compatible = netip.MustParsePrefix("::/96")
+
+// reserved tells whether no router passes on what is for an address: groups, those of one
+// link alone (RFC 3927 section 2.7, RFC 4291 section 2.5.6), and those that are no host's.
+func reserved(a netip.Addr) bool {
+	switch {
+	case a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast():
+		return true
+	case a.Is4():
+		return a.As4()[0] >= 240 || a.As4()[0] == 0
+	}
+	return a.Is4In6() || compatible.Contains(a) && !a.IsLoopback()
 }
 
 func allowed(rules []Rule, to netip.AddrPort) bool {
@@ -86,7 +123,13 @@ func isHost(a netip.Addr) bool {
 	}
 	for _, one := range list {
 		if n, ok := one.(*net.IPNet); ok {
-			if own, ok := netip.AddrFromSlice(n.IP); ok && own.Unmap() == a {
+			own, ok := netip.AddrFromSlice(n.IP)
+			if own = own.Unmap(); ok && own == a {
+				return true
+			}
+			// To the lowest address of a network its routers answer (RFC 4291 section 2.6.1).
+			bits, _ := n.Mask.Size()
+			if p, err := own.Prefix(bits); err == nil && a.Is6() && p.Addr() == a {
 				return true
 			}
 		}

@@ -262,7 +262,17 @@ func FuzzDeliver(f *testing.F) {
 		b[34], b[47] = 8, 2 // an echo request, or a SYN
 		f.Add(b, uint8(1), uint16(34), uint16(16))
 	}
-	cfg := config()
+	for _, protocol := range []byte{0, 6, 17, 44, 58} { // and behind an IPv6 header
+		b := append(solicitation(boardAddress6), make([]byte, 24)...)
+		ip := header.IPv6(b[14:])
+		ip.SetNextHeader(protocol)
+		ip.SetPayloadLength(uint16(len(ip) - header.IPv6MinimumSize))
+		ip.SetDestinationAddress(address(netip.MustParseAddr("2001:db8::1")))
+		f.Add(b, uint8(1), uint16(54), uint16(16))
+	}
+	f.Add(solicitation(boardAddress6), uint8(0), uint16(0), uint16(0))
+	f.Add(neighbourSolicitation(netip.IPv6Unspecified(), gatewayAddress6.Addr()), uint8(0), uint16(0), uint16(0))
+	cfg := config6()
 	cfg.Dial = func(context.Context, string, netip.AddrPort) (net.Conn, error) { return nil, errNotAllowed }
 	cfg.Allow = []Rule{{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Port: 1}} // and so no pings
 	g, err := New(cfg)
@@ -304,7 +314,7 @@ func FuzzDeliver(f *testing.F) {
 // FuzzDNS asks all sorts of things.
 func FuzzDNS(f *testing.F) {
 	q := dnsmessage.Message{Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName("sensor.site."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}}
-	for _, name := range []string{"sensor.site.", "1.0.0.10.in-addr.arpa.", "x.site."} {
+	for _, name := range []string{"sensor.site.", "1.0.0.10.in-addr.arpa.", "x.site.", reverse(boardAddress6), "x" + reverse(boardAddress6)[1:]} {
 		q.Questions[0].Name = dnsmessage.MustNewName(name)
 		b, err := q.Pack()
 		if err != nil {
@@ -312,7 +322,7 @@ func FuzzDNS(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	cfg := config()
+	cfg := config6()
 	z := newZone(&cfg)
 	f.Fuzz(func(t *testing.T, message []byte) {
 		var p dnsmessage.Parser

@@ -27,7 +27,7 @@ func (g *Gateway) connectTCP(r *tcp.ForwarderRequest) {
 		return
 	}
 	defer g.work.Done()
-	if to.Addr() == g.cfg.Address.Addr() && to.Port() == dnsPort {
+	if g.cfg.own(to.Addr()) && to.Port() == dnsPort {
 		if !g.take(&g.tcp, maxConnections) {
 			r.Complete(true)
 			g.refuse("tcp", from, to, errTooMany)
@@ -65,7 +65,7 @@ func (g *Gateway) dialTCP(to netip.AddrPort) (net.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(g.ctx, dialTimeout)
 	defer cancel()
-	c, err := g.cfg.Dial(ctx, "tcp4", target)
+	c, err := g.cfg.Dial(ctx, family("tcp", target.Addr()), target)
 	if err != nil {
 		g.give(&g.tcp)
 	}

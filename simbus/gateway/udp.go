@@ -11,6 +11,7 @@ import (
 	"backplane/simbus"
 
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
 )
@@ -18,21 +19,22 @@ import (
 // connectUDP takes the first packet of a flow; the stack gives the rest to the
 // flow's endpoint. False is answered with "port unreachable". It is called on
 // the goroutine that receives.
-func (g *Gateway) connectUDP(r *udp.ForwarderRequest) bool {
-	from, to := ends(r.ID())
-	target, err := g.outside(to)
-	if err == nil && !g.take(&g.flows, maxFlows) {
-		err = errTooMany
-	}
+func (g *Gateway) connectUDP(id stack.TransportEndpointID, pkt *stack.PacketBuffer) bool {
+	from, to := ends(id)
+	out, err := g.dialUDP(to)
 	if err != nil {
 		if !errors.Is(err, errNoHost) { // broadcasts of all sorts
 			g.refuse("udp", from, to, err)
 		}
-		return false
+		if noRoute(err) {
+			g.reject(pkt, err)
+		}
+		return noRoute(err)
 	}
 	var wq waiter.Queue
-	ep, terr := r.CreateEndpoint(&wq)
+	ep, terr := udp.NewForwarderRequest(g.stack, id, pkt.Clone()).CreateEndpoint(&wq)
 	if terr != nil {
+		out.Close()
 		g.give(&g.flows)
 		return false
 	}
@@ -40,19 +42,31 @@ func (g *Gateway) connectUDP(r *udp.ForwarderRequest) bool {
 	if !g.spawn(func() {
 		defer g.give(&g.flows)
 		defer g.track(board)()
-		out, err := g.cfg.Dial(g.ctx, "udp4", target)
-		if err != nil {
-			g.refuse("udp", from, to, err)
-			return
-		}
 		defer g.track(out)()
 		g.tell(ActionOpen, connection("udp", from, to)...)
 		g.relayPackets(board, out, from, to)
 	}) {
 		board.Close()
+		out.Close()
 		g.give(&g.flows)
 	}
 	return true
+}
+
+// dialUDP opens the outside's end of a flow, which waits for nobody.
+func (g *Gateway) dialUDP(to netip.AddrPort) (net.Conn, error) {
+	target, err := g.outside(to)
+	if err != nil {
+		return nil, err
+	}
+	if !g.take(&g.flows, maxFlows) {
+		return nil, errTooMany
+	}
+	c, err := g.cfg.Dial(g.ctx, family("udp", target.Addr()), target)
+	if err != nil {
+		g.give(&g.flows)
+	}
+	return c, err
 }
 
 // maxDatagram is the longest payload of a UDP packet, in bytes.
