@@ -12,6 +12,8 @@ import (
 // ds3231 is the real-time clock of Maxim 19-5170. It counts on the board's
 // clock from the appliance's start time, on its battery too, with all registers.
 // The square wave and the 32 kHz output are not made: with INTCN off the pin floats.
+// It measures the temperature at once, where the part does so each 64 s and when CONV
+// asks for it, for up to 200 ms: CONV and BSY are never seen set.
 var ds3231 = &periph.Model{
 	Name:      "ds3231",
 	Title:     "Maxim DS3231 real-time clock with temperature sensor",

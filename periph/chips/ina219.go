@@ -12,7 +12,8 @@ import (
 
 // ina219 is the current and power monitor of TI SBOS448. It converts without
 // noise: the resolution that BADC and SADC select changes how long a conversion
-// takes, not what it gives.
+// takes, not what it gives. The SMBus alert response and the general call are not
+// answered.
 var ina219 = &periph.Model{
 	Name:      "ina219",
 	Title:     "TI INA219 current and power monitor",
@@ -20,7 +21,7 @@ var ina219 = &periph.Model{
 	Bus:       periph.OnI2C,
 	Addresses: addresses(0x40, 0x4f),
 	Properties: []periph.Spec{
-		{Name: "voltage", Kind: periph.Number, Unit: "V", Min: 0, Max: 26, Default: periph.Num(5), Doc: "bus voltage, from IN- to ground"},
+		{Name: "voltage", Kind: periph.Number, Unit: "V", Min: 0, Max: ina219MaxBus, Default: periph.Num(5), Doc: "bus voltage, from IN- to ground"},
 		{Name: "current", Kind: periph.Number, Unit: "A", Default: periph.Num(0.1), Doc: "current through the shunt, from IN+ to IN-, at most 26 V over it; the part measures 320 mV",
 			Min: -ina219MaxShunt / ina219Ohms, Max: ina219MaxShunt / ina219Ohms,
 			Range: func(o *periph.Options) (low, high float64) {
@@ -82,13 +83,14 @@ const (
 
 const (
 	ina219Ohms       = 0.1
-	ina219MaxShunt   = 26.0  // V between IN+ and IN-, the absolute maximum (SBOS448 section 7.1)
-	ina219ShuntLSB   = 10e-6 // V
-	ina219BusLSB     = 4e-3  // V
+	ina219MaxBus     = 26.0  // V at IN- (SBOS448 section 7.1), whatever BRNG says
+	ina219MaxShunt   = 26.0  // V between IN+ and IN-, the absolute maximum (section 7.1)
+	ina219ShuntLSB   = 10e-6 // V (section 8.6.3.1)
+	ina219BusLSB     = 4e-3  // V (section 8.6.3.2)
 	ina219ShuntRange = 4000  // counts at gain /1: 40 mV
-	ina219BusRange   = 4000  // counts with BRNG clear: 16 V
-	ina219CalScale   = 4096
-	ina219PowerScale = 5000
+	ina219BusRange   = 4000  // counts with BRNG clear: 16 V; 8000 with it set
+	ina219CalScale   = 4096  // equation 4
+	ina219PowerScale = 5000  // equation 5
 )
 
 // ina219ADCTime is the conversion time by the ADC setting (SBOS448 table 5):
@@ -238,7 +240,8 @@ func (c *ina219Chip) Set(property string, v periph.Value) error {
 	return nil
 }
 
-// Power resets all registers (SBOS448 section 8.5.5) and the pointer.
+// Power resets all registers, as RST does (SBOS448 table 2, section 8.5.6.2), and the
+// pointer.
 func (c *ina219Chip) Power(on bool) {
 	if on {
 		c.reset()

@@ -126,25 +126,36 @@ func (c *pca9685Chip) reset() {
 // acknowledge, which is the same instant here.
 func (c *pca9685Chip) Transfer(msgs []i2c.Msg) error {
 	var written [pca9685Channels]byte // registers of each channel, one bit each
-	for _, m := range msgs {
-		if m.Read {
-			for i := range m.Data {
-				m.Data[i] = c.read()
-				c.advance()
-			}
-			continue
-		}
-		for i, b := range m.Data {
-			if i == 0 {
-				c.pointer = b
-				continue
-			}
-			c.write(b, &written)
-			c.advance()
-		}
+	var err error
+	for i := 0; i < len(msgs) && err == nil; i++ {
+		err = c.message(msgs[i], &written)
 	}
 	c.stop(&written)
 	c.publish()
+	return err
+}
+
+// message carries out one message. The address of a reserved register is not
+// acknowledged (section 7.3, table 4, its last row).
+func (c *pca9685Chip) message(m i2c.Msg, written *[pca9685Channels]byte) error {
+	if m.Read {
+		for i := range m.Data {
+			m.Data[i] = c.read()
+			c.advance()
+		}
+		return nil
+	}
+	for i, b := range m.Data {
+		switch {
+		case i > 0:
+			c.write(b, written)
+			c.advance()
+		case b >= pca9685LEDEnd && b < pca9685AllLED:
+			return i2c.ErrNoAck
+		default:
+			c.pointer = b
+		}
+	}
 	return nil
 }
 

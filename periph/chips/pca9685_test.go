@@ -61,6 +61,7 @@ func TestPCA9685Registers(t *testing.T) {
 		{"PRE_SCALE while awake", []string{"W 00 01", "W fe 79", "W fe R 1e"}},
 		{"sub-addresses", []string{"W 02 ff", "W 02 R fe"}},
 		{"EXTCLK stays", []string{"W 00 51", "W 00 01", "W 00 R 41"}},
+		{"reserved registers", []string{"W 45 R 10", "W 46 12 !", "W f9 !", "W 01 0c W 80 !", "W 01 R 0c"}},
 		{"EXTCLK only in sleep", []string{"W 00 01", "W 00 41", "W 00 R 01"}},
 	}
 	for _, tt := range tests {

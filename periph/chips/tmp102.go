@@ -10,7 +10,7 @@ import (
 
 // tmp102 is the temperature sensor of TI SBOS397. A change of temperature is
 // converted at once, whatever the conversion rate; the rate counts for the
-// fault queue. The SMBus alert response is not answered.
+// fault queue. The SMBus alert response and the general call are not answered.
 var tmp102 = &periph.Model{
 	Name:       "tmp102",
 	Title:      "TI TMP102 digital temperature sensor",
@@ -126,26 +126,28 @@ func (c *tmp102Chip) readRegister(r uint8) []byte {
 	return binary.BigEndian.AppendUint16(nil, v)
 }
 
+// writeRegister writes a register, or its upper byte alone (SBOS397 section 7.3,
+// Two-Wire Timing Diagrams, "Data Transfer").
 func (c *tmp102Chip) writeRegister(r uint8, data []byte) {
-	if len(data) < 2 && r&3 != tmp102Config {
-		return // half a register is not taken
+	written := func(old uint16) uint16 {
+		if len(data) < 2 {
+			return uint16(data[0])<<8 | old&0xff
+		}
+		return binary.BigEndian.Uint16(data)
 	}
 	switch r & 3 {
 	case tmp102Config:
-		v := uint16(data[0])<<8 | c.config&0xff
-		if len(data) > 1 {
-			v = binary.BigEndian.Uint16(data)
-		}
+		v := written(c.config)
 		c.config = v & tmp102Writable
 		c.configure()
 		if v&tmp102OS != 0 && c.config&tmp102SD != 0 {
 			c.oneShot(c.decode(c.code(c.temperature)))
 		}
 	case tmp102Low:
-		c.lowCode = c.code(c.decode(binary.BigEndian.Uint16(data)))
+		c.lowCode = c.code(c.decode(written(c.lowCode)))
 		c.configure()
 	case tmp102High:
-		c.highCode = c.code(c.decode(binary.BigEndian.Uint16(data)))
+		c.highCode = c.code(c.decode(written(c.highCode)))
 		c.configure()
 	}
 }

@@ -63,7 +63,8 @@ func TestTMP102Registers(t *testing.T) {
 		{"resolution and AL are read-only", []string{"W 01 00 00", "W 01 R 60 20"}},
 		{"limits have 12 bits", []string{"W 02 ff ff", "W 02 R ff f0"}},
 		{"limits have 13 bits", []string{"W 01 60 b0", "W 02 ff ff", "W 02 R ff f8"}},
-		{"half a limit does nothing", []string{"W 02 12", "W 02 R 4b 00"}},
+		{"half a limit is its upper byte", []string{"W 02 ab cd", "W 02 12", "W 02 R 12 c0", "W 03 13", "W 03 R 13 00"}},
+		{"half a configuration", []string{"W 01 64", "W 01 R 64 80"}},
 		{"POL turns AL over", []string{"W 01 64 a0", "W 01 R 64 80"}},
 		{"OS reads 1 in shutdown", []string{"W 01 61 a0", "W 01 R e1 a0"}},
 	}
