@@ -62,7 +62,7 @@ func (m *Machine) writeInitrd() error {
 		return fmt.Errorf("root file system: %w", err)
 	}
 	for _, note := range p.Notes() {
-		m.r.note(fmt.Sprintf("board %s: root file system: %s", m.name, note))
+		m.r.noteOnce("root file system " + note) // boards may share a layer
 	}
 	return m.fits(path, p.Usage())
 }

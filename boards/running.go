@@ -77,13 +77,14 @@ type Running struct {
 	inputs  *recordFile // where that is recorded, nil if it is not
 	jobs    []*Program  // virtual: all that were started, guarded by outside
 	noting  sync.Mutex
-	broken  bool // it was interrupted while time moved
+	noted   map[string]bool // what noteOnce has told
+	broken  bool            // it was interrupted while time moved
 }
 
 // Start assembles an appliance and switches its boards on. In virtual time
 // nothing moves before Advance is called.
 func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
-	r := &Running{Name: a.Name, opts: o, epoch: o.Start, links: make(map[string]link)}
+	r := &Running{Name: a.Name, opts: o, epoch: o.Start, links: make(map[string]link), noted: make(map[string]bool)}
 	if o.Virtual {
 		if err := CheckStart(o.Start); err != nil {
 			return nil, err
@@ -211,6 +212,14 @@ func (r *Running) note(text string) {
 		r.noting.Lock()
 		defer r.noting.Unlock()
 		r.opts.Note(text)
+	}
+}
+
+// noteOnce tells people something that more than one board may find.
+func (r *Running) noteOnce(text string) {
+	if !r.noted[text] {
+		r.noted[text] = true
+		r.note(text)
 	}
 }
 

@@ -33,8 +33,8 @@ type Packer struct {
 	w      *newc
 	root   *node
 	linked []int64 // where the headers of files begin that have several names
+	lost   losses  // of the layer that is being packed
 	notes  []string
-	lost   int // what notes are about
 }
 
 // Pack packs layers, and then files.
@@ -61,8 +61,12 @@ func NewPacker(out Archive) *Packer {
 // Layer adds a folder, or a tar or cpio archive, plain or compressed by gzip, bzip2,
 // xz or zstd. What a layer holds belongs to root, unless an archive says otherwise.
 func (p *Packer) Layer(name string) error {
+	p.lost = losses{}
 	if err := p.layer(name); err != nil {
 		return fmt.Errorf("pack %s: %w", name, err)
+	}
+	if note := p.lost.note(name); note != "" {
+		p.notes = append(p.notes, note)
 	}
 	return nil
 }
@@ -78,24 +82,6 @@ func (p *Packer) Add(f File) error {
 
 // Close ends the archive. The file is its maker's to close.
 func (p *Packer) Close() error { return p.w.end(p.linked) }
-
-// maxNotes is how many notes say a name.
-const maxNotes = 5
-
-// Notes says, for people, what an initial file system does not have of the layers'
-// though programs work without it: extended attributes.
-func (p *Packer) Notes() []string {
-	if more := p.lost - len(p.notes); more > 0 {
-		return append(p.notes[:len(p.notes):len(p.notes)], fmt.Sprintf("and so do %d more", more))
-	}
-	return p.notes
-}
-
-func (p *Packer) note(format string, args ...any) {
-	if p.lost++; p.lost <= maxNotes {
-		p.notes = append(p.notes, fmt.Sprintf(format, args...))
-	}
-}
 
 // What a layer does to a folder that is there.
 type folders bool

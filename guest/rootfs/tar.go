@@ -92,11 +92,7 @@ func (p *Packer) tarEntry(h *tar.Header, data io.Reader) error {
 	if err := fits32(e, h); err != nil {
 		return err
 	}
-	for key := range h.PAXRecords {
-		if attr, ok := strings.CutPrefix(key, "SCHILY.xattr."); ok {
-			p.note("%s loses its extended attribute %s: an initial file system has none", e.name, attr)
-		}
-	}
+	p.lost.add(e.name, h)
 	_, err := p.add(e, data, changeFolders)
 	return err
 }
