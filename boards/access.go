@@ -1,7 +1,6 @@
 package boards
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,68 +10,46 @@ import (
 	"backplane/simbus"
 )
 
-// find resolves board.part.rest and calls f on the board's goroutine, by
-// [simbus.Domain.Do], or by Look if f only looks.
-func (r *Running) find(path string, on func(*simbus.Domain, func()), f func(m *Machine, part, rest string) error) error {
-	board, place, ok := strings.Cut(path, ".")
-	if !ok {
-		return fmt.Errorf("%q leads nowhere: write board.part.property, or board.controller.line", path)
-	}
-	part, rest, _ := strings.Cut(place, ".")
-	m, err := r.machine(board)
-	if err == nil {
-		on(m.domain, func() { err = f(m, part, rest) })
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
 // Get reads a property ("sensor.temp0.temperature"), a GPIO line's level
 // ("sensor.gpio0.alarm": 0 or 1) and how many of its edges its guest was too
 // slow for ("sensor.gpio0.alarm.missed"), a link ("sensor.eth0.link": up or down), a
 // UART's counters of bytes ("sensor.uart1.sent", received, overrun), or what a
 // network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
 func (r *Running) Get(path string) (value, unit string, err error) {
-	if place, part, name, err := r.network(path); place != nil || err != nil {
-		if err == nil {
-			value, err = getNetwork(place, part, name)
-		}
+	t, err := r.appliance.target(path)
+	switch {
+	case err != nil:
+	case t.segment != nil:
+		value, err = r.getNetwork(t)
 		return value, "", err
+	default:
+		err = r.lookAt(t.member.Name, func(m *Machine) (err error) {
+			value, unit, err = m.get(t.part, t.name)
+			return err
+		})
 	}
-	err = r.find(path, (*simbus.Domain).Look, func(m *Machine, part, rest string) error {
-		value, unit, err = m.get(part, rest)
-		return err
-	})
-	return value, unit, err
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", path, err)
+	}
+	return value, unit, nil
 }
 
 // get reads one of a board's properties.
 func (m *Machine) get(part, name string) (value, unit string, err error) {
-	if chip, ok := m.chips[part]; ok {
-		spec, err := m.property(part, name)
-		if err != nil {
-			return "", "", err
-		}
-		return spec.Format(chip.Get(name)), spec.Unit, nil
+	s, err := m.member.spot(part, name)
+	switch {
+	case err != nil:
+		return "", "", err
+	case s.part != nil:
+		return s.spec.Format(m.chips[part].Get(name)), s.spec.Unit, nil
+	case s.uart != nil:
+		return fmt.Sprint(m.consoles[part].counter(name)), "", nil
+	case s.ethernet != nil:
+		return linkState(m.nics[part].Up()), "", nil
+	case s.missed:
+		return fmt.Sprint(m.gpio[s.line.gpio].Missed(s.line.line)), "", nil
 	}
-	if t, ok := m.consoles[part]; ok && t.uart != nil {
-		n, err := t.counter(name)
-		return fmt.Sprint(n), "", err
-	}
-	if nic, ok := m.nics[part]; ok && name == "link" {
-		return linkState(nic.Up()), "", nil
-	}
-	line, missed := strings.CutSuffix(name, ".missed")
-	ref, err := m.board.line(part+"."+line, -1)
-	if err != nil {
-		return "", "", m.noPart(part, err)
-	}
-	if missed {
-		return fmt.Sprint(m.gpio[ref.gpio].Missed(ref.line)), "", nil
-	}
-	return m.wire(ref).Level().String(), "", nil
+	return m.wire(s.line).Level().String(), "", nil
 }
 
 // Set sets a property, or does an action ("sensor.button0.press"). A GPIO line
@@ -83,69 +60,64 @@ func (r *Running) Set(path, value string) error {
 }
 
 func (r *Running) set(path, value string) error {
-	if place, part, name, err := r.network(path); place != nil || err != nil {
-		if err == nil {
-			err = r.setNetwork(place, part, name, value)
-		}
+	t, err := r.appliance.target(path)
+	switch {
+	case err != nil:
+	case t.segment != nil:
+		return r.setNetwork(t, value)
+	default:
+		err = r.setOnBoard(t, value)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func (r *Running) setOnBoard(t *target, value string) error {
+	s, err := t.member.spot(t.part, t.name)
+	if err != nil {
 		return err
 	}
-	if cable, ok := r.cable(strings.CutSuffix(path, ".link")); ok {
-		return r.setLink(cable, value)
-	}
-	return r.find(path, (*simbus.Domain).Do, func(m *Machine, part, rest string) error {
-		if chip, ok := m.chips[part]; ok {
-			return m.set(chip, part, rest, value)
+	if s.ethernet != nil {
+		if cable := r.cable(t.place()); cable != "" {
+			return r.setLink(cable, value)
 		}
-		if nic, ok := m.nics[part]; ok && rest == "link" {
-			if value != "up" && value != "down" {
-				return fmt.Errorf("%q is no state of a link: say up or down", value)
+	}
+	return r.onMachine(t.member.Name, func(m *Machine) error {
+		switch {
+		case s.part != nil:
+			return m.set(s, value)
+		case s.uart != nil, s.missed:
+			return errReadOnly
+		case s.ethernet != nil:
+			if err := oneOf("a link", upOrDown)(value); err != nil {
+				return err
 			}
-			nic.SetLink(value == "up")
+			m.nics[t.part].SetLink(value == "up")
 			return nil
 		}
-		ref, err := m.board.line(part+"."+rest, -1)
-		if err != nil {
-			return m.noPart(part, err)
-		}
-		return m.probe(ref, value)
+		return m.probe(s.line, value)
 	})
 }
 
-// noPart says which parts there are, unless part is a GPIO controller.
-func (m *Machine) noPart(part string, err error) error {
-	var names []string
-	for i := range m.board.GPIO {
-		if m.board.GPIO[i].Name == part {
-			return err
-		}
-		names = append(names, m.board.GPIO[i].Name)
+// set sets a part's property.
+func (m *Machine) set(s *spot, text string) error {
+	if s.spec.ReadOnly {
+		return errReadOnly
 	}
-	return unknown("part", part, append(append(names, slices.Sorted(maps.Keys(m.chips))...), slices.Sorted(maps.Keys(m.nics))...))
-}
-
-func (m *Machine) property(part, name string) (*periph.Spec, error) {
-	return propertyOf(m.parts[part], name)
-}
-
-func (m *Machine) set(chip periph.Chip, part, name, text string) error {
-	spec, err := m.property(part, name)
+	v, err := s.spec.Parse(text)
 	if err != nil {
 		return err
 	}
-	if spec.ReadOnly {
-		return errors.New("can only be read")
-	}
-	v, err := spec.Parse(text)
-	if err != nil {
+	chip := m.chips[s.part.Name]
+	if err := chip.Set(s.spec.Name, v); err != nil {
 		return err
 	}
-	if err := chip.Set(name, v); err != nil {
-		return err
+	if s.spec.Kind != periph.Action { // what it made of it: registers have steps
+		v = chip.Get(s.spec.Name)
 	}
-	if spec.Kind != periph.Action { // what it made of it: registers have steps
-		v = chip.Get(name)
-	}
-	m.changed(m.parts[part], name, v)
+	m.changed(s.part, s.spec.Name, v)
 	return nil
 }
 
@@ -214,14 +186,9 @@ func (r *Running) Send(path string, p []byte) error {
 	return nil
 }
 
-// counter is one of a UART's counters of bytes.
-func (t *terminal) counter(name string) (uint64, error) {
-	counters := map[string]uint64{"sent": t.uart.Sent, "received": t.uart.Received, "overrun": uint64(t.uart.Dropped())}
-	n, ok := counters[name]
-	if !ok {
-		return 0, unknown("counter of a UART", name, slices.Sorted(maps.Keys(counters)))
-	}
-	return n, nil
+// counter is one of a UART's counters of bytes: see uartCounters.
+func (t *terminal) counter(name string) uint64 {
+	return map[string]uint64{"sent": t.uart.Sent, "received": t.uart.Received, "overrun": uint64(t.uart.Dropped())}[name]
 }
 
 func (t *terminal) input(p []byte) error {

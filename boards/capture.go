@@ -3,8 +3,6 @@ package boards
 import (
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"backplane/simbus"
@@ -29,7 +27,7 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 			a.doc.Add(at, "capture %s looks nowhere: say at = [\"SEGMENT\"] or at = [\"SEGMENT:BOARD.PORT\"]", c.Name)
 		}
 		for j, text := range c.At {
-			if err := a.place(text); err != nil {
+			if err := a.checkPlace(text); err != nil {
 				a.doc.Add(fmt.Sprintf("%s.at[%d]", at, j), "%v", err)
 			}
 		}
@@ -42,44 +40,18 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 	}
 }
 
-// place says what is wrong with a place to capture at.
-func (a *Appliance) place(text string) error {
-	segment, port, isPort := strings.Cut(text, ":")
-	var names []string
-	for _, s := range a.Segment {
-		names = append(names, s.Name)
-		if s.Name == segment {
-			if isPort && !slices.Contains(s.Ports, port) {
-				return unknown("port of segment "+segment, port, s.Ports)
-			}
-			return nil
-		}
-	}
-	return unknown("segment", segment, names)
-}
-
 // places finds what a capture is to look at.
 func (r *Running) places(at []string) (segments []*simbus.Segment, ports []*simbus.Port, err error) {
 	for _, text := range at {
+		if err := r.appliance.checkPlace(text); err != nil {
+			return nil, nil, err
+		}
 		segment, port, isPort := strings.Cut(text, ":")
-		i := slices.IndexFunc(r.networks, func(n *network) bool { return n.seg.Name() == segment })
-		if i < 0 {
-			var names []string
-			for _, n := range r.networks {
-				names = append(names, n.seg.Name())
-			}
-			return nil, nil, unknown("segment", segment, names)
-		}
-		n := r.networks[i]
-		if !isPort {
+		if n := r.net(segment); isPort {
+			ports = append(ports, n.ports[port].port)
+		} else {
 			segments = append(segments, n.seg)
-			continue
 		}
-		p := n.ports[port]
-		if p == nil {
-			return nil, nil, unknown("port of segment "+segment, port, slices.Sorted(maps.Keys(n.ports)))
-		}
-		ports = append(ports, p.port)
 	}
 	return segments, ports, nil
 }

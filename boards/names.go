@@ -27,11 +27,41 @@ func (a *Appliance) member(name string) (*Member, error) {
 	return nil, unknown("board", name, a.boardNames())
 }
 
-func (a *Appliance) boardNames() (names []string) {
-	for i := range a.Board {
-		names = append(names, a.Board[i].Name)
+// named are the names of a list's items.
+func named[T any](list []T, name func(*T) string) []string {
+	names := make([]string, len(list))
+	for i := range list {
+		names[i] = name(&list[i])
 	}
 	return names
+}
+
+func (a *Appliance) boardNames() []string {
+	return named(a.Board, func(m *Member) string { return m.Name })
+}
+
+func (a *Appliance) segmentNames() []string {
+	return named(a.Segment, func(s *Segment) string { return s.Name })
+}
+
+// linkNames are what can be cut as a whole: segments, serial links and wires.
+func (a *Appliance) linkNames() []string {
+	return slices.Concat(a.segmentNames(), named(a.Serial, func(l *Link) string { return l.Name }), named(a.Wire, func(w *Wire) string { return w.Name }))
+}
+
+func gpioName(g *GPIO) string       { return g.Name }
+func serialName(s *Serial) string   { return s.Name }
+func consoleName(c *Console) string { return c.Name }
+
+// terminals names a board's consoles and UARTs.
+func (b *Board) terminals() []string {
+	return slices.Concat([]string{MainConsole}, named(b.Serial, serialName), named(b.Console, consoleName))
+}
+
+// places names all that has properties on a board.
+func (b *Board) places() []string {
+	parts := named(b.allParts(), func(p **part) string { return (*p).Name })
+	return slices.Concat(parts, named(b.GPIO, gpioName), named(b.Serial, serialName), named(b.Ethernet, func(e *Ethernet) string { return e.Name }))
 }
 
 // CheckConsole says what is wrong with the path of a console or UART.
@@ -45,18 +75,6 @@ func (a *Appliance) CheckConsole(path string) error {
 		return fmt.Errorf("board %s has no console or UART %q%s", board, name, tomlfile.Suggest(name, names))
 	}
 	return nil
-}
-
-// terminals names a board's consoles and UARTs.
-func (b *Board) terminals() []string {
-	names := []string{MainConsole}
-	for i := range b.Serial {
-		names = append(names, b.Serial[i].Name)
-	}
-	for i := range b.Console {
-		names = append(names, b.Console[i].Name)
-	}
-	return names
 }
 
 // CheckLine says what is wrong with the path of a GPIO line.
@@ -77,11 +95,7 @@ func (a *Appliance) CheckSegment(name string) error {
 	if a.segment(name) != nil {
 		return nil
 	}
-	var names []string
-	for i := range a.Segment {
-		names = append(names, a.Segment[i].Name)
-	}
-	return unknown("segment", name, names)
+	return unknown("segment", name, a.segmentNames())
 }
 
 // CheckPort says what is wrong with the name of a port of a segment: board.port, or a gateway.
@@ -93,6 +107,14 @@ func (a *Appliance) CheckPort(segment, port string) error {
 		return fmt.Errorf("segment %s has no port %q%s", segment, port, tomlfile.Suggest(port, names))
 	}
 	return nil
+}
+
+// checkPlace says what is wrong with the name of a segment or of a port ("lan:sensor.eth0").
+func (a *Appliance) checkPlace(name string) error {
+	if segment, port, ok := strings.Cut(name, ":"); ok {
+		return a.CheckPort(segment, port)
+	}
+	return a.CheckSegment(name)
 }
 
 // portsOf names all ports of a segment, those of gateways too.
@@ -109,20 +131,10 @@ func (a *Appliance) portsOf(s *Segment) []string {
 // CheckLink says what is wrong with the name of what can be cut: a segment, a
 // serial link, a wire, or a port ("lan:sensor.eth0").
 func (a *Appliance) CheckLink(name string) error {
-	if segment, port, ok := strings.Cut(name, ":"); ok {
-		return a.CheckPort(segment, port)
+	if strings.Contains(name, ":") {
+		return a.checkPlace(name)
 	}
-	var names []string
-	for i := range a.Segment {
-		names = append(names, a.Segment[i].Name)
-	}
-	for i := range a.Serial {
-		names = append(names, a.Serial[i].Name)
-	}
-	for i := range a.Wire {
-		names = append(names, a.Wire[i].Name)
-	}
-	if !slices.Contains(names, name) {
+	if names := a.linkNames(); !slices.Contains(names, name) {
 		return unknown("segment, link or wire", name, names)
 	}
 	return nil
@@ -133,45 +145,22 @@ func (a *Appliance) BoardNames() []string { return append([]string{""}, a.boardN
 
 // PartNames are the parts of events: those of boards, and what is between boards.
 func (a *Appliance) PartNames() []string {
-	names := []string{""}
+	names := append([]string{""}, a.linkNames()...)
 	for i := range a.Board {
 		names = append(names, a.Board[i].Board.partNames()...)
 	}
 	for i := range a.Segment {
-		s := &a.Segment[i]
-		names = append(names, s.Name)
-		for _, p := range a.portsOf(s) {
-			names = append(names, s.Name+":"+p, s.Name+":"+p+".tx", s.Name+":"+p+".rx")
+		for _, p := range a.portsOf(&a.Segment[i]) {
+			at := a.Segment[i].Name + ":" + p
+			names = append(names, at, at+".tx", at+".rx")
 		}
 	}
-	for i := range a.Serial {
-		names = append(names, a.Serial[i].Name)
-	}
-	for i := range a.Wire {
-		names = append(names, a.Wire[i].Name)
-	}
-	for i := range a.Gateway {
-		names = append(names, a.Gateway[i].Name)
-	}
-	return names
+	return append(names, named(a.Gateway, func(g *Gateway) string { return g.Name })...)
 }
 
 // partNames are the names of all that a board has events of.
 func (b *Board) partNames() []string {
-	names := append(b.terminals(), "rng", "agent")
-	for i := range b.GPIO {
-		names = append(names, b.GPIO[i].Name)
-	}
-	for i := range b.I2C {
-		names = append(names, b.I2C[i].Name)
-	}
-	for i := range b.Ethernet {
-		names = append(names, b.Ethernet[i].Name)
-	}
-	for _, p := range b.allParts() {
-		names = append(names, p.Name)
-	}
-	return names
+	return slices.Concat(b.places(), b.terminals(), named(b.I2C, func(i *I2C) string { return i.Name }), []string{"rng", "agent"})
 }
 
 // Property is what is known of a property before anything boots.
@@ -187,87 +176,41 @@ type Property struct {
 
 // Property finds a property, a GPIO line or a setting of a network.
 func (a *Appliance) Property(path string) (*Property, error) {
-	if segment, rest, ok := strings.Cut(path, ":"); ok {
-		return a.portProperty(segment, rest)
-	}
-	place, rest, ok := strings.Cut(path, ".")
-	if a.segment(place) != nil && !strings.Contains(rest, ".") {
-		return a.netProperty(place, rest, segmentProperties, place)
-	}
-	m, err := a.member(place)
+	t, err := a.target(path)
 	if err != nil {
 		return nil, err
 	}
-	part, name, named := strings.Cut(rest, ".")
-	if !ok || !named {
-		return nil, fmt.Errorf("%q leads nowhere: write board.part.property, or board.controller.line", path)
+	if t.segment != nil {
+		return a.netProperty(t)
 	}
-	return m.Board.property(part, name, m.Name)
+	s, err := t.member.spot(t.part, t.name)
+	if err != nil {
+		return nil, err
+	}
+	found := &Property{what: t.part + "." + t.name, kind: periph.Whole}
+	switch {
+	case s.part != nil:
+		return s.part.property(s.spec), nil
+	case s.uart != nil, s.missed:
+	case s.ethernet != nil:
+		found.kind, found.enum, found.set = periph.Text, upOrDown, oneOf("a link", upOrDown)
+	default:
+		found.set = checkProbe
+	}
+	return found, nil
 }
 
 var upOrDown = []string{"up", "down"}
 
-func (b *Board) property(part, name, board string) (*Property, error) {
-	for _, p := range b.allParts() {
-		if p.Name == part {
-			return p.property(name)
-		}
-	}
-	switch {
-	case b.serial(part) != nil:
-		if !slices.Contains(uartCounters, name) {
-			return nil, unknown("counter of a UART", name, slices.Clone(uartCounters))
-		}
-		return &Property{what: part + "." + name, kind: periph.Whole}, nil
-	case b.ethernet(part) != nil:
-		if name != "link" {
-			return nil, unknown("property of an Ethernet port", name, []string{"link"})
-		}
-		return &Property{what: part + "." + name, kind: periph.Text, enum: upOrDown, set: oneOf("a link", upOrDown)}, nil
-	}
-	var names []string
-	for i := range b.GPIO {
-		if b.GPIO[i].Name != part {
-			names = append(names, b.GPIO[i].Name)
-			continue
-		}
-		line, missed := strings.CutSuffix(name, ".missed")
-		if _, err := b.line(part+"."+line, -1); err != nil {
-			return nil, fmt.Errorf("board %s: %w", board, err)
-		}
-		if missed {
-			return &Property{what: part + "." + name, kind: periph.Whole}, nil
-		}
-		return &Property{what: part + "." + name, kind: periph.Whole, set: checkProbe}, nil
-	}
-	for _, p := range b.allParts() {
-		names = append(names, p.Name)
-	}
-	for i := range b.Serial {
-		names = append(names, b.Serial[i].Name)
-	}
-	for i := range b.Ethernet {
-		names = append(names, b.Ethernet[i].Name)
-	}
-	return nil, fmt.Errorf("board %s has no part %q%s", board, part, tomlfile.Suggest(part, names))
-}
-
-// uartCounters are what a UART counts.
-var uartCounters = []string{"sent", "received", "overrun"}
-
-func (p *part) property(name string) (*Property, error) {
-	spec, err := propertyOf(p, name)
-	if err != nil {
-		return nil, err
-	}
-	found := &Property{what: fmt.Sprintf("%s of a %s", name, p.model.Name), kind: spec.Kind, enum: spec.Enum}
+func (p *part) property(spec *periph.Spec) *Property {
+	found := &Property{what: fmt.Sprintf("%s of a %s", spec.Name, p.model.Name), kind: spec.Kind, enum: spec.Enum}
 	if !spec.ReadOnly {
 		found.set = func(value string) error {
 			_, err := spec.Parse(value)
 			return err
 		}
 	}
-	return found, nil
+	return found
 }
 
 // CheckSet says why the property cannot be set to a value. Of one that is not
@@ -326,20 +269,6 @@ func oneOf(what string, words []string) func(string) error {
 func checkProbe(value string) error {
 	_, err := probeDrive(value)
 	return err
-}
-
-// propertyOf finds the spec of a part's property.
-func propertyOf(p *part, name string) (*periph.Spec, error) {
-	model := p.model
-	spec, ok := model.Property(name)
-	if !ok {
-		var names []string
-		for _, s := range model.Properties {
-			names = append(names, s.Name)
-		}
-		return nil, fmt.Errorf("a %s has no property %q%s", model.Name, name, tomlfile.Suggest(name, names))
-	}
-	return spec.For(&p.options), nil
 }
 
 // Kind is the kind of the property's value.

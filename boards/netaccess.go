@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"backplane/simbus"
@@ -22,70 +21,45 @@ type netPlace interface {
 
 var errReadOnly = errors.New("can only be read")
 
-// network resolves a path; place is nil for one that leads to a board. part is
-// the place's name and name that of the property.
-func (r *Running) network(path string) (place netPlace, part, name string, err error) {
-	link, rest, isPort := strings.Cut(path, ":")
-	if !isPort {
-		link, rest, _ = strings.Cut(path, ".")
+// at is the place on a network that a path leads to.
+func (r *Running) at(t *target) netPlace {
+	n := r.net(t.segment.Name)
+	if t.port == "" {
+		return n
 	}
-	i := slices.IndexFunc(r.networks, func(n *network) bool { return n.seg.Name() == link })
-	switch {
-	case i < 0 && isPort:
-		var known []string
-		for _, n := range r.networks {
-			known = append(known, n.seg.Name())
+	p := n.ports[t.port]
+	for _, d := range directions {
+		if d.String() == t.way {
+			return lane{p.port, d}
 		}
-		return nil, "", "", fmt.Errorf("%s: %w", path, unknown("segment", link, known))
-	case i < 0 || !isPort && strings.Contains(rest, "."):
-		return nil, "", "", nil
 	}
-	n := r.networks[i]
-	if !isPort {
-		return n, link, rest, nil
-	}
-	for _, p := range n.list {
-		name, ok := strings.CutPrefix(rest, p.port.Name()+".")
-		if !ok {
-			continue
-		}
-		part := link + ":" + p.port.Name()
-		for _, d := range directions {
-			if name, ok := strings.CutPrefix(name, d.String()+"."); ok {
-				return lane{p.port, d}, part + "." + d.String(), name, nil
-			}
-		}
-		return p, part, name, nil
-	}
-	var known []string
-	for _, p := range n.list {
-		known = append(known, p.port.Name())
-	}
-	return nil, "", "", fmt.Errorf("%s: %w", path, unknown("port", rest, known))
+	return p
 }
 
 var directions = []simbus.Direction{simbus.Tx, simbus.Rx}
 
 // getNetwork is Get for a network's property.
-func getNetwork(place netPlace, part, name string) (string, error) {
-	value, ok := place.get(name)
+func (r *Running) getNetwork(t *target) (string, error) {
+	place := r.at(t)
+	value, ok := place.get(t.name)
 	if !ok {
-		return "", fmt.Errorf("%s: %w", part, unknown("property", name, place.names()))
+		return "", fmt.Errorf("%s: %w", t.place(), unknown("property", t.name, place.names()))
 	}
 	return value, nil
 }
 
 // setNetwork is Set for a network's property.
-func (r *Running) setNetwork(place netPlace, part, name, value string) error {
-	ok, err := place.set(r, name, value)
+func (r *Running) setNetwork(t *target, value string) error {
+	place, part := r.at(t), t.place()
+	ok, err := place.set(r, t.name, value)
 	switch {
 	case !ok:
-		return fmt.Errorf("%s: %w", part, unknown("property", name, place.names()))
+		return fmt.Errorf("%s: %w", part, unknown("property", t.name, place.names()))
 	case err != nil:
-		return fmt.Errorf("%s.%s: %w", part, name, err)
+		return fmt.Errorf("%s.%s: %w", part, t.name, err)
 	}
-	if name != "link" { // of which there is an event already
-		r.cal.Emit(simbus.Event{Part: part, Kind: simbus.KindProperty, Attrs: []simbus.Attr{simbus.Text("name", name), simbus.Text("value", value)}})
+	if t.name != "link" { // of which there is an event already
+		r.cal.Emit(simbus.Event{Part: part, Kind: simbus.KindProperty, Attrs: []simbus.Attr{simbus.Text("name", t.name), simbus.Text("value", value)}})
 	}
 	return nil
 }

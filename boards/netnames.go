@@ -3,7 +3,6 @@ package boards
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"backplane/periph"
 	"backplane/simbus"
@@ -25,13 +24,13 @@ var segmentProperties = netProperties{
 	{"known", periph.Whole, nil},
 }
 
-// portProperties lack the check of mirror, for which one must know the segment.
+// portProperties lack the check of mirror, for which netProperty knows the segment.
 var portProperties = netProperties{
 	{"link", periph.Text, oneOf("a link", upOrDown)},
 	// A trunk may have no VLAN for frames without a tag: whether this is one, the run will see.
 	{"vlan", periph.Whole, func(v string) error { return second((&SegmentPort{Trunk: []int{1}}).with("vlan", v)) }},
 	{"trunk", periph.Text, func(v string) error { return second(new(SegmentPort).with("trunk", v)) }},
-	{"mirror", periph.Text, func(string) error { return nil }},
+	{"mirror", periph.Text, nil},
 	{"storm_limit", periph.Whole, func(v string) error { return second(parseCount(v, "frames a second")) }},
 	{"storms", periph.Whole, nil},
 }
@@ -48,60 +47,43 @@ func netNames(own netProperties) []string {
 }
 
 // netProperty finds a property of a place on a network.
-func (a *Appliance) netProperty(segment, name string, own netProperties, place string) (*Property, error) {
-	what := place + "." + name
-	if s := findSetting(name); s != nil {
+func (a *Appliance) netProperty(t *target) (*Property, error) {
+	own := segmentProperties
+	switch {
+	case t.way != "":
+		own = countProperties()
+	case t.port != "":
+		own = portProperties
+	}
+	what := t.place() + "." + t.name
+	if s := findSetting(t.name); s != nil {
 		return &Property{what: what, kind: s.kind, loose: true, set: func(value string) error { return s.set(new(simbus.Impairment), value) }}, nil
 	}
 	for _, p := range own {
-		if p.name == name {
-			if s := a.segment(segment); s.Cable && (slices.Contains(switchSettings, name) || slices.Contains(switchPortSettings, name)) {
-				p.check = func(string) error { return s.noSwitch(name) }
-			}
-			return &Property{what: what, kind: p.kind, loose: p.kind == periph.Text, set: p.check}, nil
+		switch {
+		case p.name != t.name:
+			continue
+		case t.segment.Cable && (slices.Contains(switchSettings, p.name) || slices.Contains(switchPortSettings, p.name)):
+			p.check = func(string) error { return t.segment.noSwitch(p.name) }
+		case p.name == "mirror":
+			p.check = func(value string) error { return a.checkMirror(t, fields(value)) }
 		}
+		return &Property{what: what, kind: p.kind, loose: p.kind == periph.Text, set: p.check}, nil
 	}
-	return nil, fmt.Errorf("%s: %w", place, unknown("property", name, netNames(own)))
+	return nil, fmt.Errorf("%s: %w", t.place(), unknown("property", t.name, netNames(own)))
 }
 
-// portProperty finds a property of a port of a segment: "sensor.eth0.loss",
-// "sensor.eth0.tx.loss", "outside.rx.frames".
-func (a *Appliance) portProperty(segment, rest string) (*Property, error) {
-	if err := a.CheckSegment(segment); err != nil {
-		return nil, err
-	}
-	ports := a.portsOf(a.segment(segment))
-	i := slices.IndexFunc(ports, func(p string) bool { return strings.HasPrefix(rest, p+".") })
-	if i < 0 {
-		return nil, fmt.Errorf("segment %s: %w", segment, unknown("port", portIn(rest), ports))
-	}
-	place, name := segment+":"+ports[i], rest[len(ports[i])+1:]
-	for _, d := range directions {
-		if counted, ok := strings.CutPrefix(name, d.String()+"."); ok {
-			return a.netProperty(segment, counted, countProperties(), place+"."+d.String())
+// checkMirror says what is wrong with the ports that a port is to have the frames of.
+func (a *Appliance) checkMirror(t *target, ports []string) error {
+	for _, p := range ports {
+		if err := a.CheckPort(t.segment.Name, p); err != nil {
+			return err
+		}
+		if p == t.port {
+			return errMirror
 		}
 	}
-	p, err := a.netProperty(segment, name, portProperties, place)
-	if err == nil && name == "mirror" {
-		p.set = func(value string) error {
-			for _, f := range fields(value) {
-				if err := a.CheckPort(segment, f); err != nil {
-					return err
-				}
-				if f == ports[i] {
-					return errMirror
-				}
-			}
-			return nil
-		}
-	}
-	return p, err
-}
-
-// portIn is what was probably meant to be the port in "sensr.eth0.tx.loss".
-func portIn(rest string) string {
-	names := strings.SplitN(rest, ".", 3)
-	return strings.Join(names[:min(2, len(names))], ".")
+	return nil
 }
 
 // countProperties are what one direction of a port counts.

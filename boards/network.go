@@ -125,15 +125,15 @@ func (l *portLink) carry() {
 	l.m.domain.Do(func() { l.m.nics[l.nic].SetLink(l.port.Up()) })
 }
 
-// cable is the link that a board's port is on: "lan:sensor.eth0". isPort is
-// false for a name that is no port's, or that of one on no segment.
-func (r *Running) cable(name string, maybe bool) (link string, isPort bool) {
+// cable is the link that a board's port is on, "lan:sensor.eth0"; empty if it is on
+// no segment.
+func (r *Running) cable(port string) (link string) {
 	for _, n := range r.networks {
-		if maybe && n.ports[name] != nil {
-			return n.seg.Name() + ":" + name, true
+		if n.ports[port] != nil {
+			return n.seg.Name() + ":" + port
 		}
 	}
-	return "", false
+	return ""
 }
 
 // forget lets the switches forget what was behind a board's ports.

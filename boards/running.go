@@ -57,6 +57,7 @@ type Options struct {
 type Running struct {
 	Name string
 
+	appliance *Appliance // what runs
 	cal       *simbus.Calendar
 	opts      Options
 	epoch     time.Time
@@ -84,7 +85,7 @@ type Running struct {
 // Start assembles an appliance and switches its boards on. In virtual time
 // nothing moves before Advance is called.
 func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
-	r := &Running{Name: a.Name, opts: o, epoch: o.Start, links: make(map[string]link), noted: make(map[string]bool)}
+	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[string]link), noted: make(map[string]bool)}
 	if o.Virtual {
 		if err := CheckStart(o.Start); err != nil {
 			return nil, err

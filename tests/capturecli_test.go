@@ -46,7 +46,7 @@ func TestCaptureCommand(t *testing.T) {
 	}
 	for _, tt := range []struct{ args, want string }{
 		{"wan", `there is no segment "wan"`},
-		{"lan:b3.eth0", `there is no port of segment lan "b3.eth0"`},
+		{"lan:b3.eth0", `segment lan has no port "b3.eth0"`},
 		{"lan --filter tpc", `at "tpc": there is no such thing`},
 		{"-", "say what to capture"},
 	} {

@@ -177,7 +177,7 @@ func TestNetSettings(t *testing.T) {
 		{path: "lan:b1.eth0.rx.jitter", value: "11h", mistake: "at most 10h"},
 		{path: "lan:b1.eth0.tx.frames", value: "0", mistake: "can only be read"},
 		{path: "lan:b1.eth0.tx.frams", value: "0", mistake: "did you mean \"frames\"?"},
-		{path: "lan:b3.eth0.loss", value: "0", mistake: "lan:b3.eth0.loss: there is no port"},
+		{path: "lan:b3.eth0.loss", value: "0", mistake: "lan:b3.eth0.loss: segment lan: there is no port"},
 		{path: "man:b1.eth0.loss", value: "0", mistake: "there is no segment \"man\": did you mean \"lan\"?"},
 		{path: "lan:b1.eth0.color", value: "0", mistake: "there is no property \"color\""},
 	} {
