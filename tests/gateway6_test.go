@@ -338,7 +338,8 @@ func TestOutsideIPv6(t *testing.T) {
 func TestTwoRouters(t *testing.T) {
 	files := site6(gatewayRoot(t), "[[gateway]]\nname = \"second\"\nsegment = \"lan\"\naddress = \"fd01::fe/64\"\n")
 	app := guesttest.Run(t, files, guesttest.Options{Real: true})
-	app.Sleep(3 * time.Second) // the second may come a little later
+	// Init waits for one of them. An address that can be used has no flags.
+	app.Sh("sensor", "until grep -q '^fd00.* 40 00 00 ' /proc/net/if_inet6 && grep -q '^fd01.* 40 00 00 ' /proc/net/if_inet6; do sleep 0.1; done")
 	got := app.Sh("sensor", "ip -o -6 addr show eth0; ip -6 route; ping6 -c 1 fd00::fe; ping6 -c 1 fd01::fe")
 	for _, part := range []string{"fd00::42:50ff:fe00:0/64", "fd01::42:50ff:fe00:0/64", "via fe80::42:50ff:feff:0 dev eth0", "via fe80::42:50ff:feff:1 dev eth0"} {
 		if !strings.Contains(got, part) {
