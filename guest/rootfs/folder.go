@@ -10,6 +10,10 @@ import (
 )
 
 func (p *Packer) folder(root string) error {
+	root, err := filepath.EvalSymlinks(root) // which WalkDir does not follow
+	if err != nil {
+		return err
+	}
 	return filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -291,3 +291,14 @@ func TestMountable(t *testing.T) {
 		}
 	}
 }
+
+// TestLinkToFolder packs a folder by a symbolic link to it.
+func TestLinkToFolder(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "root")
+	if err := os.Symlink(tree(t, map[string]string{"etc/motd": "hello"}), link); err != nil {
+		t.Fatal(err)
+	}
+	if got := unpack(t, mustPack(t, []string{link})); read(t, filepath.Join(got, "etc/motd")) != "hello" {
+		t.Errorf("unpacked into %s", got)
+	}
+}
