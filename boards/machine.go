@@ -187,6 +187,7 @@ func (m *Machine) addConsoles() error {
 	}
 	for _, s := range m.board.Serial {
 		u := console.NewUART(s.Name, m.domain, s.Baud)
+		u.Power(false)
 		if err := m.addTerminal(&terminal{name: s.Name, console: u.Console, uart: u}); err != nil {
 			return err
 		}

@@ -187,6 +187,11 @@ func (m *Machine) powerParts(on bool) {
 	for _, p := range m.board.allParts() {
 		m.chips[p.Name].Power(on)
 	}
+	for _, t := range m.consoles {
+		if t.uart != nil {
+			t.uart.Power(on)
+		}
+	}
 }
 
 // listenTime makes the socket on which the kernel will ask for the time.

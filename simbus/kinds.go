@@ -16,7 +16,7 @@ var EventKinds = []EventKind{
 	{KindI2C, []string{"addr", "messages", "result"}, "a transaction ended: addr as 0x48, messages as W 00 R 19 00, result ok or nack"},
 	{KindUARTTx, []string{"data"}, "the guest sent bytes"},
 	{KindUARTRx, []string{"data"}, "the guest was sent bytes"},
-	{KindUARTOverrun, []string{"lost", "total"}, "bytes that arrived were dropped, the guest not having read those before"},
+	{KindUARTOverrun, []string{"lost", "total"}, "bytes that arrived were dropped, the guest not having read those before, or its board being off"},
 	{KindConsole, []string{"line"}, "a whole line appeared on a console or UART"},
 	{KindFrame, []string{"from", "length", "summary"}, "a segment took a frame from a port"},
 	{KindFrameEnd, []string{"port", "way", "why", "length", "summary", "detail"}, "a frame was dropped at a port: way tx or rx"},

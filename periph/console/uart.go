@@ -36,16 +36,17 @@ type UART struct {
 	// OnReceive, if set, is called with each piece that arrives for the guest.
 	OnReceive func(p []byte)
 	// OnOverrun, if set, is called when the last lost bytes of a piece that
-	// arrived were dropped, since the guest had not read what came before.
+	// arrived were dropped, since the guest had not read what came before, or had no power.
 	OnOverrun func(lost int)
 	// Sent and Received count the bytes that have gone over the line; those
-	// that were dropped (Dropped) are among the received.
+	// that were dropped (Dropped) are among the received, unless there was no power.
 	Sent, Received uint64
 
 	clock simbus.Clock
 	baud  int
 	tx    *pacer // from the guest
 	feed  *pacer // what Feed was given
+	off   bool   // it has no power
 }
 
 // NewUART makes a serial port of baud bits a second, which must be positive.
@@ -65,8 +66,23 @@ func (u *UART) charTime(n int) time.Duration {
 	return time.Duration(int64(n) * bitsPerChar * int64(time.Second) / int64(u.baud))
 }
 
+// Power gives the port power, as it has at first, or takes it. What arrives without is lost.
+func (u *UART) Power(on bool) {
+	u.off = !on
+	if !on {
+		u.input = nil
+	}
+}
+
 // In gives the guest bytes whose last bit arrives now. The error is [Console.Write]'s.
 func (u *UART) In(p []byte) error {
+	if u.off {
+		u.dropped += len(p)
+		if u.OnOverrun != nil {
+			u.OnOverrun(len(p))
+		}
+		return nil
+	}
 	u.Received += uint64(len(p))
 	if u.OnReceive != nil {
 		u.OnReceive(p)
@@ -90,8 +106,7 @@ func (u *UART) Feed(p []byte) error {
 }
 
 // Discard forgets what has not begun to go over the line, both ways, and what
-// has arrived while the guest was off: it is for a board whose power is cut, or
-// comes back. Stop alone lets what the guest sent go out, since a program that
+// has arrived: it is for a board whose power is cut. Stop alone lets what the guest sent go out, since a program that
 // has closed its port may believe that it has.
 func (u *UART) Discard() {
 	u.tx.discard()
