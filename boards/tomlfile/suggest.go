@@ -2,29 +2,44 @@ package tomlfile
 
 import (
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
+)
+
+// Limits of what is looked at and told, so that each of many mistakes costs little.
+const (
+	maxKnown  = 1000 // words
+	maxWord   = 100  // bytes of one
+	maxListed = 30   // words
 )
 
 // Suggest is the part of a message that tells which known word was probably
 // meant, or, of a handful, which there are. It begins with a colon unless it is empty.
 func Suggest(word string, known []string) string {
-	sort.Strings(known)
+	if len(known) > maxKnown {
+		return fmt.Sprintf(": there are %d others", len(known))
+	}
+	known = slices.Sorted(slices.Values(known))
 	switch best := Nearest(word, known); {
 	case best != "":
 		return fmt.Sprintf(": did you mean %q?", best)
 	case len(known) == 0:
 		return ""
+	case len(known) > maxListed:
+		return fmt.Sprintf(": there are %s and %d more", strings.Join(known[:maxListed], ", "), len(known)-maxListed)
 	default:
 		return ": there are " + strings.Join(known, ", ")
 	}
 }
 
 // Nearest is the known word that was probably meant, the first in order of the
-// alphabet of several; "" if there is none.
+// alphabet of several; "" if there is none. Very long words are like none.
 func Nearest(word string, known []string) (best string) {
 	distance := max(2, len(word)/3) + 1
 	for _, k := range known {
+		if len(word) > maxWord || len(k) > maxWord {
+			continue
+		}
 		if n := edits(strings.ToLower(word), strings.ToLower(k)); n < distance || n == distance && k < best {
 			best, distance = k, n
 		}

@@ -10,9 +10,11 @@ package tomlfile
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"sort"
 	"strings"
+
+	"backplane/simbus/hostfile"
 
 	"github.com/BurntSushi/toml"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -33,13 +35,24 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Col, p.Text)
 }
 
-// Problems is all that is wrong, as an error: a line for each.
+// Problems is all that is wrong, as an error: a line for each of the first, and how
+// many more there are.
 type Problems []Problem
 
+// MaxShown is how many mistakes are shown.
+const MaxShown = 20
+
 func (p Problems) Error() string {
-	lines := make([]string, len(p))
-	for i, one := range p {
+	shown := p[:min(len(p), MaxShown)]
+	lines := make([]string, len(shown), len(shown)+1)
+	for i, one := range shown {
 		lines[i] = one.String()
+	}
+	switch more := len(p) - len(shown); {
+	case more == 1:
+		lines = append(lines, "and 1 more mistake")
+	case more > 1:
+		lines = append(lines, fmt.Sprintf("and %d more mistakes", more))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -59,6 +72,7 @@ func (p Problems) Sort() {
 // what is wrong.
 type Doc struct {
 	File     string
+	Size     int // in bytes
 	Problems Problems
 	// Parsed tells that the file is TOML, whatever may be wrong with what it says.
 	Parsed bool
@@ -67,38 +81,38 @@ type Doc struct {
 
 type place struct{ line, col int }
 
-// MaxSize is the longest file that is read, in bytes.
-const MaxSize = 4 << 20
-
 // Read reads a file into the struct that into points to. Problems are in the
 // Doc, which is never nil; so is a file that cannot be read.
 func Read(file string, into any) *Doc {
-	info, err := os.Stat(file)
-	switch {
-	case err == nil && info.IsDir():
-		err = errors.New("is a folder, and must be a TOML file")
-	case err == nil && info.Size() > MaxSize:
-		err = fmt.Errorf("is %d bytes long, and must be at most %d", info.Size(), MaxSize)
-	}
-	var data []byte
-	if err == nil {
-		data, err = os.ReadFile(file)
-	}
+	data, err := hostfile.Read(file, MaxSize)
 	if err != nil {
-		var path *os.PathError
-		if errors.As(err, &path) {
-			err = path.Err
-		}
-		return &Doc{File: file, Problems: Problems{{File: file, Text: err.Error()}}}
+		return &Doc{File: file, Problems: Problems{{File: file, Text: fileError(err)}}}
 	}
 	return Parse(file, data, into)
 }
 
+// fileError says why a file cannot be read, without its name.
+func fileError(err error) string {
+	var path *fs.PathError
+	if !errors.As(err, &path) {
+		return err.Error()
+	}
+	return strings.Replace(path.Err.Error(), "must be a file", "must be a TOML file", 1)
+}
+
 // Parse is Read for a file that is in memory.
 func Parse(file string, data []byte, into any) *Doc {
-	d := &Doc{File: file, places: make(map[string]place)}
-	var tree map[string]any
-	if _, err := toml.Decode(string(data), &tree); err != nil {
+	d := &Doc{File: file, Size: len(data), places: make(map[string]place)}
+	if len(data) > MaxSize {
+		d.Problems = Problems{{File: file, Text: hostfile.TooLongError(MaxSize).Error()}}
+		return d
+	}
+	if over := checkLimits(file, data); over != nil {
+		d.Problems = Problems{*over}
+		return d
+	}
+	tree, err := decodeTree(data)
+	if err != nil {
 		d.syntax(err)
 		return d
 	}
@@ -109,14 +123,21 @@ func Parse(file string, data []byte, into any) *Doc {
 	return d
 }
 
+// decodeTree parses a text that is within the limits.
+func decodeTree(data []byte) (tree map[string]any, err error) {
+	_, err = toml.Decode(string(data), &tree)
+	return tree, err
+}
+
 // Keys tells which top-level keys a file has, without judging anything: what
 // kind of file it is can be seen from them.
 func Keys(file string) map[string]bool {
 	keys := make(map[string]bool)
-	var tree map[string]any
-	if data, err := os.ReadFile(file); err == nil {
-		_, _ = toml.Decode(string(data), &tree)
+	data, err := hostfile.Read(file, MaxSize)
+	if err != nil || checkLimits(file, data) != nil {
+		return keys
 	}
+	tree, _ := decodeTree(data)
 	for k := range tree {
 		keys[k] = true
 	}
@@ -132,7 +153,24 @@ func (d *Doc) syntax(err error) {
 			p.Text = strings.TrimPrefix(perr.Error(), "toml: ")
 		}
 	}
+	p.Text = short(p.Text)
 	d.Problems = append(d.Problems, p)
+}
+
+// A long message is shown by its beginning and its end, of so many bytes: what is
+// wrong, and what would be right.
+const (
+	shownFirst = 500
+	shownLast  = 300
+)
+
+// short leaves out the middle of a long message, such as a long text that is quoted.
+func short(text string) string {
+	left := len(text) - shownFirst - shownLast
+	if left <= 0 {
+		return text
+	}
+	return fmt.Sprintf("%s [... %d bytes ...] %s", strings.ToValidUTF8(text[:shownFirst], ""), left, strings.ToValidUTF8(text[len(text)-shownLast:], ""))
 }
 
 // Add notes a mistake at a key. The path is as in `i2c[0].chip[2].address`; of
@@ -144,7 +182,7 @@ func (d *Doc) Add(path, format string, args ...any) {
 
 // Problem is a mistake at a key, as Add would note it.
 func (d *Doc) Problem(path, format string, args ...any) Problem {
-	p := Problem{File: d.File, Text: fmt.Sprintf(format, args...)}
+	p := Problem{File: d.File, Text: short(fmt.Sprintf(format, args...))}
 	for at := path; ; at = parent(at) {
 		if pl, ok := d.places[at]; ok {
 			p.Line, p.Col = pl.line, pl.col
@@ -181,7 +219,12 @@ func parent(path string) string {
 func (d *Doc) index(data []byte) {
 	var p unstable.Parser
 	p.Reset(data)
-	ix := indexer{d: d, p: &p, counts: make(map[string]int)}
+	ix := indexer{d: d, counts: make(map[string]int), starts: []int{0}}
+	for i, b := range data {
+		if b == '\n' {
+			ix.starts = append(ix.starts, i+1)
+		}
+	}
 	var table string
 	for p.NextExpression() {
 		e := p.Expression()
@@ -198,7 +241,7 @@ func (d *Doc) index(data []byte) {
 
 type indexer struct {
 	d      *Doc
-	p      *unstable.Parser
+	starts []int          // of the lines
 	counts map[string]int // elements so far of each array of tables
 }
 
@@ -231,8 +274,9 @@ func (ix *indexer) note(path string, at place) {
 }
 
 func (ix *indexer) place(n *unstable.Node) place {
-	s := ix.p.Shape(n.Raw).Start
-	return place{s.Line, s.Column}
+	at := int(n.Raw.Offset)
+	line := sort.SearchInts(ix.starts, at+1)
+	return place{line, at - ix.starts[line-1] + 1}
 }
 
 // value notes the keys inside inline tables and arrays.
