@@ -22,7 +22,19 @@ type Board struct {
 	Console  []Console  `toml:"console,omitempty" jsonschema:"description=Further consoles beside the main one"`
 	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=Ethernet ports"`
 
+	doc    *tomlfile.Doc
+	lines  *lineNames
+	layers []source // of the root file system, those that the appliance's file adds
+}
+
+// source is a place in a file.
+type source struct {
 	doc *tomlfile.Doc
+	at  string
+}
+
+func (s source) problem(format string, args ...any) tomlfile.Problem {
+	return s.doc.Problem(s.at, format, args...)
 }
 
 // Firmware is what runs on a board.
@@ -135,4 +147,7 @@ const (
 	MaxCPUs   = 64 // CONFIG_NR_CPUS of the guest kernel
 	MinMemory = 32 << 20
 	MaxMemory = 4 << 40
+	// MaxKernelConfig is the length of a board's own configuration of the kernel, in
+	// bytes: several times what the kernel's whole configuration has.
+	MaxKernelConfig = 1 << 20
 )

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"backplane/boards/tomlfile"
+	"backplane/guest/rootfs"
 	"backplane/periph"
 	"backplane/periph/gpio"
+	"backplane/simbus/hostfile"
 )
 
 // lineRef is a line of a GPIO controller of the same board.
@@ -33,7 +34,8 @@ type checker struct {
 	b       *Board
 	doc     *tomlfile.Doc
 	catalog periph.Catalog
-	set     map[string]any // of the appliance's; what a part takes is removed
+	set     map[string]any      // of the appliance's; what a part takes is removed
+	setOf   map[string][]string // its keys, by the part that they name
 
 	parts   map[string]string // names in use, and the paths where they were given
 	devices map[string]string // device names in use
@@ -51,7 +53,11 @@ var validName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 const nameRule = "must be letters, digits, - and _, a letter first"
 
 func (c *checker) check() {
-	c.parts = map[string]string{"console": ""}
+	c.parts, c.setOf = map[string]string{"console": ""}, make(map[string][]string)
+	for key := range c.set {
+		name, _, _ := strings.Cut(key, ".")
+		c.setOf[name] = append(c.setOf[name], key)
+	}
 	c.devices = make(map[string]string)
 	c.drivers = make(map[lineRef]driver)
 	b, d := c.b, c.doc
@@ -102,11 +108,13 @@ func (c *checker) check() {
 func (c *checker) firmware() {
 	f := &c.b.Firmware
 	for i, r := range f.Rootfs {
-		c.exists(fmt.Sprintf("firmware.rootfs[%d]", i), r)
+		c.layer(fmt.Sprintf("firmware.rootfs[%d]", i), c.b.path(r))
 	}
 	c.mountPoints(f.Rootfs)
 	if f.KernelConfig != "" {
-		c.exists("firmware.kernel_config", f.KernelConfig)
+		if err := hostfile.Check(c.b.path(f.KernelConfig)); err != nil {
+			c.doc.Add("firmware.kernel_config", "%s: %v", c.b.path(f.KernelConfig), cause(err))
+		}
 	}
 	if f.Init != "" && !strings.HasPrefix(f.Init, "/") {
 		c.doc.Add("firmware.init", "init is %q, and must be a full path inside the guest, such as \"/sbin/init\"", f.Init)
@@ -122,14 +130,20 @@ func (c *checker) firmware() {
 	}
 }
 
-func (c *checker) exists(at, name string) {
-	if _, err := os.Stat(c.b.path(name)); err != nil {
-		var perr *os.PathError
-		if errors.As(err, &perr) {
-			err = perr.Err
-		}
-		c.doc.Add(at, "%s: %v", c.b.path(name), err)
+// layer checks that a layer of a root file system is there and can be one.
+func (c *checker) layer(at, path string) {
+	if err := rootfs.CheckLayer(path); err != nil {
+		c.doc.Add(at, "%s: %v", path, cause(err))
 	}
+}
+
+// cause is what is wrong with a file, without its name.
+func cause(err error) error {
+	var perr *os.PathError
+	if errors.As(err, &perr) {
+		return perr.Err
+	}
+	return err
 }
 
 // part takes a name on the board.
@@ -165,52 +179,4 @@ func (c *checker) device(at, name string) {
 		return
 	}
 	c.devices[name] = at
-}
-
-// line finds a line: "gpio0.alarm", "gpio0.3", or without the controller where on >= 0.
-func (b *Board) line(text string, on int) (lineRef, error) {
-	name := text
-	if controller, rest, ok := strings.Cut(text, "."); ok {
-		on, name = -1, rest
-		var names []string
-		for i := range b.GPIO {
-			names = append(names, b.GPIO[i].Name)
-			if b.GPIO[i].Name == controller {
-				on = i
-			}
-		}
-		if on < 0 {
-			return lineRef{}, fmt.Errorf("the board has no GPIO controller %q%s", controller, tomlfile.Suggest(controller, names))
-		}
-	}
-	if on < 0 {
-		return lineRef{}, fmt.Errorf("%q is no line: write controller.line, such as \"gpio0.3\"", text)
-	}
-	g := &b.GPIO[on]
-	var same []int
-	for i, l := range g.Lines {
-		if l == name && l != "" {
-			same = append(same, i)
-		}
-	}
-	switch len(same) {
-	case 0:
-	case 1:
-		return lineRef{on, same[0]}, nil
-	default:
-		return lineRef{}, fmt.Errorf("%d lines of %s are named %q: say the number of the one that you mean, such as %s.%d", len(same), g.Name, name, g.Name, same[0])
-	}
-	if i, err := strconv.Atoi(name); err == nil {
-		if i < 0 || i >= len(g.Lines) {
-			return lineRef{}, fmt.Errorf("%s has no line %d: its lines are 0 to %d", g.Name, i, len(g.Lines)-1)
-		}
-		return lineRef{on, i}, nil
-	}
-	var named []string
-	for _, l := range g.Lines {
-		if l != "" {
-			named = append(named, l)
-		}
-	}
-	return lineRef{}, fmt.Errorf("%s has no line %q%s", g.Name, name, tomlfile.Suggest(name, named))
 }

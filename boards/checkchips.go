@@ -217,9 +217,10 @@ func (c *checker) values(at string, p *part) {
 
 // overrides takes those of the values that the appliance gives this instance.
 func (c *checker) overrides(p *part, mine func(key string) bool, take func(string, any, func(string, ...any))) {
-	for key, raw := range c.set {
-		name, property, _ := strings.Cut(key, ".")
-		if name != p.Name || !mine(property) {
+	for _, key := range c.setOf[p.Name] {
+		_, property, _ := strings.Cut(key, ".")
+		raw, left := c.set[key]
+		if !left || !mine(property) {
 			continue
 		}
 		ok := true

@@ -31,6 +31,7 @@ func (m *Machine) writeInitrd() error {
 	}
 	defer f.Close()
 	p := rootfs.NewPacker(f)
+	p.Limit(hopeless * int64(m.board.Memory))
 	if !m.board.doc.Has("firmware.rootfs") {
 		if err := p.Small(); errors.Is(err, rootfs.ErrNoBusybox) {
 			m.r.note(fmt.Sprintf("board %s has no programs: %v", m.name, err))
@@ -38,9 +39,9 @@ func (m *Machine) writeInitrd() error {
 			return fmt.Errorf("root file system: %w", err)
 		}
 	}
-	for _, l := range m.board.Firmware.Rootfs {
+	for i, l := range m.board.Firmware.Rootfs {
 		if err := p.Layer(m.board.path(l)); err != nil {
-			return fmt.Errorf("root file system: %w", err)
+			return m.layerError(i, err)
 		}
 	}
 	if err := m.mountable(p); err != nil {
@@ -65,6 +66,31 @@ func (m *Machine) writeInitrd() error {
 		m.r.noteOnce("root file system " + note) // boards may share a layer
 	}
 	return m.fits(path, p.Usage())
+}
+
+// hopeless is how many times a board's memory is packed before its root file system is
+// given up, as one that may have no end. What is less is packed whole, to tell how much it is.
+const hopeless = 2
+
+// layerError says what is wrong with the i-th layer of the board's root file system.
+func (m *Machine) layerError(i int, err error) error {
+	var content *rootfs.ContentError
+	switch {
+	case errors.Is(err, rootfs.ErrTooLarge):
+		return tomlfile.Problems{m.board.doc.Problem("memory", "memory is %s, and the root file system has more than %d times that: %v", m.board.Memory, hopeless, err)}
+	case errors.As(err, &content):
+		return tomlfile.Problems{m.board.layerProblem(i, err)}
+	}
+	return fmt.Errorf("root file system: %w", err)
+}
+
+// layerProblem is a mistake in the i-th layer of a board's root file system, which its
+// own file names, or the appliance's.
+func (b *Board) layerProblem(i int, err error) tomlfile.Problem {
+	if own := len(b.Firmware.Rootfs) - len(b.layers); i >= own {
+		return b.layers[i-own].problem("root file system: %v", err)
+	}
+	return b.doc.Problem(fmt.Sprintf("firmware.rootfs[%d]", i), "root file system: %v", err)
 }
 
 // What a board needs beside its root file system, in bytes: the kernel while it

@@ -1,13 +1,16 @@
 package boards
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"slices"
 
 	"backplane/boards/tomlfile"
 	"backplane/periph"
+	"backplane/simbus/hostfile"
 )
 
 // instance lays what the appliance says of one of its boards over what the board's
@@ -24,7 +27,9 @@ func (a *Appliance) instance(at string, m *Member) {
 			a.doc.Add(fmt.Sprintf("%s.rootfs[%d]", at, i), "%v", err)
 			continue
 		}
-		c.exists(fmt.Sprintf("%s.rootfs[%d]", at, i), path)
+		from := source{a.doc, fmt.Sprintf("%s.rootfs[%d]", at, i)}
+		c.layer(from.at, path)
+		b.layers = append(b.layers, from)
 		b.Firmware.Rootfs = append(b.Firmware.Rootfs, path)
 	}
 	given := make(map[string]bool)
@@ -109,6 +114,10 @@ func (a *Appliance) checkFiles() {
 			doc, at := m.Board.doc, p.at+"."+contentsOption
 			if set := fmt.Sprintf("board[%d].set.%s.%s", i, p.Name, contentsOption); doc != a.doc && a.doc.Has(set) {
 				doc, at = a.doc, set
+			}
+			if err := hostfile.Check(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				a.doc.Problems = append(a.doc.Problems, doc.Problem(at, "%s: %v", path, cause(err)))
+				continue
 			}
 			other, taken := first[path]
 			if !taken {

@@ -1,19 +1,19 @@
 package boards
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"backplane/boards/tomlfile"
 	"backplane/periph"
+	"backplane/simbus/hostfile"
 )
 
 // readBoard reads and checks a board file: its Doc has the problems.
 func readBoard(file string, set map[string]any, catalog periph.Catalog) *Board {
 	b := new(Board)
 	b.doc = tomlfile.Read(file, b)
+	b.lines = nameLines(b.GPIO)
 	b.defaults()
 	if b.doc.Parsed {
 		c := checker{b: b, doc: b.doc, catalog: catalog, set: set}
@@ -90,12 +90,23 @@ func Load(file string, catalog periph.Catalog) (*Appliance, error) {
 	return a, nil
 }
 
+// Limits of an appliance, each of whose boards is read from its file.
+const (
+	MaxBoards     = 1000
+	maxBoardFiles = 32 << 20 // bytes of all of them, each as often as it is read
+)
+
 // readBoards reads the boards' files, and returns what is wrong in those.
 func (a *Appliance) readBoards(catalog periph.Catalog) (problems tomlfile.Problems) {
 	said := make(map[tomlfile.Problem]bool)
+	read := 0
 	for i := range a.Board {
 		m := &a.Board[i]
 		at := fmt.Sprintf("board[%d]", i)
+		if i == MaxBoards || read > maxBoardFiles {
+			a.doc.Add(at, "the appliance has %d boards, and may have %d, with files of up to %d MiB together", len(a.Board), MaxBoards, maxBoardFiles>>20)
+			break
+		}
 		if m.File == "" {
 			a.doc.Add(at, "a board without a file: say file = \"BOARD.toml\"")
 			continue
@@ -104,12 +115,8 @@ func (a *Appliance) readBoards(catalog periph.Catalog) (problems tomlfile.Proble
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(a.doc.File), path)
 		}
-		if _, err := os.Stat(path); err != nil {
-			var perr *os.PathError
-			if errors.As(err, &perr) {
-				err = perr.Err
-			}
-			a.doc.Add(at+".file", "board file %s: %v", path, err)
+		if err := hostfile.Check(path); err != nil {
+			a.doc.Add(at+".file", "board file %s: %v", path, cause(err))
 			continue
 		}
 		if IsAppliance(path) {
@@ -121,6 +128,7 @@ func (a *Appliance) readBoards(catalog periph.Catalog) (problems tomlfile.Proble
 			before[k] = v
 		}
 		m.Board = readBoard(path, before, catalog)
+		read += m.Board.doc.Size
 		for k := range before { // what no part took
 			a.doc.Add(at+".set."+k, "set: %s is no property or option of a part of %s: write part.property", k, path)
 		}

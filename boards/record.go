@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/hostfile"
 )
 
 // record is the folder of what is recorded, while it is being written. A nil
@@ -307,6 +308,9 @@ func (l *eventLog) write() {
 	l.buf = l.buf[:0]
 }
 
+// maxContents is how much a chip's file may have, in bytes.
+const maxContents = 64 << 20
+
 // contents is the file in which a chip keeps its contents. What it has at the
 // start is recorded; with Options.Copies it stays as it is, and the chip has a copy.
 func (m *Machine) contents(part, path string) (string, error) {
@@ -318,7 +322,7 @@ func (m *Machine) contents(part, path string) (string, error) {
 		from = filepath.Join(m.r.opts.Contents, m.name+"."+part)
 	}
 	m.kept[part] = from
-	data, err := os.ReadFile(from)
+	data, err := hostfile.Read(from, maxContents)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return to, nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
 	"backplane/simbus"
+	"backplane/simbus/hostfile"
 )
 
 // Options say how to run an appliance.
@@ -186,8 +186,8 @@ func (r *Running) kernel(ctx context.Context, m *Member) (string, error) {
 	var extra []byte
 	if f := m.Board.Firmware.KernelConfig; f != "" {
 		var err error
-		if extra, err = os.ReadFile(m.Board.path(f)); err != nil {
-			return "", fmt.Errorf("board %s: kernel configuration: %w", m.Name, err)
+		if extra, err = hostfile.Read(m.Board.path(f), MaxKernelConfig); err != nil {
+			return "", tomlfile.Problems{m.Board.doc.Problem("firmware.kernel_config", "%s: %v", m.Board.path(f), cause(err))}
 		}
 	}
 	// In real time a board with one CPU is better off with the flavour for one,

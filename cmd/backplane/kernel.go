@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
+	"backplane/boards"
 	"backplane/boards/tomlfile"
 	"backplane/guest/doctor"
 	"backplane/guest/kernel"
+	"backplane/simbus/hostfile"
 
 	"github.com/spf13/cobra"
 )
@@ -25,7 +26,7 @@ func newKernel() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if config != "" {
 				var err error
-				if b.Extra, err = os.ReadFile(config); err != nil {
+				if b.Extra, err = hostfile.Read(config, boards.MaxKernelConfig); err != nil {
 					return badInput(err)
 				}
 				b.ExtraFile = config

@@ -41,6 +41,9 @@ func (p *Packer) cpio(r *bufio.Reader) error {
 func (p *Packer) cpioEntry(c *cpioReader, e *entry) error {
 	id, linked, data := c.id, e.nlink > 1 && e.mode&typeMask == typeFile, io.LimitReader(c, e.size)
 	e.name, e.nlink = clean(e.name), 0
+	if kind := e.mode & typeMask; kind != typeFile && kind != typeSymlink {
+		e.size = 0 // the kernel passes over a folder or device with data
+	}
 	switch to := c.files[id]; {
 	case e.name == "":
 		return nil

@@ -7,7 +7,34 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"backplane/simbus/hostfile"
+
+	"golang.org/x/sys/unix"
 )
+
+// pseudo are the file systems that hold no files to copy (statfs(2)): what they have
+// is made up as it is read, without an end or with effects.
+var pseudo = map[int64]string{
+	unix.PROC_SUPER_MAGIC: "proc", unix.SYSFS_MAGIC: "sysfs", unix.DEBUGFS_MAGIC: "debugfs", unix.TRACEFS_MAGIC: "tracefs",
+	unix.CGROUP_SUPER_MAGIC: "cgroup", unix.CGROUP2_SUPER_MAGIC: "cgroup", unix.DEVPTS_SUPER_MAGIC: "devpts", unix.SECURITYFS_MAGIC: "securityfs",
+	unix.BPF_FS_MAGIC: "bpf",
+}
+
+// checkFolder says why a folder cannot be copied.
+func checkFolder(name string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(name, &st); err != nil {
+		return &fs.PathError{Op: "statfs", Path: name, Err: err}
+	}
+	if system := pseudo[int64(st.Type)]; system != "" {
+		return &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is of the file system %s, which has no files to copy", system)}
+	}
+	if err := unix.Access(name, unix.R_OK|unix.X_OK); err != nil {
+		return &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return nil
+}
 
 func (p *Packer) folder(root string) error {
 	root, err := filepath.EvalSymlinks(root) // which WalkDir does not follow
@@ -26,6 +53,11 @@ func (p *Packer) folder(root string) error {
 		if err != nil {
 			return err
 		}
+		if d.IsDir() {
+			if err := checkFolder(file); err != nil {
+				return err
+			}
+		}
 		return p.file(file, filepath.ToSlash(name), info)
 	})
 }
@@ -38,7 +70,7 @@ func (p *Packer) file(file, name string, info fs.FileInfo) error {
 	e := &entry{name: name, mode: st.Mode, mtime: info.ModTime()}
 	switch {
 	case info.Mode().IsRegular():
-		f, err := os.Open(file)
+		f, err := hostfile.Open(file)
 		if err != nil {
 			return err
 		}

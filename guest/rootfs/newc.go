@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -23,10 +24,22 @@ const (
 // or link without a word.
 const (
 	maxName  = 4095 // PATH_MAX with its NUL
+	maxPart  = 255  // NAME_MAX
 	maxSize  = 1<<32 - 1
 	maxMajor = 1<<12 - 1 // include/linux/kdev_t.h
 	maxMinor = 1<<20 - 1
 )
+
+// kinds are those that a kernel makes of what it unpacks.
+var kinds = map[uint32]string{typeDir: "folder", typeFile: "file", typeSymlink: "symbolic link", typeChar: "device", typeBlock: "device", typeFifo: "pipe", typeSocket: "socket"}
+
+func longestPart(name string) (n int) {
+	for len(name) > 0 {
+		part, rest, _ := strings.Cut(name, "/")
+		n, name = max(n, len(part)), rest
+	}
+	return n
+}
 
 // entry is one file of an archive.
 type entry struct {
@@ -49,14 +62,35 @@ type Archive interface {
 // newc writes an archive as Documentation/driver-api/early-userspace/
 // buffer-format.rst describes it ("newc", magic 070701).
 type newc struct {
-	out Archive
-	w   *bufio.Writer
-	pos int64
-	ino uint32
+	out   *sink
+	w     *bufio.Writer
+	pos   int64
+	limit int64 // none if 0
+	ino   uint32
+	err   error
+}
+
+// sink remembers what went wrong with what is written to.
+type sink struct {
+	Archive
 	err error
 }
 
-func newNewc(out Archive) *newc { return &newc{out: out, w: bufio.NewWriterSize(out, 1<<20)} }
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.Archive.Write(p)
+	if err != nil {
+		s.err = err
+	}
+	return n, err
+}
+
+func newNewc(out Archive) *newc {
+	s := &sink{Archive: out}
+	return &newc{out: s, w: bufio.NewWriterSize(s, 1<<20)}
+}
+
+// failed tells whether it cannot be written.
+func (c *newc) failed() bool { return c.out.err != nil }
 
 func (c *newc) write(p []byte) {
 	if c.err == nil {
@@ -80,7 +114,13 @@ func (c *newc) number() uint32 {
 
 // add writes one file. Its data, size bytes, are read from data.
 func (c *newc) add(e *entry, data io.Reader) error {
-	switch {
+	switch kind := e.mode & typeMask; {
+	case kinds[kind] == "" && e.ino != 0:
+		return fmt.Errorf("%s is of a kind that Linux does not have (mode %o)", e.name, e.mode)
+	case strings.IndexByte(e.name, 0) >= 0:
+		return fmt.Errorf("%q has a zero byte in its name", e.name)
+	case longestPart(e.name) > maxPart:
+		return fmt.Errorf("%.40s... has a name of %d bytes in it, and Linux takes %d at most", e.name, longestPart(e.name), maxPart)
 	case e.name == trailer && e.ino != 0:
 		return fmt.Errorf("%s is how an initial file system ends, and no file's name", e.name)
 	case e.major > maxMajor || e.minor > maxMinor:
@@ -92,6 +132,9 @@ func (c *newc) add(e *entry, data io.Reader) error {
 	case e.mode&typeMask == typeSymlink && e.size > maxName:
 		return fmt.Errorf("%s leads to a name of %d bytes, and Linux takes %d at most", e.name, e.size, maxName)
 	}
+	if c.limit > 0 && c.pos+cpioHeader+e.size > c.limit {
+		return fmt.Errorf("%s, of %d bytes: %w", e.name, e.size, ErrTooLarge)
+	}
 	c.write(fmt.Appendf(nil, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
 		e.ino, e.mode, e.uid, e.gid, e.nlink, uint32(e.mtime.Unix()), e.size, 0, 0, e.major, e.minor, len(e.name)+1, 0))
 	c.write(append([]byte(e.name), 0))
@@ -100,7 +143,7 @@ func (c *newc) add(e *entry, data io.Reader) error {
 		n, err := io.CopyN(c.w, data, e.size)
 		c.pos += n
 		if c.err = err; err == io.EOF {
-			c.err = fmt.Errorf("%s became shorter while it was read", e.name)
+			c.err = fmt.Errorf("%s is shorter than its %d bytes: %w", e.name, e.size, io.ErrUnexpectedEOF)
 		}
 	}
 	c.pad()

@@ -8,17 +8,19 @@
 package rootfs
 
 import (
-	"bufio"
 	"bytes"
-	"compress/bzip2"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
 	"strings"
+
+	"backplane/simbus/hostfile"
+
+	"golang.org/x/sys/unix"
 )
 
 // File is a file to add after all layers.
@@ -35,6 +37,7 @@ type Packer struct {
 	linked []int64 // where the headers of files begin that have several names
 	lost   losses  // of the layer that is being packed
 	notes  []string
+	limit  int64
 }
 
 // Pack packs layers, and then files.
@@ -58,17 +61,47 @@ func NewPacker(out Archive) *Packer {
 	return &Packer{w: newNewc(out), root: &node{inode: &inode{mode: typeDir | 0o755}, children: make(map[string]*node)}}
 }
 
+// Limit bounds the archive, in bytes: what would go beyond ends with an [ErrTooLarge].
+func (p *Packer) Limit(bytes int64) { p.limit, p.w.limit = bytes, bytes }
+
+// ErrTooLarge is what an error wraps that comes of the limit.
+var ErrTooLarge = errors.New("what is packed goes beyond the limit")
+
+// ContentError says that what a layer holds is wrong, rather than this machine.
+type ContentError struct {
+	Layer string
+	Err   error
+}
+
+func (e *ContentError) Error() string { return fmt.Sprintf("pack %s: %v", e.Layer, e.Err) }
+func (e *ContentError) Unwrap() error { return e.Err }
+
 // Layer adds a folder, or a tar or cpio archive, plain or compressed by gzip, bzip2,
 // xz or zstd. What a layer holds belongs to root, unless an archive says otherwise.
+// The error is a [ContentError] if the layer is at fault.
 func (p *Packer) Layer(name string) error {
 	p.lost = losses{}
-	if err := p.layer(name); err != nil {
+	err := p.layer(name)
+	switch {
+	case err == nil:
+		if note := p.lost.note(name); note != "" {
+			p.notes = append(p.notes, note)
+		}
+		return nil
+	case p.w.failed() || machineFault(err):
 		return fmt.Errorf("pack %s: %w", name, err)
 	}
-	if note := p.lost.note(name); note != "" {
-		p.notes = append(p.notes, note)
+	return &ContentError{name, err}
+}
+
+// machineFault tells whether an error of reading is this machine's fault.
+func machineFault(err error) bool {
+	for _, fault := range []error{exec.ErrNotFound, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EIO, unix.EAGAIN} {
+		if errors.Is(err, fault) {
+			return true
+		}
 	}
-	return nil
+	return false
 }
 
 // Add adds a file, over what layers have under its name.
@@ -121,6 +154,9 @@ func (p *Packer) add(e *entry, data io.Reader, over folders) (*node, error) {
 		target, err := io.ReadAll(io.LimitReader(data, maxName))
 		if err != nil {
 			return nil, err
+		}
+		if bytes.IndexByte(target, 0) >= 0 {
+			return nil, fmt.Errorf("%s leads to a name with a zero byte in it", e.name)
 		}
 		n.target, data = string(target), bytes.NewReader(target)
 	}
@@ -179,16 +215,22 @@ func (p *Packer) place(e *entry) error {
 	return p.parents(dir)
 }
 
-// parents makes the folders that no layer has.
+// parents makes the folders that no layer has. No links are in the name.
 func (p *Packer) parents(dir string) error {
-	if dir == "" || dir == "." || p.find(dir) != nil {
-		return nil
+	n, at := p.root, 0
+	for _, part := range parts(dir) {
+		at += len(part) + 1
+		child := n.children[part]
+		if child == nil {
+			child = &node{inode: &inode{mode: typeDir | 0o755, ino: p.w.number(), names: 1, at: p.w.pos}, children: make(map[string]*node)}
+			if err := p.write(&entry{name: dir[:at-1], mode: child.mode, mtime: epoch}, nil, child.ino); err != nil {
+				return err
+			}
+			n.children[part] = child
+		}
+		n = child
 	}
-	if err := p.parents(strings.TrimPrefix(path.Dir("/"+dir), "/")); err != nil {
-		return err
-	}
-	_, err := p.add(&entry{name: dir, mode: typeDir | 0o755, mtime: epoch}, nil, keepFolders)
-	return err
+	return nil
 }
 
 // clear makes room for an entry where an older one has its name. The kernel removes a
@@ -206,74 +248,45 @@ func (p *Packer) clear(e *entry, old *node) error {
 	return p.w.add(&entry{name: e.name, mode: typeSymlink | 0o777, size: int64(len(nowhere)), mtime: epoch, ino: p.w.number(), nlink: 1}, strings.NewReader(nowhere))
 }
 
-func (p *Packer) layer(name string) error {
+// CheckLayer says why a folder or an archive cannot be a layer, without looking into it.
+func CheckLayer(name string) error {
 	info, err := os.Stat(name)
-	if err != nil {
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return checkFolder(name)
+	case !info.Mode().IsRegular():
+		return &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is %s, and must be a folder or an archive", hostfile.Kind(info.Mode()))}
+	}
+	return nil
+}
+
+func (p *Packer) layer(name string) error {
+	if err := CheckLayer(name); err != nil {
 		return err
 	}
-	if info.IsDir() {
+	if info, err := os.Stat(name); err != nil || info.IsDir() {
 		return p.folder(name)
 	}
-	f, err := os.Open(name)
+	f, err := hostfile.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	r, closeIt, err := decompress(f)
+	return p.archive(f)
+}
+
+// archive adds what an archive holds.
+func (p *Packer) archive(f io.Reader) error {
+	s, err := decompress(f, p.limit)
 	if err != nil {
 		return err
 	}
-	if head, _ := r.Peek(len(cpioMagic)); isCPIO(head) {
-		err = p.cpio(r)
+	if head, _ := s.Peek(len(cpioMagic)); isCPIO(head) {
+		err = p.cpio(s.Reader)
 	} else {
-		err = p.tar(r)
+		err = p.tar(s.Reader)
 	}
-	if e := closeIt(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// decompress tells by its first bytes how a file is compressed.
-func decompress(f io.Reader) (*bufio.Reader, func() error, error) {
-	r := bufio.NewReaderSize(f, 1<<16)
-	none := func() error { return nil }
-	head, err := r.Peek(6)
-	if err != nil {
-		return nil, nil, errors.New("is neither a tar nor a cpio archive: too short")
-	}
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, nil, err
-		}
-		return bufio.NewReaderSize(z, 1<<16), none, nil
-	case bytes.HasPrefix(head, []byte("BZh")):
-		return bufio.NewReaderSize(bzip2.NewReader(r), 1<<16), none, nil
-	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
-		return filter(r, "xz", "-dc")
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		return filter(r, "zstd", "-dc")
-	}
-	return r, none, nil
-}
-
-func filter(r io.Reader, name string, args ...string) (*bufio.Reader, func() error, error) {
-	cmd := exec.Command(name, args...)
-	cmd.Stdin = r
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w (apt-get install %s)", err, name)
-	}
-	return bufio.NewReaderSize(out, 1<<16), func() error {
-		_, _ = io.Copy(io.Discard, out)
-		if err := cmd.Wait(); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		return nil
-	}, nil
+	return s.close(err)
 }

@@ -2,6 +2,9 @@ package rootfs
 
 import (
 	"archive/tar"
+	"compress/bzip2"
+	"compress/flate"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -14,45 +17,53 @@ import (
 // clean is a name of an archive's as one in the file system; nothing leads out of it.
 func clean(name string) string { return strings.Trim(path.Clean("/"+name), "/") }
 
-// blocks remembers the last bytes that were read: a tar ends with blocks of zeros
-// (POSIX.1-2017, pax, "ustar Interchange Format"), and package tar does not ask for them.
-type blocks struct {
-	r    io.Reader
-	last [512]byte
+// blockSize is what a tar is made of. It ends with blocks of zeros (POSIX.1-2017, pax,
+// "ustar Interchange Format"), and package tar does not ask for them.
+const blockSize = 512
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int64
 }
 
-func (b *blocks) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if got := p[:n]; n >= len(b.last) {
-		copy(b.last[:], got[n-len(b.last):])
-	} else {
-		copy(b.last[:], b.last[n:])
-		copy(b.last[len(b.last)-n:], got)
-	}
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
 	return n, err
 }
 
 func (p *Packer) tar(r io.Reader) error {
-	b := &blocks{r: r}
-	t := tar.NewReader(b)
-	for n := 0; ; n++ {
+	c := &counter{r: r}
+	t := tar.NewReader(c)
+	for n, last := 0, ""; ; n++ {
+		before := c.n // all of the last file has been read
 		h, err := t.Next()
-		if err == io.EOF && n > 0 {
-			if b.last != [512]byte{} {
-				return errors.New("tar archive that was cut: its end is missing")
-			}
+		switch {
+		case n == 0 && err != nil && !errors.Is(err, ErrTooLarge) && !unpacking(err):
+			return errors.New("is neither a tar nor a cpio archive")
+		case err == io.EOF && c.n-before < blockSize, errors.Is(err, io.ErrUnexpectedEOF):
+			return fmt.Errorf("tar archive that was cut: its end is missing, after %s", last)
+		case err == io.EOF:
 			return nil
-		}
-		if err != nil {
-			if n == 0 {
-				err = errors.New("is neither a tar nor a cpio archive")
-			}
-			return err
+		case err != nil:
+			return fmt.Errorf("tar archive, after %s: %w", last, err)
 		}
 		if err := p.tarEntry(h, t); err != nil {
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				err = fmt.Errorf("tar archive that was cut, in %s", h.Name)
+			}
 			return err
 		}
+		last = h.Name
 	}
+}
+
+// unpacking tells whether an error is that of what an archive is compressed with.
+func unpacking(err error) bool {
+	var bzip bzip2.StructuralError
+	var flate flate.CorruptInputError
+	return errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &bzip) || errors.As(err, &flate)
 }
 
 // Kinds of tar entries that package tar leaves to its callers (GNU tar's manual, "The
@@ -74,6 +85,9 @@ func (p *Packer) tarEntry(h *tar.Header, data io.Reader) error {
 	case tar.TypeLink:
 		return p.tarLink(e, clean(h.Linkname), perm)
 	case tar.TypeChar, tar.TypeBlock:
+		if h.Devmajor < 0 || h.Devminor < 0 || h.Devmajor > maxMajor || h.Devminor > maxMinor {
+			return fmt.Errorf("%s is the device %d:%d, and Linux has them up to %d:%d", e.name, h.Devmajor, h.Devminor, maxMajor, maxMinor)
+		}
 		e.mode, e.major, e.minor = typeChar|perm, uint32(h.Devmajor), uint32(h.Devminor)
 		if h.Typeflag == tar.TypeBlock {
 			e.mode = typeBlock | perm

@@ -41,35 +41,46 @@ func parts(name string) []string {
 	return slices.DeleteFunc(strings.Split(name, "/"), func(s string) bool { return s == "" || s == "." })
 }
 
-// maxLinks is how many symbolic links a name may lead through, as in Linux.
-const maxLinks = 40
+// Limits of what a name may lead through: symbolic links, as in Linux, and folders.
+const (
+	maxLinks = 40
+	maxSteps = 10_000
+)
 
 // follow is the name without the symbolic links to folders in it; a last one that is
 // itself a link stays, unless last is set.
 func (p *Packer) follow(name string, last bool) (string, error) {
 	var at []string
+	on := []*node{p.root} // those that at leads through; nil where there is nothing yet
 	links := 0
-	for rest := parts(name); len(rest) > 0; {
+	for rest, steps := parts(name), 0; len(rest) > 0; steps++ {
+		if steps > maxSteps {
+			return "", fmt.Errorf("%.40s leads through more than %d folders", name, maxSteps)
+		}
 		part := rest[0]
 		rest = rest[1:]
 		if part == ".." {
 			at = at[:max(0, len(at)-1)]
+			on = on[:len(at)+1]
 			continue
 		}
-		n := p.find(path.Join(path.Join(at...), part))
+		var n *node
+		if above := on[len(at)]; above != nil {
+			n = above.children[part]
+		}
 		switch {
 		case n.is(typeSymlink) && (len(rest) > 0 || last):
 			if links++; links > maxLinks {
 				return "", fmt.Errorf("%s leads through too many symbolic links", name)
 			}
 			if path.IsAbs(n.target) {
-				at = nil
+				at, on = nil, on[:1]
 			}
 			rest = append(parts(n.target), rest...)
 		case n != nil && !n.is(typeDir) && len(rest) > 0:
 			return "", fmt.Errorf("%s is below %s, which is no folder", name, path.Join(path.Join(at...), part))
 		default:
-			at = append(at, part)
+			at, on = append(at, part), append(on, n)
 		}
 	}
 	return path.Join(at...), nil

@@ -12,6 +12,7 @@ import (
 	"backplane/periph"
 	"backplane/periph/i2c"
 	"backplane/simbus"
+	"backplane/simbus/hostfile"
 )
 
 // at24c32 is the EEPROM of Microchip DS20006109, whose write cycle is 5 ms at
@@ -76,10 +77,13 @@ type cell struct {
 }
 
 func (c *at24c32Chip) load() error {
-	b, err := os.ReadFile(c.file)
+	b, err := hostfile.Read(c.file, at24c32Size)
+	var long hostfile.TooLongError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return c.save()
+	case errors.As(err, &long):
+		return fmt.Errorf("%s has more than %d bytes, and must have %d", c.file, at24c32Size, at24c32Size)
 	case err != nil:
 		return err
 	case len(b) != at24c32Size:
