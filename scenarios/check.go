@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -18,12 +19,14 @@ type checker struct {
 	last     boards.Duration // the time of the last step that has one
 	captured map[string]bool // by the steps before
 	found    []string        // by this one
+	elements int             // of all regular expressions
 }
 
 func (c *checker) scenario(s *Scenario) {
 	if s.Appliance == "" {
 		c.doc.Add("appliance", `the scenario has no appliance: say appliance = "APPLIANCE.toml"`)
 	}
+	c.name("name", s.Name)
 	if s.Clock != "" && s.Clock != Virtual && s.Clock != Real {
 		c.doc.Add("clock", "clock is %q, and must be %q or %q", s.Clock, Virtual, Real)
 	}
@@ -84,6 +87,7 @@ func (c *checker) having(path string, keys []string) (found []string) {
 
 func (c *checker) step(path string, st *Step) {
 	acts := c.having(path, actions)
+	c.name(path+".name", st.Name)
 	c.groups(path, st)
 	if st.Include != "" {
 		return
@@ -257,9 +261,24 @@ func (c *checker) console(at, name string) {
 	}
 }
 
+// name checks what reports call something.
+func (c *checker) name(at, name string) {
+	if len(name) > maxTitle {
+		c.doc.Add(at, "name is %d bytes long, and may be %d", len(name), maxTitle)
+	}
+}
+
+// maxVariables is how many values of earlier steps a text may have.
+const maxVariables = 100
+
 // text checks that what a text takes from earlier steps is there.
 func (c *checker) text(at, text string) {
-	for _, name := range variables(text) {
+	names := variables(text)
+	if len(names) > maxVariables {
+		c.doc.Add(at, "the text has %d values of earlier steps in it, and may have %d", len(names), maxVariables)
+		return
+	}
+	for _, name := range names {
 		if !c.captured[name] {
 			known := make([]string, 0, len(c.captured))
 			for k := range c.captured {
@@ -284,6 +303,17 @@ func (c *checker) regexp(at, expr string) (names []string) {
 		return nil
 	}
 	c.text(at, expr)
+	n, err := elements(expand(expr, nil, regexp.QuoteMeta))
+	if c.elements += n; err == nil && n > maxElements {
+		c.doc.Add(at, "the regular expression has %d elements, with those that it repeats, and may have %d", n, maxElements)
+		return nil
+	}
+	if c.elements > maxAllElements {
+		if c.elements-n <= maxAllElements {
+			c.doc.Add(at, "the regular expressions up to here have more than %d elements together, with those that they repeat", maxAllElements)
+		}
+		return nil
+	}
 	re, err := pattern(expr, nil)
 	if err != nil {
 		var why *syntax.Error

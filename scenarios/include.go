@@ -1,19 +1,24 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"backplane/boards/tomlfile"
+	"backplane/simbus/hostfile"
 )
 
 // Limits of what a scenario includes and repeats.
 const (
-	maxDepth = 8       // of files in files
-	maxSteps = 100_000 // as they are played
+	maxDepth    = 8       // of files in files
+	maxFiles    = 1000    // that are included
+	maxIncluded = 8 << 20 // bytes of those
+	maxSteps    = 100_000 // as they are played
+	maxTitle    = 200     // bytes of what reports call a step
 )
 
 // includer reads the files that steps include, each once.
@@ -21,6 +26,7 @@ type includer struct {
 	docs  []*tomlfile.Doc // in the order in which they were read
 	files map[string]*Steps
 	chain []string // the files that are being read, each in the one before
+	size  int      // of the files, in bytes
 }
 
 // steps gives steps their places, and reads what they include.
@@ -60,11 +66,19 @@ func (in *includer) file(st *Step, file string) *Steps {
 	if len(in.chain) > maxDepth {
 		return wrong("files include each other more than %d deep", maxDepth)
 	}
-	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+	if len(in.files) >= maxFiles || in.size > maxIncluded {
+		return wrong("the files that are included are more than %d, or more than %d MiB together", maxFiles, maxIncluded>>20)
+	}
+	var cause *fs.PathError
+	switch err := hostfile.Check(file); {
+	case errors.Is(err, fs.ErrNotExist):
 		return wrong("there is no file %s", file)
+	case errors.As(err, &cause):
+		return wrong("%s: %v", file, cause.Err)
 	}
 	s := new(Steps)
 	doc := tomlfile.Read(file, s)
+	in.size += doc.Size
 	in.docs = append(in.docs, doc)
 	in.files[file] = s
 	in.chain = append(in.chain, file)
@@ -113,13 +127,14 @@ func turns(list []turn, steps []Step, prefix string, nth []string) []turn {
 	for i := range steps {
 		st := &steps[i]
 		times := max(1, st.Repeat)
+		title := short(st.title())
 		for k := range times {
 			nth := nth[:len(nth):len(nth)]
 			if times > 1 {
 				nth = append(nth, fmt.Sprintf("%d of %d", k+1, times))
 			}
 			if st.Include == "" {
-				title := prefix + st.title()
+				title := prefix + title
 				if len(nth) > 0 {
 					title += " (" + strings.Join(nth, ", ") + ")"
 				}
@@ -134,6 +149,14 @@ func turns(list []turn, steps []Step, prefix string, nth []string) []turn {
 		}
 	}
 	return list
+}
+
+// short leaves out the end of a long title.
+func short(title string) string {
+	if len(title) <= maxTitle {
+		return title
+	}
+	return strings.ToValidUTF8(title[:maxTitle], "") + " ..."
 }
 
 // Len is how many steps are played, with those that are included and repeated.

@@ -1,13 +1,15 @@
 package scenarios
 
 import (
-	"os"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"backplane/boards"
 	"backplane/boards/tomlfile"
+	"backplane/simbus/hostfile"
 )
 
 // Load reads and checks a scenario file and those that it includes; what the
@@ -18,8 +20,12 @@ func Load(file string) (*Scenario, error) {
 	doc := tomlfile.Read(file, s)
 	s.complete(doc)
 	if doc.Parsed && s.Appliance != "" {
-		if _, err := os.Stat(s.AppliancePath()); err != nil {
+		var cause *fs.PathError
+		switch err := hostfile.Check(s.AppliancePath()); {
+		case errors.Is(err, fs.ErrNotExist):
 			doc.Add("appliance", "there is no appliance or board file %s", s.AppliancePath())
+		case errors.As(err, &cause):
+			doc.Add("appliance", "%s: %v", s.AppliancePath(), cause.Err)
 		}
 	}
 	return s.result()

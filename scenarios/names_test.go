@@ -199,7 +199,7 @@ func TestIncludeMistakes(t *testing.T) {
 		{"itself", map[string]string{"s": "[[step]]\ninclude = 's'"}, "s:3:1: s includes itself: s, s"},
 		{"in a circle", map[string]string{"s": "[[step]]\ninclude = 'a'", "a": "[[step]]\ninclude = './b'", "b": "[[step]]\ninclude = 'a'"},
 			"b:2:1: a includes itself: a, b, a"},
-		{"a folder", map[string]string{"s": "[[step]]\ninclude = '.'"}, "s:3:1: there is no file ."},
+		{"a folder", map[string]string{"s": "[[step]]\ninclude = '.'"}, "s:3:1: .: is a folder, and must be a file"},
 		{"no steps", map[string]string{"s": "[[step]]\ninclude = 'a'", "a": "doc = 'x'"}, "a: the file has no steps: write a [[step]] for each"},
 		{"not TOML", map[string]string{"s": "[[step]]\ninclude = 'a'", "a": "[[step"}, "a:1:6: expected '.' or ']' to end table name, but got '\\x00' instead"},
 		{"a scenario", map[string]string{"s": "[[step]]\ninclude = 'a'", "a": "appliance = 's'\n[[step]]\nwait = '1s'"}, `a:1:1: unknown key "appliance": there are doc, step`},

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
@@ -34,6 +35,41 @@ func plain(s string) string { return s }
 // captured text itself, whatever characters are in it.
 func pattern(expr string, values map[string]string) (*regexp.Regexp, error) {
 	return regexp.Compile(expand(expr, values, regexp.QuoteMeta))
+}
+
+// Limits of regular expressions, counted in what a match is made of: each takes time
+// for each letter that is looked at, and a counted repetition counts as often.
+const (
+	maxElements    = 10_000
+	maxAllElements = 1_000_000 // of a scenario
+)
+
+// elements counts those of an expression.
+func elements(expr string) (int, error) {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return 0, err
+	}
+	return countElements(re), nil
+}
+
+func countElements(re *syntax.Regexp) int {
+	n := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		n = len(re.Rune)
+	case syntax.OpCharClass:
+		n += len(re.Rune) / 2 // of ranges
+	case syntax.OpRepeat, syntax.OpConcat:
+		n = 0
+	}
+	for _, sub := range re.Sub {
+		n += countElements(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(1, re.Min, re.Max)
+	}
+	return n
 }
 
 // lines lets ^ and $ be the ends of each line of what a program has printed, as
