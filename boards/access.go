@@ -199,16 +199,32 @@ func (t *terminal) input(p []byte) error {
 	return err
 }
 
+// room is how many bytes of input there is room for.
+func (t *terminal) room() int {
+	if t.uart != nil {
+		return t.uart.Room()
+	}
+	return t.console.Room()
+}
+
 // Attach calls out with what the guest sends on a console or UART, until detach
-// is called; in gives it input.
-func (r *Running) Attach(path string, out func([]byte)) (in func([]byte), detach func(), err error) {
+// is called; in gives it input if there is room for all of that, and tells.
+func (r *Running) Attach(path string, out func([]byte)) (in func([]byte) (taken bool, err error), detach func(), err error) {
 	m, t, err := r.terminal(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	c := &client{out}
 	m.domain.Do(func() { t.clients = append(t.clients, c) })
-	return func(p []byte) { _ = r.Send(path, p) }, // who types too much loses it, as on a terminal
+	in = func(p []byte) (bool, error) {
+		room := 0
+		m.domain.Look(func() { room = t.room() })
+		if len(p) > room {
+			return false, nil
+		}
+		return true, r.Send(path, p)
+	}
+	return in,
 		func() {
 			m.domain.Do(func() {
 				for i := range t.clients {

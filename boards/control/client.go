@@ -78,7 +78,7 @@ func (c *Conn) Send(r Request) error {
 	return err
 }
 
-// Give sends input to a job.
+// Give sends input to a job or a console.
 func (c *Conn) Give(in Input) error {
 	b, err := json.Marshal(in)
 	if err != nil {
@@ -88,12 +88,15 @@ func (c *Conn) Give(in Input) error {
 	return err
 }
 
+// ErrEnded says that there is no appliance any more.
+var ErrEnded = errors.New("the appliance has ended")
+
 // Next is the next answer. An answer that says that something is wrong is an error.
 func (c *Conn) Next() (Reply, error) {
 	var reply Reply
 	line, err := c.in.ReadBytes('\n')
 	if err == io.EOF {
-		return reply, errors.New("the appliance has ended")
+		return reply, ErrEnded
 	}
 	if err != nil {
 		return reply, err
@@ -107,9 +110,8 @@ func (c *Conn) Next() (Reply, error) {
 	return reply, nil
 }
 
-// Read and Write are the console, after the first answer to "console".
-func (c *Conn) Read(p []byte) (int, error)  { return c.in.Read(p) }
-func (c *Conn) Write(p []byte) (int, error) { return c.c.Write(p) }
+// Read reads the capture, after the first answer to "capture".
+func (c *Conn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // CloseWrite tells that nothing more comes from here, which ends a capture.
 func (c *Conn) CloseWrite() error {

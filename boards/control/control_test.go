@@ -117,8 +117,20 @@ func (p *fakeProgram) Resize(s agentproto.Size) {
 }
 func (p *fakeProgram) Cancel() {}
 
-func (f *fake) Attach(path string, out func([]byte)) (func([]byte), func(), error) {
-	return func(p []byte) { out([]byte(strings.ToUpper(string(p)))) }, func() {}, nil
+func (f *fake) Attach(path string, out func([]byte)) (func([]byte) (bool, error), func(), error) {
+	tries := 0
+	return func(p []byte) (bool, error) {
+		if tries++; path == "full" && tries < 3 {
+			return false, nil
+		}
+		if path == "torrent" {
+			for range 2 * outputLimit / len(p) {
+				out(p)
+			}
+		}
+		out([]byte(strings.ToUpper(string(p))))
+		return true, nil
+	}, func() {}, nil
 }
 
 func (f *fake) Capture(at []string, filter string, snap int, w io.Writer) (*simbus.Live, error) {
@@ -311,21 +323,54 @@ func TestJobTooMuch(t *testing.T) {
 	}
 }
 
-func TestConsoleCarriesBytesBothWays(t *testing.T) {
-	serve(t)
-	c := dial(t)
-	if err := c.Send(Request{Command: "console", Path: "sensor"}); err != nil {
-		t.Fatal(err)
+// TestConsole: input waits for room, and all of it is taken before the end; output that
+// the client is too slow for is counted.
+func TestConsole(t *testing.T) {
+	tests := []struct {
+		path string
+		give []Input
+		want string // "" if it is too much to be shown
+	}{
+		{"sensor", []Input{{Data: []byte("hel")}, {Data: []byte("lo")}, {End: true}}, "HELLO"},
+		{"sensor", []Input{{Data: []byte("hello"), End: true}}, "HELLO"},
+		{"sensor", []Input{{End: true}}, ""},
+		{"full", []Input{{Data: []byte("hel")}, {Data: []byte("lo"), End: true}}, "HELLO"},
+		{"torrent", []Input{{Data: bytes.Repeat([]byte("x"), 1000), End: true}}, ""},
 	}
-	if _, err := c.Next(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Write([]byte("hello")); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 5)
-	if _, err := c.Read(buf); err != nil || string(buf) != "HELLO" {
-		t.Errorf("%q, %v", buf, err)
+	for _, tt := range tests {
+		serve(t)
+		c := dial(t)
+		if err := c.Send(Request{Command: "console", Path: tt.path}); err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range tt.give {
+			if err := c.Give(in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if tt.path == "torrent" {
+			time.Sleep(100 * time.Millisecond) // nobody reads
+		}
+		var got []byte
+		dropped := 0
+		for {
+			r, err := c.Next()
+			if err != nil {
+				t.Fatalf("%s: %v", tt.path, err)
+			}
+			got = append(got, r.Stdout...)
+			if dropped += r.Dropped; r.Done {
+				break
+			}
+		}
+		switch {
+		case tt.path == "torrent":
+			if all := 2*outputLimit/1000*1000 + 1000; dropped == 0 || len(got) < outputLimit/2 || len(got)+dropped != all {
+				t.Errorf("%d bytes came and %d were dropped, of %d", len(got), dropped, all)
+			}
+		case string(got) != tt.want || dropped != 0:
+			t.Errorf("%s: %q, and %d dropped; want %q", tt.path, got, dropped, tt.want)
+		}
 	}
 }
 
@@ -571,7 +616,7 @@ func FuzzRequest(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if _, err := c.Write(append(line, '\n')); err != nil {
+		if _, err := c.c.Write(append(line, '\n')); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.CloseWrite(); err != nil { // which ends what goes on until its client does

@@ -5,9 +5,9 @@
 // object on a line; the server answers with [Reply] objects, a line each, of
 // which the last has Done set. While "exec" and "put" are under way the client
 // sends [Input] objects, a line each, at most [Window] bytes of them more than it
-// was told are taken. After the first reply to "console" the connection is the
-// console: bytes both ways. After that to "capture" it is a pcapng stream, which
-// ends once the client has closed its direction.
+// was told are taken; and while "console" is, up to one that has End set. After the first
+// reply to "capture" the connection is a pcapng stream, which ends once the client has
+// closed its direction.
 package control
 
 import (
@@ -34,7 +34,7 @@ type Request struct {
 	Lines    int              `json:"lines,omitempty"` // events, logs: how many of the last; 0 for all that are kept
 }
 
-// Input is what the client of a job has to say.
+// Input is what the client of a job or a console has to say.
 type Input struct {
 	Data     []byte           `json:"data,omitempty"` // input: at most MaxInput bytes
 	End      bool             `json:"end,omitempty"`  // of the input
@@ -53,13 +53,16 @@ type Reply struct {
 	Error  string          `json:"error,omitempty"`
 	Data   json.RawMessage `json:"data,omitempty"`   // ps, net, list, places, get
 	Event  json.RawMessage `json:"event,omitempty"`  // events, logs
-	Stdout []byte          `json:"stdout,omitempty"` // exec, fetch
+	Stdout []byte          `json:"stdout,omitempty"` // exec, fetch, console
 	Stderr []byte          `json:"stderr,omitempty"`
-	Note   string          `json:"note,omitempty"`   // exec, put, fetch: for people, why it takes time
-	Taken  int             `json:"taken,omitempty"`  // exec, put: so many more bytes of input
-	Status int             `json:"status,omitempty"` // exec, with Done
-	Mode   os.FileMode     `json:"mode,omitempty"`   // fetch, with Done
-	Done   bool            `json:"done,omitempty"`
+	Note   string          `json:"note,omitempty"`  // exec, put, fetch: for people, why it takes time
+	Taken  int             `json:"taken,omitempty"` // exec, put: so many more bytes of input
+	// Dropped is how many bytes of a console's output are missing here, for which the
+	// client was too slow.
+	Dropped int         `json:"dropped,omitempty"`
+	Status  int         `json:"status,omitempty"` // exec, with Done
+	Mode    os.FileMode `json:"mode,omitempty"`   // fetch, with Done
+	Done    bool        `json:"done,omitempty"`
 }
 
 // Path is where the socket of the appliance of that name is: in the user's

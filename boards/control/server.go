@@ -35,8 +35,9 @@ type Appliance interface {
 	Restore(link string) error
 	// Start runs a program on a board, or writes or reads a file there.
 	Start(boards.Job, agent.Output) (Program, error)
-	// Attach calls out with what the guest sends on a console or UART.
-	Attach(path string, out func([]byte)) (in func([]byte), detach func(), err error)
+	// Attach calls out with what the guest sends on a console or UART. in gives it input;
+	// taken is false while there is no room for that.
+	Attach(path string, out func([]byte)) (in func([]byte) (taken bool, err error), detach func(), err error)
 	// Capture begins a live capture of those places into w.
 	Capture(at []string, filter string, snap int, w io.Writer) (*simbus.Live, error)
 }
@@ -244,40 +245,4 @@ func (n *session) handle(r *Request) error {
 		return do(n, r)
 	}
 	return fmt.Errorf("unknown command %q", r.Command)
-}
-
-func (n *session) console(r *Request) error {
-	// What the guest sends must not wait for a slow terminal.
-	out := make(chan []byte, 1024)
-	in, detach, err := n.s.app.Attach(r.Path, func(p []byte) {
-		select {
-		case out <- append([]byte(nil), p...):
-		default: // the terminal is too slow: it loses output, the guest does not wait
-		}
-	})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		detach()
-		close(out)
-	}()
-	n.reply(Reply{})
-	go func() {
-		for p := range out {
-			if _, err := n.c.Write(p); err != nil {
-				return
-			}
-		}
-	}()
-	buf := make([]byte, 4096)
-	for {
-		k, err := n.in.Read(buf)
-		if k > 0 {
-			in(append([]byte(nil), buf[:k]...))
-		}
-		if err != nil {
-			return nil
-		}
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 
 	"backplane/boards/control"
@@ -34,52 +35,62 @@ func newConsole() *cobra.Command {
 				}
 				defer restore()
 			}
-			return attach(c, os.Stdin, cmd.OutOrStdout(), typed)
+			return attach(c, os.Stdin, cmd.OutOrStdout(), cmd.ErrOrStderr(), typed)
 		})
 	completes(cmd, "console")
 	cmd.Long = `Attach the terminal to a board's main console, or with :PART to another console or
 a UART. Every key goes to the board but Ctrl-], which ends the session. Input that
-is no terminal is sent, every byte of it, and the session ends with it.`
+is no terminal is sent, every byte of it, as fast as the board takes it, and the session
+ends with it. The board waits for nobody: output for which a reader is too slow by 4 MiB
+is dropped, which is said, with status 1.`
 	cmd.Example = `  backplane console sensor
   backplane console plc:uart1 < telegram.bin`
 	return cmd
 }
 
-// attach passes bytes both ways until either side ends, or the escape is typed.
-func attach(c *control.Conn, in io.Reader, out io.Writer, typed bool) error {
-	sent := make(chan error, 1)
-	go func() {
-		buf := make([]byte, 4096)
-		for {
-			n, err := in.Read(buf)
-			p := buf[:n]
-			if i := bytes.IndexByte(p, escape); i >= 0 && typed {
-				p, err = p[:i], io.EOF
-			}
-			if len(p) > 0 {
-				if _, err := c.Write(p); err != nil {
-					sent <- err
-					return
-				}
-			}
-			if err != nil {
-				sent <- err
-				return
-			}
-		}
-	}()
-	shown := make(chan error, 1)
-	go func() {
-		_, err := io.Copy(out, c)
-		shown <- err
-	}()
-	select {
-	case err := <-sent:
-		if errors.Is(err, io.EOF) {
+// attach passes bytes both ways until the input ends, or the escape is typed, or the
+// appliance ends.
+func attach(c *control.Conn, in io.Reader, out, notes io.Writer, typed bool) error {
+	go give(c, in, typed)
+	dropped := 0
+	for {
+		r, err := c.Next()
+		switch {
+		case typed && (errors.Is(err, net.ErrClosed) || errors.Is(err, control.ErrEnded)):
+			return nil
+		case err != nil:
+			return badMachine(err)
+		case r.Done && dropped > 0:
+			return &statusError{status: exitFailed}
+		case r.Done:
 			return nil
 		}
-		return err
-	case err := <-shown:
-		return err
+		if _, err := out.Write(r.Stdout); err != nil {
+			return badMachine(err)
+		}
+		if dropped += r.Dropped; r.Dropped > 0 {
+			fmt.Fprintf(notes, "backplane: %d bytes of output were dropped here: they came faster than they were taken\n", r.Dropped)
+		}
+	}
+}
+
+// give sends what is typed, or comes from a pipe or a file. Who types ends it by closing
+// the connection.
+func give(c *control.Conn, in io.Reader, typed bool) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := in.Read(buf)
+		p := buf[:n]
+		i := bytes.IndexByte(p, escape)
+		if i >= 0 && typed {
+			p, err = p[:i], io.EOF
+		}
+		gone := c.Give(control.Input{Data: p, End: err != nil && !typed})
+		if gone != nil || err != nil {
+			if typed {
+				c.Close()
+			}
+			return
+		}
 	}
 }

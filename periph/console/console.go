@@ -67,7 +67,7 @@ func (c *Console) Name() string { return c.name }
 // InputLimit; the rest is dropped, and the error then wraps ErrOverrun. Input
 // for a guest that has not started yet waits for it.
 func (c *Console) Write(p []byte) (int, error) {
-	n := min(len(p), c.Limit-len(c.input))
+	n := min(len(p), c.Room())
 	c.input = append(c.input, p[:n]...)
 	if err := c.deliver(); err != nil {
 		c.rx.Fail(err)
@@ -80,6 +80,9 @@ func (c *Console) Write(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// Room is how many bytes Write takes.
+func (c *Console) Room() int { return c.Limit - len(c.input) }
 
 // Waiting is how many bytes of input the guest has not taken yet.
 func (c *Console) Waiting() int { return len(c.input) }

@@ -98,12 +98,15 @@ func (u *UART) In(p []byte) error {
 // a scenario or a terminal: they arrive at the line's rate. It takes all or
 // nothing; it takes nothing when InputLimit bytes are under way.
 func (u *UART) Feed(p []byte) error {
-	if waiting := u.feed.waiting(); len(p) > InputLimit-waiting {
-		return fmt.Errorf("%s: send %d bytes: %d are still to go over the line, of at most %d", u.Name(), len(p), waiting, InputLimit)
+	if len(p) > u.Room() {
+		return fmt.Errorf("%s: send %d bytes: %d are still to go over the line, of at most %d", u.Name(), len(p), u.feed.waiting(), InputLimit)
 	}
 	u.feed.put(p)
 	return nil
 }
+
+// Room is how many bytes Feed takes.
+func (u *UART) Room() int { return InputLimit - u.feed.waiting() }
 
 // Discard forgets what has not begun to go over the line, both ways, and what
 // has arrived: it is for a board whose power is cut. Stop alone lets what the guest sent go out, since a program that
