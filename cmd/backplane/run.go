@@ -95,6 +95,9 @@ func newRun() *cobra.Command {
 		Short: "Run a scenario, a line for each step, and judge it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := noScenario(args[0]); err != nil {
+				return badInput(err)
+			}
 			s, err := scenarios.Load(args[0])
 			if err != nil {
 				return badInput(err)
@@ -122,6 +125,21 @@ func newRun() *cobra.Command {
 	o.flags(cmd, "virtual")
 	cmd.Flags().IntVar(&times, "verify", 0, "run it so many times, in virtual time, and compare all that is recorded")
 	return cmd
+}
+
+// noScenario says that a file holds a board or an appliance, or what is wrong with that.
+func noScenario(file string) error {
+	if scenarios.IsScenario(file) {
+		return nil
+	}
+	what, _, err := checkFile(file)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%s is %s, and no scenario: 'backplane up %s' starts it", file, what, file)
+	case boards.IsAppliance(file):
+		return err
+	}
+	return nil
 }
 
 func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runOptions) error {
