@@ -117,7 +117,8 @@ func TestKernelHas(t *testing.T) {
 		{"debugfs", "mount -t debugfs none /sys/kernel/debug && grep -c rtc_int /sys/kernel/debug/gpio", "1\n"},
 		{"tracepoints", `mount -t tracefs none /sys/kernel/tracing; cd /sys/kernel/tracing && echo 1 > events/i2c/enable && i2ctransfer -f -y 1 w1@0x48 3 r2 &&
 grep -o 'i2c_reply: i2c-1 #1 a=048 f=.... l=2 .*' trace; echo 0 > events/i2c/enable`, "0x50 0x00\ni2c_reply: i2c-1 #1 a=048 f=0201 l=2 [50-00]\n"},
-		{"system calls' tracepoints", `cd /sys/kernel/tracing && echo 1 > events/syscalls/sys_enter_umask/enable && umask 022 && grep -o 'sys_umask(mask: 0x12)' trace | head -1`, "sys_umask(mask: 0x12)\n"},
+		{"system calls' tracepoints", `cd /sys/kernel/tracing && echo 1 > events/raw_syscalls/sys_enter/enable && umask 022 && echo 0 > events/raw_syscalls/sys_enter/enable && grep -o 'NR 95 (12,' trace | head -1`, "NR 95 (12,\n"},
+		{"nothing that the kernel complains of", "dmesg | grep -c 'please consider fixing' || true", "0\n"},
 		{"9p", "grep 9p /proc/filesystems", "nodev\t9p\n"},
 		{"programs of other formats", `mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && echo ':say:E::say::/bin/echo:' > /proc/sys/fs/binfmt_misc/register &&
 touch /tmp/x.say && busybox chmod +x /tmp/x.say && /tmp/x.say`, "/tmp/x.say\n"},
