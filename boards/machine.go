@@ -351,6 +351,7 @@ func (m *Machine) solder() error {
 			var server *vhostuser.Server
 			server, err = vhostuser.Listen(filepath.Join(m.dir, s.socket), s.dev, vhostuser.Options{
 				Poller: m.domain, InBand: m.r.opts.Virtual, Bells: m.bells(s.dev), BeforeCall: m.present, Patience: m.r.opts.StallLimit,
+				Peer:    m.connects,
 				OnError: func(err error) { m.deviceError(s.name, err) },
 			})
 			if err == nil {
@@ -362,6 +363,17 @@ func (m *Machine) solder() error {
 		}
 	}
 	return nil
+}
+
+// connects tells whether it was the board's own kernel that made a connection to one
+// of its sockets. Anybody else's is refused, and told of.
+func (m *Machine) connects(fd int) bool {
+	pid, err := simbus.Peer(fd)
+	if err == nil && m.proc != nil && pid == m.proc.PID() {
+		return true
+	}
+	m.emit("", simbus.KindDevice, simbus.Text("error", fmt.Sprintf("process %d, which is not the board's kernel, was refused a connection to a device", pid)))
+	return false
 }
 
 // deviceError is told why a device was stopped. A guest that this program cannot

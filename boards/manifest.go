@@ -26,6 +26,7 @@ type Manifest struct {
 	Virtual   bool      `json:"virtual"`
 	Seed      uint64    `json:"seed"`
 	Start     time.Time `json:"start"`
+	Confined  bool      `json:"confined"` // each guest behind the walls of package confine
 	Parts     []Made    `json:"parts"`
 }
 
@@ -71,7 +72,7 @@ func (r *Running) recordRun(a *Appliance) error {
 }
 
 func (r *Running) manifest(a *Appliance) (*Manifest, error) {
-	m := &Manifest{Backplane: Revision(), Name: a.Name, Virtual: r.opts.Virtual, Seed: r.opts.Seed, Start: r.opts.Start}
+	m := &Manifest{Backplane: Revision(), Name: a.Name, Virtual: r.opts.Virtual, Seed: r.opts.Seed, Start: r.opts.Start, Confined: !r.opts.Unconfined}
 	var err error
 	if m.Appliance, err = filepath.Abs(a.doc.File); err != nil {
 		return nil, err

@@ -143,7 +143,7 @@ func (m *Machine) startKernel() error {
 	}
 	args = append(args, strings.Fields(m.board.Firmware.KernelArgs)...)
 	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory),
-		Args: args, CPU: m.domain.CPU(), Output: m.uml, Panics: m.panics(m.boots)})
+		Args: args, CPU: m.domain.CPU(), Output: m.uml, Panics: m.panics(m.boots), CPUs: m.board.CPUs, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined})
 	if err != nil {
 		if m.guest != nil {
 			m.guest.OnGone = nil
@@ -204,7 +204,7 @@ func (m *Machine) listenTime() error {
 	}
 	m.guest, err = m.domain.AddGuest(fd, m.r.epoch.UnixNano())
 	if err == nil {
-		m.guest.OnGone = m.ended
+		m.guest.OnGone, m.guest.Peer = m.ended, m.connects
 	}
 	return err
 }

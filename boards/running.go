@@ -44,6 +44,9 @@ type Options struct {
 	// Detached starts the appliance without what is behind its gateways: what
 	// comes in from outside is what Inject is given. It is never paced.
 	Detached bool
+	// Unconfined runs guests without namespaces, on a host that lets nobody have them:
+	// see package confine.
+	Unconfined bool
 	// Note, if not nil, is told for people what they should know: what a board will
 	// not have as its files say, what guests do while virtual time hardly gets on, and
 	// what of a record cannot be written. It is called on several goroutines, one

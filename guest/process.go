@@ -15,8 +15,9 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"backplane/guest/confine"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +33,10 @@ type Config struct {
 	CPU    int       // the host CPU of the thread that drives it, -1 if none does
 	Output io.Writer // what the kernel prints on the host side, before it has a console of its own
 	Panics func()    // told, on another goroutine, when it says there that it has panicked; may be nil
+
+	CPUs       int
+	Guard      *os.File // see [RunDir.Guard]; may be nil
+	Unconfined bool     // the host lets nobody have namespaces
 }
 
 // ErrRestart is how a kernel ends that wants to be started again.
@@ -58,7 +63,69 @@ type Process struct {
 	done    chan struct{}
 }
 
-// Start starts the kernel. Its processes live in a PID namespace of their own
+// limits are those of the kernel and of each of its processes, all well above what it
+// needs.
+func (c *Config) limits() confine.Limits {
+	l := confine.Limits{
+		// A guest's process takes some 64 KiB of its memory, and is one of the host's.
+		Processes: 1024 + uint64(c.Memory)>>16,
+		FileSize:  uint64(c.Memory) + 16<<20,
+		// Its memory is a file's. The kernel itself has little else but its CPUs' stacks.
+		Data: 256<<20 + uint64(c.CPUs)*16<<20,
+	}
+	// It holds about as many files as this program does for it, and more for each of
+	// its processes: the limit that this program was started with is not meant for it.
+	var files unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
+		l.Files = files.Cur
+	}
+	return l
+}
+
+// own lets the kernel at its folder where it runs as another user.
+func (c *Config) own() error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return filepath.WalkDir(c.Dir, func(path string, _ os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, confine.Nobody, confine.Nobody)
+	})
+}
+
+// memoryFile is a file without a name in TMPDIR, for a guest's memory: it goes with
+// its last user.
+func memoryFile() (*os.File, error) {
+	fd, err := unix.Open(os.TempDir(), unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		return os.NewFile(uintptr(fd), "memory"), nil
+	}
+	if err != unix.EOPNOTSUPP && err != unix.EISDIR { // open(2): the second is what kernels say that know no O_TMPFILE
+		return nil, err
+	}
+	f, err := os.CreateTemp(os.TempDir(), ".backplane-memory-*")
+	if err == nil {
+		err = os.Remove(f.Name())
+	}
+	return f, err
+}
+
+// stubFile is a memfd for the program in which the guest's processes begin.
+func stubFile() (*os.File, error) {
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate("uml-userspace", flags|unix.MFD_EXEC)
+	if err == unix.EINVAL { // before Linux 6.3, where all can be executed
+		fd, err = unix.MemfdCreate("uml-userspace", flags)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "uml-userspace"), nil
+}
+
+// Start starts the kernel, behind the walls of package confine. Its processes live in a PID namespace of their own
 // and end with the kernel, and the kernel ends with this program, however that
 // ends. Nothing of this needs root.
 func Start(c Config) (*Process, error) {
@@ -66,37 +133,51 @@ func Start(c Config) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("board %s: kernel %s: %w", c.Board, c.Kernel, err)
 	}
-	args := append([]string{
-		fmt.Sprintf("mem=%dK", c.Memory/1024),
-		"uml_dir=.", "umid=uml",
-	}, c.Args...)
-	p := &Process{pidfd: -1, done: make(chan struct{}), tail: &tail{w: c.Output, panics: c.Panics}}
-	p.cmd = exec.Command(kernel, args...)
-	p.cmd.Args[0] = restart
-	p.cmd.Dir = c.Dir
-	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
-	// Nothing of the host's environment reaches the guest: UML makes unknown
-	// variables its init's environment.
-	p.cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR=" + os.TempDir(), "HOME=/", "TERM=linux"}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   unix.SIGKILL,
-		Setsid:      true, // a Ctrl-C at the terminal is ours to handle
-		PidFD:       &p.pidfd,
+	memory, err := memoryFile()
+	if err != nil {
+		return nil, fmt.Errorf("board %s: make a file for its memory: %w", c.Board, err)
 	}
-	if err := spawn(p.cmd); err != nil {
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
-			return nil, fmt.Errorf("board %s: start kernel: no user namespace to be had (%w): run 'backplane doctor'", c.Board, err)
-		}
+	defer memory.Close()
+	stub, err := stubFile()
+	if err != nil {
+		return nil, fmt.Errorf("board %s: make a file for its user space's program: %w", c.Board, err)
+	}
+	defer stub.Close()
+	if err := c.own(); err != nil {
+		return nil, fmt.Errorf("board %s: %w", c.Board, err)
+	}
+	p := &Process{pidfd: -1, done: make(chan struct{}), tail: &tail{w: c.Output, panics: c.Panics}}
+	temp := confine.TempDir
+	if c.Unconfined {
+		temp = "."
+	}
+	cmd, started, err := confine.Command(confine.Program{
+		Path: kernel, Name: restart, Dir: c.Dir,
+		Args: append([]string{
+			fmt.Sprintf("mem=%dK", c.Memory/1024), fmt.Sprintf("mem_fd=%d", confine.FirstFile), fmt.Sprintf("stub_fd=%d", confine.FirstFile+1),
+			"uml_dir=" + temp, "umid=uml",
+		}, c.Args...),
+		// Nothing of the host's environment reaches the guest: UML makes unknown
+		// variables its init's environment.
+		Env:   []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=linux"},
+		Files: []*os.File{memory, stub}, Guard: c.Guard, Output: p.tail,
+		Limits: c.limits(), Unconfined: c.Unconfined,
+	})
+	if err != nil {
 		return nil, fmt.Errorf("board %s: start kernel %s: %w", c.Board, kernel, err)
 	}
-	// It holds about as many files as this program does for it, and more for each of
-	// its processes: the limit that this program was started with is not meant for it.
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
-		_ = unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil) // without it, it has the old one
+	p.cmd = cmd
+	p.cmd.SysProcAttr.PidFD = &p.pidfd
+	err = spawn(p.cmd)
+	if failure := started(err); failure != nil {
+		if err == nil {
+			_ = p.cmd.Wait()
+			unix.Close(p.pidfd)
+		}
+		if errors.Is(failure, confine.ErrRefused) {
+			return nil, fmt.Errorf("board %s: start kernel: %w: 'backplane doctor' says more; --unconfined starts it all the same, with what walls are left (docs/security.md)", c.Board, failure)
+		}
+		return nil, fmt.Errorf("board %s: start kernel %s: %w", c.Board, kernel, failure)
 	}
 	if c.CPU >= 0 {
 		drive(p.cmd.Process.Pid, c.CPU)

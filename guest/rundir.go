@@ -17,7 +17,7 @@ import (
 // and with it goes each process that works in it.
 type RunDir struct {
 	path    string
-	lease   io.WriteCloser // the sweeper removes the folder when this is closed
+	lease   *os.File // the sweeper removes the folder when this is closed
 	sweeper *exec.Cmd
 }
 
@@ -25,19 +25,21 @@ type RunDir struct {
 // removes the folder. Guests that are dying may still add to it meanwhile.
 //
 // Unless it was told that the folder is to be closed in order, it then kills what
-// works there: a kernel whose maker was killed before prctl(PR_SET_PDEATHSIG) does
-// not die with it, and Go's look at getppid(2) afterwards is blind in a new PID
-// namespace. None escapes: until it executes the kernel, in its folder, a process
-// holds the other end of the input as well.
+// works there, or has a part of it in its own root: a kernel whose maker was killed
+// before prctl(PR_SET_PDEATHSIG) would not die with it. None escapes: until it executes
+// the kernel, behind its walls, a process holds the other end of the input as well.
 const sweep = `read -r how
 work() {
-	ls -l /proc/[0-9]*/cwd 2>/dev/null | {
+	{
+		ls -l /proc/[0-9]*/cwd 2>/dev/null | while read -r line; do
+			case $line in *"/cwd -> $1/"*) echo "/proc/${line#*/proc/}" ;; esac
+		done
+		grep -lF "/${1##*/}/" /proc/[0-9]*/mountinfo 2>/dev/null
+	} | {
 		some=1
-		while read -r line; do
-			case $line in *"/cwd -> $1/"*)
-				pid=${line#*/proc/}
-				kill -9 "${pid%%/*}" 2>/dev/null && some=0
-			esac
+		while read -r file; do
+			pid=${file#/proc/}
+			kill -9 "${pid%%/*}" 2>/dev/null && some=0
 		done
 		return $some
 	}
@@ -62,9 +64,13 @@ func NewRunDir() (*RunDir, error) {
 	r := &RunDir{path: path, sweeper: exec.Command("/bin/sh", "-c", sweep, "sh", path)}
 	r.sweeper.Dir = "/"
 	r.sweeper.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no signal from the terminal reaches it
-	if r.lease, err = r.sweeper.StdinPipe(); err == nil {
-		err = r.sweeper.Start()
+	input, lease, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("guard the run folder %s: %w", path, err)
 	}
+	r.sweeper.Stdin, r.lease = input, lease
+	err = r.sweeper.Start()
+	input.Close()
 	if err != nil {
 		return nil, fmt.Errorf("guard the run folder %s: %w", path, err)
 	}
@@ -91,6 +97,10 @@ func real(path string) (string, error) {
 	}
 	return filepath.EvalSymlinks(path)
 }
+
+// Guard is for processes that are to work in the folder and do not yet: the folder
+// stays, and they are found, as long as one of them holds it.
+func (r *RunDir) Guard() *os.File { return r.lease }
 
 // Board makes and names the folder of one board.
 func (r *RunDir) Board(name string) (string, error) {

@@ -40,3 +40,13 @@ func Listen(path string) (fd int, err error) {
 func Gone(err error) bool {
 	return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ECONNABORTED) || errors.Is(err, unix.EINTR)
 }
+
+// Peer is the process that connected a socket: one that has been given the connection
+// since is not known.
+func Peer(fd int) (pid int, err error) {
+	c, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return 0, err
+	}
+	return int(c.Pid), nil
+}

@@ -68,6 +68,8 @@ type Guest struct {
 	// ended or was given up. err is nil when it only hung up, as it does when
 	// it ends by itself.
 	OnGone func(err error)
+	// Peer, if set, tells whether whoever made a connection is the guest.
+	Peer func(fd int) bool
 	// Halted, if set, is asked why a guest shows no sign of life: it says that
 	// somebody has stopped its processes, or nothing.
 	Halted func() string
@@ -241,6 +243,10 @@ func (g *Guest) accept() {
 	}
 	if err != nil {
 		g.lose(fmt.Errorf("its connection to the clock cannot be accepted: %w", err))
+		return
+	}
+	if g.Peer != nil && !g.Peer(fd) {
+		unix.Close(fd)
 		return
 	}
 	g.d.Unwatch(g.listen)

@@ -191,17 +191,21 @@ func victim(t *testing.T) {
 	_, _ = app.Advance(context.Background(), simbus.Never, nil)
 }
 
-// guests are the processes that work in a folder below dir.
+// guests are the processes that work in a run folder below dir, or have it in a root of
+// their own. dir is that of a test.
 func guests(t *testing.T, dir string) []string {
 	t.Helper()
-	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		t.Fatal(err)
 	}
+	inside := filepath.Join(filepath.Base(filepath.Dir(dir)), filepath.Base(dir), "backplane-") // whatever is mounted above
 	var found []string
-	for _, l := range links {
-		if cwd, err := os.Readlink(l); err == nil && strings.HasPrefix(cwd, filepath.Join(dir, "backplane-")) {
-			found = append(found, l)
+	for _, p := range processes {
+		cwd, _ := os.Readlink(p + "/cwd") // one that has just ended has none
+		mounts, _ := os.ReadFile(p + "/mountinfo")
+		if strings.HasPrefix(cwd, filepath.Join(dir, "backplane-")) || strings.Contains(string(mounts), inside) {
+			found = append(found, p)
 		}
 	}
 	return found

@@ -26,6 +26,8 @@ type runOptions struct {
 	source string
 	start  time.Time
 	stall  time.Duration
+
+	unconfined bool
 }
 
 func (o *runOptions) flags(cmd *cobra.Command, clock string) {
@@ -34,6 +36,11 @@ func (o *runOptions) flags(cmd *cobra.Command, clock string) {
 	f.Uint64Var(&o.seed, "seed", 0, "what all chance comes from in virtual time")
 	f.StringVar(&o.out, "out", "", "folder for consoles, events, captures, device trees and reports")
 	f.StringVar(&o.source, "source", "", "tarball with a kernel tree, instead of Debian's package")
+	o.wallFlags(cmd)
+}
+
+func (o *runOptions) wallFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.unconfined, "unconfined", false, "run guests with what walls there can be, on a machine that refuses some (docs/security.md)")
 }
 
 // options turns the flags into what boards.Start takes, and says what the appliance
@@ -54,7 +61,10 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	for _, note := range a.Notes(virtual) {
 		fmt.Fprintln(stderr, "backplane:", note)
 	}
-	return boards.Options{Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, Init: init,
+	if o.unconfined {
+		fmt.Fprintln(stderr, "backplane: guests run without all walls around them (docs/security.md)")
+	}
+	return boards.Options{Unconfined: o.unconfined, Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, Init: init,
 		Kernel: kernelFor(stderr, o.source), Events: events,
 		Note: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
+	"backplane/guest/confine"
 	"backplane/guest/kernel"
 	"backplane/simbus/gateway"
 
@@ -29,8 +29,8 @@ type Finding struct {
 // Check looks at everything.
 func Check() []Finding {
 	return []Finding{
-		result("user namespaces", "guests run in namespaces of their own", namespaces(),
-			"as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 (and kernel.apparmor_restrict_unprivileged_userns=0 where there is AppArmor); in a container: let its seccomp profile allow namespaces, as docker run --security-opt seccomp=unconfined does"),
+		result("walls around guests", "each has namespaces and a root folder of its own", confine.Possible(),
+			"as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 (and kernel.apparmor_restrict_unprivileged_userns=0 where there is AppArmor); in a container: let its profiles allow namespaces and mounts in them, as docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined does; or run boards with --unconfined, see docs/security.md"),
 		result("folder for guest memory", os.TempDir(), Folder(os.TempDir()), "set TMPDIR to a folder with space, on a file system that is not mounted noexec"),
 		result("shared memory", "memfd_create works", memfd(), "a kernel with CONFIG_MEMFD_CREATE"),
 		kernels(),
@@ -50,22 +50,6 @@ func result(name, detail string, err error, fix string) Finding {
 func extra(f Finding) Finding {
 	f.Extra = true
 	return f
-}
-
-// namespaces tries what guest.Start does.
-func namespaces() error {
-	cmd := exec.Command("/proc/self/exe", "help")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	return nil
 }
 
 func memfd() error {

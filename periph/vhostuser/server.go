@@ -41,6 +41,8 @@ type Options struct {
 	// Patience is how long, in host time, a guest may take to answer an
 	// interrupt; 10 s if it is 0. One that does not answer is cut off.
 	Patience time.Duration
+	// Peer, if set, tells whether whoever made a connection may have the device.
+	Peer func(fd int) bool
 	// OnError is told why a device was stopped. The connection stays open, and
 	// the device answers no more, until the guest connects anew.
 	OnError func(error)
@@ -80,6 +82,10 @@ func (s *Server) accept() {
 	if err != nil { // the guest still waits: whoever polls would be called again at once, for ever
 		s.opts.Poller.Unwatch(s.listen)
 		s.report(fmt.Errorf("%w: %w", ErrRefused, err))
+		return
+	}
+	if s.opts.Peer != nil && !s.opts.Peer(fd) {
+		unix.Close(fd)
 		return
 	}
 	if s.conn != nil {

@@ -181,7 +181,7 @@ func (b *bench) boot() error {
 		}
 		b.row("boot of a 64 MiB board, "+clockName(virtual), median(times), 0, "s")
 	}
-	return nil
+	return b.walls()
 }
 
 func clockName(virtual bool) string {

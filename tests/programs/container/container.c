@@ -1,8 +1,9 @@
 /*
- * container [-n] COMMAND: run a command, by sh, under what Docker's default seccomp
+ * container [-n|-m] COMMAND: run a command, by sh, under what Docker's default seccomp
  * profile denies to a container without capabilities (moby,
  * profiles/seccomp/default.json) and that has to do with namespaces, mounts and how a
- * process is set up. With -n clone may make namespaces; all else stays denied.
+ * process is set up. With -n clone may make namespaces; all else stays denied. With -m
+ * there can be mounts in them, too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,21 +22,26 @@
 #define DENY(call, error) \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), RETURN(SECCOMP_RET_ERRNO | error)
 
+#define DENY_UNLESS(allowed, call) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), \
+	RETURN((allowed) ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | EPERM)
+
 /* As the profile has them; clone's flags stand in the lower half of its first argument. */
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
 		    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 int main(int argc, char **argv)
 {
-	int allow = argc > 2 && !strcmp(argv[1], "-n");
+	int mounts = argc > 2 && !strcmp(argv[1], "-m");
+	int allow = mounts || (argc > 2 && !strcmp(argv[1], "-n"));
 	struct sock_filter filter[] = {
 		LOAD(nr),
 		DENY(clone3, ENOSYS), /* its flags are in memory */
 		DENY(unshare, EPERM),
 		DENY(setns, EPERM),
-		DENY(mount, EPERM),
-		DENY(umount2, EPERM),
-		DENY(pivot_root, EPERM),
+		DENY_UNLESS(mounts, mount),
+		DENY_UNLESS(mounts, umount2),
+		DENY_UNLESS(mounts, pivot_root),
 		DENY(personality, EPERM), /* the profile allows some that nobody here asks for */
 		DENY(keyctl, EPERM),
 		DENY(bpf, EPERM),
@@ -53,7 +59,7 @@ int main(int argc, char **argv)
 	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: container [-n] COMMAND\n");
+		fprintf(stderr, "usage: container [-n|-m] COMMAND\n");
 		return 2;
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
