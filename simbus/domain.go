@@ -135,7 +135,8 @@ func (d *Domain) Do(f func()) {
 		d.cal.mu.Lock()
 		defer d.cal.mu.Unlock()
 		d.now = max(d.now, d.cal.reached())
-		f()
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		d.guard(f)
 		d.cal.flush(d.cal.reached() + 1)
 		return
 	}

@@ -79,7 +79,8 @@ type Guest struct {
 	base   Time // the domain's time at the guest's time 0
 	until  Time // how far its present or last turn goes
 	most   Time // how far that went at most, before it was made shorter
-	turns  int  // since its time last moved
+	turns  int  // since time last moved
+	turnAt Time // when the last of them began
 	doomed atomic.Bool
 	epoch  int64
 	listen int
@@ -105,11 +106,15 @@ func (d *Domain) AddGuest(listen int, epoch int64) (*Guest, error) {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	var err error
-	if g.memfd, err = unix.MemfdCreate("backplane-time", unix.MFD_CLOEXEC); err != nil {
+	if g.memfd, err = unix.MemfdCreate("backplane-time", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING); err != nil {
 		return fail("create the page shared with the guest", err)
 	}
 	if err = unix.Ftruncate(g.memfd, shmLen); err != nil {
 		return fail("size the page shared with the guest", err)
+	}
+	// The guest gets the file as well: cut short, it would be a fault wherever we look.
+	if _, err = unix.FcntlInt(uintptr(g.memfd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
+		return fail("seal the page shared with the guest", err)
 	}
 	if g.shm, err = unix.Mmap(g.memfd, 0, shmLen, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return fail("map the page shared with the guest", err)
@@ -201,8 +206,8 @@ const maxTurns = 1_000_000
 
 // resume begins the guest's turn.
 func (g *Guest) resume(until Time) {
-	if g.d.now > g.localTime() {
-		g.turns = 0
+	if g.d.now > g.turnAt { // not what the guest says: it can say that time moves, and is where it was
+		g.turnAt, g.turns = g.d.now, 0
 	} else if g.turns++; g.turns > maxTurns {
 		g.lose(fmt.Errorf("%w: %d turns at virtual time %s%s", errProtocol, g.turns, g.d.now, g.lastTask()))
 		return
@@ -302,7 +307,7 @@ func (g *Guest) handle(op, seq uint32, t uint64) error {
 	case ttGetTOD:
 		return g.send(ttAck, seq, uint64(g.epoch+int64(g.localTime())), nil)
 	case ttUpdate:
-		g.setTime(g.base + Time(min(t, uint64(Never-g.base))))
+		g.setTime(g.base + Time(min(t, uint64(g.until-g.base)))) // and no further than it may run
 		return g.send(ttAck, seq, 0, nil)
 	case ttRequest:
 		// Only a guest that has not taken the shared page up asks this way.

@@ -37,6 +37,7 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 		for _, d := range c.domains {
 			first = min(first, d.next())
 		}
+		first = max(first, c.reached()) // a guest may ask for what is over
 		cap := until
 		if first < until {
 			granule := longWindow
