@@ -111,7 +111,11 @@ func TestTalkerWithEvents(t *testing.T) {
 		}
 	}
 	var again func()
-	again = func() { emit(); go r.d.Look(again) }
+	again = func() {
+		if emit(); !r.stop.Load() {
+			go r.d.Look(again)
+		}
+	}
 	go r.d.Look(again)
 	if _, err := c.Advance(context.Background(), Time(time.Second), nil); err != nil {
 		t.Fatal(err)
@@ -131,7 +135,11 @@ func TestTalkerWithLongEvents(t *testing.T) {
 	r := startRestless(t, c, talk)
 	long := Text("line", strings.Repeat("x", 20<<20))
 	var again func()
-	again = func() { r.d.Emit(Event{Kind: KindConsole, Attrs: []Attr{long}}); go r.d.Look(again) }
+	again = func() {
+		if r.d.Emit(Event{Kind: KindConsole, Attrs: []Attr{long}}); !r.stop.Load() {
+			go r.d.Look(again)
+		}
+	}
 	go r.d.Look(again)
 	if _, err := c.Advance(context.Background(), Time(time.Second), nil); err != nil {
 		t.Fatal(err)
