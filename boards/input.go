@@ -78,6 +78,27 @@ func (r *Running) recordInput(in *Input) {
 	_, _ = r.inputs.Write(append(line, '\n'))
 }
 
+// Check says what is wrong with an input of a record, whatever the appliance is.
+func (in *Input) Check() error {
+	switch in.Do {
+	case DoExec, DoPut, DoFetch:
+		if in.Job == nil {
+			return fmt.Errorf("%s without a job", in.Do)
+		}
+	case DoEvent:
+		if _, err := simbus.ParseEvent(in.Event); err != nil {
+			return err
+		}
+	case DoSet, DoSend, DoInput, DoTook, DoResize, DoCancel, DoCut, DoRestore, DoPowerOn, DoPowerOff, DoPullPlug, DoFrame, DoGateway, DoEnd:
+	default:
+		return fmt.Errorf("unknown input %.40q", in.Do)
+	}
+	if in.Time < 0 {
+		return fmt.Errorf("the time %s is before the start", in.Time)
+	}
+	return nil
+}
+
 // Apply does an input again, at the present time: a replay calls it between two
 // calls of Advance. An input that failed when it was recorded fails again.
 func (r *Running) Apply(in Input) error {

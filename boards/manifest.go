@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"backplane/simbus/hostfile"
 )
 
 // Manifest says what was run: run.json in a record.
@@ -101,7 +103,7 @@ func (r *Running) manifest(a *Appliance) (*Manifest, error) {
 
 // hashFile is a file's SHA-256; that of a file that is not there is empty.
 func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := hostfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -143,9 +145,13 @@ func revision() string {
 	return text
 }
 
+// maxMark is the most that a record's run.json or end.json has, in bytes: a line or two
+// for each file of up to [MaxBoards] boards.
+const maxMark = 16 << 20
+
 // LoadManifest reads a record's.
 func LoadManifest(dir string) (*Manifest, error) {
-	data, err := os.ReadFile(filepath.Join(dir, ManifestFile))
+	data, err := hostfile.Read(filepath.Join(dir, ManifestFile), maxMark)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is no record of a run: it has no %s", dir, ManifestFile)
 	}

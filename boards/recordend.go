@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"backplane/simbus"
+	"backplane/simbus/hostfile"
 )
 
 // End is the mark at the end of a record, written last: end.json. A record
@@ -85,18 +86,24 @@ func writeFile(path string, data []byte) error {
 	return err
 }
 
+// LoadEnd reads the mark at the end of a record.
+func LoadEnd(dir string) (*End, error) {
+	data, err := hostfile.Read(filepath.Join(dir, EndFile), maxMark)
+	if err != nil {
+		return nil, err
+	}
+	end := new(End)
+	return end, json.Unmarshal(data, end)
+}
+
 // CheckRecord tells whether a record is whole: the error is a [CutError] if it has
 // no mark, or not what the mark says.
 func CheckRecord(dir string) error {
-	data, err := os.ReadFile(filepath.Join(dir, EndFile))
+	end, err := LoadEnd(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &CutError{Dir: dir, Why: []string{"it has no end mark (" + EndFile + "), as if whoever recorded it was killed"}}
 	}
 	if err != nil {
-		return err
-	}
-	var end End
-	if err := json.Unmarshal(data, &end); err != nil {
 		return &CutError{Dir: dir, Why: []string{fmt.Sprintf("its end mark cannot be read: %s: %v", EndFile, err)}}
 	}
 	cut := CutError{Dir: dir}
@@ -114,6 +121,9 @@ func CheckRecord(dir string) error {
 // check says what is missing of a file, or that it was changed.
 func (f *EndOfFile) check(dir string) string {
 	path := filepath.Join(dir, filepath.FromSlash(f.Name))
+	if !filepath.IsLocal(filepath.FromSlash(f.Name)) {
+		return fmt.Sprintf("%q is no file of a record", f.Name)
+	}
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:

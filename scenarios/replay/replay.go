@@ -5,11 +5,9 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,7 +36,8 @@ func Load(dir string) (*Session, error) {
 	if !m.Virtual {
 		return nil, fmt.Errorf("%s: %w", dir, ErrRealTime)
 	}
-	return &Session{Manifest: m, dir: dir}, nil
+	s := &Session{Manifest: m, dir: dir}
+	return s, s.check()
 }
 
 // ChangedError says that what would be replayed is not what was recorded.
@@ -70,9 +69,6 @@ type Result struct {
 	Until simbus.Time
 }
 
-// ErrRecord says that the inputs of a record cannot be understood.
-var ErrRecord = errors.New("what was recorded is no record of inputs")
-
 // reports are what a scenario's runner adds to a record: a replay has none.
 var reports = []string{"report.json", "junit.xml"}
 
@@ -89,11 +85,11 @@ func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Re
 	if err := boards.CheckRecord(s.dir); err != nil && !errors.As(err, &result.Cut) {
 		return nil, err
 	}
-	f, err := os.Open(filepath.Join(s.dir, boards.InputsFile))
+	in, file, err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer file.Close()
 	begin := time.Now()
 	r, err := boards.Start(ctx, a, b)
 	if err != nil {
@@ -103,7 +99,7 @@ func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Re
 		return nil, errors.Join(err, r.Close())
 	}
 	p := &player{r: r, progress: o.Progress}
-	until, err := p.play(ctx, json.NewDecoder(f))
+	until, err := p.play(ctx, in)
 	if err == nil && !p.ended {
 		if result.Cut == nil {
 			result.Cut = &boards.CutError{Dir: s.dir, Why: []string{boards.InputsFile + " has no end"}}
@@ -155,17 +151,14 @@ type player struct {
 // play gives all inputs, each at its time, up to the end of the session. until
 // is 0, or the time up to which the record is known to be whole, which is that of
 // the last input if their end is missing.
-func (p *player) play(ctx context.Context, d *json.Decoder) (until simbus.Time, err error) {
+func (p *player) play(ctx context.Context, from *inputs) (until simbus.Time, err error) {
 	for {
-		var in boards.Input
-		switch err := d.Decode(&in); {
-		case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF): // whoever recorded it was killed
+		in, err := from.next()
+		if err == io.EOF { // whoever recorded it was killed
 			return max(p.r.Now(), 1), nil
-		case err != nil:
-			return 0, fmt.Errorf("%w: %s, after %d inputs: %w", ErrRecord, boards.InputsFile, p.inputs, err)
 		}
-		if in.Time < p.r.Now() {
-			return 0, fmt.Errorf("%w: %s, input %d: its time %s is before that of the one before it", ErrRecord, boards.InputsFile, p.inputs+1, in.Time)
+		if err != nil {
+			return 0, err
 		}
 		if err := p.advance(ctx, in.Time); err != nil {
 			return 0, err
@@ -178,7 +171,7 @@ func (p *player) play(ctx context.Context, d *json.Decoder) (until simbus.Time, 
 			return 0, nil
 		}
 		p.inputs++
-		_ = p.r.Apply(in) // one that failed then fails now: what matters is what the appliance does
+		_ = p.r.Apply(*in) // one that failed then fails now: what matters is what the appliance does
 	}
 }
 
@@ -198,6 +191,9 @@ func (p *player) advance(ctx context.Context, until simbus.Time) error {
 // end: each was recorded before it was done, so that none is missing before that.
 func (p *player) further(ctx context.Context, events string) (until simbus.Time, err error) {
 	last, err := verify.LastTime(events)
+	if err == nil && last > maxTime {
+		err = fmt.Errorf("%w: %s goes on to %s", ErrRecord, boards.EventsFile, last)
+	}
 	if err == nil {
 		err = p.advance(ctx, last)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"backplane/boards"
 	"backplane/simbus"
+	"backplane/simbus/hostfile"
 )
 
 // Difference is where two records part.
@@ -211,7 +212,7 @@ func (c Comparison) items(name string, r io.Reader) items {
 type stream struct{ *os.File }
 
 func open(path string) (stream, error) {
-	f, err := os.Open(path)
+	f, err := hostfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return stream{}, nil
 	}

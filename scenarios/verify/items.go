@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"backplane/simbus"
+	"backplane/simbus/hostfile"
 
 	"github.com/gopacket/gopacket/pcapgo"
 )
@@ -182,7 +182,7 @@ func events(r io.Reader) items {
 
 // LastTime is the time of the last whole event in a file of them, 0 if there is none.
 func LastTime(file string) (last simbus.Time, err error) {
-	f, err := os.Open(file)
+	f, err := hostfile.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
