@@ -25,6 +25,7 @@ type record struct {
 	tell func(text string) // for people; may be nil
 	stop chan struct{}
 	done chan struct{}
+	made string // the first of the folders that were made for it
 
 	mu      sync.Mutex // guards the lists: boards that restart add to them
 	files   []*recordFile
@@ -39,15 +40,39 @@ func newRecord(dir string, now func() simbus.Time, tell func(string)) (*record, 
 	if dir == "" {
 		return nil, nil
 	}
+	made := missing(dir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	if err := os.Remove(filepath.Join(dir, EndFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	rec := &record{dir: dir, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{})}
+	rec := &record{dir: dir, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{}), made: made}
 	go rec.flush()
 	return rec, nil
+}
+
+// missing is the first folder of a path that is not there, "" if all are.
+func missing(dir string) (first string) {
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
+			return first
+		}
+		first = at
+	}
+}
+
+// drop removes the folders that were made for a record of what has not begun. It has
+// been closed.
+func (rec *record) drop() {
+	if rec == nil || rec.made == "" {
+		return
+	}
+	_ = os.RemoveAll(rec.dir) // all in it is the record's
+	for at := filepath.Clean(rec.dir); at != rec.made; {
+		at = filepath.Dir(at)
+		_ = os.Remove(at)
+	}
 }
 
 // flush lets nothing stay in memory for long: somebody may want to look at the

@@ -124,7 +124,9 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 		r.placement = newPlacement()
 	}
 	if err := r.assemble(ctx, a); err != nil {
-		return nil, errors.Join(err, r.Close())
+		err = errors.Join(err, r.Close())
+		r.record.drop()
+		return nil, err
 	}
 	for i, m := range r.machines {
 		if a.Board[i].Off {

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
+
+	"backplane/simbus/hostfile"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +28,9 @@ func NewClaim(name string) (*Claim, error) {
 	path, err := Path(name)
 	if err != nil {
 		return nil, err
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket { // a socket that is left behind goes
+		return nil, fmt.Errorf("the control socket %s cannot be made: there is %s in its place", path, hostfile.Kind(info.Mode()))
 	}
 	lock, err := lockFile(lockOf(path))
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {

@@ -12,7 +12,6 @@ import (
 	"backplane/simbus"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 func newCapture() *cobra.Command {
@@ -53,7 +52,7 @@ frames, and the capture says how many.`
 			err = captureTo(cmd.Context(), name.Value.String(), r, f)
 			return errors.Join(err, f.Close())
 		}
-		if f, ok := cmd.OutOrStdout().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if terminal(cmd.OutOrStdout()) != nil {
 			return badInput(errors.New("a capture is no text for a terminal: pipe it into wireshark -k -i - or tcpdump -r -, or say --write FILE"))
 		}
 		return captureTo(cmd.Context(), name.Value.String(), r, cmd.OutOrStdout())

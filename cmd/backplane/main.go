@@ -65,7 +65,31 @@ func main() {
 		signal.Reset()
 		_ = unix.Kill(os.Getpid(), s)
 	}()
-	os.Exit(report(newRoot().ExecuteContext(ctx)))
+	out := &output{f: os.Stdout}
+	root := newRoot()
+	root.SetOut(out)
+	err := addressSpace()
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
+	status := report(err)
+	if lost := out.failed(); lost != nil && !errors.Is(err, out.err) {
+		status = max(status, report(badMachine(lost)))
+	}
+	os.Exit(status)
+}
+
+// minAddressSpace is what this program needs of addresses, in bytes, most of which it
+// never uses: Go's runtime reserves them, and ends with a trace if it gets none.
+const minAddressSpace = 2 << 30
+
+// addressSpace says that this program may not have enough of it (ulimit -v).
+func addressSpace() error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_AS, &limit); err != nil || limit.Cur >= minAddressSpace {
+		return nil
+	}
+	return badMachine(fmt.Errorf("the limit of address space is %d MiB, and must be %d MiB at least: ulimit -v %d", limit.Cur>>20, minAddressSpace>>20, minAddressSpace>>10))
 }
 
 // signalError is why the program's context ends.
@@ -105,7 +129,8 @@ kernel, whose own drivers bind to simulated parts. Boards that are wired togethe
 make an appliance; a scenario plays with it and judges it.
 
 Exit status: 0 all is well (a scenario passed), 1 it did not, 2 the input is
-wrong, 3 this machine cannot run it. 'exec' ends with the command's status, and
+wrong, 3 this machine cannot run it, or what there was to say could not be written.
+'exec' ends with the command's status, and
 what is ended by signal N with 128 + N.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"backplane/boards"
 	"backplane/scenarios"
@@ -73,7 +72,7 @@ func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, 
 
 // terminal is where progress goes that rewrites its line, nil if there is no such place.
 func terminal(w io.Writer) io.Writer {
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f := file(w); f != nil && term.IsTerminal(int(f.Fd())) {
 		return f
 	}
 	return nil
