@@ -1,12 +1,13 @@
 # make        builds bin/backplane and what runs inside its boards
 # make demo   installs what is needed, builds all, the kernel too, and runs the thermal appliance
 # make test   runs the whole test suite, real guests included
+# make fuzz   runs each fuzz target for FUZZTIME (10s)
 # make bench  measures, beside its peers, what docs/benchmarks.md says
 
 GO ?= go
 SCENARIO := scenarios/thermal/thermal.toml
 
-.PHONY: all demo test bench check packages firmware kernels schemas bin/backplane
+.PHONY: all demo test fuzz bench check packages firmware kernels schemas bin/backplane
 
 all: bin/backplane firmware
 
@@ -44,6 +45,9 @@ check:
 
 test: packages all kernels check
 	$(GO) test -count=1 -timeout 30m ./...
+
+fuzz:
+	GO="$(GO)" FUZZTIME="$(FUZZTIME)" FUZZ="$(FUZZ)" tools/fuzz
 
 bench: packages all kernels
 	bin/backplane bench

@@ -247,22 +247,3 @@ func TestSchemasAreCurrent(t *testing.T) {
 		}
 	}
 }
-
-// FuzzLoad looks for files that crash the reader or the check.
-func FuzzLoad(f *testing.F) {
-	for _, file := range []string{"sensor.toml", "controller.toml", "../scenarios/thermal/appliance.toml"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(text))
-	}
-	f.Add("name='x'\n[[i2c]]\nname='i'\nchip=[{name='r', model='registers', address=8, registers={register=[{name='a', width=8}]}}]")
-	f.Add("name='x'\n[[gateway]]\nsegment='l'\naddress='10.0.0.1/24'\nforward=[{host='1', to='b:1'}]\nallow=['1.2.3.4:5']\n[[segment]]\nname='l'\nports=['b.e']\n[[board]]\nfile='f.toml'")
-	f.Fuzz(func(t *testing.T, text string) {
-		file := write(t, "f.toml", text)
-		if a, err := boards.Load(file, chips.All); (a == nil) == (err == nil) {
-			t.Errorf("an appliance and an error, or neither: %v, %v", a, err)
-		}
-	})
-}

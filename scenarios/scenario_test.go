@@ -456,16 +456,3 @@ func TestSchemaIsCurrent(t *testing.T) {
 		t.Errorf("boards/schema/scenario.json is not current: 'make schemas' (-want +got):\n%s", diff)
 	}
 }
-
-func FuzzScenario(f *testing.F) {
-	text, err := os.ReadFile("thermal/thermal.toml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(text)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if s, err := Parse("f", data); (s == nil) == (err == nil) {
-			t.Errorf("a scenario and an error, or neither: %v, %v", s, err)
-		}
-	})
-}

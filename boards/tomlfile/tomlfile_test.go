@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"backplane/boards/tomlfile"
+	"backplane/simbus/costtest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -128,8 +129,10 @@ func TestReadWhatIsNoFile(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("name = 'x'\n[[bus]]\nchip=[{name='a', pins={b='c'}}]\n"))
 	f.Add([]byte("a.b.c = [[1],[{x=1}]]\n[a.d]\n[[a.e]]\n[[a.e.f]]\n"))
+	f.Add([]byte("a = [[[{b.c.d = \"\"\"x\n[[[\"\"\"}]]] # [[\n[x.\"y\".'z']\n\"\\\"[\" = ''\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		doc := tomlfile.Parse("f", data, new(file))
+		var doc *tomlfile.Doc
+		costtest.Of(len(data)).Run(t, func() { doc = tomlfile.Parse("f", data, new(file)) })
 		for _, p := range doc.Problems {
 			if p.Line < 1 || p.Col < 1 {
 				t.Errorf("a mistake without a place: %s", p)

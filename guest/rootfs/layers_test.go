@@ -260,23 +260,6 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-func FuzzCPIO(f *testing.F) {
-	f.Add([]byte("070701"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		dir := t.TempDir()
-		file := filepath.Join(dir, "in")
-		if err := os.WriteFile(file, append([]byte("070701"), data...), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		out, err := os.Create(filepath.Join(dir, "out"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer out.Close()
-		_ = rootfs.NewPacker(out).Layer(file) // it ends, and does not panic
-	})
-}
-
 // TestMountable tells where something can be mounted: on folders, also behind links, and
 // on nothing.
 func TestMountable(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"backplane/boards"
 	"backplane/simbus"
+	"backplane/simbus/costtest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -268,10 +269,12 @@ func FuzzCompare(f *testing.F) {
 	f.Add([]byte("\n\n"), []byte("\r"))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		for _, name := range []string{boards.EventsFile, "lan.pcapng", "console/x.log"} {
-			d, err := (Comparison{Start: start}).Compare(record(t, map[string]string{name: string(a)}), record(t, map[string]string{name: string(b)}))
-			if err == nil && bytes.Equal(a, b) != (d == nil) {
-				t.Errorf("%s: difference %v of %q and %q", name, d, a, b)
-			}
+			costtest.Of(len(a)+len(b)).Run(t, func() {
+				d, err := (Comparison{Start: start}).Compare(record(t, map[string]string{name: string(a)}), record(t, map[string]string{name: string(b)}))
+				if err == nil && bytes.Equal(a, b) != (d == nil) {
+					t.Errorf("%s: difference %v of %q and %q", name, d, a, b)
+				}
+			})
 		}
 	})
 }

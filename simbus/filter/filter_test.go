@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"backplane/simbus/costtest"
 	"backplane/simbus/filter"
 )
 
@@ -109,14 +110,16 @@ func FuzzFilter(f *testing.F) {
 	f.Add("not (tcp port 80 or vlan 10) and less 100", []byte("\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x08\x00E"))
 	f.Add("ether src 02:00:00:00:00:01 or net fe80::/10", frame(f, frames["ns"]))
 	f.Fuzz(func(t *testing.T, text string, data []byte) {
-		p, err := filter.Parse(text)
-		if err != nil || p == nil {
-			return
-		}
-		kept := p.Keep(data, len(data))
-		if not, err := filter.Parse("not (" + p.String() + ")"); err == nil && not.Keep(data, len(data)) == kept {
-			t.Errorf("%q and its opposite are both %t", text, kept)
-		}
+		costtest.Of(len(text)+len(data)).Run(t, func() {
+			p, err := filter.Parse(text)
+			if err != nil || p == nil {
+				return
+			}
+			kept := p.Keep(data, len(data))
+			if not, err := filter.Parse("not (" + p.String() + ")"); err == nil && not.Keep(data, len(data)) == kept {
+				t.Errorf("%q and its opposite are both %t", text, kept)
+			}
+		})
 	})
 }
 
