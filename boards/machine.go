@@ -351,6 +351,7 @@ func (m *Machine) solder() error {
 			var server *vhostuser.Server
 			server, err = vhostuser.Listen(filepath.Join(m.dir, s.socket), s.dev, vhostuser.Options{
 				Poller: m.domain, InBand: m.r.opts.Virtual, Bells: m.bells(s.dev), BeforeCall: m.present, Patience: m.r.opts.StallLimit,
+				Memory:  uint64(m.board.Memory),
 				Peer:    m.connects,
 				OnError: func(err error) { m.deviceError(s.name, err) },
 			})

@@ -41,7 +41,8 @@ type ring struct {
 	addressed         bool
 	enabled           bool
 	kick, call        int
-	bell              int // -1 unless notifications go that way
+	bell              int  // -1 unless notifications go that way
+	more              bool // a kick has left buffers, and is to be gone on with
 }
 
 func newConn(s *Server, fd int) *conn {
@@ -100,8 +101,8 @@ func (c *conn) close() {
 		unix.Close(c.backend)
 	}
 	for i := range c.rings {
-		c.setKick(i, -1)
-		c.setCall(i, -1)
+		_ = c.setKick(i, -1)
+		_ = c.setCall(i, -1)
 		c.setBell(i, -1)
 	}
 	c.unmap()
@@ -260,11 +261,13 @@ func (c *conn) request(request uint32, payload []byte) error {
 		return nil
 	}
 	var reply [headerSize + 8]byte
+	limit := time.Now().Add(c.s.opts.Patience)
 	for n := 0; n < len(reply); {
-		if err := waitReadable(c.backend, c.fd, c.s.opts.Patience); err != nil {
+		if err := waitReadable(c.backend, c.fd, time.Until(limit)); err != nil {
 			return err
 		}
-		k, err := unix.Read(c.backend, reply[n:])
+		// The guest has the socket's other end, and may have this one: it may read as well.
+		k, _, err := unix.Recvfrom(c.backend, reply[n:], unix.MSG_DONTWAIT)
 		switch {
 		case err == unix.EINTR || err == unix.EAGAIN:
 		case err != nil:

@@ -156,9 +156,17 @@ func (c *conn) setMemTable(m *message) error {
 	}
 	c.stop()
 	c.unmap()
+	room := uint64(maxMemory)
+	if limit := c.s.opts.Memory; limit > 0 {
+		room = limit
+	}
 	for i := range n {
 		at := 8 + i*regionSize
 		guest, size, user, offset := m.u64(at), m.u64(at+8), m.u64(at+16), m.u64(at+24)
+		if size > room {
+			return fmt.Errorf("%w: memory region %d of %d bytes, where there may be %d more", errProtocol, i, size, room)
+		}
+		room -= size
 		data, err := mapRegion(m.fds[i], size, offset)
 		if err != nil {
 			return fmt.Errorf("memory region %d: %w", i, err)

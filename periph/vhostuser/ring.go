@@ -3,6 +3,7 @@ package vhostuser
 import (
 	"encoding/binary"
 	"fmt"
+	"unsafe"
 
 	"backplane/periph/virtio"
 	"backplane/simbus"
@@ -51,8 +52,7 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 		}
 		if m.request == setVringCall {
 			c.stop()
-			c.setCall(i, fd)
-			return nil, nil
+			return nil, c.setCall(i, fd)
 		}
 		if fd < 0 && c.protocol&protocolBells != 0 {
 			bell := m.u64(0) >> bellShift
@@ -70,14 +70,23 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 	return nil, nil
 }
 
-func (c *conn) setCall(i, fd int) {
+// setCall takes what queue i interrupts through. That is a socket, as virtio_uml
+// has it (os_pipe in its vu_setup_vq_call_fd): a guest shares the flags of what it
+// gives, so that a write to anything else could be made to wait for ever.
+func (c *conn) setCall(i, fd int) error {
 	r := &c.rings[i]
 	if r.call >= 0 {
 		unix.Close(r.call)
 	}
-	if r.call = fd; fd >= 0 {
-		_ = unix.SetNonblock(fd, true) // a full pipe is an interrupt that is pending anyway
+	if r.call = fd; fd < 0 {
+		return nil
 	}
+	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
+		unix.Close(fd)
+		r.call = -1
+		return fmt.Errorf("%w: interrupts of queue %d through what is no socket", errProtocol, i)
+	}
+	return nil
 }
 
 // setBell lets notifications of queue i go by a doorbell, or no longer if it is -1.
@@ -100,16 +109,40 @@ func (c *conn) setKick(i, fd int) error {
 	if r.kick = fd; fd < 0 {
 		return nil
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return fmt.Errorf("kick of queue %d: %w", i, err)
-	}
-	var buf [8]byte
+	kick := &kick{fd: fd}
+	kick.iov.Base = &kick.buf[0]
+	kick.iov.SetLen(len(kick.buf))
 	return c.s.opts.Poller.Watch(fd, func() {
-		if _, err := unix.Read(fd, buf[:]); err != nil {
-			return
+		switch got, err := kick.read(); {
+		case err == unix.EAGAIN || err == unix.EINTR:
+		case err != nil:
+			c.s.opts.Poller.Unwatch(fd)
+			c.fail(fmt.Errorf("%w: kick of queue %d: %w", errProtocol, i, err))
+		case !got: // nobody can kick any more, and it would be ready for ever
+			c.s.opts.Poller.Unwatch(fd)
+		default:
+			c.guard(func() error { return c.kick(i) })
 		}
-		c.guard(func() error { return c.kick(i) })
 	})
+}
+
+// kick reads what a guest kicks through.
+type kick struct {
+	fd  int
+	buf [8]byte
+	iov unix.Iovec
+}
+
+// rwfNoWait is RWF_NOWAIT of preadv2(2), which golang.org/x/sys does not name.
+const rwfNoWait = 8
+
+// read never waits. O_NONBLOCK would not do: the guest shares that flag.
+func (k *kick) read() (got bool, err error) {
+	n, _, errno := unix.Syscall6(unix.SYS_PREADV2, uintptr(k.fd), uintptr(unsafe.Pointer(&k.iov)), 1, ^uintptr(0), 0, rwfNoWait)
+	if errno != 0 {
+		return false, errno
+	}
+	return n > 0, nil
 }
 
 // enable starts the device once every queue that the driver has set up is
@@ -173,8 +206,30 @@ func (c *conn) kick(i int) error {
 	if c.queues == nil || c.queues[i] == nil {
 		return nil // a device that was stopped, or a driver that is early: it kicks again
 	}
-	return c.s.dev.Kick(i)
+	r, q := &c.rings[i], c.queues[i]
+	if r.more {
+		return nil
+	}
+	q.Bound(kickBound)
+	err := c.s.dev.Kick(i)
+	if reached := q.Bound(-1); err != nil || !reached {
+		return err
+	}
+	if c.s.opts.InBand {
+		return fmt.Errorf("%w: queue %d: more than %d buffers while its kick is answered", virtio.ErrBroken, i, kickBound)
+	}
+	r.more = true
+	c.s.opts.Poller.Post(func() {
+		r.more = false
+		c.guard(func() error { return c.kick(i) })
+	})
+	return nil
 }
+
+// kickBound is how many buffers of one kick a device takes before others have their
+// turn. In virtual time a guest stands still meanwhile: a good one has no more than
+// its ring holds, and what interrupts add to that.
+const kickBound = 16 * virtio.MaxQueueSize
 
 // interrupt tells the driver that queue i has used buffers. A device does not do
 // so after Stop.
@@ -196,6 +251,7 @@ func (c *conn) interrupt(i int) {
 	}
 	if fd := c.rings[i].call; fd >= 0 {
 		one := [8]byte{1}
-		_, _ = unix.Write(fd, one[:]) // EAGAIN: one is pending. EPIPE: the guest goes, and the socket says so
+		// EAGAIN: one is pending. EPIPE: the guest goes, and the socket says so.
+		_ = unix.Send(fd, one[:], unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	}
 }

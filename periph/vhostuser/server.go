@@ -16,6 +16,9 @@ import (
 type Poller interface {
 	Watch(fd int, ready func()) error
 	Unwatch(fd int)
+	// Post calls f on that goroutine once others have had their turn. It is for
+	// real time.
+	Post(f func())
 }
 
 // Bells are doorbells that a guest's kernel shares with its clock: one for each
@@ -43,6 +46,9 @@ type Options struct {
 	Patience time.Duration
 	// Peer, if set, tells whether whoever made a connection may have the device.
 	Peer func(fd int) bool
+	// Memory is how much memory a guest may have mapped here, in bytes; any amount
+	// if it is 0. All guests share this program's address space.
+	Memory uint64
 	// OnError is told why a device was stopped. The connection stays open, and
 	// the device answers no more, until the guest connects anew.
 	OnError func(error)

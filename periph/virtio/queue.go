@@ -71,6 +71,7 @@ type Queue struct {
 	done     uint16 // buffers put into the used ring
 	notified uint16 // value of done when the driver was last considered for an interrupt
 	quiet    bool   // no kicks, please
+	left     int    // how many buffers may still be taken; negative: any number
 	spare    []*Chain
 }
 
@@ -80,7 +81,7 @@ func NewQueue(c QueueConfig) (*Queue, error) {
 		return nil, fmt.Errorf("%w: queue %d has %d descriptors: a power of two up to %d is needed", ErrBroken, c.Index, c.Size, MaxQueueSize)
 	}
 	n := uint64(c.Size)
-	q := &Queue{c: c, mask: uint16(c.Size - 1), taken: c.Base, done: c.Base, notified: c.Base,
+	q := &Queue{c: c, mask: uint16(c.Size - 1), taken: c.Base, done: c.Base, notified: c.Base, left: -1,
 		indirect: c.Features&FeatureIndirectDesc != 0, eventIdx: c.Features&FeatureEventIdx != 0}
 	for _, part := range []struct {
 		name          string
@@ -118,6 +119,9 @@ func (q *Queue) Base() uint16 { return q.taken }
 // none; the driver then kicks when there is one. An error (ErrBroken) stops the
 // device: return it from Kick or give it to Fail.
 func (q *Queue) Next() (*Chain, error) {
+	if q.left == 0 {
+		return nil, nil
+	}
 	pending, err := q.Pending()
 	if err != nil {
 		return nil, err
@@ -132,12 +136,22 @@ func (q *Queue) Next() (*Chain, error) {
 	}
 	head := binary.LittleEndian.Uint16(q.avail[availRing+2*int(q.taken&q.mask):])
 	q.taken++
+	q.left--
 	c := q.chain()
 	c.head = head
 	if err := q.walk(c, head); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// Bound lets Next take at most n more buffers, or any number if n is negative. It
+// tells whether the bound before has been reached. A driver may add buffers as
+// fast as a device takes them: who calls the device bounds what it does at once.
+func (q *Queue) Bound(n int) (reached bool) {
+	reached = q.left == 0
+	q.left = n
+	return reached
 }
 
 // Pending is how many buffers the driver has made available.
