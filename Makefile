@@ -47,7 +47,7 @@ test: packages all kernels check
 	$(GO) test -count=1 -timeout 30m ./...
 
 fuzz:
-	GO="$(GO)" FUZZTIME="$(FUZZTIME)" FUZZ="$(FUZZ)" tools/fuzz
+	GO="$(GO)" tools/fuzz
 
 bench: packages all kernels
 	bin/backplane bench

@@ -48,7 +48,7 @@ func TestFilesCostWhatTheirSizeIs(t *testing.T) {
 		{"many long keys", repeated("["+strings.Repeat("a", 4000)+"]\n", "a%d=1\n", 4*most), "the keys up to here are too many for how deep they stand"},
 		{"many dotted keys", repeated("", strings.Repeat("a.", 90)+"a%d=1\n", 4*most), "the keys up to here are too many for how deep they stand"},
 		{"unknown keys", repeated("", "k%d = 1\n", most), `f:1:1: unknown key "k0": did you mean "on"?`},
-		{"one key again and again", repeated("", "k = 1\n", most), "f:2:7: Key 'k' has already been defined."},
+		{"one key again and again", repeated("", "k = 1\n", most), "f:2:1: Key 'k' has already been defined."},
 		{"tables", repeated("", "[k%d]\n", most), `f:1:2: unknown key "k0"`},
 		{"lists of tables", repeated("", "[[bus]]\n", most), ""},
 		{"a long list", "[single]\nwords = [" + repeated("", "'',", most) + "]", ""},

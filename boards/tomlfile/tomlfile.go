@@ -8,6 +8,7 @@
 package tomlfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -113,7 +114,7 @@ func Parse(file string, data []byte, into any) *Doc {
 	}
 	tree, err := decodeTree(data)
 	if err != nil {
-		d.syntax(err)
+		d.syntax(data, err)
 		return d
 	}
 	d.Parsed = true
@@ -144,11 +145,14 @@ func Keys(file string) map[string]bool {
 	return keys
 }
 
-func (d *Doc) syntax(err error) {
+// syntax notes why a text is no TOML. The parser's own lines and columns are of another
+// place at the ends of lines and of the text.
+func (d *Doc) syntax(data []byte, err error) {
 	p := Problem{File: d.File, Text: err.Error()}
 	var perr toml.ParseError
 	if errors.As(err, &perr) {
-		p.Line, p.Col = perr.Position.Line, max(1, perr.Position.Col)
+		before := data[:min(max(0, perr.Position.Start), len(data))]
+		p.Line, p.Col = 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')
 		if p.Text = perr.Message; p.Text == "" {
 			p.Text = strings.TrimPrefix(perr.Error(), "toml: ")
 		}

@@ -87,6 +87,7 @@ name = "second"
 func TestMistakes(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"syntax", "name = \nscale = 1", "f.toml:1:8: expected value but found '\\n' instead"},
+		{"an escape at the end", "name = 'a'\n\"\\", "f.toml:2:"},
 		{"unknown key", "nmae = 'x'", `f.toml:1:1: unknown key "nmae": did you mean "name"?`},
 		{"unknown key far from all", "[single]\nzzzzzz = 1", `f.toml:2:1: unknown key "zzzzzz": there are words`},
 		{"number for text", "name = 7", "f.toml:1:1: name is the number 7, and must be text in quotes"},
@@ -101,7 +102,7 @@ func TestMistakes(t *testing.T) {
 		{"wrong element", "[single]\nwords = ['x',\n  3]", "f.toml:3:3: words is the number 3, and must be text in quotes"},
 		{"all of them, in order", "zz = 1\non = 3\n[[bus]]\nname = true",
 			"f.toml:1:1: unknown key \"zz\": did you mean \"on\"?\nf.toml:2:1: on is the number 3, and must be true or false\nf.toml:4:1: name is the switch true, and must be text in quotes"},
-		{"duplicate key", "name='a'\nname='b'", "f.toml:2:"},
+		{"duplicate key", "name='a'\nname='b'", "f.toml:2:1: Key 'name' has already been defined."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
