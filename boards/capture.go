@@ -3,10 +3,13 @@ package boards
 import (
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 
 	"backplane/simbus"
 	"backplane/simbus/filter"
+	"backplane/simbus/hostfile"
 )
 
 // Capture is a capture of frames.
@@ -33,6 +36,9 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 		}
 		if _, err := filter.Parse(c.Filter); err != nil {
 			a.doc.Add(at+".filter", "%v", err)
+		}
+		if info, err := os.Lstat(beside(a.doc.File, c.FIFO)); c.FIFO != "" && err == nil && info.Mode().Type() != fs.ModeNamedPipe {
+			a.doc.Add(at+".fifo", "%s is %s, and must be a pipe, or not there", beside(a.doc.File, c.FIFO), hostfile.Kind(info.Mode()))
 		}
 		if c.Snap < 0 || c.Snap > 65535 {
 			a.doc.Add(at+".snap", "snap is %d, and must be 0 to 65535 bytes", c.Snap)

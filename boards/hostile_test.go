@@ -36,6 +36,10 @@ func TestFilesThatFilesName(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
+	fifo := write(t, "a.toml", "name = 'a'\n[[board]]\nfile = 'b.toml'\n[[segment]]\nname = 'lan'\n[[capture]]\nname = 'c'\nat = ['lan']\nfifo = 'b.toml'\n", "b.toml", "name = 'b'")
+	if got := mistakes(t, fifo); got != "a.toml:9:1: b.toml is a file, and must be a pipe, or not there" {
+		t.Error(got)
+	}
 	folder := write(t, "b.toml", "name = 'b'\n[firmware]\nrootfs = ['/proc']")
 	if got := mistakes(t, folder); got != "b.toml:3:11: /proc: is of the file system proc, which has no files to copy" {
 		t.Error(got)
