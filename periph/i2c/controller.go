@@ -154,6 +154,9 @@ func (c *Controller) collect() error {
 		if total += len(r.msg.Data); total > maxGroup {
 			return fmt.Errorf("transaction of over %d bytes", maxGroup)
 		}
+		if len(c.group) == c.queue.Size() { // the driver adds to it while it is taken
+			return fmt.Errorf("transaction of more requests than the %d that its ring holds", c.queue.Size())
+		}
 		c.group = append(c.group, r)
 		if !r.linked {
 			return nil

@@ -27,6 +27,13 @@ type Memory struct {
 	FD   int
 	Data []byte
 	next uint64
+	used uint64 // up to where anything was allocated
+}
+
+// Clear makes all of it new.
+func (m *Memory) Clear() {
+	clear(m.Data[:m.used])
+	m.next, m.used = 0, 0
 }
 
 // NewMemory makes size bytes of memory, which go when the test ends.
@@ -64,6 +71,7 @@ func (m *Memory) Alloc(n int) (addr uint64, data []byte) {
 	}
 	at := m.next
 	m.next += size
+	m.used = max(m.used, m.next)
 	return Base + at, m.Data[at : at+uint64(n)]
 }
 
@@ -264,7 +272,13 @@ type Driver struct {
 // Start starts a device with all its features and ring features, and queues of size.
 func Start(t testing.TB, dev virtio.Device, size int, ringFeatures uint64) *Driver {
 	t.Helper()
-	d := &Driver{Memory: NewMemory(t, 8<<20), dev: dev, Interrupts: make([]int, dev.Queues())}
+	return StartIn(t, NewMemory(t, 8<<20), dev, size, ringFeatures)
+}
+
+// StartIn is Start in memory that there is already.
+func StartIn(t testing.TB, m *Memory, dev virtio.Device, size int, ringFeatures uint64) *Driver {
+	t.Helper()
+	d := &Driver{Memory: m, dev: dev, Interrupts: make([]int, dev.Queues())}
 	features := dev.Features() | virtio.FeatureVersion1 | ringFeatures
 	var queues []*virtio.Queue
 	for i := range dev.Queues() {
@@ -301,7 +315,7 @@ func (d *Driver) Kick(i int) {
 	if d.Failure != nil {
 		return
 	}
-	if err := d.dev.Kick(i); err != nil {
+	if err := virtio.Guard(func() error { return d.dev.Kick(i) }); err != nil {
 		d.fail(err)
 	}
 }
