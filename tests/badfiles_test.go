@@ -169,6 +169,14 @@ func TestDevicesAndPipes(t *testing.T) {
 	if err := unix.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for file, what := range map[string]string{pipe: "a pipe", "/dev/zero": "a device"} {
+		for _, args := range [][]string{{"kernel", "build"}, {"kernel", "tree"}} {
+			_, errs, status := run(t, nil, append(args, "--source", file)...)
+			if want := fmt.Sprintf("%s: kernel source: is %s, and must be a file\n", file, what); status != 2 || errs != want {
+				t.Errorf("%s: status %d, %q, want %q", args, status, errs, want)
+			}
+		}
+	}
 	for _, command := range []string{"check", "run", "up"} {
 		for file, what := range map[string]string{pipe: "a pipe", "/dev/zero": "a device", "/dev/urandom": "a device", dir: "a folder"} {
 			_, errs, status := run(t, []string{"XDG_RUNTIME_DIR=" + dir}, command, file)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"backplane/boards"
@@ -69,6 +70,9 @@ func newKernelTree() *cobra.Command {
 modules are built with it. It is made first if it is not there.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkSource(b.Source); err != nil {
+				return badInput(err)
+			}
 			end := showProgress(cmd.ErrOrStderr(), &b, "kernel tree")
 			path, err := b.Tree(cmd.Context())
 			end()
@@ -86,6 +90,9 @@ modules are built with it. It is made first if it is not there.`,
 // buildKernel builds with progress. What is wrong in a configuration is tomlfile.Problems.
 func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (string, error) {
 	b.Nearest = tomlfile.Nearest
+	if err := checkSource(b.Source); err != nil {
+		return "", err
+	}
 	end := showProgress(out, b, string(b.Flavour)+" kernel")
 	path, err := b.Build(ctx)
 	end()
@@ -98,6 +105,15 @@ func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (string,
 		err = problems
 	}
 	return path, err
+}
+
+// checkSource says why a kernel's source cannot be read; "" is Debian's package.
+func checkSource(name string) error {
+	var cause *fs.PathError
+	if err := hostfile.Check(name); name != "" && errors.As(err, &cause) {
+		return tomlfile.Problems{{File: name, Text: "kernel source: " + cause.Err.Error()}}
+	}
+	return nil
 }
 
 // showProgress shows it on a terminal in one line that changes, and goes at the
