@@ -213,7 +213,6 @@ func (c *Calendar) observed() bool { return c.listened.Load() }
 // Like Do it is for callers from outside.
 func (c *Calendar) Emit(e Event) {
 	if !c.virtual {
-		e.Time = c.hostTime()
 		c.publish(&e)
 		return
 	}

@@ -98,21 +98,22 @@ func (d *Domain) At(t Time, f func()) *Timer {
 	return timer
 }
 
-// Emit puts an event into the stream, with the domain's present time and its
-// name where they are empty.
+// Emit puts an event into the stream, with the domain's name where that is empty. In
+// virtual time it has the domain's present time where it has none; in real time it has
+// that at which it reaches the stream.
 func (d *Domain) Emit(e Event) {
-	if e.Time == 0 {
-		e.Time = d.Now()
-	}
 	if e.Board == "" {
 		e.Board = d.name
 	}
-	if d.cal.virtual {
-		d.events = append(d.events, e)
-		d.said += e.size()
+	if !d.cal.virtual {
+		d.cal.publish(&e)
 		return
 	}
-	d.cal.publish(&e)
+	if e.Time == 0 {
+		e.Time = d.Now()
+	}
+	d.events = append(d.events, e)
+	d.said += e.size()
 }
 
 // Observed tells whether anybody listens to the stream, for models that can

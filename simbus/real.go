@@ -8,12 +8,12 @@ import (
 // hostTime is the present in real time.
 func (c *Calendar) hostTime() Time { return Time(time.Since(c.start)) }
 
-// publish hands an event to the subscribers in real time. The stream's order is
-// that in which the domains came by; its times may step back by as much as two
-// of them raced.
+// publish hands an event to the subscribers in real time. The stream's order is that
+// in which the domains came by, and so is that of its times.
 func (c *Calendar) publish(e *Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	e.Time = c.hostTime()
 	c.deliver(e)
 	if c.advancing {
 		return
