@@ -41,6 +41,8 @@ type deed struct{ board, part, kind, addr string }
 
 const (
 	watchEvery = 500 * time.Millisecond
+	// stopped is a pause between two looks in which the program, or all of the machine, was.
+	stopped = 10 * watchEvery
 	// crawl is how much slower than the host's time virtual time must be to be
 	// worth a word, and patience how long.
 	crawl    = 100
@@ -73,7 +75,7 @@ func (w *watchdog) run() {
 	defer close(w.done)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	again := patience
+	again, before := patience, time.Now()
 	for {
 		select {
 		case <-w.end:
@@ -81,6 +83,10 @@ func (w *watchdog) run() {
 		case <-tick.C:
 		}
 		host, virtual := time.Now(), w.r.Now()
+		if host.Sub(before) > stopped { // it was this program that did not get on
+			w.begin(host, virtual, w.slow.Load())
+		}
+		before = host
 		switch took, slow := w.look(host, virtual); {
 		case !slow:
 			again = patience

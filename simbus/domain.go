@@ -35,7 +35,7 @@ type Domain struct {
 	events  []Event   // emitted, not yet merged into the stream
 	said    int       // the bytes of text in them
 	moment  int       // how much has happened since time last moved
-	stood   time.Time // of the host: since when the running guest has been at the time stoodAt
+	stood   time.Time // awake: since when the running guest has been at the time stoodAt
 	stoodAt Time
 	sent    []crossing // to other domains, not yet delivered
 

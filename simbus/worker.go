@@ -30,7 +30,8 @@ type worker struct {
 	next    int       // the first of them that has not had its turn in this window
 	running []*Domain // of them, those with a guest that has the time
 	polls   []unix.PollFd
-	leave   time.Time // of the host: since when a window's guests are to come to an end
+	awake   awake
+	leave   time.Time // awake: since when a window's guests are to come to an end
 	err     error
 
 	// How the first worker hands a window to the others. Odd: a window is to be
@@ -43,6 +44,7 @@ type worker struct {
 // run runs a window.
 func (w *worker) run(ctx context.Context) error {
 	w.next, w.running, w.leave = 0, w.running[:0], time.Time{}
+	w.awake.rest()
 	for rounds := 1; ; rounds++ {
 		for len(w.running) < maxRunning && w.next < len(w.due) {
 			d := w.due[w.next]
@@ -87,7 +89,7 @@ func (w *worker) lookAround(ctx context.Context) {
 		return
 	}
 	w.running[0].cal.look(w)
-	now := time.Now()
+	now := w.awake.now(time.Now())
 	for _, d := range w.running {
 		d.holds(now)
 	}
