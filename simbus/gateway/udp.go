@@ -98,18 +98,19 @@ func (g *Gateway) closedUDP(from, to netip.AddrPort, sent, received int64) {
 }
 
 // activity is when a flow's last packet came by, either way.
-type activity struct{ last atomic.Int64 }
-
-func newActivity() *activity {
-	a := new(activity)
-	a.now()
-	return a
+type activity struct {
+	begin time.Time
+	last  atomic.Int64 // nanoseconds since then: the host's wall clock may jump
 }
 
-func (a *activity) now() { a.last.Store(time.Now().UnixNano()) }
+func newActivity() *activity { return &activity{begin: time.Now()} }
+
+func (a *activity) now() { a.last.Store(int64(time.Since(a.begin))) }
 
 // left is how long the flow may go on idling.
-func (a *activity) left() time.Duration { return flowTimeout - time.Since(time.Unix(0, a.last.Load())) }
+func (a *activity) left() time.Duration {
+	return flowTimeout - (time.Since(a.begin) - time.Duration(a.last.Load()))
+}
 
 // pump passes packets on until the flow idles or src breaks, and counts their bytes.
 func pump(src net.Conn, write func([]byte) (int, error), last *activity) (n int64) {
