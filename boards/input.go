@@ -116,10 +116,13 @@ func (r *Running) Apply(in Input) error {
 		_, err := r.Start(job, agent.Output{Done: func(agent.Status, error) {}})
 		return err
 	case DoInput, DoTook, DoResize, DoCancel:
-		if in.Which < 1 || in.Which > len(r.jobs) {
+		if in.Which < 1 || in.Which > r.jobs.started {
 			return fmt.Errorf("%s: there is no job %d", in.Do, in.Which)
 		}
-		return r.jobs[in.Which-1].do(in)
+		if p := r.jobs.kept[in.Which]; p != nil {
+			return p.do(in)
+		}
+		return r.input(in, func() error { return nil }) // it has ended
 	case DoCut:
 		return r.Cut(in.Path)
 	case DoRestore:

@@ -3,6 +3,7 @@ package boards
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 
@@ -72,8 +73,7 @@ func (r *Running) start(p *Program, j Job, o agent.Output) error {
 	p.r, p.m = r, m
 	err = r.input(Input{Do: j.Do, Path: j.Board, Job: &j}, func() (err error) {
 		if r.opts.Virtual {
-			r.jobs = append(r.jobs, p)
-			p.number = len(r.jobs)
+			r.jobs.add(p)
 		}
 		m.domain.Do(func() { err = p.begin(&j, o) })
 		return err
@@ -82,6 +82,28 @@ func (r *Running) start(p *Program, j Job, o agent.Output) error {
 		return fmt.Errorf("board %s: %w", j.Board, err)
 	}
 	return nil
+}
+
+// jobList has an appliance's jobs by number, in virtual time: a replay names them so.
+// Those that have ended go.
+type jobList struct {
+	started int
+	kept    map[int]*Program // those under way, and of the others less than half
+	most    int              // how many are kept until the others go
+}
+
+// add gives a job its number.
+func (l *jobList) add(p *Program) {
+	if len(l.kept) >= l.most {
+		maps.DeleteFunc(l.kept, func(_ int, p *Program) bool { return p.stream == nil || p.stream.Ended() })
+		l.most = max(16, 2*len(l.kept))
+	}
+	if l.kept == nil {
+		l.kept = make(map[int]*Program)
+	}
+	l.started++
+	p.number = l.started
+	l.kept[p.number] = p
 }
 
 func (p *Program) begin(j *Job, o agent.Output) (err error) {

@@ -79,7 +79,7 @@ type Running struct {
 
 	outside sync.Mutex  // virtual: held while time moves, and while the outside does something
 	inputs  *recordFile // where that is recorded, nil if it is not
-	jobs    []*Program  // virtual: all that were started, guarded by outside
+	jobs    jobList     // virtual: those that were started, guarded by outside
 	noting  sync.Mutex
 	noted   map[string]bool // what noteOnce has told
 	broken  bool            // it was interrupted while time moved
