@@ -9,6 +9,9 @@ import (
 
 // checkHost finds what this machine cannot do for the appliance before anything is started.
 func (r *Running) checkHost(a *Appliance) error {
+	if err := r.checkProcesses(a); err != nil {
+		return err
+	}
 	if err := r.checkDescriptors(a); err != nil {
 		return err
 	}
