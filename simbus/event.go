@@ -1,7 +1,9 @@
 package simbus
 
 import (
+	"encoding/hex"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -23,7 +25,8 @@ type Attr struct {
 	isNum bool
 }
 
-// Text makes a text attribute. Bytes that are not UTF-8 are escaped when written.
+// Text makes a text attribute. Bytes that are not UTF-8 are escaped when written, and
+// what is hardly text at all is written in hexadecimal digits.
 func Text(key, v string) Attr { return Attr{Key: key, text: v} }
 
 // Int makes a whole-number attribute.
@@ -93,6 +96,13 @@ func (e *Event) AppendJSON(b []byte) []byte {
 	for i := range e.Attrs {
 		a := &e.Attrs[i]
 		b = append(b, ',')
+		if !a.isNum && (noText(a.text) || strings.HasSuffix(a.Key, hexSuffix)) {
+			b = appendJSONString(b, a.Key+hexSuffix)
+			b = append(b, `:"`...)
+			b = hex.AppendEncode(b, []byte(a.text))
+			b = append(b, '"')
+			continue
+		}
 		b = appendJSONString(b, a.Key)
 		b = append(b, ':')
 		if a.isNum {
@@ -102,6 +112,32 @@ func (e *Event) AppendJSON(b []byte) []byte {
 		}
 	}
 	return append(b, '}')
+}
+
+// hexSuffix is what the key of a text ends with that is written in hexadecimal digits.
+const hexSuffix = "_hex"
+
+// noText tells whether a text is written in hexadecimal digits, two for each byte: if
+// JSON would have to escape more than half of its bytes, in six characters each. So an
+// event is never much longer than what it tells of.
+func noText(s string) bool {
+	escapes := 0
+	for i := 0; i < len(s); {
+		switch c := s[i]; {
+		case ' ' <= c && c < 0x7f || c == '\n' || c == '\r' || c == '\t':
+			i++
+		case c < utf8.RuneSelf:
+			escapes++
+			i++
+		default:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				escapes++
+			}
+			i += size
+		}
+	}
+	return 2*escapes > len(s)
 }
 
 const hexDigits = "0123456789abcdef"

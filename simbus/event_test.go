@@ -2,6 +2,8 @@ package simbus
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -19,6 +21,42 @@ func TestEventJSON(t *testing.T) {
 	}
 	if _, ok := e.Get("none"); ok {
 		t.Error("found an attribute that is not there")
+	}
+}
+
+// TestEventOfBytes writes what is no text in hexadecimal digits, which are two for each
+// byte, and leaves text to be read, also if there are some such bytes in it.
+func TestEventOfBytes(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"a frame of Modbus", "\x01\x03\x00\x00\x00\x02\xc4\x0b", `"data_hex":"010300000002c40b"`},
+		{"a short one", "\xe4\xc3\xa4", `"data":"\udce4ä"`},
+		{"colours", "\x1b[32mok\x1b[0m all is well", `"data":"\u001b[32mok\u001b[0m all is well"`},
+		{"Greek", "καλημέρα κόσμε", `"data":"καλημέρα κόσμε"`},
+		{"lines", "\r\n\r\n\t\r\n\r\n\r\n\r\n", `"data":"\r\n\r\n\t\r\n\r\n\r\n\r\n"`},
+	}
+	for _, tt := range tests {
+		got := string((&Event{Attrs: []Attr{Text("data", tt.text)}}).AppendJSON(nil))
+		if want := `{"t":0,` + tt.want + `}`; got != want {
+			t.Errorf("%s: %s, want %s", tt.name, got, want)
+		}
+	}
+	long := strings.Repeat("\x00", 4096)
+	e := Event{Kind: KindConsole, Attrs: []Attr{Text("line", long)}}
+	b := e.AppendJSON(nil)
+	if len(b) > 2*len(long)+100 {
+		t.Errorf("%d bytes take %d", len(long), len(b))
+	}
+	if again, err := ParseEvent(b); err != nil || !slices.Equal(again.Attrs, e.Attrs) {
+		t.Errorf("they come back as %v, %v", again.Attrs, err)
+	}
+}
+
+func BenchmarkEventJSON(b *testing.B) {
+	e := Event{Time: 1500, Board: "sensor", Part: "console", Kind: KindConsole, Attrs: []Attr{Text("line", "[    0.123456] i2c-core: driver [tmp102] registered")}}
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = e.AppendJSON(buf[:0])
 	}
 }
 

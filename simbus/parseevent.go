@@ -2,10 +2,12 @@ package simbus
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // ParseEvent reads what AppendJSON has written.
@@ -49,6 +51,13 @@ func (e *Event) put(key string, value json.RawMessage) error {
 		case "kind":
 			e.Kind = v
 		default:
+			if name, ok := strings.CutSuffix(key, hexSuffix); ok {
+				b, err := hex.DecodeString(v)
+				if err != nil {
+					return fmt.Errorf("event: %s: %w", key, err)
+				}
+				key, v = name, string(b)
+			}
 			e.Attrs = append(e.Attrs, Text(key, v))
 		}
 		return nil

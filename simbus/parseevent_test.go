@@ -11,6 +11,7 @@ func TestParseEvent(t *testing.T) {
 	for name, e := range map[string]Event{
 		"all of it":   {Time: 12, Board: "b", Part: "i2c0", Kind: KindI2C, Attrs: []Attr{Text("addr", "0x48"), Int("n", -5), Text("empty", "")}},
 		"of nobody":   {Kind: KindStep, Attrs: []Attr{Text("step", "1 \"quoted\"\n\t\x01 é")}},
+		"digits":      {Attrs: []Attr{Text("id_hex", "0a"), Text("data", strings.Repeat("\x00\xff", 9))}},
 		"only a time": {Time: 1},
 		"bytes":       {Kind: KindUARTTx, Attrs: []Attr{Text("data", "\xe4 \xc3\xa4 \xed\xb3\xa4 \\udce4 \xf0\x9f\x98\x80\xf0 \x80\xff"), Text("a", "\xff"), Text("b", "\\\xff\"")}},
 	} {
@@ -36,7 +37,7 @@ func TestParseEvent(t *testing.T) {
 	if err != nil || !slices.Equal(e.Attrs, want) {
 		t.Errorf("%+v, %v", e.Attrs, err)
 	}
-	for _, bad := range []string{"", "[]", "{", `{"t":`, `{"t":1.5}`, `{"x":null}`, `{"x":{}}`, `{"t":1`} {
+	for _, bad := range []string{"", "[]", "{", `{"t":`, `{"t":1.5}`, `{"x":null}`, `{"x":{}}`, `{"x_hex":"0"}`, `{"x_hex":"zz"}`, `{"t":1`} {
 		if e, err := ParseEvent([]byte(bad)); err == nil {
 			t.Errorf("%q is read as %+v", bad, e)
 		}
