@@ -27,6 +27,8 @@ type record struct {
 	done chan struct{}
 	made string // the first of the folders that were made for it
 
+	recordLimit
+
 	mu      sync.Mutex // guards the lists: boards that restart add to them
 	files   []*recordFile
 	flushes []func()
@@ -36,7 +38,8 @@ type record struct {
 const flushEvery = 500 * time.Millisecond
 
 // newRecord makes the folder. The mark of a run that was recorded there before goes.
-func newRecord(dir string, now func() simbus.Time, tell func(string)) (*record, error) {
+// What comes as the run goes may be limit bytes together; 0 stands for any number.
+func newRecord(dir string, limit int64, now func() simbus.Time, tell func(string)) (*record, error) {
 	if dir == "" {
 		return nil, nil
 	}
@@ -47,7 +50,7 @@ func newRecord(dir string, now func() simbus.Time, tell func(string)) (*record, 
 	if err := os.Remove(filepath.Join(dir, EndFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	rec := &record{dir: dir, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{}), made: made}
+	rec := &record{dir: dir, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{}), made: made, recordLimit: recordLimit{size: limit}}
 	go rec.flush()
 	return rec, nil
 }
@@ -170,6 +173,13 @@ func (rec *record) close(end End, reports Reports) error {
 	close(rec.stop)
 	<-rec.done
 	cut := CutError{Dir: rec.dir}
+	if rec.over.Load() {
+		if rec.onReach != nil {
+			rec.onReach() // which may be under way
+		}
+		end.Cut, end.At = rec.reached().Error(), rec.at
+		cut.add(end.cut())
+	}
 	for _, f := range rec.files {
 		cut.add(f.close())
 	}
@@ -201,6 +211,7 @@ type recordFile struct {
 	rec   *record
 	name  string // in the record, with slashes
 	lines bool   // it ends with a whole line, whatever happens
+	taken bool   // whoever writes has asked the record's limit already
 
 	mu   sync.Mutex
 	f    *os.File // nil once it is closed
@@ -218,6 +229,10 @@ func (f *recordFile) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil || f.f == nil {
+		return len(p), nil
+	}
+	if !f.taken && !f.rec.take(len(p)) {
+		f.at, f.err = f.rec.at, f.rec.reached()
 		return len(p), nil
 	}
 	n, err := f.f.Write(p)
@@ -281,56 +296,14 @@ func (f *recordFile) close() error {
 			f.fail(err)
 		}
 		f.f = nil
+		if f.err == nil && f.rec.over.Load() {
+			f.at, f.err = f.rec.at, f.rec.reached()
+		}
+	}
+	if errors.As(f.err, new(*limitError)) {
+		return nil // which is said of the whole record
 	}
 	return f.cut()
-}
-
-// eventLog writes the event stream to a file, a JSON object a line.
-type eventLog struct {
-	f   *recordFile
-	mu  sync.Mutex
-	buf []byte
-}
-
-// eventBuffer is how much is written at once, in bytes.
-const eventBuffer = 64 << 10
-
-// recordEvents lets events.jsonl be written.
-func (r *Running) recordEvents() error {
-	f, err := r.record.file(EventsFile)
-	if f == nil || err != nil {
-		return err
-	}
-	f.lines = true
-	l := &eventLog{f: f}
-	r.record.flushed(l.flush)
-	r.events = l
-	r.cal.Subscribe(l.event)
-	return nil
-}
-
-func (l *eventLog) event(e *simbus.Event) {
-	l.mu.Lock()
-	l.buf = append(e.AppendJSON(l.buf), '\n')
-	if len(l.buf) >= eventBuffer {
-		l.write()
-	}
-	l.mu.Unlock()
-}
-
-// flush writes out what is in memory. The caller of write holds the lock.
-func (l *eventLog) flush() {
-	if l == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.write()
-}
-
-func (l *eventLog) write() {
-	_, _ = l.f.Write(l.buf)
-	l.buf = l.buf[:0]
 }
 
 // maxContents is how much a chip's file may have, in bytes.

@@ -35,7 +35,7 @@ func TestRecordOnAFullDisk(t *testing.T) {
 
 func fullDisk(t *testing.T, dir string) {
 	told := make(chan string, 9)
-	rec, err := newRecord(dir, func() simbus.Time { return 2e9 }, func(text string) { told <- text })
+	rec, err := newRecord(dir, 0, func() simbus.Time { return 2e9 }, func(text string) { told <- text })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestCheckRecord(t *testing.T) {
 			return os.WriteFile(filepath.Join(dir, "report.json"), []byte("failed"), 0o644)
 		}, "report.json was changed after the run had ended"},
 		{"no report", func(dir string) error { return os.Remove(filepath.Join(dir, "report.json")) }, "report.json is not there"},
-		{"begun again", func(dir string) error { _, err := newRecord(dir, nil, nil); return err }, "no end mark"},
+		{"begun again", func(dir string) error { _, err := newRecord(dir, 0, nil, nil); return err }, "no end mark"},
 	}
 	reports := func(cut error) (map[string][]byte, error) {
 		return map[string][]byte{"report.json": []byte("passed")}, cut
@@ -122,7 +122,7 @@ func TestCheckRecord(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			rec, err := newRecord(dir, func() simbus.Time { return 0 }, nil)
+			rec, err := newRecord(dir, 0, func() simbus.Time { return 0 }, nil)
 			if err == nil {
 				err = errors.Join(rec.whole([]byte("a\nb\nc\n"), InputsFile), rec.whole([]byte("x\n"), "console", "b.log"),
 					rec.whole([]byte("again\n"), "console", "b.log"), rec.close(End{}, reports), tt.do(dir))
@@ -143,7 +143,7 @@ func TestCheckRecord(t *testing.T) {
 // after it, also where it could not be written.
 func TestReports(t *testing.T) {
 	dir := t.TempDir()
-	rec, err := newRecord(dir, func() simbus.Time { return 0 }, nil)
+	rec, err := newRecord(dir, 0, func() simbus.Time { return 0 }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestReports(t *testing.T) {
 // TestEventsAreFlushed: an event can be read in its file soon, however few there are.
 func TestEventsAreFlushed(t *testing.T) {
 	dir := t.TempDir()
-	rec, err := newRecord(dir, func() simbus.Time { return 0 }, nil)
+	rec, err := newRecord(dir, 0, func() simbus.Time { return 0 }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,5 +197,72 @@ func TestEventsAreFlushed(t *testing.T) {
 	}
 	if err := rec.close(End{}, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRecordLimit: where the limit is reached all files end, the events with a word of
+// that, and what is written at once is there all the same.
+func TestRecordLimit(t *testing.T) {
+	for _, first := range []string{EventsFile, "console/b.log"} {
+		t.Run(first, func(t *testing.T) {
+			dir, told := t.TempDir(), make(chan string, 9)
+			rec, err := newRecord(dir, 10_000, func() simbus.Time { return 2e9 }, func(text string) { told <- text })
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &Running{record: rec, cal: simbus.NewVirtual()}
+			if err := r.recordEvents(); err != nil {
+				t.Fatal(err)
+			}
+			console, err := rec.file("console", "b.log")
+			if err != nil {
+				t.Fatal(err)
+			}
+			inputs, err := rec.file(InputsFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			event := func(i int) { r.events.event(&simbus.Event{Time: simbus.Time(i), Kind: simbus.KindConsole}) }
+			event(1)
+			_, _ = console.Write([]byte("line\n"))
+			_, _ = inputs.Write([]byte("{}\n"))
+			if first == EventsFile {
+				for i := range 1000 {
+					event(2 + i)
+				}
+			} else {
+				_, _ = console.Write(bytes.Repeat([]byte("x"), 10_000))
+			}
+			event(5000)
+			_, _ = console.Write([]byte("more"))
+			if err := rec.whole(bytes.Repeat([]byte("x"), 10_000), "net.json"); err != nil {
+				t.Error(err)
+			}
+			err = rec.close(End{Time: 3e9}, nil)
+			const want = "it ends at 2.000000000s of the appliance's time: the record's limit of 10000 is reached (--record-limit sets another)"
+			var cut *CutError
+			if !errors.As(err, &cut) || len(cut.Why) != 1 || cut.Why[0] != want {
+				t.Errorf("it ends with %v", err)
+			}
+			if text := <-told; !strings.HasPrefix(text, "the record ends at 2.0") {
+				t.Errorf("it is told %q", text)
+			}
+			log, err := os.ReadFile(filepath.Join(dir, "console/b.log"))
+			if err != nil || string(log) != "line\n" {
+				t.Errorf("the console has %q, %v", log, err)
+			}
+			events, err := os.ReadFile(filepath.Join(dir, EventsFile))
+			lines := strings.Split(strings.TrimSuffix(string(events), "\n"), "\n")
+			if err != nil || len(events) > 10_200 || lines[len(lines)-1] != `{"t":2000000000,"kind":"record","detail":"the record's limit of 10000 is reached (--record-limit sets another)"}` {
+				t.Errorf("%d bytes of events, %v, and the last is %s", len(events), err, lines[len(lines)-1])
+			}
+			if n := len(lines); first == EventsFile && n < 200 || first != EventsFile && n != 2 {
+				t.Errorf("%d lines of events", n)
+			}
+			err = CheckRecord(dir)
+			if !errors.As(err, &cut) || len(cut.Why) != 1 || cut.Why[0] != want || strings.Join(cut.Short, " ") != "events.jsonl console/b.log" {
+				t.Errorf("read back: %v, short %q", err, cut.Short)
+			}
+		})
 	}
 }

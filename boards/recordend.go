@@ -18,7 +18,22 @@ import (
 type End struct {
 	Time        simbus.Time `json:"end_ns"`
 	Interrupted bool        `json:"interrupted,omitempty"` // the appliance did not stand still then
-	Files       []EndOfFile `json:"files"`
+	// Cut says why the whole record ends before the run did, at the time At.
+	Cut   string      `json:"cut,omitempty"`
+	At    simbus.Time `json:"cut_ns,omitempty"`
+	Files []EndOfFile `json:"files"`
+}
+
+// cut is nil, or says where the whole record ends too early, and why.
+func (end *End) cut() error {
+	if end.Cut == "" {
+		return nil
+	}
+	return errors.New("it " + end.verb())
+}
+
+func (end *End) verb() string {
+	return fmt.Sprintf("ends at %s of the appliance's time: %s", end.At, end.Cut)
 }
 
 // EndOfFile says how much a file of a record has.
@@ -110,10 +125,20 @@ func CheckRecord(dir string) error {
 	if len(end.Files) == 0 {
 		cut.Why = []string{EndFile + " names no files"}
 	}
+	cut.add(end.cut())
 	for _, f := range end.Files {
-		if why := f.check(dir); why != "" {
-			cut.Why, cut.Short = append(cut.Why, why), append(cut.Short, f.Name)
+		why := f.check(dir)
+		switch {
+		case why == "":
+			continue
+		case f.Cut != "" && f.Cut == end.Cut && why == f.early():
+			if f.Name == InputsFile {
+				continue // no input is missing up to there
+			}
+		default:
+			cut.Why = append(cut.Why, why)
 		}
+		cut.Short = append(cut.Short, f.Name)
 	}
 	return cut.whole()
 }
@@ -133,7 +158,7 @@ func (f *EndOfFile) check(dir string) string {
 	case info.Size() > f.Bytes:
 		return fmt.Sprintf("%s has %d bytes, and had %d when the run ended", f.Name, info.Size(), f.Bytes)
 	case f.Cut != "":
-		return fmt.Sprintf("%s ends at %s, after %d bytes: %s", f.Name, f.At, f.Bytes, f.Cut)
+		return f.early()
 	case f.Hash != "":
 		if hash, err := hashFile(path); err != nil {
 			return fmt.Sprintf("%s cannot be read: %v", f.Name, err)
@@ -142,4 +167,9 @@ func (f *EndOfFile) check(dir string) string {
 		}
 	}
 	return ""
+}
+
+// early says where a file ends too early.
+func (f *EndOfFile) early() string {
+	return fmt.Sprintf("%s ends at %s, after %d bytes: %s", f.Name, f.At, f.Bytes, f.Cut)
 }

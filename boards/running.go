@@ -24,6 +24,9 @@ type Options struct {
 	Start time.Time
 	// Out, if not empty, is the folder for what is recorded.
 	Out string
+	// RecordLimit bounds what comes into that as the run goes, in bytes; 0 does not.
+	// Where it is reached the record ends, and says so; the run goes on.
+	RecordLimit int64
 	// Copies lets chips that keep their contents in a file work on a copy of it,
 	// so that each run finds what the first one found.
 	Copies bool
@@ -111,7 +114,7 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 		r.cal.StallLimit = o.StallLimit
 	}
 	var err error
-	if r.record, err = newRecord(o.Out, r.cal.Now, r.note); err == nil {
+	if r.record, err = newRecord(o.Out, o.RecordLimit, r.cal.Now, r.note); err == nil {
 		err = r.recordEvents()
 	}
 	if err != nil {

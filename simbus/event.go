@@ -60,6 +60,7 @@ const (
 	KindLink        = "link"
 	KindStep        = "step"
 	KindGateway     = "gateway"
+	KindRecord      = "record"
 )
 
 // size is how many bytes of text the event has.

@@ -28,4 +28,5 @@ var EventKinds = []EventKind{
 	{KindStep, []string{"step", "result"}, "a scenario's step has ended: passed or failed"},
 	{KindGateway, []string{"action", "name", "address", "mac", "protocol", "from", "to", "detail", "sent", "received", "type", "result", "way", "count"},
 		"a gateway did something: action lease, advertise, open, refused, closed, forward, dns or dropped"},
+	{KindRecord, []string{"detail"}, "in events.jsonl only, and last: the record ends here, before the run does"},
 }

@@ -23,6 +23,7 @@ type runOptions struct {
 	clock  string
 	seed   uint64
 	out    string
+	limit  size // of what is recorded
 	source string
 	start  time.Time
 	stall  time.Duration
@@ -35,6 +36,8 @@ func (o *runOptions) flags(cmd *cobra.Command, clock string) {
 	f.StringVar(&o.clock, "clock", clock, "virtual (exact, repeatable, fast) or real")
 	f.Uint64Var(&o.seed, "seed", 0, "what all chance comes from in virtual time")
 	f.StringVar(&o.out, "out", "", "folder for consoles, events, captures, device trees and reports")
+	o.limit = defaultRecordLimit
+	f.Var(&o.limit, "record-limit", "how much may be recorded as the run goes, with K, M, G or T; then the record ends, and the run has not passed (0: no limit)")
 	f.StringVar(&o.source, "source", "", "tarball with a kernel tree, instead of Debian's package")
 	o.wallFlags(cmd)
 }
@@ -42,6 +45,16 @@ func (o *runOptions) flags(cmd *cobra.Command, clock string) {
 func (o *runOptions) wallFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.unconfined, "unconfined", false, "run guests with what walls there can be, on a machine that refuses some (docs/security.md)")
 }
+
+// defaultRecordLimit is more than runs record that are meant to, and less than a disk has.
+const defaultRecordLimit = 8 << 30
+
+// size is a flag's amount of bytes.
+type size boards.Size
+
+func (s *size) String() string        { return boards.Size(*s).String() }
+func (s *size) Set(text string) error { return (*boards.Size)(s).UnmarshalText([]byte(text)) }
+func (s *size) Type() string          { return "size" }
 
 // options turns the flags into what boards.Start takes, and says what the appliance
 // will not have.
@@ -64,7 +77,7 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	if o.unconfined {
 		fmt.Fprintln(stderr, "backplane: guests run without all walls around them (docs/security.md)")
 	}
-	return boards.Options{Unconfined: o.unconfined, Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, Init: init,
+	return boards.Options{Unconfined: o.unconfined, Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, RecordLimit: int64(o.limit), Init: init,
 		Kernel: kernelFor(stderr, o.source), Events: events,
 		Note: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }

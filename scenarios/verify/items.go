@@ -172,9 +172,11 @@ func events(r io.Reader) items {
 		var e struct {
 			T     int64  `json:"t"`
 			Board string `json:"board"`
+			Kind  string `json:"kind"`
 		}
 		if json.Unmarshal(it.raw, &e) == nil { // a line that was cut short has no time
 			it.time, it.board = simbus.Time(e.T), e.Board
+			it.cut = it.cut || e.Kind == simbus.KindRecord // which is about the record, and not of the run
 		}
 		return it, nil
 	}
