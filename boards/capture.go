@@ -40,10 +40,48 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 		if info, err := os.Lstat(beside(a.doc.File, c.FIFO)); c.FIFO != "" && err == nil && info.Mode().Type() != fs.ModeNamedPipe {
 			a.doc.Add(at+".fifo", "%s is %s, and must be a pipe, or not there", beside(a.doc.File, c.FIFO), hostfile.Kind(info.Mode()))
 		}
-		if c.Snap < 0 || c.Snap > 65535 {
-			a.doc.Add(at+".snap", "snap is %d, and must be 0 to 65535 bytes", c.Snap)
+		if err := checkSnap(c.Snap); err != nil {
+			a.doc.Add(at+".snap", "%v", err)
+		}
+		if err := checkPlaces(c.At); err != nil {
+			a.doc.Add(at+".at", "%v", err)
 		}
 	}
+}
+
+// maxSnap is how much of a frame a capture may be asked to keep, in bytes: the longest
+// that there are.
+const maxSnap = 65535
+
+func checkSnap(snap int) error {
+	if snap < 0 || snap > maxSnap {
+		return fmt.Errorf("snap is %d, and must be 0 to %d bytes", snap, maxSnap)
+	}
+	return nil
+}
+
+// checkPlaces finds a place that is named twice: each frame would be there twice.
+func checkPlaces(at []string) error {
+	known := make(map[string]bool)
+	for _, place := range at {
+		if known[place] {
+			return fmt.Errorf("%s is named twice", place)
+		}
+		known[place] = true
+	}
+	return nil
+}
+
+// CheckCapture says what is wrong with a capture, as it is said of one in a file,
+// before its places are looked for.
+func CheckCapture(at []string, snap int) error {
+	if len(at) == 0 {
+		return fmt.Errorf("say where to capture: SEGMENT or SEGMENT:BOARD.PORT")
+	}
+	if err := checkSnap(snap); err != nil {
+		return err
+	}
+	return checkPlaces(at)
 }
 
 // places finds what a capture is to look at.
@@ -65,12 +103,12 @@ func (r *Running) places(at []string) (segments []*simbus.Segment, ports []*simb
 // Capture begins a live capture of segments ("lan") and ports ("lan:sensor.eth0")
 // into w, as [simbus.Live] has it: w may be slow.
 func (r *Running) Capture(at []string, expression string, snap int, w io.Writer) (*simbus.Live, error) {
+	if err := CheckCapture(at, snap); err != nil {
+		return nil, err
+	}
 	segments, ports, err := r.places(at)
 	if err != nil {
 		return nil, err
-	}
-	if len(at) == 0 {
-		return nil, fmt.Errorf("say where to capture: SEGMENT or SEGMENT:BOARD.PORT")
 	}
 	f, err := filter.Parse(expression)
 	if err != nil {

@@ -71,6 +71,12 @@ func (e *Event) size() (n int) {
 	return n
 }
 
+// Size is about how much memory the event takes, in bytes.
+func (e *Event) Size() int { return eventSize + len(e.Attrs)*attrSize + e.size() }
+
+// What an event and each of its attributes take beside the texts, in bytes.
+const eventSize, attrSize = 88, 48
+
 // Get returns the value of the attribute with that key, and whether there is one.
 func (e *Event) Get(key string) (string, bool) {
 	for i := range e.Attrs {

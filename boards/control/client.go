@@ -9,12 +9,14 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // Conn is a client's connection: one command.
 type Conn struct {
-	c  net.Conn
-	in *bufio.Reader
+	c    net.Conn
+	in   *bufio.Reader
+	path string // of the socket
 }
 
 // Dial reaches the appliance of that name, or the only one there is if name is empty.
@@ -46,7 +48,7 @@ func Dial(name string) (*Conn, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reach the appliance %s: %w", name, err)
 	}
-	return &Conn{c: c, in: bufio.NewReader(c)}, nil
+	return &Conn{c: c, in: bufio.NewReader(c), path: path}, nil
 }
 
 // Do sends the command and calls each with every answer but the last, which it returns.
@@ -74,7 +76,11 @@ func (c *Conn) Send(r Request) error {
 	if len(b) >= maxRequest {
 		return fmt.Errorf("the request is %d bytes long, and must be shorter than %d", len(b), maxRequest)
 	}
-	_, err = c.c.Write(append(b, '\n'))
+	if _, err = c.c.Write(append(b, '\n')); err != nil {
+		if _, why := c.Next(); why != nil && !errors.Is(why, ErrEnded) {
+			return why // it was refused before it had asked
+		}
+	}
 	return err
 }
 
@@ -95,8 +101,9 @@ var ErrEnded = errors.New("the appliance has ended")
 func (c *Conn) Next() (Reply, error) {
 	var reply Reply
 	line, err := c.in.ReadBytes('\n')
-	if err == io.EOF {
-		return reply, ErrEnded
+	switch {
+	case err == io.EOF || errors.Is(err, syscall.ECONNRESET):
+		return reply, c.why()
 	}
 	if err != nil {
 		return reply, err
@@ -108,6 +115,16 @@ func (c *Conn) Next() (Reply, error) {
 		return reply, errors.New(reply.Error)
 	}
 	return reply, nil
+}
+
+// why is why nothing more comes. A server that ends takes no clients any more.
+func (c *Conn) why() error {
+	again, err := net.Dial("unix", c.path)
+	if err != nil {
+		return ErrEnded
+	}
+	again.Close()
+	return errors.New("the appliance has cut this client off, which took its answers too slowly")
 }
 
 // Read reads the capture, after the first answer to "capture".

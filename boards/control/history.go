@@ -3,50 +3,39 @@ package control
 import (
 	"cmp"
 	"errors"
+	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"backplane/boards"
 	"backplane/simbus"
 )
-
-// logLength is how many lines of each console are kept.
-const logLength = 2000
 
 // Event shows an event to those who follow. It never waits for a slow one,
 // whose connection ends instead.
 func (s *Server) Event(e *simbus.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.history = keep(s.history, e, historyLength)
+	s.history.Add(e)
 	if e.Kind == simbus.KindConsole {
 		where := e.Board + ":" + e.Part
-		s.log[where] = keep(s.log[where], e, logLength)
+		if s.log[where] == nil {
+			s.log[where] = simbus.NewRecent(logLength, logBytes)
+		}
+		s.log[where].Add(e)
 	}
-	for ch := range s.follow {
+	for ch, c := range s.follow {
 		select {
 		case ch <- *e:
 		default:
 			delete(s.follow, ch)
 			close(ch)
+			if c != nil { // what it has not read yet comes before the reason
+				_ = c.SetWriteDeadline(time.Now().Add(s.limits.slow))
+			}
 		}
 	}
-}
-
-// keep appends an event to a list of which at least the last n stay.
-func keep(list []simbus.Event, e *simbus.Event, n int) []simbus.Event {
-	if list = append(list, *e); len(list) >= 2*n {
-		list = append(list[:0], list[len(list)-n:]...)
-	}
-	return list
-}
-
-// last are the last n events, and at most all that are kept.
-func last(list []simbus.Event, n, limit int) []simbus.Event {
-	if n <= 0 || n > limit {
-		n = limit
-	}
-	return slices.Clone(list[max(0, len(list)-n):])
 }
 
 // subscribe returns a channel of all events from now on, which is closed if nobody
@@ -54,12 +43,14 @@ func last(list []simbus.Event, n, limit int) []simbus.Event {
 func (s *Server) subscribe() chan simbus.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.subscribeLocked()
+	return s.subscribeLocked(nil)
 }
 
-func (s *Server) subscribeLocked() chan simbus.Event {
-	ch := make(chan simbus.Event, 4096)
-	s.follow[ch] = struct{}{}
+// subscribeLocked is subscribe for who holds the lock; c, if not nil, is the client to
+// which the events go.
+func (s *Server) subscribeLocked(c net.Conn) chan simbus.Event {
+	ch := make(chan simbus.Event, followEvents)
+	s.follow[ch] = c
 	return ch
 }
 
@@ -72,7 +63,7 @@ func (s *Server) unsubscribe(ch chan simbus.Event) {
 // events shows the last events, and those that come if the client follows.
 func (n *session) events(r *Request) error {
 	return n.show(r.Follow, func(*simbus.Event) bool { return true },
-		func() []simbus.Event { return last(n.s.history, r.Lines, historyLength) })
+		func() []simbus.Event { return n.s.history.Last(r.Lines) })
 }
 
 // logs shows the last lines of consoles, and those that come if the client follows.
@@ -93,7 +84,7 @@ func (n *session) logs(r *Request) error {
 	return n.show(r.Follow, func(e *simbus.Event) bool { return e.Kind == simbus.KindConsole && want[e.Board+":"+e.Part] },
 		func() (past []simbus.Event) {
 			for where := range want {
-				past = append(past, last(n.s.log[where], r.Lines, logLength)...)
+				past = append(past, n.s.log[where].Last(r.Lines)...)
 			}
 			slices.SortStableFunc(past, func(a, b simbus.Event) int {
 				return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.Board, b.Board), strings.Compare(a.Part, b.Part))
@@ -109,7 +100,7 @@ func (n *session) show(follow bool, want func(*simbus.Event) bool, past func() [
 	s.mu.Lock()
 	list := past()
 	if follow {
-		ch = s.subscribeLocked()
+		ch = s.subscribeLocked(n.c)
 		defer s.unsubscribe(ch)
 	}
 	s.mu.Unlock()

@@ -64,15 +64,14 @@ type Server struct {
 	finished chan struct{}  // closed when nothing more of the appliance is to come
 	result   error          // what could not be saved, then
 
+	limits limits
+
 	mu      sync.Mutex
 	conns   map[net.Conn]bool // true for those that wait for the end
-	follow  map[chan simbus.Event]struct{}
-	history []simbus.Event
-	log     map[string][]simbus.Event // board:console: its lines
+	follow  map[chan simbus.Event]net.Conn
+	history *simbus.Recent
+	log     map[string]*simbus.Recent // board:console: its lines
 }
-
-// historyLength is how many events are kept for those who ask what has happened.
-const historyLength = 1000
 
 // Listen begins to serve the appliance that has the name.
 func (c *Claim) Listen(app Appliance) (*Server, error) {
@@ -85,7 +84,8 @@ func (c *Claim) Listen(app Appliance) (*Server, error) {
 		return nil, fmt.Errorf("make the control socket: %w", err)
 	}
 	s := &Server{app: app, ln: ln, path: path, down: make(chan struct{}),
-		finished: make(chan struct{}), conns: make(map[net.Conn]bool), follow: make(map[chan simbus.Event]struct{}), log: make(map[string][]simbus.Event)}
+		limits: defaultLimits, finished: make(chan struct{}), conns: make(map[net.Conn]bool), follow: make(map[chan simbus.Event]net.Conn),
+		history: simbus.NewRecent(historyLength, historyBytes), log: make(map[string]*simbus.Recent)}
 	s.wg.Add(1)
 	go s.accept()
 	return s, nil
@@ -128,9 +128,10 @@ func (s *Server) accept() {
 			time.Sleep(acceptAgain)
 			continue
 		}
-		s.mu.Lock()
-		s.conns[c] = false
-		s.mu.Unlock()
+		if err := s.admit(c); err != nil {
+			refuse(c, err)
+			continue
+		}
 		s.wg.Add(1)
 		s.using.Add(1)
 		go func() {
@@ -151,10 +152,6 @@ func (s *Server) accept() {
 
 // acceptAgain is how soon a connection is tried again that could not be accepted.
 const acceptAgain = 100 * time.Millisecond
-
-// maxRequest bounds what a client says in a line: what an agent may be asked, or
-// [MaxInput] bytes of input, with their clothes.
-const maxRequest = 128 << 10
 
 // session is one connection.
 type session struct {
@@ -182,20 +179,15 @@ func (n *session) reply(r Reply) bool {
 // the end.
 func (s *Server) serve(c net.Conn) *session {
 	n := &session{s: s, c: c, in: bufio.NewReaderSize(c, maxRequest)}
-	line, err := n.in.ReadSlice('\n')
-	if errors.Is(err, bufio.ErrBufferFull) {
-		n.reply(Reply{Error: fmt.Sprintf("the request is longer than %d bytes", maxRequest), Done: true})
-		return nil
-	}
+	r, err := n.request()
 	if err != nil {
-		return nil // it only looked whether somebody is here
-	}
-	var r Request
-	if err := json.Unmarshal(line, &r); err != nil {
-		n.reply(Reply{Error: "not a request: " + err.Error(), Done: true})
+		n.reply(Reply{Error: err.Error(), Done: true})
 		return nil
 	}
-	if err := n.handle(&r); err != nil {
+	if r == nil {
+		return nil
+	}
+	if err := n.handle(r); err != nil {
 		n.reply(Reply{Error: err.Error(), Done: true})
 		return nil
 	}
