@@ -323,6 +323,18 @@ func TestHostileFrontEnd(t *testing.T) {
 			}
 			_, _ = unix.Write(kick, one)
 		}, "has gone"},
+		{"memory punched under the device", func(f *frontEnd) {
+			r, kick, call := f.setUp()
+			r.Add(nil, []int{4})
+			_, _ = unix.Write(kick, one)
+			if n, err := unix.Poll([]unix.PollFd{{Fd: int32(call), Events: unix.POLLIN}}, 20_000); n != 1 || err != nil {
+				f.t.Fatalf("no interrupt: %v", err)
+			}
+			if err := unix.Fallocate(f.mem.FD, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, int64(len(f.mem.Data))); err != nil {
+				f.t.Fatal(err)
+			}
+			_, _ = unix.Write(kick, one)
+		}, "available index went from 1 to 0"},
 		{"a message of a megabyte", func(f *frontEnd) {
 			b := appendMessage(nil, setConfig, version, nil)
 			binary.NativeEndian.PutUint32(b[8:], 1<<20)

@@ -3,6 +3,7 @@ package virtio_test
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -189,6 +190,14 @@ func FuzzRing(f *testing.F) {
 	f.Add([]byte("\x01\x07\x01\x02\x00\x01\x01\x12\x08\x02\x00\x00\x00\x08\x00\x05\x0c"))
 	f.Add([]byte("\x00\x06\x00\x02\x20\x01\x01\x06\x01\x12\x20\x02\x00\x08\x00\x09\x01\x05\x0a\x01\xff\x0b\x01\x05\x0c"))
 	f.Add([]byte("\x02\x01\x05\x01a\x04\x0d\x00\x09\x0f\x05"))
+	garbage := rand.New(rand.NewPCG(1, 2))
+	for range 40 {
+		b := make([]byte, 100)
+		for i := range b {
+			b[i] = byte(garbage.Uint32())
+		}
+		f.Add(b)
+	}
 	programs := virtiotest.NewPrograms(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var d *virtiotest.Driver
