@@ -96,6 +96,7 @@ type NIC struct {
 	filter   filter
 	features uint64
 	taken    []*virtio.Chain // buffers taken from rx and not used yet
+	failure  func()          // stops a receiver that was found broken, once mu is free
 	backlog                  // what came while there were no buffers
 }
 

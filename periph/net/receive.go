@@ -51,7 +51,7 @@ func (b *backlog) shift() {
 // segment. The error says why the frame was dropped.
 func (n *NIC) Receive(f *simbus.Frame) error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	if n.rx == nil || !n.Up() {
 		return errOff
 	}
@@ -92,17 +92,28 @@ func (n *NIC) guard(f func() error) error {
 	return err
 }
 
-// broken stops the receiver on its own board's goroutine.
+// broken takes the receiver away; unlock stops it.
 func (n *NIC) broken(err error) {
 	rx := n.rx
 	n.rx = nil
-	n.Port.Domain().Post(func() { rx.Fail(err) })
+	n.failure = func() { rx.Fail(err) }
+}
+
+// unlock ends what mu covers. Then it stops a receiver that was found broken, on its
+// own board's goroutine: in virtual time that is this one, and Stop takes mu.
+func (n *NIC) unlock() {
+	failure := n.failure
+	n.failure = nil
+	n.mu.Unlock()
+	if failure != nil {
+		n.Port.Domain().Post(failure)
+	}
 }
 
 // Flush interrupts the guest after a batch of frames. It is for package simbus.
 func (n *NIC) Flush() {
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	defer n.unlock()
 	if n.rx != nil {
 		_ = n.guard(func() error { n.rx.Notify(); return nil }) // it has been told its own board
 	}
