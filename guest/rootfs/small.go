@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"strings"
+	"sync"
 )
 
 // ErrNoBusybox is what [Packer.Small]'s error wraps where this machine has none.
@@ -16,23 +17,15 @@ var ErrNoBusybox = errors.New("there is no static busybox on this machine (apt-g
 // Small adds a shell and what goes with it, for a board without a root of its own:
 // this machine's busybox, under all its names.
 func (p *Packer) Small() error {
-	file, err := busybox()
+	small, err := smallRoot()
 	if err != nil {
 		return err
 	}
-	names, err := exec.Command(file, "--list").Output()
-	if err != nil {
-		return fmt.Errorf("list the programs of %s: %w", file, err)
-	}
-	program, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if err := p.Add(File{Path: "/bin/busybox", Mode: 0o755, Data: program}); err != nil {
+	if err := p.Add(File{Path: "/bin/busybox", Mode: 0o755, Data: small.program}); err != nil {
 		return err
 	}
 	to := p.find("bin/busybox")
-	for _, name := range strings.Fields(string(names)) {
+	for _, name := range small.names {
 		if name == "busybox" || name != path.Base(name) {
 			continue
 		}
@@ -42,6 +35,24 @@ func (p *Packer) Small() error {
 	}
 	return nil
 }
+
+// smallRoot reads this machine's busybox, once: each board without a root has it.
+var smallRoot = sync.OnceValues(func() (small struct {
+	program []byte
+	names   []string
+}, err error) {
+	file, err := busybox()
+	if err != nil {
+		return small, err
+	}
+	list, err := exec.Command(file, "--list").Output()
+	if err != nil {
+		return small, fmt.Errorf("list the programs of %s: %w", file, err)
+	}
+	small.names = strings.Fields(string(list))
+	small.program, err = os.ReadFile(file)
+	return small, err
+})
 
 // busybox finds one that needs no libraries.
 func busybox() (file string, err error) {
