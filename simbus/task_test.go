@@ -49,12 +49,12 @@ func TestStalledTask(t *testing.T) {
 // it is not lost before its time stands still.
 func TestSlowTask(t *testing.T) {
 	c := NewVirtual()
-	c.StallLimit = 100 * time.Millisecond
+	c.StallLimit = time.Second // seven of the steps below, however busy the host is
 	at := Time(0)
 	r := startRestless(t, c, func(_ *Domain, k *fakeKernel) {
-		if at < 1000 { // half a second of host time
+		if at < 1000 { // half as much again of host time
 			at += 100
-			time.Sleep(50 * time.Millisecond)
+			time.Sleep(150 * time.Millisecond)
 		}
 		k.tell(31, "slow", 1, at)
 	})
