@@ -11,10 +11,13 @@ import (
 )
 
 // history is how many events are kept to tell what was seen before a step, and
-// backlog how many lines of a console that no step has looked at.
+// backlog how many lines of a console that no step has looked at; each takes no more
+// memory than so many bytes.
 const (
-	history = 1024
-	backlog = 10_000
+	history      = 1024
+	historyBytes = 4 << 20
+	backlog      = 10_000
+	backlogBytes = 8 << 20
 )
 
 // Recorder keeps what a scenario needs of an appliance's stream of events. Its
@@ -24,8 +27,8 @@ type Recorder struct {
 	Tolerant bool
 
 	mu       sync.Mutex
-	recent   []*simbus.Event     // the last ones, at most 2 * history
-	lines    []*simbus.Event     // of consoles, the last ones, at most 2 * history
+	recent   *simbus.Recent      // the last ones
+	lines    *simbus.Recent      // of consoles, the last ones
 	consoles map[string]*console // by board.part
 	expected *expectation        // by the present step, nil if it expects nothing
 	gone     map[string]bool     // boards whose loss a step has expected, until they are on again
@@ -36,6 +39,8 @@ type Recorder struct {
 type console struct {
 	ended  int           // how many lines have ended
 	unread []consoleLine // since the last one that a step has matched
+	size   int           // of those, in bytes
+	lost   int           // how many more there were, since then
 	begun  beginning     // of the line that has not ended, if a step has matched that
 }
 
@@ -63,7 +68,10 @@ func (r *Recorder) console(name string) *console {
 func (r *Recorder) Event(e *simbus.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.recent = keep(r.recent, e)
+	if r.recent == nil {
+		r.recent, r.lines = simbus.NewRecent(history, historyBytes), simbus.NewRecent(history, historyBytes)
+	}
+	r.recent.Add(e)
 	switch e.Kind {
 	case simbus.KindConsole:
 		r.line(e)
@@ -74,27 +82,51 @@ func (r *Recorder) Event(e *simbus.Event) {
 	}
 }
 
-// keep adds an event to the last ones.
-func keep(list []*simbus.Event, e *simbus.Event) []*simbus.Event {
-	if list = append(list, e); len(list) == 2*history {
-		list = append(list[:0], list[history:]...)
-	}
-	return list
-}
-
 // line takes a line of a console. One that no step matches waits for the next step.
 func (r *Recorder) line(e *simbus.Event) {
-	r.lines = keep(r.lines, e)
+	r.lines.Add(e)
+	own := *e // and not those that came with it
+	e = &own
 	c := r.console(place(e.Board, e.Part))
 	l := consoleLine{e, c.ended, c.begun}
 	c.ended++
 	if r.expected.take(l) {
-		c.unread = nil
+		c.read()
 		return
 	}
-	if c.unread = append(c.unread, l); len(c.unread) > backlog {
-		c.unread = append(c.unread[:0], c.unread[backlog/2:]...)
+	c.add(l)
+}
+
+// add adds a line that no step has looked at, and gives up the oldest if those are too many.
+func (c *console) add(l consoleLine) {
+	c.unread = append(c.unread, l)
+	if c.size += l.event.Size(); len(c.unread) <= backlog && c.size <= backlogBytes {
+		return
 	}
+	first := 0
+	for first < len(c.unread) && (len(c.unread)-first > backlog/2 || c.size > backlogBytes/2) {
+		c.size -= c.unread[first].event.Size()
+		first++
+	}
+	c.lost += first
+	kept := copy(c.unread, c.unread[first:])
+	clear(c.unread[kept:])
+	c.unread = c.unread[:kept]
+}
+
+// read forgets all lines: a step has matched the last, or nothing of them counts any more.
+func (c *console) read() { c.unread, c.size, c.lost = nil, 0, 0 }
+
+// forgotten says of which consoles lines were given up that a step might have looked for.
+func (r *Recorder) forgotten(consoles []string) (list []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range consoles {
+		if n := r.console(name).lost; n > 0 {
+			list = append(list, fmt.Sprintf("%d lines of %s came before any step looked for one, and were given up: %d lines are kept, or %d MiB", n, name, backlog, backlogBytes>>20))
+		}
+	}
+	return list
 }
 
 // forget forgets the lines of a board's consoles: it is switched on again, and
@@ -102,7 +134,7 @@ func (r *Recorder) line(e *simbus.Event) {
 func (r *Recorder) forget(board string) {
 	for name, c := range r.consoles {
 		if strings.HasPrefix(name, board+".") {
-			c.unread = nil
+			c.read()
 		}
 	}
 }
@@ -164,7 +196,7 @@ func (r *Recorder) arm(x *expectation, acts bool, before map[string]boards.Pendi
 	}
 	old := make(map[string]bool) // consoles whose lines count
 	for _, w := range x.watches {
-		w.last = last(r.recent, shown, w.touches)
+		w.last = last(r.recent.Last(0), shown, w.touches)
 		switch {
 		case w.console == "":
 		case acts || w.never:
@@ -184,7 +216,12 @@ func (r *Recorder) arm(x *expectation, acts bool, before map[string]boards.Pendi
 				read = i + 1
 			}
 		}
-		c.unread = c.unread[read:]
+		for _, l := range c.unread[:read] {
+			c.size -= l.event.Size()
+		}
+		if c.unread = c.unread[read:]; read > 0 {
+			c.lost = 0
+		}
 	}
 }
 
@@ -198,7 +235,8 @@ func (r *Recorder) pending(name string, p boards.Pending) {
 		return // it has ended meanwhile
 	}
 	if b := (beginning{p.Line, p.Text}); r.expected.takeBeginning(name, b, c.begun) {
-		c.begun, c.unread = b, nil
+		c.begun = b
+		c.read()
 	}
 }
 
@@ -217,11 +255,12 @@ func (r *Recorder) note(f func()) {
 }
 
 // last returns the last n events for which f is true, in order.
-func last(list []*simbus.Event, n int, f func(*simbus.Event) bool) []*simbus.Event {
+func last(list []simbus.Event, n int, f func(*simbus.Event) bool) []*simbus.Event {
 	found := make([]*simbus.Event, 0, n)
 	for i := len(list) - 1; i >= 0 && len(found) < n; i-- {
-		if f(list[i]) {
-			found = append(found, list[i])
+		if f(&list[i]) {
+			one := list[i]
+			found = append(found, &one)
 		}
 	}
 	slices.Reverse(found)
@@ -233,9 +272,9 @@ func last(list []*simbus.Event, n int, f func(*simbus.Event) bool) []*simbus.Eve
 func (r *Recorder) consoleSince(t simbus.Time) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := last(r.lines, history, func(e *simbus.Event) bool { return e.Time >= t })
+	list := last(r.lines.Last(0), history, func(e *simbus.Event) bool { return e.Time >= t })
 	if len(list) == 0 {
-		list = last(r.lines, tail, func(*simbus.Event) bool { return true })
+		list = last(r.lines.Last(0), tail, func(*simbus.Event) bool { return true })
 	}
 	lines := make([]string, len(list))
 	for i, e := range list {
@@ -249,7 +288,7 @@ func (r *Recorder) consoleSince(t simbus.Time) []string {
 func (r *Recorder) lastEvents(n int) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return texts(last(r.recent, n, func(*simbus.Event) bool { return true }))
+	return texts(last(r.recent.Last(0), n, func(*simbus.Event) bool { return true }))
 }
 
 func texts(events []*simbus.Event) []string {

@@ -307,7 +307,7 @@ func (r *runner) seen(x *expectation) (lines []string) {
 		}
 	}
 	r.rec.note(func() { lines = x.seenLines(pending) })
-	return lines
+	return append(lines, r.rec.forgotten(x.consoles())...)
 }
 
 // title is what reports call a step: its name, or what it does.

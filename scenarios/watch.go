@@ -64,7 +64,8 @@ func (w *watch) take(e *simbus.Event) bool {
 }
 
 func (w *watch) note(e *simbus.Event) {
-	if w.last = append(w.last, e); len(w.last) > shown {
+	own := *e // and not those that came with it
+	if w.last = append(w.last, &own); len(w.last) > shown {
 		w.last = append(w.last[:0], w.last[1:]...)
 	}
 }

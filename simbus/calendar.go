@@ -39,7 +39,7 @@ type Calendar struct {
 
 	start     time.Time // real: Time 0
 	advancing bool      // real: somebody is in Advance
-	missed    []Event   // real: what has happened since nobody was
+	missed    *Recent   // real: what has happened since nobody was
 	closed    atomic.Bool
 	listened  atomic.Bool
 	failure   chan error

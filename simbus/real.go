@@ -18,14 +18,17 @@ func (c *Calendar) publish(e *Event) {
 	if c.advancing {
 		return
 	}
-	if len(c.missed) == maxMissed {
-		c.missed = append(c.missed[:0], c.missed[maxMissed/2:]...)
+	if c.missed == nil {
+		c.missed = NewRecent(maxMissed, maxMissedBytes)
 	}
-	c.missed = append(c.missed, *e)
+	c.missed.Add(e)
 }
 
-// maxMissed bounds how many events are kept between two calls of Advance.
-const maxMissed = 1 << 12
+// maxMissed and maxMissedBytes bound what is kept of events between two calls of Advance.
+const (
+	maxMissed      = 1 << 11
+	maxMissedBytes = 16 << 20
+)
 
 // fail ends the present or next Advance with err.
 func (c *Calendar) fail(err error) {
@@ -51,8 +54,8 @@ func (c *Calendar) advanceReal(ctx context.Context, until Time, stop func(*Event
 		c.listened.Store(true)
 	}
 	c.mu.Lock()
-	for i := range c.missed {
-		watch(&c.missed[i])
+	for _, e := range c.missed.Last(0) {
+		watch(&e)
 	}
 	c.missed, c.advancing = nil, true
 	n := len(c.subscribers)

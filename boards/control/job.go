@@ -130,9 +130,29 @@ func newQueue() *queue {
 func (q *queue) add(r Reply) {
 	q.mu.Lock()
 	q.credit += r.Taken
-	q.replies = append(q.replies, r)
+	if n := len(q.replies); n == 0 || !q.replies[n-1].join(r) {
+		q.replies = append(q.replies, r)
+	}
 	q.changed.Signal()
 	q.mu.Unlock()
+}
+
+// join adds what another reply says, if that makes one reply as well: a guest that
+// sends its output byte by byte makes no more replies of it than one that does not.
+func (r *Reply) join(next Reply) bool {
+	switch {
+	case r.Done || next.Done:
+		return false
+	case r.Taken > 0 && next.Taken > 0:
+		r.Taken += next.Taken
+	case len(r.Stdout) > 0 && len(next.Stdout) > 0 && len(r.Stdout)+len(next.Stdout) <= MaxInput:
+		r.Stdout = append(r.Stdout, next.Stdout...)
+	case len(r.Stderr) > 0 && len(next.Stderr) > 0 && len(r.Stderr)+len(next.Stderr) <= MaxInput:
+		r.Stderr = append(r.Stderr, next.Stderr...)
+	default:
+		return false
+	}
+	return true
 }
 
 // end lets next return an error.

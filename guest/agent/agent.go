@@ -29,6 +29,7 @@ type Client struct {
 	decoder  agentproto.Decoder
 	ready    bool
 	broken   error
+	failures int // since the board was switched on
 	next     uint32
 	requests map[uint32]*Stream
 }
@@ -61,7 +62,7 @@ func (c *Client) Receive(p []byte) {
 
 // Gone ends all requests: the board is off.
 func (c *Client) Gone() {
-	c.ready, c.broken, c.decoder = false, nil, agentproto.Decoder{}
+	c.ready, c.broken, c.failures, c.decoder = false, nil, 0, agentproto.Decoder{}
 	c.abandon(errors.New("the board went off meanwhile"))
 }
 
@@ -76,6 +77,9 @@ func (c *Client) handle(f agentproto.Frame) error {
 		if string(f.Payload) != agentproto.Version {
 			return fmt.Errorf("the board's agent is of version %q, and must be of %q", f.Payload, agentproto.Version)
 		}
+		if c.ready {
+			return nil // it has been heard
+		}
 		c.ready = true
 		if c.OnHello != nil {
 			c.OnHello()
@@ -83,6 +87,9 @@ func (c *Client) handle(f agentproto.Frame) error {
 		return nil
 	}
 	if f.Type == agentproto.Failure {
+		if c.failures++; c.failures > maxFailures {
+			return fmt.Errorf("the board's agent has told of more than %d failures", maxFailures)
+		}
 		if c.OnFailure != nil {
 			c.OnFailure(string(f.Payload))
 		}
@@ -93,6 +100,9 @@ func (c *Client) handle(f agentproto.Frame) error {
 	}
 	return nil // it was given up
 }
+
+// maxFailures is how much of a board file init may have failed at.
+const maxFailures = 256
 
 // begin sends a request.
 func (c *Client) begin(t agentproto.Type, body any, window int, o Output) (*Stream, error) {

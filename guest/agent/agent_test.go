@@ -124,6 +124,41 @@ func TestGuestThatBreaksTheRules(t *testing.T) {
 	}
 }
 
+// TestFramesOfNothing: frames that say nothing, of which a guest can send any number, reach
+// nobody, nor does a second hello.
+func TestFramesOfNothing(t *testing.T) {
+	b := newBoard(t)
+	hellos, calls := 0, 0
+	b.OnHello = func() { hellos++ }
+	_, err := b.Exec(agentproto.ExecRequest{Args: []string{"a"}, Window: 1000}, Output{
+		Stdout: func([]byte) { calls++ }, Stderr: func([]byte) { calls++ }, Taken: func(int) { calls++ }, Done: func(Status, error) { calls++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		b.say(agentproto.Stdout, 1, nil)
+		b.say(agentproto.Stderr, 1, nil)
+		b.say(agentproto.Credit, 1, agentproto.AppendCredit(nil, 0))
+		b.say(agentproto.Hello, 0, []byte(agentproto.Version))
+	}
+	if calls != 0 || hellos != 0 || !b.Ready() {
+		t.Errorf("%d calls, %d hellos, ready %v", calls, hellos, b.Ready())
+	}
+}
+
+// TestManyFailures: an agent that tells of failures without end is given up.
+func TestManyFailures(t *testing.T) {
+	b := newBoard(t)
+	told := 0
+	b.OnFailure = func(string) { told++ }
+	for range 10 * maxFailures {
+		b.say(agentproto.Failure, 0, []byte("eth0"))
+	}
+	if told != maxFailures || b.Ready() {
+		t.Errorf("it told of %d; ready %v", told, b.Ready())
+	}
+}
+
 // TestAgentThatDoesNotListen gives a request up that cannot be told.
 func TestAgentThatDoesNotListen(t *testing.T) {
 	b := newBoard(t)

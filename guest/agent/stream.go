@@ -139,6 +139,9 @@ var errTooMuch = errors.New("the board's agent sends more than it may")
 func (s *Stream) handle(f agentproto.Frame) error {
 	switch f.Type {
 	case agentproto.Stdout, agentproto.Stderr:
+		if len(f.Payload) == 0 {
+			return nil // of which a guest could send any number
+		}
 		if s.window > 0 {
 			if s.owed += len(f.Payload); s.owed > s.window {
 				return errTooMuch
@@ -155,6 +158,9 @@ func (s *Stream) handle(f agentproto.Frame) error {
 		n, err := agentproto.ParseCredit(f.Payload, s.sent)
 		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return nil // the same
 		}
 		s.sent -= n
 		if s.out.Taken != nil {

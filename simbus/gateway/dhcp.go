@@ -42,6 +42,9 @@ func newLeases(cfg *Config) *leases {
 	return l
 }
 
+// maxLeases bounds the addresses that are given: a board can ask in any number of names.
+const maxLeases = 4096
+
 // of is the address for a MAC, invalid if there is none left.
 func (l *leases) of(mac net.HardwareAddr) (a netip.Addr, name string) {
 	l.mu.Lock()
@@ -52,6 +55,9 @@ func (l *leases) of(mac net.HardwareAddr) (a netip.Addr, name string) {
 	}
 	if name != "" {
 		return netip.Addr{}, name // a board whose address stands in its file
+	}
+	if len(l.given) >= maxLeases {
+		return netip.Addr{}, ""
 	}
 	a = FreeAddress(l.network, l.used)
 	if a.IsValid() {

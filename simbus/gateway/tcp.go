@@ -127,19 +127,38 @@ type duplex interface {
 	CloseWrite() error
 }
 
-// relayBuffer is how much is copied at once, in bytes.
-const relayBuffer = 256 << 10
+// relayBuffer is how much is copied at once, in bytes: each way of each connection holds
+// such a buffer. Where there are more than fewConnections it is smallRelayBuffer.
+const (
+	relayBuffer      = 256 << 10
+	smallRelayBuffer = 16 << 10
+	fewConnections   = 64
+)
 
-var relayBuffers = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
+var (
+	relayBuffers      = sync.Pool{New: func() any { b := make([]byte, relayBuffer); return &b }}
+	smallRelayBuffers = sync.Pool{New: func() any { b := make([]byte, smallRelayBuffer); return &b }}
+)
+
+// relayBuffers are those for one more connection.
+func (g *Gateway) relayBuffers() *sync.Pool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.tcp > fewConnections {
+		return &smallRelayBuffers
+	}
+	return &relayBuffers
+}
 
 // relay passes bytes on until both ways have ended, or one has broken.
 func (g *Gateway) relay(board, out net.Conn, from, to netip.AddrPort) {
 	var sent, received int64
 	var ways sync.WaitGroup
+	buffers := g.relayBuffers()
 	way := func(dst, src net.Conn, n *int64) {
 		defer ways.Done()
-		buf := relayBuffers.Get().(*[]byte)
-		defer relayBuffers.Put(buf)
+		buf := buffers.Get().(*[]byte)
+		defer buffers.Put(buf)
 		var err error
 		// The wrappers keep io.CopyBuffer from ways of its own, which have no buffer.
 		*n, err = io.CopyBuffer(struct{ io.Writer }{dst}, struct{ io.Reader }{src}, *buf)

@@ -72,6 +72,9 @@ func (g *Gateway) dialUDP(to netip.AddrPort) (net.Conn, error) {
 // maxDatagram is the longest payload of a UDP packet, in bytes.
 const maxDatagram = 65507
 
+// datagrams are buffers for one: each way of each flow holds one all the time.
+var datagrams = sync.Pool{New: func() any { b := make([]byte, maxDatagram); return &b }}
+
 // relayPackets passes packets on until neither side has sent any for a while, or
 // the outside says that nobody listens.
 func (g *Gateway) relayPackets(board, out net.Conn, from, to netip.AddrPort) {
@@ -114,13 +117,13 @@ func (a *activity) left() time.Duration {
 
 // pump passes packets on until the flow idles or src breaks, and counts their bytes.
 func pump(src net.Conn, write func([]byte) (int, error), last *activity) (n int64) {
-	buf := relayBuffers.Get().(*[]byte)
-	defer relayBuffers.Put(buf)
+	buf := datagrams.Get().(*[]byte)
+	defer datagrams.Put(buf)
 	for left := last.left(); left > 0; left = last.left() {
 		if src.SetReadDeadline(time.Now().Add(left)) != nil {
 			return n
 		}
-		k, err := src.Read((*buf)[:maxDatagram])
+		k, err := src.Read(*buf)
 		if t, ok := err.(net.Error); ok && t.Timeout() {
 			continue
 		}
