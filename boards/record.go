@@ -21,6 +21,7 @@ import (
 // record takes everything and keeps nothing.
 type record struct {
 	dir  string
+	root *os.Root // it: no link that somebody has put there leads out of it
 	now  func() simbus.Time
 	tell func(text string) // for people; may be nil
 	stop chan struct{}
@@ -47,10 +48,15 @@ func newRecord(dir string, limit int64, now func() simbus.Time, tell func(string
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if err := os.Remove(filepath.Join(dir, EndFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
 		return nil, err
 	}
-	rec := &record{dir: dir, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{}), made: made, recordLimit: recordLimit{size: limit}}
+	if err := root.Remove(EndFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		root.Close()
+		return nil, err
+	}
+	rec := &record{dir: dir, root: root, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{}), made: made, recordLimit: recordLimit{size: limit}}
 	go rec.flush()
 	return rec, nil
 }
@@ -115,12 +121,11 @@ func (rec *record) file(name ...string) (*recordFile, error) {
 		return nil, nil
 	}
 	f := &recordFile{rec: rec, name: filepath.ToSlash(filepath.Join(name...))}
-	path := filepath.Join(rec.dir, filepath.Join(name...))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := rec.root.MkdirAll(filepath.Dir(filepath.Join(name...)), 0o755); err != nil {
 		return nil, err
 	}
 	var err error
-	if f.f, err = os.Create(path); err != nil {
+	if f.f, err = rec.root.Create(filepath.Join(name...)); err != nil {
 		return nil, err
 	}
 	rec.add(f)
@@ -135,10 +140,10 @@ func (rec *record) whole(data []byte, name ...string) error {
 	}
 	hash := sha256.Sum256(data)
 	f := &recordFile{rec: rec, name: filepath.ToSlash(filepath.Join(name...)), size: int64(len(data)), hash: hex.EncodeToString(hash[:])}
-	path := filepath.Join(rec.dir, filepath.Join(name...))
-	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	path := filepath.Join(name...)
+	err := rec.root.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
-		err = writeFile(path, data)
+		err = writeFile(rec.root, path, data)
 	}
 	if err != nil {
 		f.size = 0
@@ -189,9 +194,10 @@ func (rec *record) close(end End, reports Reports) error {
 	for _, f := range rec.files {
 		end.Files = append(end.Files, f.end())
 	}
-	if err := end.write(rec.dir); err != nil {
+	if err := end.write(rec.root); err != nil {
 		cut.add(fmt.Errorf("it has no end mark: %w", err))
 	}
+	rec.root.Close()
 	return cut.whole()
 }
 

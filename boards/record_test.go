@@ -266,3 +266,34 @@ func TestRecordLimit(t *testing.T) {
 		})
 	}
 }
+
+// TestRecordInAFolderOfLinks: what somebody has put into a folder that others can write to
+// leads a record nowhere else.
+func TestRecordInAFolderOfLinks(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	victim := filepath.Join(elsewhere, "victim")
+	if err := errors.Join(os.WriteFile(victim, []byte("mine"), 0o600), os.Symlink(victim, filepath.Join(dir, EventsFile)),
+		os.Symlink(victim, filepath.Join(dir, "run.json.part")), os.Symlink(elsewhere, filepath.Join(dir, "console"))); err != nil {
+		t.Fatal(err)
+	}
+	rec, err := newRecord(dir, 0, func() simbus.Time { return 0 }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rec.file(EventsFile); err == nil || !strings.Contains(err.Error(), "escapes") {
+		t.Errorf("a link in the place of a file: %v", err)
+	}
+	if err := rec.whole([]byte("theirs"), "run.json"); err == nil {
+		t.Error("a link in the place of a file that is written at once is followed")
+	}
+	if _, err := rec.file("console", "b.log"); err == nil {
+		t.Error("a link in the place of a folder is followed")
+	}
+	_ = rec.close(End{}, nil) // which says so again
+	if data, err := os.ReadFile(victim); err != nil || string(data) != "mine" {
+		t.Errorf("the file elsewhere has %q, %v", data, err)
+	}
+	if list, err := os.ReadDir(elsewhere); err != nil || len(list) != 1 {
+		t.Errorf("%d files are elsewhere, %v", len(list), err)
+	}
+}

@@ -80,23 +80,23 @@ func (f *recordFile) end() EndOfFile {
 	return e
 }
 
-func (end *End) write(dir string) error {
+func (end *End) write(dir *os.Root) error {
 	text, err := json.MarshalIndent(end, "", "  ")
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, EndFile), append(text, '\n'))
+	return writeFile(dir, EndFile, append(text, '\n'))
 }
 
 // writeFile writes a file that is there as a whole or not at all.
-func writeFile(path string, data []byte) error {
+func writeFile(dir *os.Root, path string, data []byte) error {
 	part := path + ".part"
-	err := os.WriteFile(part, data, 0o644)
+	err := dir.WriteFile(part, data, 0o644)
 	if err == nil {
-		err = os.Rename(part, path)
+		err = dir.Rename(part, path)
 	}
 	if err != nil {
-		_ = os.Remove(part)
+		_ = dir.Remove(part)
 	}
 	return err
 }

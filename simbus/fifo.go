@@ -62,7 +62,7 @@ func MakeFIFO(path string) (made bool, err error) {
 func (f *FIFO) run() {
 	defer close(f.done)
 	for {
-		w, err := os.OpenFile(f.path, os.O_WRONLY, 0) // waits for a reader
+		w, err := os.OpenFile(f.path, os.O_WRONLY|unix.O_NOFOLLOW, 0) // waits for a reader
 		if err != nil {
 			return // somebody has removed it
 		}
