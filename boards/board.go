@@ -111,7 +111,8 @@ type Appliance struct {
 
 	Capture []Capture `toml:"capture,omitempty" jsonschema:"description=Captures of frames beside those of whole segments"`
 
-	doc *tomlfile.Doc
+	doc   *tomlfile.Doc
+	paths tomlfile.Paths // that its files name
 }
 
 // Member is one board of an appliance.

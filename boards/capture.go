@@ -37,8 +37,8 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 		if _, err := filter.Parse(c.Filter); err != nil {
 			a.doc.Add(at+".filter", "%v", err)
 		}
-		if info, err := os.Lstat(beside(a.doc.File, c.FIFO)); c.FIFO != "" && err == nil && info.Mode().Type() != fs.ModeNamedPipe {
-			a.doc.Add(at+".fifo", "%s is %s, and must be a pipe, or not there", beside(a.doc.File, c.FIFO), hostfile.Kind(info.Mode()))
+		if c.FIFO != "" {
+			a.checkFIFO(at+".fifo", c.FIFO)
 		}
 		if err := checkSnap(c.Snap); err != nil {
 			a.doc.Add(at+".snap", "%v", err)
@@ -46,6 +46,18 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 		if err := checkPlaces(c.At); err != nil {
 			a.doc.Add(at+".at", "%v", err)
 		}
+	}
+}
+
+// checkFIFO says what is wrong with a named pipe, which need not be there.
+func (a *Appliance) checkFIFO(at, name string) {
+	path := a.doc.Beside(name)
+	if err := a.paths.Add(a.doc, at, name, path); err != nil {
+		a.doc.Add(at, "%s: %v", path, cause(err))
+		return
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeNamedPipe {
+		a.doc.Add(at, "%s is %s, and must be a pipe, or not there", path, hostfile.Kind(info.Mode()))
 	}
 }
 
@@ -123,7 +135,7 @@ func (r *Running) addCapture(a *Appliance, c *Capture) error {
 		if r.opts.Detached {
 			return nil
 		}
-		f, err := simbus.NewFIFO(beside(a.doc.File, c.FIFO), func(w io.Writer) (*simbus.Live, error) {
+		f, err := simbus.NewFIFO(a.doc.Beside(c.FIFO), func(w io.Writer) (*simbus.Live, error) {
 			return r.Capture(c.At, c.Filter, c.Snap, w)
 		})
 		if err != nil {

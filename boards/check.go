@@ -11,7 +11,6 @@ import (
 	"backplane/guest/rootfs"
 	"backplane/periph"
 	"backplane/periph/gpio"
-	"backplane/simbus/hostfile"
 )
 
 // lineRef is a line of a GPIO controller of the same board.
@@ -34,6 +33,7 @@ type checker struct {
 	b       *Board
 	doc     *tomlfile.Doc
 	catalog periph.Catalog
+	paths   *tomlfile.Paths     // which those that it finds are added to
 	set     map[string]any      // of the appliance's; what a part takes is removed
 	setOf   map[string][]string // its keys, by the part that they name
 
@@ -108,13 +108,11 @@ func (c *checker) check() {
 func (c *checker) firmware() {
 	f := &c.b.Firmware
 	for i, r := range f.Rootfs {
-		c.layer(fmt.Sprintf("firmware.rootfs[%d]", i), c.b.path(r))
+		c.layer(fmt.Sprintf("firmware.rootfs[%d]", i), r, c.b.path(r))
 	}
 	c.mountPoints(f.Rootfs)
 	if f.KernelConfig != "" {
-		if err := hostfile.Check(c.b.path(f.KernelConfig)); err != nil {
-			c.doc.Add("firmware.kernel_config", "%s: %v", c.b.path(f.KernelConfig), cause(err))
-		}
+		c.kernelConfig(c.b.path(f.KernelConfig))
 	}
 	if f.Init != "" && !strings.HasPrefix(f.Init, "/") {
 		c.doc.Add("firmware.init", "init is %q, and must be a full path inside the guest, such as \"/sbin/init\"", f.Init)
@@ -131,8 +129,12 @@ func (c *checker) firmware() {
 }
 
 // layer checks that a layer of a root file system is there and can be one.
-func (c *checker) layer(at, path string) {
-	if err := rootfs.CheckLayer(path); err != nil {
+func (c *checker) layer(at, name, path string) {
+	err := c.paths.Add(c.doc, at, name, path)
+	if err == nil {
+		err = rootfs.CheckLayer(path)
+	}
+	if err != nil {
 		c.doc.Add(at, "%s: %v", path, cause(err))
 	}
 }

@@ -32,6 +32,7 @@ func (m *Machine) writeInitrd() error {
 	defer f.Close()
 	p := rootfs.NewPacker(f)
 	p.Limit(hopeless * int64(m.board.Memory))
+	p.In(m.r.appliance.paths.Folder)
 	if !m.board.doc.Has("firmware.rootfs") {
 		if err := p.Small(); errors.Is(err, rootfs.ErrNoBusybox) {
 			m.r.note(fmt.Sprintf("board %s has no programs: %v", m.name, err))

@@ -17,18 +17,18 @@ import (
 // file says.
 func (a *Appliance) instance(at string, m *Member) {
 	b := m.Board
-	c := checker{b: b, doc: a.doc}
+	c := checker{b: b, doc: a.doc, paths: &a.paths}
 	if a.doc.Has(at + ".init_args") {
 		b.Firmware.Args = m.Args
 	}
 	for i, layer := range m.Rootfs {
-		path, err := filepath.Abs(beside(a.doc.File, layer)) // the board file may lie elsewhere
+		path, err := filepath.Abs(a.doc.Beside(layer)) // the board file may lie elsewhere
 		if err != nil {
 			a.doc.Add(fmt.Sprintf("%s.rootfs[%d]", at, i), "%v", err)
 			continue
 		}
 		from := source{a.doc, fmt.Sprintf("%s.rootfs[%d]", at, i)}
-		c.layer(from.at, path)
+		c.layer(from.at, layer, path)
 		b.layers = append(b.layers, from)
 		b.Firmware.Rootfs = append(b.Firmware.Rootfs, path)
 	}
@@ -115,7 +115,11 @@ func (a *Appliance) checkFiles() {
 			if set := fmt.Sprintf("board[%d].set.%s.%s", i, p.Name, contentsOption); doc != a.doc && a.doc.Has(set) {
 				doc, at = a.doc, set
 			}
-			if err := hostfile.Check(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err = a.paths.Add(doc, at, file, path)
+			if err == nil {
+				err = hostfile.Check(path)
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				a.doc.Problems = append(a.doc.Problems, doc.Problem(at, "%s: %v", path, cause(err)))
 				continue
 			}

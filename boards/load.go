@@ -2,7 +2,6 @@ package boards
 
 import (
 	"fmt"
-	"path/filepath"
 
 	"backplane/boards/tomlfile"
 	"backplane/periph"
@@ -10,13 +9,13 @@ import (
 )
 
 // readBoard reads and checks a board file: its Doc has the problems.
-func readBoard(file string, set map[string]any, catalog periph.Catalog) *Board {
+func readBoard(paths *tomlfile.Paths, file string, set map[string]any, catalog periph.Catalog) *Board {
 	b := new(Board)
-	b.doc = tomlfile.Read(file, b)
+	b.doc = tomlfile.ReadIn(paths.Folder, file, b)
 	b.lines = nameLines(b.GPIO)
 	b.defaults()
 	if b.doc.Parsed {
-		c := checker{b: b, doc: b.doc, catalog: catalog, set: set}
+		c := checker{b: b, doc: b.doc, catalog: catalog, set: set, paths: paths}
 		c.check()
 	}
 	b.doc.Problems.Sort()
@@ -48,15 +47,7 @@ func (b *Board) defaults() {
 }
 
 // path is where a file that the board file names is.
-func (b *Board) path(name string) string { return beside(b.doc.File, name) }
-
-// beside is a path that stands in a file, and is relative to it.
-func beside(file, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(filepath.Dir(file), name)
-}
+func (b *Board) path(name string) string { return b.doc.Beside(name) }
 
 // IsAppliance tells whether a file is an appliance's, rather than a board's.
 func IsAppliance(file string) bool { return tomlfile.Keys(file)["board"] }
@@ -65,9 +56,15 @@ func IsAppliance(file string) bool { return tomlfile.Keys(file)["board"] }
 // board file alone is an appliance of one board. The error is
 // [tomlfile.Problems], with the mistakes of all files.
 func Load(file string, catalog periph.Catalog) (*Appliance, error) {
-	a := new(Appliance)
+	return LoadIn(nil, file, catalog)
+}
+
+// LoadIn is Load for an appliance of which nothing is read, now or later, that does not
+// lie in a folder.
+func LoadIn(folder *hostfile.Folder, file string, catalog periph.Catalog) (*Appliance, error) {
+	a := &Appliance{paths: tomlfile.Paths{Folder: folder}}
 	if !IsAppliance(file) {
-		b := readBoard(file, nil, catalog)
+		b := readBoard(&a.paths, file, nil, catalog)
 		if len(b.doc.Problems) > 0 {
 			return nil, b.doc.Problems
 		}
@@ -78,7 +75,7 @@ func Load(file string, catalog periph.Catalog) (*Appliance, error) {
 		}
 		return a, nil
 	}
-	a.doc = tomlfile.Read(file, a)
+	a.doc = tomlfile.ReadIn(folder, file, a)
 	problems := a.readBoards(catalog)
 	if a.doc.Parsed {
 		a.check()
@@ -89,6 +86,18 @@ func Load(file string, catalog periph.Catalog) (*Appliance, error) {
 	}
 	return a, nil
 }
+
+// file notes a file that the appliance's names, and says why it cannot be opened.
+func (a *Appliance) file(at, name, path string) error {
+	if err := a.paths.Add(a.doc, at, name, path); err != nil {
+		return err
+	}
+	return hostfile.Check(path)
+}
+
+// Paths are all files and folders of the host that the appliance's file and those of its
+// boards name.
+func (a *Appliance) Paths() []tomlfile.Path { return a.paths.List }
 
 // Limits of an appliance, each of whose boards is read from its file.
 const (
@@ -111,11 +120,8 @@ func (a *Appliance) readBoards(catalog periph.Catalog) (problems tomlfile.Proble
 			a.doc.Add(at, "a board without a file: say file = \"BOARD.toml\"")
 			continue
 		}
-		path := m.File
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(a.doc.File), path)
-		}
-		if err := hostfile.Check(path); err != nil {
+		path := a.doc.Beside(m.File)
+		if err := a.file(at+".file", m.File, path); err != nil {
 			a.doc.Add(at+".file", "board file %s: %v", path, cause(err))
 			continue
 		}
@@ -127,7 +133,7 @@ func (a *Appliance) readBoards(catalog periph.Catalog) (problems tomlfile.Proble
 		for k, v := range m.Set {
 			before[k] = v
 		}
-		m.Board = readBoard(path, before, catalog)
+		m.Board = readBoard(&a.paths, path, before, catalog)
 		read += m.Board.doc.Size
 		for k := range before { // what no part took
 			a.doc.Add(at+".set."+k, "set: %s is no property or option of a part of %s: write part.property", k, path)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"backplane/simbus"
-	"backplane/simbus/hostfile"
 )
 
 // record is the folder of what is recorded, while it is being written. A nil
@@ -326,7 +325,11 @@ func (m *Machine) contents(part, path string) (string, error) {
 		from = filepath.Join(m.r.opts.Contents, m.name+"."+part)
 	}
 	m.kept[part] = from
-	data, err := hostfile.Read(from, maxContents)
+	folder := m.r.appliance.paths.Folder
+	if m.r.opts.Contents != "" {
+		folder = nil // the record is another one, and has been checked
+	}
+	data, err := folder.Read(from, maxContents)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return to, nil

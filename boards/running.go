@@ -12,7 +12,6 @@ import (
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
 	"backplane/simbus"
-	"backplane/simbus/hostfile"
 )
 
 // Options say how to run an appliance.
@@ -194,8 +193,8 @@ func (r *Running) kernel(ctx context.Context, m *Member) (string, error) {
 	var extra []byte
 	if f := m.Board.Firmware.KernelConfig; f != "" {
 		var err error
-		if extra, err = hostfile.Read(m.Board.path(f), MaxKernelConfig); err != nil {
-			return "", tomlfile.Problems{m.Board.doc.Problem("firmware.kernel_config", "%s: %v", m.Board.path(f), cause(err))}
+		if extra, err = readKernelConfig(r.appliance.paths.Folder, m.Board.path(f)); err != nil {
+			return "", m.Board.kernelConfigProblems(err)
 		}
 	}
 	// In real time a board with one CPU is better off with the flavour for one,

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,6 +26,16 @@ type includer struct {
 	files map[string]*Steps
 	chain []string // the files that are being read, each in the one before
 	size  int      // of the files, in bytes
+	paths *tomlfile.Paths
+}
+
+// cause is what is wrong with a file, without its name.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // steps gives steps their places, and reads what they include.
@@ -37,18 +46,10 @@ func (in *includer) steps(doc *tomlfile.Doc, steps []Step) {
 		if st.Include == "" {
 			continue
 		}
-		if included := in.file(st, beside(doc.File, st.Include)); included != nil {
+		if included := in.file(st, doc.Beside(st.Include)); included != nil {
 			st.steps = included.Step
 		}
 	}
-}
-
-// beside is a path that stands in a file, and is relative to it.
-func beside(file, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(filepath.Dir(file), name)
 }
 
 // file reads one file; it says what is wrong, and returns nil, if it cannot be.
@@ -56,6 +57,9 @@ func (in *includer) file(st *Step, file string) *Steps {
 	wrong := func(format string, args ...any) *Steps {
 		st.doc.Add(st.path+".include", format, args...)
 		return nil
+	}
+	if err := in.paths.Add(st.doc, st.path+".include", st.Include, file); err != nil {
+		return wrong("%s: %v", file, cause(err))
 	}
 	if slices.Contains(in.chain, file) {
 		return wrong("%s includes itself: %s", file, strings.Join(append(in.chain[slices.Index(in.chain, file):], file), ", "))
@@ -69,15 +73,14 @@ func (in *includer) file(st *Step, file string) *Steps {
 	if len(in.files) >= maxFiles || in.size > maxIncluded {
 		return wrong("the files that are included are more than %d, or more than %d MiB together", maxFiles, maxIncluded>>20)
 	}
-	var cause *fs.PathError
 	switch err := hostfile.Check(file); {
 	case errors.Is(err, fs.ErrNotExist):
 		return wrong("there is no file %s", file)
-	case errors.As(err, &cause):
-		return wrong("%s: %v", file, cause.Err)
+	case err != nil:
+		return wrong("%s: %v", file, cause(err))
 	}
 	s := new(Steps)
-	doc := tomlfile.Read(file, s)
+	doc := tomlfile.ReadIn(in.paths.Folder, file, s)
 	in.size += doc.Size
 	in.docs = append(in.docs, doc)
 	in.files[file] = s

@@ -15,17 +15,23 @@ import (
 // Load reads and checks a scenario file and those that it includes; what the
 // appliance has is not looked at, which [Scenario.Check] does. The error is
 // [tomlfile.Problems], with all that is wrong.
-func Load(file string) (*Scenario, error) {
-	s := new(Scenario)
-	doc := tomlfile.Read(file, s)
+func Load(file string) (*Scenario, error) { return LoadIn(nil, file) }
+
+// LoadIn is Load for a scenario that names only files in a folder.
+func LoadIn(folder *hostfile.Folder, file string) (*Scenario, error) {
+	s := &Scenario{paths: tomlfile.Paths{Folder: folder}}
+	doc := tomlfile.ReadIn(folder, file, s)
 	s.complete(doc)
 	if doc.Parsed && s.Appliance != "" {
-		var cause *fs.PathError
-		switch err := hostfile.Check(s.AppliancePath()); {
+		err := s.paths.Add(doc, "appliance", s.Appliance, s.AppliancePath())
+		if err == nil {
+			err = hostfile.Check(s.AppliancePath())
+		}
+		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			doc.Add("appliance", "there is no appliance or board file %s", s.AppliancePath())
-		case errors.As(err, &cause):
-			doc.Add("appliance", "%s: %v", s.AppliancePath(), cause.Err)
+		case err != nil:
+			doc.Add("appliance", "%s: %v", s.AppliancePath(), cause(err))
 		}
 	}
 	return s.result()
@@ -63,7 +69,7 @@ func (s *Scenario) complete(doc *tomlfile.Doc) {
 	if !doc.Parsed {
 		return
 	}
-	in := includer{docs: s.docs, files: make(map[string]*Steps), chain: []string{filepath.Clean(doc.File)}}
+	in := includer{docs: s.docs, files: make(map[string]*Steps), chain: []string{filepath.Clean(doc.File)}, paths: &s.paths}
 	in.steps(doc, s.Step)
 	s.docs = in.docs
 	(&checker{doc: doc, captured: make(map[string]bool)}).scenario(s)

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"path/filepath"
 	"time"
 
 	"backplane/boards"
@@ -25,6 +24,8 @@ type Scenario struct {
 
 	file string
 	docs []*tomlfile.Doc // of this file and of those that it includes
+
+	paths tomlfile.Paths
 }
 
 // Clocks, as Scenario.Clock has them.
@@ -149,8 +150,9 @@ func (s *Scenario) File() string { return s.file }
 
 // AppliancePath is where the appliance's file is.
 func (s *Scenario) AppliancePath() string {
-	if filepath.IsAbs(s.Appliance) {
-		return s.Appliance
-	}
-	return filepath.Join(filepath.Dir(s.file), s.Appliance)
+	return s.docs[0].Beside(s.Appliance)
 }
+
+// Paths are all files of the host that the scenario and what it includes name; those
+// that its appliance names are not among them.
+func (s *Scenario) Paths() []tomlfile.Path { return s.paths.List }

@@ -84,8 +84,11 @@ type place struct{ line, col int }
 
 // Read reads a file into the struct that into points to. Problems are in the
 // Doc, which is never nil; so is a file that cannot be read.
-func Read(file string, into any) *Doc {
-	data, err := hostfile.Read(file, MaxSize)
+func Read(file string, into any) *Doc { return ReadIn(nil, file, into) }
+
+// ReadIn is Read for a file that has to lie in a folder.
+func ReadIn(folder *hostfile.Folder, file string, into any) *Doc {
+	data, err := folder.Read(file, MaxSize)
 	if err != nil {
 		return &Doc{File: file, Problems: Problems{{File: file, Text: fileError(err)}}}
 	}

@@ -3,24 +3,35 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"backplane/boards"
 	"backplane/boards/tomlfile"
 	"backplane/periph/chips"
 	"backplane/scenarios"
+	"backplane/simbus/hostfile"
 
 	"github.com/spf13/cobra"
 )
 
 func newCheck() *cobra.Command {
-	return &cobra.Command{
+	var restrict restriction
+	var paths bool
+	cmd := &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Find every mistake in board, appliance and scenario files, without booting",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `Find every mistake in board, appliance and scenario files, without booting. With
+--paths it also shows all files and folders of this machine that the files name, each
+with its place, and where it leads: without links and "..".`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			var all tomlfile.Problems
 			for _, file := range files {
-				what, notes, err := checkFile(file)
+				folder, err := restrict.folder(file)
+				if err != nil {
+					return err
+				}
+				c, err := checkFile(folder, file)
 				var problems tomlfile.Problems
 				switch {
 				case errors.As(err, &problems):
@@ -28,10 +39,7 @@ func newCheck() *cobra.Command {
 				case err != nil:
 					return badInput(err)
 				default:
-					fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, good\n", file, what)
-					for _, note := range notes {
-						fmt.Fprintf(cmd.OutOrStdout(), "%s: note: %s\n", file, note)
-					}
+					c.print(cmd.OutOrStdout(), file, paths)
 				}
 			}
 			if len(all) > 0 {
@@ -40,35 +48,73 @@ func newCheck() *cobra.Command {
 			return nil
 		},
 	}
+	restrict.flag(cmd)
+	cmd.Flags().BoolVar(&paths, "paths", false, "show all files and folders of this machine that the files name")
+	return cmd
 }
 
-// checkFile checks a file of any kind, and says what it is and what its boards will
-// not have: in virtual time, unless a scenario says otherwise.
-func checkFile(file string) (what string, notes []string, err error) {
-	switch {
-	case scenarios.IsScenario(file):
-		s, err := scenarios.Load(file)
-		if err != nil {
-			return "", nil, err
-		}
-		a, err := boards.Load(s.AppliancePath(), chips.All)
-		if err != nil {
-			return "", nil, err
-		}
-		if err := s.Check(a); err != nil {
-			return "", nil, err
-		}
-		return fmt.Sprintf("a scenario of %d steps", s.Len()), a.Notes(s.Clock == scenarios.Virtual), nil
-	case boards.IsAppliance(file):
-		a, err := boards.Load(file, chips.All)
-		if err != nil {
-			return "", nil, err
-		}
-		return fmt.Sprintf("an appliance of %d boards", len(a.Board)), a.Notes(true), nil
+// checked is what is known of a file that is good.
+type checked struct {
+	what  string          // it is
+	notes []string        // on what its boards will not have: in virtual time, unless a scenario says otherwise
+	paths []tomlfile.Path // that it names, and the files that it names
+}
+
+func (c *checked) print(out io.Writer, file string, paths bool) {
+	fmt.Fprintf(out, "%s: %s, good\n", file, c.what)
+	for _, note := range c.notes {
+		fmt.Fprintf(out, "%s: note: %s\n", file, note)
 	}
-	a, err := boards.Load(file, chips.All)
+	if !paths {
+		return
+	}
+	for _, p := range c.paths {
+		fmt.Fprintf(out, "%s:%d:%d: %s -> %s\n", p.File, p.Line, p.Col, p.Name, p.Leads)
+	}
+}
+
+// checkFile checks a file of any kind, of which all has to lie in folder unless that is nil.
+func checkFile(folder *hostfile.Folder, file string) (*checked, error) {
+	if scenarios.IsScenario(file) {
+		s, a, err := loadScenario(folder, file)
+		if err != nil {
+			return nil, err
+		}
+		return &checked{fmt.Sprintf("a scenario of %d steps", s.Len()), a.Notes(s.Clock == scenarios.Virtual), append(s.Paths(), a.Paths()...)}, nil
+	}
+	a, err := loadAppliance(folder, file)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	return "a board", a.Notes(true), nil
+	what := "a board"
+	if boards.IsAppliance(file) {
+		what = fmt.Sprintf("an appliance of %d boards", len(a.Board))
+	}
+	return &checked{what, a.Notes(true), a.Paths()}, nil
+}
+
+// loadScenario reads a scenario and its appliance, and checks one against the other.
+func loadScenario(folder *hostfile.Folder, file string) (*scenarios.Scenario, *boards.Appliance, error) {
+	s, err := scenarios.LoadIn(folder, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := loadAppliance(folder, s.AppliancePath())
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, a, s.Check(a)
+}
+
+// loadAppliance reads an appliance; one whose files have to lie in a folder has no way to
+// the host.
+func loadAppliance(folder *hostfile.Folder, file string) (*boards.Appliance, error) {
+	a, err := boards.LoadIn(folder, file, chips.All)
+	if err == nil && folder != nil {
+		err = a.CheckShut()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"backplane/boards"
 	"backplane/periph/chips"
@@ -26,14 +27,29 @@ as it goes. Exit status 1 if something else comes of it or if the record is cut,
 board, a root file system, the kernel or this program is not what it was.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			folder, err := o.restrict.folder(filepath.Join(args[0], boards.ManifestFile))
+			if err != nil {
+				return err
+			}
+			if folder != nil {
+				if err := folder.CheckTree(); err != nil {
+					return badInput(fmt.Errorf("--restrict: %w", err))
+				}
+			}
 			s, err := replay.Load(args[0])
 			if err != nil {
 				return badInput(err)
 			}
 			if appliance == "" {
 				appliance = s.Appliance
+				err = folder.Within(appliance)
+			} else {
+				folder, err = o.restrict.folder(appliance)
 			}
-			a, err := boards.Load(appliance, chips.All)
+			if err != nil {
+				return badInput(err)
+			}
+			a, err := boards.LoadIn(folder, appliance, chips.All)
 			if err != nil {
 				return badInput(err)
 			}

@@ -11,9 +11,9 @@ import (
 
 	"backplane/boards"
 	"backplane/guest/kernel"
-	"backplane/periph/chips"
 	"backplane/scenarios"
 	"backplane/simbus"
+	"backplane/simbus/hostfile"
 
 	"github.com/spf13/cobra"
 )
@@ -29,6 +29,7 @@ type runOptions struct {
 	stall  time.Duration
 
 	unconfined bool
+	restrict   restriction
 }
 
 func (o *runOptions) flags(cmd *cobra.Command, clock string) {
@@ -44,6 +45,7 @@ func (o *runOptions) flags(cmd *cobra.Command, clock string) {
 
 func (o *runOptions) wallFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.unconfined, "unconfined", false, "run guests with what walls there can be, on a machine that refuses some (docs/security.md)")
+	o.restrict.flag(cmd)
 }
 
 // defaultRecordLimit is more than runs record that are meant to, and less than a disk has.
@@ -62,6 +64,9 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	if o.clock != "virtual" && o.clock != "real" {
 		return boards.Options{}, badInput(fmt.Errorf("--clock is %q, and must be virtual or real", o.clock))
 	}
+	if err := o.confined(); err != nil {
+		return boards.Options{}, err
+	}
 	init, err := firmware("init")
 	if err != nil {
 		return boards.Options{}, badMachine(err)
@@ -77,7 +82,7 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	if o.unconfined {
 		fmt.Fprintln(stderr, "backplane: guests run without all walls around them (docs/security.md)")
 	}
-	return boards.Options{Unconfined: o.unconfined, Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, RecordLimit: int64(o.limit), Init: init,
+	return boards.Options{Unconfined: o.unconfined, Copies: o.restrict != "", Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, RecordLimit: int64(o.limit), Init: init,
 		Kernel: kernelFor(stderr, o.source), Events: events,
 		Note: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }
@@ -118,18 +123,15 @@ func newRun() *cobra.Command {
 		Short: "Run a scenario, a line for each step, and judge it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := noScenario(args[0]); err != nil {
-				return badInput(err)
-			}
-			s, err := scenarios.Load(args[0])
+			folder, err := o.restrict.folder(args[0])
 			if err != nil {
+				return err
+			}
+			if err := noScenario(folder, args[0]); err != nil {
 				return badInput(err)
 			}
-			a, err := boards.Load(s.AppliancePath(), chips.All)
+			s, a, err := loadScenario(folder, args[0])
 			if err != nil {
-				return badInput(err)
-			}
-			if err := s.Check(a); err != nil {
 				return badInput(err)
 			}
 			if !cmd.Flags().Changed("seed") {
@@ -151,14 +153,14 @@ func newRun() *cobra.Command {
 }
 
 // noScenario says that a file holds a board or an appliance, or what is wrong with that.
-func noScenario(file string) error {
+func noScenario(folder *hostfile.Folder, file string) error {
 	if scenarios.IsScenario(file) {
 		return nil
 	}
-	what, _, err := checkFile(file)
+	c, err := checkFile(folder, file)
 	switch {
 	case err == nil:
-		return fmt.Errorf("%s is %s, and no scenario: 'backplane up %s' starts it", file, what, file)
+		return fmt.Errorf("%s is %s, and no scenario: 'backplane up %s' starts it", file, c.what, file)
 	case boards.IsAppliance(file):
 		return err
 	}

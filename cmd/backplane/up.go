@@ -10,7 +10,6 @@ import (
 	"backplane/boards"
 	"backplane/boards/control"
 	"backplane/guest/agent"
-	"backplane/periph/chips"
 	"backplane/simbus"
 
 	"github.com/spf13/cobra"
@@ -35,7 +34,11 @@ printed.`,
 		Example: "  backplane up --detach plant.toml && backplane exec sensor dmesg && backplane down",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := boards.Load(args[0], chips.All)
+			folder, err := o.restrict.folder(args[0])
+			if err != nil {
+				return err
+			}
+			a, err := loadAppliance(folder, args[0])
 			if err != nil {
 				return badInput(err)
 			}

@@ -146,6 +146,23 @@ func parseSetting(line string) (setting, error) {
 	return setting{}, fmt.Errorf("%q is no line of a kernel configuration: must be CONFIG_NAME=y, or another value", line)
 }
 
+// isPlain is a value that is no text.
+var isPlain = regexp.MustCompile(`^(?:[ynm]|-?[0-9]+|0[xX][0-9a-fA-F]+)$`)
+
+// CheckTexts finds settings in a fragment whose value is a text. While a kernel is built,
+// texts name files that go into it (CONFIG_INITRAMFS_SOURCE, CONFIG_EXTRA_FIRMWARE), and
+// make(1) executes what stands in them as "$(shell ...)": include/config/auto.conf is one
+// of its makefiles.
+func CheckTexts(fragment []byte) (problems Problems) {
+	for i, line := range strings.Split(string(fragment), "\n") {
+		if s, err := parseSetting(line); err == nil && s.name != "" && !isPlain.MatchString(s.value) {
+			problems = append(problems, Problem{ExtraName, i + 1, fmt.Sprintf("CONFIG_%s has a text for its value, which can reach the host's files and programs "+
+				"while the kernel is built: with --restrict values are y, m, n and numbers", s.name)})
+		}
+	}
+	return problems
+}
+
 // String is the configuration as one fragment.
 func (c *config) String() string {
 	var s strings.Builder

@@ -36,33 +36,33 @@ func checkFolder(name string) error {
 	return nil
 }
 
-func (p *Packer) folder(root string) error {
-	root, err := filepath.EvalSymlinks(root) // which WalkDir does not follow
+// folder adds what a folder holds. Whoever changes it meanwhile, nothing is read that
+// lies elsewhere.
+func (p *Packer) folder(path string) error {
+	root, err := p.within.OpenRoot(path)
 	if err != nil {
 		return err
 	}
-	return filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(root, file)
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
 		if err != nil || name == "." {
 			return err
 		}
-		info, err := d.Info()
+		info, err := root.Lstat(name)
 		if err != nil {
 			return err
 		}
-		if d.IsDir() {
+		file := filepath.Join(path, name)
+		if info.IsDir() {
 			if err := checkFolder(file); err != nil {
 				return err
 			}
 		}
-		return p.file(file, filepath.ToSlash(name), info)
+		return p.file(root, file, name, info)
 	})
 }
 
-func (p *Packer) file(file, name string, info fs.FileInfo) error {
+func (p *Packer) file(root *os.Root, file, name string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return fmt.Errorf("%s: its kind of file is not known here", file)
@@ -70,7 +70,7 @@ func (p *Packer) file(file, name string, info fs.FileInfo) error {
 	e := &entry{name: name, mode: st.Mode, mtime: info.ModTime()}
 	switch {
 	case info.Mode().IsRegular():
-		f, err := hostfile.Open(file)
+		f, err := hostfile.In(root, name)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (p *Packer) file(file, name string, info fs.FileInfo) error {
 		_, err = p.add(e, f, keepFolders)
 		return err
 	case info.Mode()&fs.ModeSymlink != 0:
-		target, err := os.Readlink(file)
+		target, err := root.Readlink(name)
 		if err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ type Packer struct {
 	lost   losses  // of the layer that is being packed
 	notes  []string
 	limit  int64
+	within *hostfile.Folder
 }
 
 // Pack packs layers, and then files.
@@ -63,6 +64,9 @@ func NewPacker(out Archive) *Packer {
 
 // Limit bounds the archive, in bytes: what would go beyond ends with an [ErrTooLarge].
 func (p *Packer) Limit(bytes int64) { p.limit, p.w.limit = bytes, bytes }
+
+// In has layers only of a folder: nil for all of the host.
+func (p *Packer) In(folder *hostfile.Folder) { p.within = folder }
 
 // ErrTooLarge is what an error wraps that comes of the limit.
 var ErrTooLarge = errors.New("what is packed goes beyond the limit")
@@ -269,7 +273,7 @@ func (p *Packer) layer(name string) error {
 	if info, err := os.Stat(name); err != nil || info.IsDir() {
 		return p.folder(name)
 	}
-	f, err := hostfile.Open(name)
+	f, err := p.within.Open(name)
 	if err != nil {
 		return err
 	}

@@ -27,9 +27,14 @@ func Open(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return still(f, name)
+}
+
+// still looks again at what was opened: it may be another one by now.
+func still(f *os.File, name string) (*os.File, error) {
 	info, err := f.Stat()
 	if err == nil {
-		err = regular(name, info) // it may be another one by now
+		err = regular(name, info)
 	}
 	if err != nil {
 		f.Close()
@@ -44,6 +49,11 @@ func Read(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return read(f, name, limit)
+}
+
+// read reads all of f, and closes it.
+func read(f *os.File, name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {

@@ -1,0 +1,49 @@
+package tomlfile
+
+import (
+	"path/filepath"
+
+	"backplane/simbus/hostfile"
+)
+
+// Path is a file or a folder of the host that a file names.
+type Path struct {
+	File      string // where it stands
+	Line, Col int
+	Name      string // as it stands there
+	Leads     string // to this place, which is without links; empty if it leads nowhere
+}
+
+// Paths are those that files name. Unless Folder is nil, all of them have to lie in it.
+type Paths struct {
+	Folder *hostfile.Folder
+	List   []Path
+	known  map[Path]bool
+}
+
+// Add notes the name that stands at a key, and says why the path that it means is not
+// one to be opened. What is there is not looked at.
+func (p *Paths) Add(d *Doc, at, name, path string) error {
+	place := d.Problem(at, "")
+	one := Path{File: place.File, Line: place.Line, Col: place.Col, Name: name}
+	leads, err := hostfile.Resolve(path)
+	if err == nil {
+		one.Leads = leads
+	}
+	if !p.known[one] { // boards may share a file
+		if p.known == nil {
+			p.known = make(map[Path]bool)
+		}
+		p.known[one] = true
+		p.List = append(p.List, one)
+	}
+	return p.Folder.Within(path)
+}
+
+// Beside is the path that a name in the file means, which is relative to the file.
+func (d *Doc) Beside(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(d.File), name)
+}
