@@ -51,6 +51,9 @@ func (r *Running) addGateway(g *Gateway) error {
 		p.port = net.seg.AddPort(g.Name, d, p.behind.Deliver)
 	}
 	r.gateways = append(r.gateways, p)
+	if !r.opts.Detached {
+		r.note(g.opening())
+	}
 	net.add(&portLink{net: net, port: p.port})
 	if p.behind != nil && !r.opts.Virtual {
 		p.behind.Out().OnItem(func() { d.Post(p.admit) })

@@ -48,7 +48,7 @@ func (s *spec) enter() error {
 	if err := closeRest(FirstFile + s.Files); err != nil {
 		return fmt.Errorf("close what it was not given: %w", err)
 	}
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(oomScore)), 0) // without it, it is as likely as others
+	_ = os.WriteFile(oomFile, []byte(strconv.Itoa(oomScore)), 0) // without it, it is as likely as others
 	// User Mode Linux would execute itself once more, without randomised addresses.
 	_, _, randomised := unix.RawSyscall(unix.SYS_PERSONALITY, addrNoRandomize, 0, 0)
 	for _, l := range s.Limits {

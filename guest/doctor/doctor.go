@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,16 +29,40 @@ type Finding struct {
 
 // Check looks at everything.
 func Check() []Finding {
-	return []Finding{
+	return slices.Concat([]Finding{
 		result("walls around guests", "each has namespaces and a root folder of its own", confine.Possible(),
 			"as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 (and kernel.apparmor_restrict_unprivileged_userns=0 where there is AppArmor); in a container: let its profiles allow namespaces and mounts in them, as docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined does; or run boards with --unconfined, see docs/security.md"),
+	}, walls(confine.Look()), []Finding{
 		result("folder for guest memory", os.TempDir(), Folder(os.TempDir()), "set TMPDIR to a folder with space, on a file system that is not mounted noexec"),
 		result("shared memory", "memfd_create works", memfd(), "a kernel with CONFIG_MEMFD_CREATE"),
 		kernels(),
 		result("tools that build a kernel", "all there", tools(), "run tools/packages, or as root: apt-get install gcc libc6-dev make flex bison bc xz-utils patch debian-archive-keyring"),
 		extra(result("pings through gateways", "ping sockets for ordinary users", gateway.CanPing(), "as root: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")),
 		extra(result("tap interfaces", "/dev/net/tun can be opened", gateway.CanTap(), "as root: modprobe tun, and let users open /dev/net/tun")),
+		{Name: "gateways", OK: true, Detail: "none unless an appliance has one: then boards reach what this machine does, private networks too, but none of its own services (docs/security.md)"},
+	})
+}
+
+// walls are the parts of the walls that this machine has, most of which stand without others.
+func walls(h confine.Host) []Finding {
+	var landlock, counted error
+	if h.Landlock == 0 {
+		landlock = errors.New("this kernel has none")
 	}
+	if !h.Counted {
+		counted = errors.New("this kernel counts all processes of a user together")
+	}
+	list := []Finding{
+		result("  namespaces", "user, mount, PID, network, IPC, UTS, cgroup", h.Namespaces, "see above: without them guests see the host's processes and networks"),
+		result("  mounts in them", "a root folder of nothing but the board's", h.Mounts, "see above: without them guests can write to their folder, and have Landlock for a wall if there is one"),
+		result("  Landlock", fmt.Sprintf("version %d, for --unconfined", h.Landlock), landlock, "a kernel with CONFIG_SECURITY_LANDLOCK and landlock among its lsm=: it is for --unconfined only"),
+		result("  limit of processes", "counted for each guest", counted, "Linux 5.14: before, a guest can make as many as the user may"),
+		result("  ended first without memory", "guests have a higher oom_score_adj", h.OOMScore, "a /proc in which a process can write its own oom_score_adj"),
+	}
+	for i := range list {
+		list[i].Extra = true
+	}
+	return list
 }
 
 func result(name, detail string, err error, fix string) Finding {
