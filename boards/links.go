@@ -93,10 +93,54 @@ func (l *serialLink) setCut(cut bool) {
 
 // wireLink is a wire from a board to another.
 type wireLink struct {
+	name  string
 	to    *Machine
 	pin   *simbus.Pin
 	level simbus.Level // at the far end, as if it were not cut
 	cut   bool
+
+	// Of the sender's domain: when changes arrive that are under way, and what to do
+	// about those that were too many.
+	underway []simbus.Time
+	late     *simbus.Timer
+	lost     int
+	latest   simbus.Level
+}
+
+// maxUnderway is how many changes of level may be under way on a wire: a delay that is
+// long, and a guest that is fast, would keep any number of them.
+const maxUnderway = 1 << 16
+
+// send lets a change of level arrive after the wire's delay. One that is too many is lost,
+// but not what the level is in the end.
+func (l *wireLink) send(from *Machine, delay time.Duration, level simbus.Level) {
+	l.latest = level
+	now, gone := from.domain.Now(), 0
+	for gone < len(l.underway) && l.underway[gone] <= now {
+		gone++
+	}
+	if gone > len(l.underway)/2 {
+		l.underway = append(l.underway[:0], l.underway[gone:]...)
+		gone = 0
+	}
+	if len(l.underway)-gone >= maxUnderway {
+		if l.lost++; l.lost&(l.lost-1) == 0 { // the first, the second, the fourth ...
+			from.emit("", simbus.KindDevice, simbus.Text("error",
+				fmt.Sprintf("wire %s: %d changes of level are under way, and no more can be: %d are lost so far", l.name, maxUnderway, l.lost)))
+		}
+		if l.late == nil {
+			l.late = from.domain.At(l.underway[gone], func() {
+				l.late = nil
+				l.send(from, delay, l.latest)
+			})
+		}
+		return
+	}
+	l.underway = append(l.underway, now.Add(delay))
+	from.domain.Send(l.to.domain, delay, func() {
+		l.level = level
+		l.drive()
+	})
 }
 
 func (r *Running) addWire(w *Wire) {
@@ -109,7 +153,7 @@ func (r *Running) addWire(w *Wire) {
 		r.cal.Connect(from.domain, to.domain, delay)
 	}
 
-	l := &wireLink{to: to, pin: to.wire(toRef).NewPin("wire " + w.Name)}
+	l := &wireLink{name: w.Name, to: to, pin: to.wire(toRef).NewPin("wire " + w.Name)}
 	l.drive()
 	from.wire(fromRef).NewPin("wire " + w.Name).Watch(func(level simbus.Level) {
 		if delay == 0 { // both are in one domain
@@ -117,10 +161,7 @@ func (r *Running) addWire(w *Wire) {
 			l.drive()
 			return
 		}
-		from.domain.Send(to.domain, delay, func() {
-			l.level = level
-			l.drive()
-		})
+		l.send(from, delay, level)
 	})
 	r.links[w.Name] = l
 }
