@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
 )
 
 // TestLeasesAreBounded asks for addresses in many names, of a network that has more.
@@ -44,5 +46,31 @@ func TestBuffersOfManyConnections(t *testing.T) {
 	}
 	if total > 64<<20 {
 		t.Errorf("their buffers take %d MiB", total>>20)
+	}
+}
+
+// TestTCPBuffersOfManyConnections opens more connections than can have large buffers.
+func TestTCPBuffersOfManyConnections(t *testing.T) {
+	cfg := config()
+	toHost(&cfg, listen(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) })) // it waits for the end
+	s := newSite(t, cfg)
+	const more = 20
+	for range fewConnections + more {
+		c, err := s.dial(t, "192.0.2.1:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		s.event(t, "open tcp 10.0.0.1:")
+	}
+	small := 0
+	for _, e := range s.stack.RegisteredEndpoints() {
+		ep, ok := e.(tcpip.Endpoint)
+		if ok && ep.SocketOptions().GetReceiveBufferSize() <= smallTCPBuffer && ep.SocketOptions().GetSendBufferSize() <= smallTCPBuffer {
+			small++
+		}
+	}
+	if small != more {
+		t.Errorf("%d connections have small buffers, and %d are to", small, more)
 	}
 }

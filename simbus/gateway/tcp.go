@@ -90,6 +90,10 @@ func (g *Gateway) accept(r *tcp.ForwarderRequest) *gonet.TCPConn {
 		err = ep.SetSockOptInt(tcpip.KeepaliveCountOption, g.keepAlive.count)
 	}
 	ep.SocketOptions().SetKeepAlive(err == nil)
+	if g.busy() {
+		ep.SocketOptions().SetReceiveBufferSize(smallTCPBuffer, true)
+		ep.SocketOptions().SetSendBufferSize(smallTCPBuffer, true)
+	}
 	return gonet.NewTCPConn(&wq, ep)
 }
 
@@ -128,8 +132,10 @@ type duplex interface {
 }
 
 // relayBuffer is how much is copied at once, in bytes: each way of each connection holds
-// such a buffer. Where there are more than fewConnections it is smallRelayBuffer.
+// such a buffer. Where there are more than fewConnections it is smallRelayBuffer, and the
+// stack's own buffers for it are smallTCPBuffer.
 const (
+	smallTCPBuffer   = 64 << 10
 	relayBuffer      = 256 << 10
 	smallRelayBuffer = 16 << 10
 	fewConnections   = 64
@@ -140,11 +146,16 @@ var (
 	smallRelayBuffers = sync.Pool{New: func() any { b := make([]byte, smallRelayBuffer); return &b }}
 )
 
-// relayBuffers are those for one more connection.
-func (g *Gateway) relayBuffers() *sync.Pool {
+// busy tells whether there are more connections than can have large buffers.
+func (g *Gateway) busy() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.tcp > fewConnections {
+	return g.tcp > fewConnections
+}
+
+// relayBuffers are those for one more connection.
+func (g *Gateway) relayBuffers() *sync.Pool {
+	if g.busy() {
 		return &smallRelayBuffers
 	}
 	return &relayBuffers
