@@ -211,6 +211,10 @@ var attacks = []attack{
 		return either(number6(unix.SYS_MMAP, 0, 64<<10, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS, 1<<64-1),
 			number6(unix.SYS_MEMFD_CREATE, text("x"), 0))
 	}},
+	{"take memory as a stack's", func(*target) error {
+		return either(number6(unix.SYS_MMAP, 0, 4<<30, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_GROWSDOWN|unix.MAP_NORESERVE, 1<<64-1),
+			number6(unix.SYS_MMAP, 0, 4<<30, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_GROWSDOWN|unix.MAP_NORESERVE, FirstFile))
+	}},
 	{"take more memory than the limit", func(*target) error {
 		return number6(unix.SYS_MMAP, 0, 4<<30, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 1<<64-1)
 	}},
