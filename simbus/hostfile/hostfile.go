@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,8 +41,13 @@ func still(f *os.File, name string) (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
+	_ = f.SetReadDeadline(time.Now().Add(patience)) // only the kernel's own have one
 	return f, nil
 }
+
+// patience is for files that the host's kernel makes up: some are regular ones, and yet
+// wait until there is something to read, as /proc/kmsg does.
+const patience = time.Second
 
 // Read reads a regular file of at most limit bytes.
 func Read(name string, limit int64) ([]byte, error) {

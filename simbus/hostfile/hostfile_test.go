@@ -56,3 +56,16 @@ func TestLimit(t *testing.T) {
 		t.Errorf("error %v, want one about 4 bytes", err)
 	}
 }
+
+// TestFileThatWaits reads what is a regular file by its mode, and has no end.
+func TestFileThatWaits(t *testing.T) {
+	const name = "/proc/kmsg"
+	if f, err := hostfile.Open(name); err != nil {
+		t.Skipf("no file that waits can be had: %v", err)
+	} else {
+		f.Close()
+	}
+	if _, err := hostfile.Read(name, 1<<30); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("error %v, want one about the time", err)
+	}
+}
