@@ -310,7 +310,7 @@ func (r *Running) CloseWith(reports Reports) error {
 	r.events.flush()
 	errs = append(errs, r.record.close(End{Time: end.Time, Interrupted: r.broken}, reports))
 	if r.dir != nil {
-		errs = append(errs, r.dir.Close())
+		errs = append(errs, r.dir.Close(r.opts.Unconfined))
 	}
 	return errors.Join(errs...)
 }

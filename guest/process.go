@@ -167,6 +167,7 @@ func Start(c Config) (*Process, error) {
 		return nil, fmt.Errorf("board %s: start kernel %s: %w", c.Board, kernel, err)
 	}
 	p.cmd = cmd
+	p.cmd.WaitDelay = outputLimit
 	p.cmd.SysProcAttr.PidFD = &p.pidfd
 	err = spawn(p.cmd)
 	if failure := started(err); failure != nil {
@@ -183,7 +184,9 @@ func Start(c Config) (*Process, error) {
 		drive(p.cmd.Process.Pid, c.CPU)
 	}
 	go func() {
-		p.err = p.cmd.Wait()
+		if p.err = p.cmd.Wait(); errors.Is(p.err, exec.ErrWaitDelay) {
+			p.err = nil // it ended well, and somebody holds its output
+		}
 		close(p.done)
 	}()
 	return p, nil
@@ -217,6 +220,10 @@ const (
 	killLimit = 2 * time.Second
 	exitLimit = 20 * time.Second
 )
+
+// outputLimit is how long what it prints is read on once it has gone: a guest can give
+// the descriptor away, to this program too, and so keep it open.
+const outputLimit = time.Second
 
 // await waits until the process has gone, at most for limit.
 func (p *Process) await(limit time.Duration) {

@@ -24,11 +24,39 @@ func TestRunDirGoesWithClose(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Close(); err != nil {
+	if err := r.Close(false); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := filepath.Glob(os.TempDir() + "/backplane-*"); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestCloseEndsWhatIsLeft closes a folder in which a process works that its guest has
+// left behind.
+func TestCloseEndsWhatIsLeft(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	r, err := NewRunDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stray := exec.Command("/bin/sleep", "1000")
+	if stray.Dir, err = r.Board("b"); err != nil {
+		t.Fatal(err)
+	}
+	if err := stray.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- stray.Wait() }()
+	if err := r.Close(true); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		_ = stray.Process.Kill()
+		t.Error("it goes on")
 	}
 }
 
