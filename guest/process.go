@@ -84,7 +84,7 @@ func (c *Config) limits() confine.Limits {
 
 // own lets the kernel at its folder where it runs as another user.
 func (c *Config) own() error {
-	if os.Getuid() != 0 {
+	if !confine.Drops() {
 		return nil
 	}
 	return filepath.WalkDir(c.Dir, func(path string, _ os.DirEntry, err error) error {

@@ -67,6 +67,27 @@ const (
 // nothing.
 const Nobody = 65534
 
+// Drops tells whether programs become [Nobody]: root starts them, and there is such a
+// user. In a user namespace that has user 0 only, root is nobody special to the host.
+var Drops = sync.OnceValue(func() bool {
+	return os.Getuid() == 0 && mapped("/proc/self/uid_map") && mapped("/proc/self/gid_map")
+})
+
+// mapped tells whether Nobody is one of the ids of a user namespace (user_namespaces(7)).
+func mapped(file string) bool {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return true // a host without user namespaces has all ids
+	}
+	for line := range strings.Lines(string(text)) {
+		var first, outside, n uint64
+		if _, err := fmt.Sscan(line, &first, &outside, &n); err == nil && first <= Nobody && Nobody-first < n {
+			return true
+		}
+	}
+	return false
+}
+
 // ErrRefused says that the host lets this user have no namespaces, or mount nothing
 // in them.
 var ErrRefused = errors.New("this machine refuses walls around guests")
@@ -116,7 +137,7 @@ func Command(p Program) (cmd *exec.Cmd, started func(error) error, err error) {
 		s.Exec, s.Dir, s.Root = execPath, WorkDir, p.Dir
 		s.Binds = []bind{{From: p.Dir, To: WorkDir}, {From: p.Path, To: execPath, Exec: true}, {From: "/proc/cpuinfo", To: "/proc/cpuinfo"}}
 	}
-	if os.Getuid() == 0 {
+	if Drops() {
 		s.User = Nobody
 	}
 	libraries, err := libraries(p.Path)
@@ -194,7 +215,7 @@ func attributes(namespaces bool) *syscall.SysProcAttr {
 	a.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
 	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
 	a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	if os.Getuid() == 0 {
+	if Drops() {
 		a.UidMappings = append(a.UidMappings, syscall.SysProcIDMap{ContainerID: Nobody, HostID: Nobody, Size: 1})
 		a.GidMappings = append(a.GidMappings, syscall.SysProcIDMap{ContainerID: Nobody, HostID: Nobody, Size: 1})
 		a.GidMappingsEnableSetgroups = true // to have none

@@ -46,7 +46,7 @@ func run(t *testing.T, told any, unconfined bool) map[string]string {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if os.Getuid() == 0 {
+	if Drops() {
 		for _, f := range []string{"", "/own", "/own.sock"} {
 			if err := os.Chown(dir+f, Nobody, Nobody); err != nil {
 				t.Fatal(err)
@@ -155,7 +155,7 @@ func TestAttacks(t *testing.T) {
 		}
 	}
 	user := "0"
-	if os.Getuid() == 0 {
+	if Drops() {
 		user = fmt.Sprint(Nobody)
 	}
 	for name, want := range map[string]string{"own file": `"mine" <nil>`, "folder": WorkDir + " <nil>", "own socket": "<nil>", "ids": user + " 1"} {

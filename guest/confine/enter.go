@@ -272,7 +272,7 @@ func (s *spec) renounce() error {
 			return fmt.Errorf("give up capabilities: %w", err)
 		}
 	}
-	if s.Root != "" || s.User != 0 { // in its own user namespace it has all of them
+	if s.Root != "" || s.User != 0 || os.Getuid() == 0 { // in its own user namespace it has all of them
 		for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 			if err := prctl(unix.PR_CAPBSET_DROP, c); err != nil && err != unix.EINVAL { // one that the host does not know
 				return fmt.Errorf("give up capability %d: %w", c, err)
