@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,48 @@ func TestRunDirGoesWithClose(t *testing.T) {
 	if left, _ := filepath.Glob(os.TempDir() + "/backplane-*"); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
+}
+
+// TestFolderThatOthersCanChange has others own, or write to, what the run folder would
+// be in.
+func TestFolderThatOthersCanChange(t *testing.T) {
+	above := t.TempDir()
+	tmp := filepath.Join(above, "tmp")
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", tmp)
+	refused := func(want string) {
+		t.Helper()
+		r, err := NewRunDir()
+		if err == nil {
+			_ = r.Close(false)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+	if err := os.Chmod(above, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	refused("everybody can write to " + above)
+	if err := os.Chmod(above, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewRunDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(false); err != nil {
+		t.Error(err)
+	}
+	if os.Getuid() != 0 {
+		return // only root can give folders away
+	}
+	if err := os.Chown(tmp, 1000, 1000); err != nil {
+		t.Fatal(err)
+	}
+	refused(tmp + " belongs to user 1000")
 }
 
 // TestCloseEndsWhatIsLeft closes a folder in which a process works that its guest has
