@@ -31,10 +31,8 @@ board, a root file system, the kernel or this program is not what it was.`,
 			if err != nil {
 				return err
 			}
-			if folder != nil {
-				if err := folder.CheckTree(); err != nil {
-					return badInput(fmt.Errorf("--restrict: %w", err))
-				}
+			if err := folder.CheckTree(args[0]); err != nil {
+				return badInput(fmt.Errorf("--restrict: %w", err))
 			}
 			s, err := replay.Load(args[0])
 			if err != nil {

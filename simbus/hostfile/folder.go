@@ -94,13 +94,21 @@ func (d *Folder) OpenRoot(name string) (*os.Root, error) {
 	return d.root.OpenRoot(inner)
 }
 
-// CheckTree finds, in the folder, a link that leads out of it.
-func (d *Folder) CheckTree() error {
-	return fs.WalkDir(d.root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+// CheckTree finds, in a folder that is in this one, a link that leads out of this one.
+func (d *Folder) CheckTree(path string) error {
+	if d == nil {
+		return nil
+	}
+	root, err := d.OpenRoot(path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.Type()&fs.ModeSymlink == 0 {
 			return err
 		}
-		return d.Within(filepath.Join(d.path, name))
+		return d.Within(filepath.Join(path, name))
 	})
 }
 

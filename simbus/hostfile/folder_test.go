@@ -80,8 +80,14 @@ func TestFolder(t *testing.T) {
 	if _, err := in.OpenRoot(dir + "/in/folder"); err == nil {
 		t.Error("a folder outside can be opened")
 	}
-	if err := in.CheckTree(); err == nil {
+	if err := in.CheckTree(dir + "/in"); err == nil {
 		t.Error("no link leads out")
+	}
+	if err := os.Symlink("../file", dir+"/in/sub/link"); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.CheckTree(dir + "/in/sub"); err != nil {
+		t.Error(err)
 	}
 }
 
