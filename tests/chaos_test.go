@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -95,6 +96,7 @@ func (p *plant) chaos(count int, seed uint64) {
 			defer wg.Done()
 			for i := next.Add(1); i <= int64(count); i = next.Add(1) {
 				r := rand.New(rand.NewPCG(seed, uint64(i)))
+				time.Sleep(4 * moment(r)) // boards need some time to come up between the faults
 				f := pickFault(r)
 				what := fmt.Sprintf("fault %d, %s", i, f.name)
 				under[side].Store(&what)
@@ -177,7 +179,7 @@ func (p *plant) heal(settings map[string]string) {
 	for i := range plantBoards {
 		b := fmt.Sprintf("b%d", i)
 		done := p.within(b + " to answer")
-		if !p.answers(b) {
+		if p.answers(b) != nil {
 			_ = p.r.PullPlug(b) // it may be off
 			if err := p.r.PowerOn(b); err != nil {
 				p.t.Error(err)
@@ -185,8 +187,9 @@ func (p *plant) heal(settings map[string]string) {
 			for state := ""; state != boards.StateUp; time.Sleep(10 * time.Millisecond) {
 				state, _ = p.r.State(b)
 			}
-			if !p.answers(b) {
-				p.t.Errorf("%s does not answer", b)
+			if err := p.answers(b); err != nil {
+				state, _ := p.r.State(b)
+				p.t.Errorf("%s, which is %s, does not answer: %v", b, state, err)
 			}
 		}
 		done()
@@ -194,20 +197,23 @@ func (p *plant) heal(settings map[string]string) {
 }
 
 // answers runs a program on a board.
-func (p *plant) answers(board string) bool {
+func (p *plant) answers(board string) error {
 	if state, err := p.r.State(board); err != nil || state != boards.StateUp {
-		return false
+		return errors.Join(err, errors.New("it is "+state))
 	}
 	c, err := control.Dial(p.name)
 	if err != nil {
-		p.t.Fatal(err)
+		return err
 	}
 	defer c.Close()
-	defer time.AfterFunc(20*time.Second, func() { c.Close() }).Stop()
+	defer time.AfterFunc(hangs/3, func() { c.Close() }).Stop()
 	var said strings.Builder
 	_, err = c.Do(control.Request{Command: "exec", Path: board, Args: []string{"/bin/echo", "alive"}}, func(r control.Reply) error {
 		said.Write(r.Stdout)
 		return nil
 	})
-	return err == nil && said.String() == "alive\n"
+	if err == nil && said.String() != "alive\n" {
+		err = fmt.Errorf("it says %q", said.String())
+	}
+	return err
 }

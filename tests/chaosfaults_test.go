@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"backplane/boards"
 	"backplane/boards/control"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ type fault struct {
 
 var faults = []fault{
 	{"pull a plug", 6, func(p *plant, r *rand.Rand) error { return p.ask("pull_plug", anyBoard(r), "") }},
-	{"power on", 12, func(p *plant, r *rand.Rand) error { return p.ask("power_on", anyBoard(r), "") }},
+	{"power on", 16, func(p *plant, r *rand.Rand) error { return p.ask("power_on", p.down(r), "") }},
 	{"power off", 4, func(p *plant, r *rand.Rand) error { return p.ask("power_off", anyBoard(r), "") }},
 	{"reset", 4, func(p *plant, r *rand.Rand) error { return p.program(r, "reboot -f", "") }},
 	{"panic", 1, func(p *plant, r *rand.Rand) error { return p.program(r, "kill -QUIT 1", "") }},
@@ -63,7 +64,7 @@ var faults = []fault{
 		return p.program(r, "timeout 1 head -c 3000 /dev/urandom >/dev/ttyS1", "")
 	}},
 	{"a flood of frames", 2, func(p *plant, r *rand.Rand) error {
-		return p.program(r, fmt.Sprintf("load send 10.0.0.%d:9 %d 20ms", 1+r.IntN(plantBoards), 1+r.IntN(1400)), "")
+		return p.program(r, fmt.Sprintf("load send 10.0.0.%d:9 %d 2ms", 1+r.IntN(plantBoards), 1+r.IntN(1400)), "")
 	}},
 	{"garbage for chips", 2, func(p *plant, r *rand.Rand) error {
 		return p.program(r, fmt.Sprintf("for i in 1 2 3 4 5; do i2cset -y 1 0x%x 0x%x 0x%x w; i2cget -y 1 0x%x; done", 0x40+r.IntN(16), r.IntN(256), r.IntN(65536), r.IntN(128)), "")
@@ -92,6 +93,18 @@ func pickFault(r *rand.Rand) *fault {
 
 func pick(r *rand.Rand, list []string) string { return list[r.IntN(len(list))] }
 func anyBoard(r *rand.Rand) string            { return fmt.Sprintf("b%d", r.IntN(plantBoards)) }
+
+// down is a board that is not up, if there is one.
+func (p *plant) down(r *rand.Rand) string {
+	first := r.IntN(plantBoards)
+	for i := range plantBoards {
+		b := fmt.Sprintf("b%d", (first+i)%plantBoards)
+		if state, err := p.r.State(b); err == nil && state != boards.StateUp && state != boards.StateBooting {
+			return b
+		}
+	}
+	return anyBoard(r)
+}
 
 // moment is a short time of the host's, mostly a very short one.
 func moment(r *rand.Rand) time.Duration {
@@ -124,7 +137,7 @@ func (p *plant) program(r *rand.Rand, script, input string) error {
 }
 
 func (p *plant) job(request control.Request, r *rand.Rand, input string) error {
-	if state, err := p.r.State(request.Path); err != nil || state != "hello" {
+	if state, err := p.r.State(request.Path); err != nil || state != boards.StateUp {
 		return err // a board that boots would be waited for
 	}
 	c, err := control.Dial(p.name)

@@ -60,15 +60,7 @@ func (l *traces) same(t *testing.T, before holdings) {
 	var now holdings
 	var left []string
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		now, left = l.have(t), guests(t, l.tmp)
-		for _, dir := range []string{l.tmp, l.run, l.run + "/backplane"} {
-			list, _ := os.ReadDir(dir) // nothing has made the last one, perhaps
-			for _, e := range list {
-				if e.Name() != "backplane" {
-					left = append(left, dir+"/"+e.Name())
-				}
-			}
-		}
+		now, left = l.have(t), l.left(t)
 		if len(left) == 0 && now.descriptors <= before.descriptors && now.goroutines <= before.goroutines {
 			break
 		}
@@ -81,4 +73,19 @@ func (l *traces) same(t *testing.T, before holdings) {
 	if now.heap > before.heap+heapSlack {
 		t.Errorf("%d KiB of the heap are in use, and %d before", now.heap>>10, before.heap>>10)
 	}
+}
+
+// left are the processes and files of appliances that are there.
+func (l *traces) left(t *testing.T) []string {
+	t.Helper()
+	left := guests(t, l.tmp)
+	for _, dir := range []string{l.tmp, l.run, l.run + "/backplane"} {
+		list, _ := os.ReadDir(dir) // nothing has made the last one, perhaps
+		for _, e := range list {
+			if e.Name() != "backplane" {
+				left = append(left, dir+"/"+e.Name())
+			}
+		}
+	}
+	return left
 }

@@ -21,6 +21,7 @@ var ErrBusy = errors.New("already running")
 type Claim struct {
 	name, path string // of the socket
 	lock       *os.File
+	sweeper    *sweeper // of what this program leaves if it is killed
 }
 
 // NewClaim takes a name, before anything of the appliance is started.
@@ -32,7 +33,14 @@ func NewClaim(name string) (*Claim, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket { // a socket that is left behind goes
 		return nil, fmt.Errorf("the control socket %s cannot be made: there is %s in its place", path, hostfile.Kind(info.Mode()))
 	}
+	sweeper, err := newSweeper(path, lockOf(path)) // comes first, so that nothing is there without one
+	if err != nil {
+		return nil, err
+	}
 	lock, err := lockFile(lockOf(path))
+	if err != nil {
+		sweeper.release()
+	}
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		return nil, fmt.Errorf("an appliance named %s is %w: 'backplane down --name %s' ends it, --name gives this one another name", name, ErrBusy, name)
 	}
@@ -40,7 +48,7 @@ func NewClaim(name string) (*Claim, error) {
 		return nil, fmt.Errorf("claim the name %s: %w", name, err)
 	}
 	_ = os.Remove(path) // left behind by one that was killed
-	return &Claim{name: name, path: path, lock: lock}, nil
+	return &Claim{name: name, path: path, lock: lock, sweeper: sweeper}, nil
 }
 
 // lockOf is the lock that whoever serves a socket holds.
@@ -51,7 +59,7 @@ func lockOf(socket string) string { return strings.TrimSuffix(socket, ".sock") +
 func whole() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart} }
 
 // held tells whether somebody serves a socket, or is about to. One that was killed
-// leaves its files behind, until the name is taken again.
+// leaves its files behind, until its sweeper has come, or the name is taken again.
 func held(socket string) bool {
 	f, err := os.Open(lockOf(socket))
 	if err != nil {
@@ -74,6 +82,10 @@ func lockFile(path string) (*os.File, error) {
 			f.Close()
 			return nil, err
 		}
+		if err := settle(f); err != nil {
+			f.Close()
+			return nil, err
+		}
 		ours, err := f.Stat()
 		if err != nil {
 			f.Close()
@@ -90,4 +102,5 @@ func lockFile(path string) (*os.File, error) {
 func (c *Claim) Release() {
 	_ = os.Remove(c.lock.Name()) // while it is still locked
 	c.lock.Close()
+	c.sweeper.release()
 }
