@@ -113,12 +113,17 @@ func moment(r *rand.Rand) time.Duration {
 
 // ask does a command that changes something. Whether it is refused depends on the moment.
 func (p *plant) ask(command, path, value string) error {
+	return p.request(control.Request{Command: command, Path: path, Value: value})
+}
+
+// request waits until it is done, or refused.
+func (p *plant) request(r control.Request) error {
 	c, err := control.Dial(p.name)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	_, err = c.Do(control.Request{Command: command, Path: path, Value: value}, func(control.Reply) error { return nil })
+	_, err = c.Do(r, func(control.Reply) error { return nil })
 	return lost(err)
 }
 

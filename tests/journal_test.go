@@ -1,0 +1,120 @@
+package tests
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"backplane/boards"
+	"backplane/simbus"
+)
+
+// journal checks events as they come, and keeps what is needed to find that none is lost.
+type journal struct {
+	mu     sync.Mutex
+	n      int
+	sum    hash.Hash // of all their lines
+	last   simbus.Time
+	states map[string]string // of boards
+	seen   map[string]int    // states
+	of     map[[2]string]int // states of each board
+	wrong  []string
+	ended  int          // jobs
+	jobs   atomic.Int64 // that clients have begun
+}
+
+func newJournal() *journal {
+	return &journal{sum: sha256.New(), states: make(map[string]string), seen: make(map[string]int), of: make(map[[2]string]int)}
+}
+
+// listen calls f, one call at a time.
+func (j *journal) listen(e *simbus.Event, f func(*simbus.Event)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f(e)
+}
+
+// follows are the states that a board can have after another.
+var follows = map[string][]string{
+	"":                  {boards.StateBooting},
+	boards.StateOff:     {boards.StateBooting, boards.StateLost}, // the second: it could not be started
+	boards.StateBooting: {boards.StateUp, boards.StateOff, boards.StatePanic, boards.StateLost, boards.StateStuck},
+	boards.StateStuck:   {boards.StateUp, boards.StateOff, boards.StatePanic, boards.StateLost},
+	boards.StateUp:      {boards.StateOff, boards.StatePanic, boards.StateLost},
+	boards.StatePanic:   {boards.StateBooting, boards.StateOff},
+	boards.StateLost:    {boards.StateBooting, boards.StateOff},
+}
+
+func (j *journal) event(e *simbus.Event) {
+	line := append(e.AppendJSON(nil), '\n')
+	j.n++
+	j.sum.Write(line)
+	if e.Time < j.last {
+		j.complain("time goes back from %d: %s", j.last, line)
+	}
+	j.last = e.Time
+	switch e.Kind {
+	case boards.KindExec:
+		j.ended++
+	case simbus.KindGuest:
+		state, _ := e.Get("state")
+		if state == boards.StateIncomplete {
+			break
+		}
+		before := j.states[e.Board]
+		if !slices.Contains(follows[before], state) {
+			j.complain("state %q after %q: %s", state, before, line)
+		}
+		j.states[e.Board] = state
+		j.seen[state]++
+		j.of[[2]string{e.Board, state}]++
+	}
+}
+
+// count is how often a board has been in a state.
+func (j *journal) count(board, state string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.of[[2]string{board, state}]
+}
+
+func (j *journal) complain(format string, args ...any) {
+	if len(j.wrong) < 10 {
+		j.wrong = append(j.wrong, fmt.Sprintf(format, args...))
+	}
+}
+
+// check tells of what was wrong, and compares the events with those of the record.
+func (j *journal) check(t *testing.T, out string) {
+	t.Helper()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, w := range j.wrong {
+		t.Error(w)
+	}
+	if j.ended != int(j.jobs.Load()) {
+		t.Errorf("%d jobs were begun, and %d have ended", int(j.jobs.Load()), j.ended)
+	}
+	for b, state := range j.states {
+		if state != boards.StateOff && state != boards.StatePanic && state != boards.StateLost {
+			t.Errorf("at the end %s is %s", b, state)
+		}
+	}
+	if err := boards.CheckRecord(out); err != nil {
+		t.Error(err)
+	}
+	data, err := os.ReadFile(filepath.Join(out, boards.EventsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := j.sum.Sum(nil); sha256.Sum256(data) != [sha256.Size]byte(want) {
+		t.Errorf("of %d events the record has %d, or others", j.n, strings.Count(string(data), "\n"))
+	}
+}

@@ -1,0 +1,107 @@
+package tests
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"backplane/boards"
+	"backplane/boards/control"
+	"backplane/tests/guesttest"
+)
+
+// TestSoak keeps an appliance of 12 boards up, with clients, captures, reboots and power
+// cycles without end: descriptors, goroutines and memory stay as they are. BACKPLANE_SOAK
+// is for how long, in both clocks together.
+func TestSoak(t *testing.T) {
+	d := 16 * time.Second
+	if text := os.Getenv("BACKPLANE_SOAK"); text != "" {
+		var err error
+		if d, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("BACKPLANE_SOAK: %v", err)
+		}
+	}
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		dir := t.TempDir()
+		file := plantFiles(t, dir)
+		guesttest.Init(t) // is built where it stays
+		places := leavesNothing(t)
+		p := newPlant(t, file, o, filepath.Join(dir, "out"))
+		p.untilUp()
+		r := rand.New(rand.NewPCG(1, 1))
+		// What is kept for clients, such as the last events, fills up in the first quarter.
+		begin := time.Now()
+		var first, now holdings
+		var warm time.Duration
+		said := time.Time{}
+		rounds := 0
+		for ; time.Since(begin) < d/2 || rounds < 4; rounds++ {
+			p.round(r, rounds)
+			if time.Since(begin) < d/8 || rounds < 2 {
+				continue
+			}
+			now = places.have(t)
+			if first == (holdings{}) {
+				first, warm = now, time.Since(begin)
+			}
+			if time.Since(said) > time.Minute {
+				t.Logf("after %s and %d rounds: %s", time.Since(begin).Round(time.Second), rounds+1, now)
+				said = time.Now()
+			}
+		}
+		t.Logf("after %s and %d rounds: %s; after %s: %s", time.Since(begin).Round(time.Second), rounds, now, warm.Round(time.Second), first)
+		const slack = 4 // a connection may be in the making
+		if now.descriptors > first.descriptors+slack || now.goroutines > first.goroutines+slack {
+			t.Errorf("descriptors or goroutines have become more: %s, before %s", now, first)
+		}
+		if now.heap > first.heap+soakSlack || now.rss > first.rss+4*soakSlack {
+			t.Errorf("memory has become more: %s, before %s", now, first)
+		}
+		if err := p.close(); err != nil {
+			t.Error(err)
+		}
+		p.journal.check(t, p.out)
+	})
+}
+
+// soakSlack is how much the heap may differ between two moments, in bytes: lines of
+// consoles are kept, and buffers are as large as they had to be once.
+const soakSlack = 8 << 20
+
+func (h holdings) String() string {
+	return fmt.Sprintf("%d descriptors, %d goroutines, %.1f MiB of heap, %.1f MiB resident", h.descriptors, h.goroutines, float64(h.heap)/(1<<20), float64(h.rss)/(1<<20))
+}
+
+// round has each kind of client once, then a reboot and a power cycle, after which all
+// boards are up again.
+func (p *plant) round(r *rand.Rand, n int) {
+	p.t.Helper()
+	check := func(err error) {
+		if err != nil {
+			p.t.Error(err)
+		}
+	}
+	for i := range 4 {
+		check(p.answers(fmt.Sprintf("b%d", (n+i)%plantBoards)))
+	}
+	check(console(p, r))
+	check(readFIFO(p, r))
+	check(halfRequest(p, r))
+	check(p.visit(control.Request{Command: "capture", Args: []string{"lan1"}}, moment(r), 10000))
+	check(p.ask("cut", "lan0:b1.eth0", ""))
+	check(p.ask("set", "b3.temp0.temperature", fmt.Sprint(n%50)))
+	check(p.ask("restore", "lan0:b1.eth0", ""))
+	reboots, cycles := fmt.Sprintf("b%d", n%plantBoards), fmt.Sprintf("b%d", (n+5)%plantBoards)
+	before := p.journal.count(reboots, boards.StateUp)
+	check(p.request(control.Request{Command: "exec", Path: reboots, Args: []string{"/bin/reboot", "-f"}}))
+	check(p.ask("pull_plug", cycles, ""))
+	check(p.ask("power_on", cycles, ""))
+	defer p.within(reboots + " to reboot")()
+	for p.journal.count(reboots, boards.StateUp) == before {
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.untilUp()
+}
