@@ -1,0 +1,113 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"backplane/boards"
+	"backplane/tests/guesttest"
+)
+
+// TestFaultsOfTheHost runs a scenario, whose board fills its memory, on a host that lacks
+// something: it ends with what that was, and the record, if there is one, is whole.
+func TestFaultsOfTheHost(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can mount, limit memory, and be another user")
+	}
+	root := guesttest.Rootfs(t)
+	dir := writeFiles(t, map[string]string{
+		"b.toml": fmt.Sprintf("name = \"b\"\nmemory = \"256M\"\n[firmware]\nrootfs = [%q]\n", root),
+		"s.toml": "appliance = \"b.toml\"\n[[step]]\nexec = { board = \"b\", command = [\"/bin/sh\", \"-c\", \"head -c 180000000 /dev/zero >/tmp/x\"] }\n",
+	})
+	tests := []struct {
+		name    string
+		prepare string // a line of shell; $T is TMPDIR
+		status  int
+		said    string
+	}{
+		{"a TMPDIR that can only be read", `mount -t tmpfs -o ro none "$T"`, 3, "read-only file system: set TMPDIR to a place where guest memory can be"},
+		{"a TMPDIR in which nothing is executed", `mount -t tmpfs -o noexec none "$T"`, 3, "is mounted noexec, and guest memory there must be executable"},
+		{"a TMPDIR that fills up", `mount -t tmpfs -o size=40m none "$T"`, 1, "board b panicked: Kernel panic - not syncing: Kernel mode signal 7"}, // SIGBUS
+		{"memory that runs out", `mount -t tmpfs none "$T" && echo $$ >"$GROUP/cgroup.procs"`, 1, "board b was lost: the kernel ended: signal: killed"},
+		{"few processes", `set -- prlimit --nproc=10 setpriv --reuid 12345 --regid 12345 --clear-groups "$@"`, 3,
+			"processes and threads at least, and this user may have 10, of which 0 are there: raise the limit (ulimit -u"},
+	}
+	for _, tt := range tests {
+		for _, clock := range []string{"virtual", "real"} {
+			t.Run(tt.name+" "+clock, func(t *testing.T) {
+				tmp, record := filepath.Join(dir, "tmp"), filepath.Join(t.TempDir(), "record")
+				if err := os.MkdirAll(tmp, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				env := []string{"T=" + tmp, "TMPDIR=" + tmp, "XDG_RUNTIME_DIR=" + dir}
+				program := backplane(t)
+				switch {
+				case strings.Contains(tt.prepare, "$GROUP"):
+					env = append(env, "GROUP="+memoryGroup(t, 100<<20))
+				case strings.Contains(tt.prepare, "setpriv"):
+					program = forAll(t, dir)
+				}
+				args := []string{"-m", "/bin/sh", "-c", tt.prepare + ` || exit 9; "$@"; s=$?; ls -A "$T" >&2; exit $s`, "sh", program, "run", "--clock", clock}
+				if tt.status == 1 {
+					args = append(args, "--out", record)
+				}
+				cmd := exec.Command("unshare", append(args, filepath.Join(dir, "s.toml"))...)
+				cmd.Env = append(os.Environ(), env...)
+				var out bytes.Buffer
+				cmd.Stdout, cmd.Stderr = &out, &out
+				if got := status(t, cmd.Run()); got != tt.status || !strings.Contains(out.String(), tt.said) {
+					t.Errorf("status %d, want %d, and %q in\n%s", got, tt.status, tt.said, &out)
+				}
+				if strings.Contains(out.String(), "\nbackplane-") {
+					t.Errorf("left behind in TMPDIR:\n%s", &out)
+				}
+				if tt.status != 1 {
+					return
+				}
+				if err := boards.CheckRecord(record); err != nil {
+					t.Error(err)
+				}
+				if report, err := os.ReadFile(filepath.Join(record, "report.json")); err != nil || !bytes.Contains(report, []byte(`"failed"`)) {
+					t.Errorf("%v; the report says\n%s", err, report)
+				}
+			})
+		}
+	}
+}
+
+// memoryGroup makes a cgroup whose processes have so many bytes of memory in all.
+func memoryGroup(t *testing.T, limit int) (path string) {
+	t.Helper()
+	for _, v := range []struct{ dir, file string }{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
+		path, err := os.MkdirTemp(v.dir, "backplane-test-")
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { _ = os.Remove(path) })
+		if os.WriteFile(filepath.Join(path, v.file), fmt.Append(nil, limit), 0) == nil {
+			return path
+		}
+	}
+	t.Skip("this host has no memory cgroup that root can make")
+	return ""
+}
+
+// forAll is a copy of the program, and a way to the files in dir, for other users.
+func forAll(t *testing.T, dir string) (program string) {
+	t.Helper()
+	bin := filepath.Join(dir, "bin")
+	if err := os.CopyFS(bin, os.DirFS(filepath.Dir(backplane(t)))); err != nil && !os.IsExist(err) {
+		t.Fatal(err)
+	}
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(bin, "backplane")
+}
