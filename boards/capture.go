@@ -1,10 +1,12 @@
 package boards
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"backplane/simbus"
@@ -135,7 +137,14 @@ func (r *Running) addCapture(a *Appliance, c *Capture) error {
 		if r.opts.Detached {
 			return nil
 		}
-		f, err := simbus.NewFIFO(a.doc.Beside(c.FIFO), func(w io.Writer) (*simbus.Live, error) {
+		path, err := filepath.Abs(a.doc.Beside(c.FIFO))
+		if err != nil {
+			return err
+		}
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) { // else it is not made here
+			r.dir.Also(path)
+		}
+		f, err := simbus.NewFIFO(path, func(w io.Writer) (*simbus.Live, error) {
 			return r.Capture(c.At, c.Filter, c.Snap, w)
 		})
 		if err != nil {

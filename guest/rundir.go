@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"backplane/guest/confine"
@@ -32,7 +33,15 @@ type RunDir struct {
 // works there, or has a part of it in its own root: a kernel whose maker was killed
 // before prctl(PR_SET_PDEATHSIG) would not die with it. None escapes: until it executes
 // the kernel, behind its walls, a process holds the other end of the input as well.
-const sweep = `read -r how
+const sweep = `how= also=
+while [ -z "$how" ] && IFS= read -r line; do
+	case $line in
+	closed) how=closed ;;
+	"also "*) also="$also${line#also }
+" ;;
+	esac
+done
+[ -n "$how" ] || printf %s "$also" | while IFS= read -r file; do rm -f -- "$file"; done
 work() {
 	{
 		ls -l /proc/[0-9]*/cwd 2>/dev/null | while read -r line; do
@@ -136,6 +145,14 @@ func (r *RunDir) Board(name string) (string, error) {
 		return "", fmt.Errorf("board %s: make its run folder: %w", name, err)
 	}
 	return dir, nil
+}
+
+// Also lets another file go, by its absolute path, if this program is killed. Otherwise
+// it is the caller's.
+func (r *RunDir) Also(path string) {
+	if !strings.Contains(path, "\n") { // else there is no line for it, and it stays
+		_, _ = io.WriteString(r.lease, "also "+path+"\n") // without a sweeper it stays
+	}
 }
 
 // Close removes the folder. The guests that use it must have ended. Where unconfined

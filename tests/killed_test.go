@@ -26,9 +26,14 @@ func TestKilledAtAnyTime(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
 		"b.toml": fmt.Sprintf("name = \"b\"\nmemory = \"48M\"\n[firmware]\nrootfs = [%q]\n[[gpio]]\nname = \"gpio0\"\nlines = [\"a\"]\n[[ethernet]]\nname = \"eth0\"\naddress = \"10.0.0.1/24\"\n", guesttest.Rootfs(t)),
 		"a.toml": "name = \"a\"\n[[board]]\nname = \"b1\"\nfile = \"b.toml\"\n[[board]]\nname = \"b2\"\nfile = \"b.toml\"\n" +
-			"[[segment]]\nname = \"lan\"\nlatency = \"1ms\"\nports = [\"b1.eth0\", \"b2.eth0\"]\n",
+			"[[segment]]\nname = \"lan\"\nlatency = \"1ms\"\nports = [\"b1.eth0\", \"b2.eth0\"]\n" +
+			"[[capture]]\nname = \"live\"\nat = [\"lan\"]\nfifo = \"k/live.fifo\"\n",
 		"s.toml": "appliance = \"b.toml\"\n[[step]]\nexec = { board = \"b\", command = [\"/bin/sh\", \"-c\", \"seq 2000 >/dev/console\"] }\n[[step]]\nwait = \"200ms\"\n",
 	})
+	pipes := filepath.Join(dir, "k")
+	if err := os.Mkdir(pipes, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	at := leavesNothing(t)
 	var next atomic.Int64
 	var ended atomic.Int64 // before they were killed
@@ -71,6 +76,13 @@ func TestKilledAtAnyTime(t *testing.T) {
 			t.Fatal(err)
 		} else if strings.Contains(string(mounts), at.tmp) {
 			left = append(left, "a mount")
+		}
+		list, err := os.ReadDir(pipes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			left = append(left, e.Name())
 		}
 		if len(left) == 0 {
 			return
