@@ -35,6 +35,7 @@ type Calendar struct {
 
 	mu    sync.Mutex   // virtual: held while the appliance moves; real: orders the stream
 	now   atomic.Int64 // virtual: the Time that every domain has reached
+	told  Time         // virtual: the time of the last event that was delivered
 	looks looks        // virtual: what wants to look at domains while the appliance moves
 
 	start     time.Time // real: Time 0
@@ -218,8 +219,8 @@ func (c *Calendar) Emit(e Event) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flush(c.reached() + 1)
-	e.Time = c.reached()
+	e.Time = c.present()
+	c.flush(e.Time + 1)
 	c.deliver(&e)
 }
 
@@ -234,6 +235,10 @@ func (c *Calendar) Now() Time {
 }
 
 func (c *Calendar) reached() Time { return Time(c.now.Load()) }
+
+// present is when something from outside happens: not before what was delivered, which
+// is later than what all have reached where an Advance was broken off.
+func (c *Calendar) present() Time { return max(c.reached(), c.told) }
 
 // Advance lets everything happen that is due before the time until. It returns
 // early, with true, once stop has returned true for an event; in virtual time
@@ -300,6 +305,7 @@ func (c *Calendar) flush(safe Time) {
 	}
 	sort.SliceStable(ready, func(i, j int) bool { return ready[i].Time < ready[j].Time })
 	for i := range ready {
+		c.told = ready[i].Time
 		c.deliver(&ready[i])
 	}
 }

@@ -181,6 +181,48 @@ func TestEventsComeInOrderOfTime(t *testing.T) {
 	}
 }
 
+// TestEventsAfterABreak has something happen from outside after an Advance was broken
+// off, in a domain that has not come as far as others.
+func TestEventsAfterABreak(t *testing.T) {
+	c, ds := newVirtual(t, "a", "b", "idle")
+	c.Connect(ds[0], ds[1], time.Millisecond)
+	c.Connect(ds[1], ds[0], time.Millisecond)
+	var last Time
+	c.Subscribe(func(e *Event) {
+		if e.Time < last {
+			t.Errorf("time goes back from %s to %s, in %s", last, e.Time, e.Board)
+		}
+		last = e.Time
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, d := range ds[:2] {
+		n := 0
+		var tick func()
+		tick = func() {
+			d.Emit(Event{Kind: KindStep})
+			if n++; n == 30 {
+				cancel()
+			}
+			After(d, time.Millisecond, tick)
+		}
+		d.Do(tick)
+	}
+	if _, err := c.Advance(ctx, Time(90*time.Millisecond), nil); err == nil {
+		t.Fatal("it was not broken off")
+	}
+	before := last
+	if before == 0 {
+		t.Fatal("no event was delivered before it was broken off")
+	}
+	ds[2].Do(func() { ds[2].Emit(Event{Kind: KindGuest}) })
+	c.Emit(Event{Kind: KindLink})
+	advance(t, c, Time(100*time.Millisecond))
+	if last <= before {
+		t.Errorf("the last event is at %s", last)
+	}
+}
+
 func TestAdvanceStopsAtTheGranule(t *testing.T) {
 	c, ds := newVirtual(t, "a")
 	ds[0].Do(func() {

@@ -135,10 +135,10 @@ func (d *Domain) Do(f func()) {
 	if d.cal.virtual {
 		d.cal.mu.Lock()
 		defer d.cal.mu.Unlock()
-		d.now = max(d.now, d.cal.reached())
+		d.now = max(d.now, d.cal.present())
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		d.guard(f)
-		d.cal.flush(d.cal.reached() + 1)
+		d.cal.flush(d.cal.present() + 1)
 		return
 	}
 	finished := make(chan struct{})

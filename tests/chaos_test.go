@@ -129,6 +129,9 @@ func (p *plant) chaos(count int, seed uint64) {
 
 // hung ends the test program, whose cleaning up would hang as well.
 func (p *plant) hung(what string) {
+	for _, line := range p.journal.latest {
+		what += "\n" + line
+	}
 	buf := make([]byte, 1<<22)
 	panic(what + "\n" + string(buf[:runtime.Stack(buf, true)]))
 }

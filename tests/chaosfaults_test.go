@@ -123,6 +123,7 @@ func (p *plant) request(r control.Request) error {
 		return err
 	}
 	defer c.Close()
+	defer p.within(r.Command + " " + r.Path + " to be done")()
 	_, err = c.Do(r, func(control.Reply) error { return nil })
 	return lost(err)
 }

@@ -25,6 +25,7 @@ type journal struct {
 	states map[string]string // of boards
 	seen   map[string]int    // states
 	of     map[[2]string]int // states of each board
+	latest []string          // the last events but frames and transfers
 	wrong  []string
 	ended  int          // jobs
 	jobs   atomic.Int64 // that clients have begun
@@ -60,6 +61,11 @@ func (j *journal) event(e *simbus.Event) {
 		j.complain("time goes back from %d: %s", j.last, line)
 	}
 	j.last = e.Time
+	if e.Kind != simbus.KindFrame && e.Kind != simbus.KindFrameEnd && e.Kind != simbus.KindI2C && len(line) < 400 {
+		if j.latest = append(j.latest, string(line)); len(j.latest) > 400 {
+			j.latest = slices.Clone(j.latest[200:])
+		}
+	}
 	switch e.Kind {
 	case boards.KindExec:
 		j.ended++
