@@ -46,7 +46,7 @@ type Machine struct {
 	consoles map[string]*terminal // the main one and all others, UARTs too
 	nics     map[string]*net.NIC
 	probes   map[lineRef]*simbus.Pin // what the outside drives lines with
-	kept     map[string]string       // part: the file that its contents came from
+	kept     map[string]Made         // part: the file that its contents came from, as it was then
 
 	agent        *agent.Client
 	agentConsole *console.Console
@@ -73,7 +73,7 @@ type client struct{ out func([]byte) }
 func (r *Running) newMachine(index int, member *Member, d *simbus.Domain, kernel string) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
 		chips: make(map[string]periph.Chip), parts: make(map[string]*part), consoles: make(map[string]*terminal),
-		nics: make(map[string]*net.NIC), probes: make(map[lineRef]*simbus.Pin), kept: make(map[string]string)}
+		nics: make(map[string]*net.NIC), probes: make(map[lineRef]*simbus.Pin), kept: make(map[string]Made)}
 	m.kernel = kernel
 	if m.dir, err = r.dir.Board(m.name); err != nil {
 		return m, err

@@ -39,6 +39,14 @@ type Made struct {
 	Hash string `json:"sha256"`
 }
 
+// was tells one state of it from another.
+func (m Made) was() string {
+	if m.Hash == "" {
+		return "no file"
+	}
+	return fmt.Sprintf("SHA-256 %.12s", m.Hash)
+}
+
 // Names of what a record has beside the streams of a run.
 const (
 	ManifestFile = "run.json"
@@ -95,10 +103,16 @@ func (r *Running) manifest(a *Appliance) (*Manifest, error) {
 		add("root file system of "+b.name, filepath.Join(b.dir, "initrd.cpio"))
 		m.Parts[len(m.Parts)-1].Path = strings.Join(a.Board[i].Board.Firmware.Rootfs, ", ")
 		for _, name := range slices.Sorted(maps.Keys(b.kept)) {
-			add("contents of "+b.name+"."+name, b.kept[name])
+			m.Parts = append(m.Parts, b.kept[name])
 		}
 	}
 	return m, err
+}
+
+// hashOf is the SHA-256 of what is in memory.
+func hashOf(data []byte) string {
+	hash := sha256.Sum256(data)
+	return hex.EncodeToString(hash[:])
 }
 
 // hashFile is a file's SHA-256; that of a file that is not there is empty.
@@ -181,7 +195,7 @@ func (m *Manifest) Changes(now *Manifest) (list []string) {
 		case !ok:
 			list = append(list, fmt.Sprintf("the %s is new (%s)", p.What, p.Path))
 		case old.Hash != p.Hash:
-			list = append(list, fmt.Sprintf("the %s (%s) is not what it was: SHA-256 %.12s then, %.12s now", p.What, p.Path, old.Hash, p.Hash))
+			list = append(list, fmt.Sprintf("the %s (%s) is not what it was: %s then, %s now", p.What, p.Path, old.was(), p.was()))
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(then)) {

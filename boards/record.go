@@ -1,8 +1,6 @@
 package boards
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -137,8 +135,7 @@ func (rec *record) whole(data []byte, name ...string) error {
 	if rec == nil {
 		return nil
 	}
-	hash := sha256.Sum256(data)
-	f := &recordFile{rec: rec, name: filepath.ToSlash(filepath.Join(name...)), size: int64(len(data)), hash: hex.EncodeToString(hash[:])}
+	f := &recordFile{rec: rec, name: filepath.ToSlash(filepath.Join(name...)), size: int64(len(data)), hash: hashOf(data)}
 	path := filepath.Join(name...)
 	err := rec.root.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
@@ -324,18 +321,21 @@ func (m *Machine) contents(part, path string) (string, error) {
 	if m.r.opts.Contents != "" {
 		from = filepath.Join(m.r.opts.Contents, m.name+"."+part)
 	}
-	m.kept[part] = from
 	folder := m.r.appliance.paths.Folder
 	if m.r.opts.Contents != "" {
 		folder = nil // the record is another one, and has been checked
 	}
+	made := Made{What: "contents of " + m.name + "." + part, Path: from}
 	data, err := folder.Read(from, maxContents)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist): // the chip makes it
+		m.kept[part] = made
 		return to, nil
 	case err != nil:
 		return "", err
 	}
+	made.Hash = hashOf(data)
+	m.kept[part] = made
 	if err = m.r.record.whole(data, ContentsDir, m.name+"."+part); err == nil && to != from {
 		err = os.WriteFile(to, data, 0o600)
 	}
