@@ -71,7 +71,9 @@ func (a *Appliance) end(at, text string) (m *Member, rest string) {
 	if m = a.Member(name); m == nil {
 		var names []string
 		for _, b := range a.Board {
-			names = append(names, b.Name)
+			if b.Name != "" { // its file could not be read
+				names = append(names, b.Name)
+			}
 		}
 		a.doc.Add(at, "there is no board %q%s", name, tomlfile.Suggest(name, names))
 		return nil, ""

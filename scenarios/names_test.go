@@ -23,7 +23,7 @@ func TestNames(t *testing.T) {
 		{`restore = "lan:sensor.eth1"`, `3:1: segment lan has no port "sensor.eth1": did you mean "sensor.eth0"?`},
 		{`cut = "alarm"`, ``},
 		{`press = "sensor.buton0"`, `3:1: board sensor has no part "buton0": did you mean "button0"?`},
-		{`press = "sensor.temp0"`, `3:1: a tmp102 has no property "press": there are temperature`},
+		{`press = "sensor.temp0"`, `3:1: a tmp102 has no property "press": there is only temperature`},
 		{`send = { to = "controller.uart2", text = "x" }`, `3:10: board controller has no console or UART "uart2": did you mean "uart1"?`},
 		{`send = { to = "controller", hex = "01 03 FF" }`, ``},
 		{`set = { "sensor.temp0.temprature" = 1 }`, `3:9: a tmp102 has no property "temprature": did you mean "temperature"?`},

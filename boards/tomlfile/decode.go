@@ -84,7 +84,7 @@ func (d *Doc) value(path string, v any, into reflect.Value) {
 		switch p := into.Addr(); {
 		case p.Type().Implements(valueType):
 			if err := p.Interface().(unmarshaler).UnmarshalTOML(v); err != nil {
-				d.Add(path, "%s: %v", last(path), err)
+				d.refuse(path, "%s: %v", last(path), err)
 			}
 			return
 		case p.Type().Implements(textType):
@@ -92,7 +92,7 @@ func (d *Doc) value(path string, v any, into reflect.Value) {
 			return
 		}
 	}
-	want := func(what string) { d.Add(path, "%s is %s, and must be %s", last(path), describe(v), what) }
+	want := func(what string) { d.refuse(path, "%s is %s, and must be %s", last(path), describe(v), what) }
 	switch into.Kind() {
 	case reflect.String:
 		if s, ok := v.(string); ok {
@@ -164,12 +164,19 @@ func (d *Doc) value(path string, v any, into reflect.Value) {
 	}
 }
 
+// refuse notes why a value was not taken. What is found to be wrong with the field then is
+// wrong for that reason, and not noted.
+func (d *Doc) refuse(path, format string, args ...any) {
+	d.Add(path, format, args...)
+	d.refused[path] = true
+}
+
 func (d *Doc) text(path string, v any, into encoding.TextUnmarshaler) {
 	s, ok := v.(string)
 	if !ok {
-		d.Add(path, "%s is %s, and must be text in quotes", last(path), describe(v))
+		d.refuse(path, "%s is %s, and must be text in quotes", last(path), describe(v))
 	} else if err := into.UnmarshalText([]byte(s)); err != nil {
-		d.Add(path, "%s: %v", last(path), err)
+		d.refuse(path, "%s: %v", last(path), err)
 	}
 }
 
@@ -183,10 +190,10 @@ func (d *Doc) slice(path string, v any, into reflect.Value) {
 			elements = append(elements, m)
 		}
 	case map[string]any:
-		d.Add(path, "[%s] is one table, and there may be several of them: write [[%s]]", last(path), last(path))
+		d.refuse(path, "[%s] is one table, and there may be several of them: write [[%s]]", last(path), last(path))
 		return
 	default:
-		d.Add(path, "%s is %s, and must be a list in [ ]", last(path), describe(v))
+		d.refuse(path, "%s is %s, and must be a list in [ ]", last(path), describe(v))
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(elements), len(elements)))
@@ -198,7 +205,7 @@ func (d *Doc) slice(path string, v any, into reflect.Value) {
 func (d *Doc) mapping(path string, v any, into reflect.Value) {
 	tree, ok := v.(map[string]any)
 	if !ok {
-		d.Add(path, "%s is %s, and must be a table in { }", last(path), describe(v))
+		d.refuse(path, "%s is %s, and must be a table in { }", last(path), describe(v))
 		return
 	}
 	into.Set(reflect.MakeMap(into.Type()))

@@ -128,7 +128,7 @@ func TestSuggestionsCostLittle(t *testing.T) {
 		{"wort1", many, ": there are 100000 others"},
 		{"zzzz", many[:31], "word5, word6, word7, word8 and 1 more"},
 		{"wort1", many[:31], `: did you mean "word1"?`},
-		{long, []string{long[1:]}, ": there are xxx"},
+		{long, []string{long[1:]}, ": there is only xxx"},
 	} {
 		if got := tomlfile.Suggest(tt.word, tt.known); !strings.Contains(got, tt.want) {
 			t.Errorf("%.20s: %.200q, want %q", tt.word, got, tt.want)

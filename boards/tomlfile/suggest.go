@@ -27,6 +27,8 @@ func Suggest(word string, known []string) string {
 		return ""
 	case len(known) > maxListed:
 		return fmt.Sprintf(": there are %s and %d more", strings.Join(known[:maxListed], ", "), len(known)-maxListed)
+	case len(known) == 1:
+		return fmt.Sprintf(": there is only %s", known[0])
 	default:
 		return ": there are " + strings.Join(known, ", ")
 	}

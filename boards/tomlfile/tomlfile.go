@@ -76,8 +76,9 @@ type Doc struct {
 	Size     int // in bytes
 	Problems Problems
 	// Parsed tells that the file is TOML, whatever may be wrong with what it says.
-	Parsed bool
-	places map[string]place
+	Parsed  bool
+	places  map[string]place
+	refused map[string]bool // paths of values that were not taken
 }
 
 type place struct{ line, col int }
@@ -106,7 +107,7 @@ func fileError(err error) string {
 
 // Parse is Read for a file that is in memory.
 func Parse(file string, data []byte, into any) *Doc {
-	d := &Doc{File: file, Size: len(data), places: make(map[string]place)}
+	d := &Doc{File: file, Size: len(data), places: make(map[string]place), refused: make(map[string]bool)}
 	if len(data) > MaxSize {
 		d.Problems = Problems{{File: file, Text: hostfile.TooLongError(MaxSize).Error()}}
 		return d
@@ -182,8 +183,11 @@ func short(text string) string {
 
 // Add notes a mistake at a key. The path is as in `i2c[0].chip[2].address`; of
 // a path that the file does not have, the nearest part above it is where the
-// mistake is shown.
+// mistake is shown. Of a value that was not taken there is nothing more to say.
 func (d *Doc) Add(path, format string, args ...any) {
+	if d.refused[path] {
+		return
+	}
 	d.Problems = append(d.Problems, d.Problem(path, format, args...))
 }
 

@@ -89,7 +89,7 @@ func TestMistakes(t *testing.T) {
 		{"syntax", "name = \nscale = 1", "f.toml:1:8: expected value but found '\\n' instead"},
 		{"an escape at the end", "name = 'a'\n\"\\", "f.toml:2:"},
 		{"unknown key", "nmae = 'x'", `f.toml:1:1: unknown key "nmae": did you mean "name"?`},
-		{"unknown key far from all", "[single]\nzzzzzz = 1", `f.toml:2:1: unknown key "zzzzzz": there are words`},
+		{"unknown key far from all", "[single]\nzzzzzz = 1", `f.toml:2:1: unknown key "zzzzzz": there is only words`},
 		{"number for text", "name = 7", "f.toml:1:1: name is the number 7, and must be text in quotes"},
 		{"text for number", "scale = 'x'", `f.toml:1:1: scale is the text "x", and must be a number`},
 		{"not a number", "\nscale = nan", "f.toml:2:1: scale is the number NaN, and must be a finite number"},
