@@ -60,13 +60,19 @@ const (
 	bootNote  = time.Second
 )
 
-// booted waits until a board that boots has an agent that can be asked.
+// booted waits until a board that boots has an agent that can be asked; one that is off
+// has none.
 func (n *session) booted(board string) error {
 	begin, told := time.Now(), false
 	for {
 		state, err := n.s.app.State(board)
-		if err != nil || state != boards.StateBooting {
+		switch {
+		case err != nil:
 			return err
+		case state == boards.StateOff:
+			return fmt.Errorf("board %s is off", board)
+		case state != boards.StateBooting:
+			return nil
 		}
 		r := Reply{} // a client that has gone waits for nothing
 		switch waited := time.Since(begin); {

@@ -72,7 +72,7 @@ func literally(cmd *cobra.Command, words int) {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		mine, flags := split(args)
 		if err := cmd.Flags().Parse(flags); err != nil {
-			return err
+			return flagError(cmd, err)
 		}
 		return valid(cmd, append(slices.Clip(mine), cmd.Flags().Args()...))
 	}
@@ -134,7 +134,7 @@ func newRestore() *cobra.Command {
 }
 
 func newPower() *cobra.Command {
-	cmd := &cobra.Command{Use: "power", Short: "Switch a board on or off, or pull its plug"}
+	cmd := commandGroup("power", "Switch a board on or off, or pull its plug")
 	for _, c := range []struct{ use, short, command string }{
 		{"on BOARD", "Switch a board on", "power_on"},
 		{"off BOARD", "Ask a board to shut down in order ('backplane wait off BOARD' waits until it has)", "power_off"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -105,6 +106,9 @@ func copyFrom(c *control.Conn, board, from, name string) error {
 		name = filepath.Join(name, path.Base(from))
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".backplane-cp-*")
+	if errors.Is(err, fs.ErrNotExist) {
+		return badInput(fmt.Errorf("%s: there is no folder %s", name, filepath.Dir(name)))
+	}
 	if err != nil {
 		return badInput(err)
 	}

@@ -56,7 +56,7 @@ func newKernel() *cobra.Command {
 	build.Flags().StringVar(&b.Source, "source", "", "tarball with a kernel tree, instead of Debian's package")
 	build.Flags().StringVar(&config, "config", "", "file with further configuration, as a board's kernel_config")
 	build.Flags().IntVarP(&b.Jobs, "jobs", "j", 0, "compilers at once (default: one a CPU)")
-	cmd := &cobra.Command{Use: "kernel", Short: "Build guest kernels"}
+	cmd := commandGroup("kernel", "Build guest kernels")
 	cmd.AddCommand(build, newKernelTree())
 	return cmd
 }

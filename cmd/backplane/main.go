@@ -146,7 +146,9 @@ what is ended by signal N with 128 + N.`,
 		for _, c := range commands {
 			c.GroupID = id
 			root.AddCommand(c)
+			tellUsage(c)
 		}
 	}
+	root.SetFlagErrorFunc(flagError)
 	return root
 }

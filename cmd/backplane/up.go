@@ -10,6 +10,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/control"
 	"backplane/guest/agent"
+	"backplane/scenarios"
 	"backplane/simbus"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,9 @@ printed.`,
 				return err
 			}
 			a, err := loadAppliance(folder, args[0])
+			if err != nil && scenarios.IsScenario(args[0]) {
+				err = fmt.Errorf("%s is a scenario: 'backplane run %s' plays it", args[0], args[0])
+			}
 			if err != nil {
 				return badInput(err)
 			}

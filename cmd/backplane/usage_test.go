@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// TestWrongCommandLines: each says how it would be right, with status 2.
+func TestWrongCommandLines(t *testing.T) {
+	tests := []struct{ line, want string }{
+		{"up", "up takes other arguments: write 'backplane up FILE [flags]'"},
+		{"down plant", "down takes other arguments: write 'backplane down [flags]'"},
+		{"exec sensor", "exec takes other arguments: write 'backplane exec [-t] BOARD COMMAND [ARGUMENT...] [flags]'"},
+		{"kernel build all", "build takes other arguments: write 'backplane kernel build [flags]'"},
+		{"schema boards", `schema has no "boards": did you mean "board"?`},
+		{"power toggle sensor", `power has no command "toggle": there are cut, off, on`},
+		{"press a.b --hold 50", `--hold is "50", and must be a length of time with its unit, such as "50ms"`},
+		{"run --seed x s.toml", `--seed is "x", and must be a whole number`},
+		{"set a.b.c 1 --nome x", "unknown flag: --nome"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.line, func(t *testing.T) {
+			root := newRoot()
+			root.SetArgs(strings.Fields(tt.line))
+			err := root.ExecuteContext(context.Background())
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("%v, want %s", err, tt.want)
+			}
+			if status := report(err); status != exitInput {
+				t.Errorf("status %d", status)
+			}
+		})
+	}
+}
