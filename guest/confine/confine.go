@@ -291,9 +291,9 @@ var countsByNamespace = sync.OnceValue(func() bool {
 // gate is the reading end of a pipe whose other end stays open as long as this
 // program lives, and which nobody else has.
 var gate = sync.OnceValues(func() (*os.File, error) {
-	r, w, err := os.Pipe()
-	alive = w
-	return r, err
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(ends[0]), "gate"), nil // nobody closes the other one
 })
-
-var alive *os.File // keeps the other end from being collected

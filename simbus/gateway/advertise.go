@@ -91,7 +91,7 @@ func routerSolicitation(frame []byte) (from netip.Addr, ok bool) {
 		return from, false
 	}
 	ip := header.IPv6(frame[header.EthernetMinimumSize:])
-	if !ip.IsValid(len(ip)) || ip.TransportProtocol() != header.ICMPv6ProtocolNumber || ip.HopLimit() != header.NDPHopLimit {
+	if !ip.IsValid(len(ip)) || ip.NextHeader() != uint8(header.ICMPv6ProtocolNumber) || ip.HopLimit() != header.NDPHopLimit {
 		return from, false
 	}
 	m := header.ICMPv6(ip.Payload())

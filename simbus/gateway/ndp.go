@@ -39,7 +39,7 @@ func (l *link) asRouter(p *stack.PacketBuffer) bool {
 		return true
 	}
 	ip := header.IPv6(p.NetworkHeader().Slice())
-	if ip.TransportProtocol() != header.ICMPv6ProtocolNumber {
+	if ip.NextHeader() != uint8(header.ICMPv6ProtocolNumber) {
 		return true
 	}
 	m := header.ICMPv6(p.TransportHeader().Slice())
