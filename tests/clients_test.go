@@ -353,7 +353,7 @@ func TestExecTerminal(t *testing.T) {
 			if got := status(t, within(t, cmd)); got != 5 {
 				t.Errorf("status %d", got)
 			}
-			if got := s.do(0, "echo typed\n", "exec", "-t", "b", "sh"); !strings.Contains(got, "typed\r\n") {
+			if got := s.do(0, "echo typed\nexit\n", "exec", "-t", "b", "sh"); !strings.Contains(got, "typed\r\n") {
 				t.Errorf("without a terminal here: %q", got)
 			}
 			s.down()
