@@ -350,7 +350,7 @@ func (m *Machine) solder() error {
 		m.domain.Do(func() {
 			var server *vhostuser.Server
 			server, err = vhostuser.Listen(filepath.Join(m.dir, s.socket), s.dev, vhostuser.Options{
-				Poller: m.domain, InBand: m.r.opts.Virtual, Bells: m.bells(), BeforeCall: m.present, Patience: m.r.opts.StallLimit,
+				Poller: m.domain, InBand: m.r.opts.Virtual, Bells: m.bells(s.dev), BeforeCall: m.present, Patience: m.r.opts.StallLimit,
 				Memory:  uint64(m.board.Memory),
 				Peer:    m.connects,
 				OnError: func(err error) { m.deviceError(s.name, err) },
@@ -386,11 +386,12 @@ func (m *Machine) deviceError(name string, err error) {
 	}
 }
 
-// bells are those of the guest that the board runs at the time: each device's driver
-// goes on, or sleeps, until it is answered. For the kernel's own messages that of the
-// console waits in a loop, in which time goes on (flush_chars of patch 0011).
-func (m *Machine) bells() vhostuser.Bells {
-	if !m.r.opts.Virtual {
+// bells are those of the guest that the board runs at the time, for a device
+// whose driver sleeps until it is answered. The console's does not: it waits in
+// a loop, in interrupts too, in which time may not go on
+// (drivers/char/virtio_console.c, __send_to_port).
+func (m *Machine) bells(dev virtio.Device) vhostuser.Bells {
+	if !m.r.opts.Virtual || dev.ID() == virtio.IDConsole {
 		return nil
 	}
 	return guestBells{m}

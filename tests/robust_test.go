@@ -84,11 +84,12 @@ func TestRunOnAFullDisk(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(record, "console"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("/dev/full", filepath.Join(record, "console", "b.log")); err != nil {
-		t.Fatal(err)
-	}
-	out, errs, status := run(t, nil, "run", "--out", record, filepath.Join(dir, "s.toml"))
-	if status != 3 || strings.Contains(out, "PASSED") || !strings.Contains(errs, "console/b.log ends at 0.0") || !strings.Contains(errs, "no space left on device") {
+	cmd := onSmallDisk(t, filepath.Join(record, "console"), "run", "--out", record, filepath.Join(dir, "s.toml"))
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	out, errs, status := stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+	if err == nil || status != 3 || strings.Contains(out, "PASSED") || !strings.Contains(errs, "console/b.log ends at 0.0") || !strings.Contains(errs, "no space left on device") {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 	data, err := os.ReadFile(filepath.Join(record, "report.json"))
@@ -195,10 +196,7 @@ func TestUpOnAFullDisk(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(record, "console"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("/dev/full", filepath.Join(record, "console", "full.log")); err != nil {
-		t.Fatal(err)
-	}
-	up := exec.Command(backplane(t), "up", "--out", record, filepath.Join(dir, "b.toml"))
+	up := onSmallDisk(t, filepath.Join(record, "console"), "up", "--out", record, filepath.Join(dir, "b.toml"))
 	up.Env = append(os.Environ(), env...)
 	stderr, err := up.StderrPipe()
 	if err == nil {
@@ -223,6 +221,15 @@ func TestUpOnAFullDisk(t *testing.T) {
 	if err := up.Wait(); up.ProcessState.ExitCode() != 3 || !strings.Contains(last, "is not whole: "+said) {
 		t.Errorf("%v; at last it says %q", err, last)
 	}
+}
+
+// onSmallDisk is a command of the program's for which a folder is a disk that holds 4 KiB.
+func onSmallDisk(t *testing.T, folder string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("unshare", append([]string{"--user", "--map-root-user", "--mount", "sh", "-c",
+		`mount -t tmpfs -o size=4k small "$0" && exec "$@"`, folder, backplane(t)}, args...)...)
+	cmd.Dir = ".."
+	return cmd
 }
 
 // descriptors counts what this program holds open.

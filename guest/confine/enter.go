@@ -41,6 +41,7 @@ const statusFailed = 125
 
 // enter puts the walls up, and becomes the program.
 func (s *spec) enter() error {
+	unix.Umask(0o022) // of whoever started this, it may be one with which nobody else finds a way through the new root
 	for _, fd := range []int{gateFD, statusFD, guardFD} {
 		unix.CloseOnExec(fd)
 	}
