@@ -1,13 +1,12 @@
 package simbus
 
-import "slices"
-
 // Recent is the last events of a stream: as many as it was made for, and fewer where
-// they are large. It keeps copies, so that an event does not keep those that came with
-// it. A nil Recent has none.
+// they are large. What it keeps does not grow once it is full. It keeps copies, so that
+// an event does not keep those that came with it. A nil Recent has none.
 type Recent struct {
 	most, bytes int
-	list        []Event // at most twice as many as most
+	ring        []Event // grows up to most
+	first, n    int     // the oldest, and how many there are
 	size        int
 }
 
@@ -16,29 +15,48 @@ func NewRecent(n, bytes int) *Recent { return &Recent{most: n, bytes: bytes} }
 
 // Add adds an event.
 func (r *Recent) Add(e *Event) {
-	r.list = append(r.list, *e)
-	r.size += e.Size()
-	if len(r.list) < 2*r.most && r.size <= r.bytes {
-		return
+	if r.n == r.most {
+		r.drop()
 	}
-	// Let go of half, so that it is rarely done.
-	first, size := 0, r.size
-	for first < len(r.list)-1 && (len(r.list)-first > r.most || size > r.bytes/2) {
-		size -= r.list[first].Size()
-		first++
+	if r.n == len(r.ring) {
+		r.grow()
 	}
-	kept := copy(r.list, r.list[first:])
-	clear(r.list[kept:])
-	r.list, r.size = r.list[:kept], size
+	*r.at(r.n) = *e
+	r.n++
+	for r.size += e.Size(); r.size > r.bytes && r.n > 1; {
+		r.drop()
+	}
+}
+
+// at is the place of the event after i older ones.
+func (r *Recent) at(i int) *Event { return &r.ring[(r.first+i)%len(r.ring)] }
+
+// drop lets go of the oldest event.
+func (r *Recent) drop() {
+	oldest := r.at(0)
+	r.size -= oldest.Size()
+	*oldest = Event{}
+	r.first = (r.first + 1) % len(r.ring)
+	r.n--
+}
+
+func (r *Recent) grow() {
+	ring := make([]Event, min(max(2*len(r.ring), 16), r.most))
+	copy(ring, r.Last(0))
+	r.ring, r.first = ring, 0
 }
 
 // Last are the last n events, the oldest first; all that it was made for if n is not positive.
 func (r *Recent) Last(n int) []Event {
-	if r == nil {
+	if r == nil || r.n == 0 {
 		return nil
 	}
-	if n <= 0 || n > r.most {
-		n = r.most
+	if n <= 0 || n > r.n {
+		n = r.n
 	}
-	return slices.Clone(r.list[max(0, len(r.list)-n):])
+	list := make([]Event, n)
+	for i := range list {
+		list[i] = *r.at(r.n - n + i)
+	}
+	return list
 }

@@ -25,6 +25,7 @@ type journal struct {
 	states map[string]string // of boards
 	seen   map[string]int    // states
 	of     map[[2]string]int // states of each board
+	lines  map[[2]string]int // of each console
 	latest []string          // the last events but frames and transfers
 	wrong  []string
 	ended  int          // jobs
@@ -32,7 +33,7 @@ type journal struct {
 }
 
 func newJournal() *journal {
-	return &journal{sum: sha256.New(), states: make(map[string]string), seen: make(map[string]int), of: make(map[[2]string]int)}
+	return &journal{sum: sha256.New(), states: make(map[string]string), seen: make(map[string]int), of: make(map[[2]string]int), lines: make(map[[2]string]int)}
 }
 
 // listen calls f, one call at a time.
@@ -69,6 +70,8 @@ func (j *journal) event(e *simbus.Event) {
 	switch e.Kind {
 	case boards.KindExec:
 		j.ended++
+	case simbus.KindConsole:
+		j.lines[[2]string{e.Board, e.Part}]++
 	case simbus.KindGuest:
 		state, _ := e.Get("state")
 		if state == boards.StateIncomplete {
@@ -89,6 +92,13 @@ func (j *journal) count(board, state string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.of[[2]string{board, state}]
+}
+
+// lineCount is how many lines a console has said.
+func (j *journal) lineCount(board, console string) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lines[[2]string{board, console}]
 }
 
 func (j *journal) complain(format string, args ...any) {
