@@ -41,7 +41,7 @@ func escape(s string) string {
 // escape makes all of the failure's text fit to be shown.
 func (f *Failure) escape() {
 	f.What = escape(f.What)
-	for _, lines := range [][]string{f.Seen, f.Events, f.Console} {
+	for _, lines := range [][]string{f.Seen, f.Events, f.Console, f.said} {
 		for i := range lines {
 			lines[i] = escape(lines[i])
 		}

@@ -268,27 +268,37 @@ func last(list []simbus.Event, n int, f func(*simbus.Event) bool) []*simbus.Even
 }
 
 // consoleSince are the lines of all consoles since a time, as text; the last ones
-// before, if there are none.
-func (r *Recorder) consoleSince(t simbus.Time) []string {
+// before, if there are none. said are the last few of them: of some boards, if those
+// have said any.
+func (r *Recorder) consoleSince(t simbus.Time, boards []string) (lines, said []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := last(r.lines.Last(0), history, func(e *simbus.Event) bool { return e.Time >= t })
 	if len(list) == 0 {
 		list = last(r.lines.Last(0), tail, func(*simbus.Event) bool { return true })
 	}
-	lines := make([]string, len(list))
+	lines = make([]string, len(list))
+	var theirs []string
 	for i, e := range list {
 		text, _ := e.Get("line")
 		lines[i] = fmt.Sprintf("%s %s %s", e.Time, place(e.Board, e.Part), text)
+		if slices.Contains(boards, e.Board) {
+			theirs = append(theirs, brief(lines[i]))
+		}
 	}
-	return lines
+	if said = theirs; len(said) == 0 {
+		for _, l := range lines {
+			said = append(said, brief(l))
+		}
+	}
+	return lines, said[max(0, len(said)-tail):]
 }
 
-// lastEvents are the last n events of all, as text.
+// lastEvents are the last n events, as text, but for the lines of consoles.
 func (r *Recorder) lastEvents(n int) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return texts(last(r.recent.Last(0), n, func(*simbus.Event) bool { return true }))
+	return texts(last(r.recent.Last(0), n, func(e *simbus.Event) bool { return e.Kind != simbus.KindConsole }))
 }
 
 func texts(events []*simbus.Event) []string {
@@ -297,24 +307,6 @@ func texts(events []*simbus.Event) []string {
 		list[i] = text(e)
 	}
 	return list
-}
-
-// text writes an event for people.
-func text(e *simbus.Event) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s ", e.Time)
-	if at := place(e.Board, e.Part); at != "" {
-		b.WriteString(at + " ")
-	}
-	b.WriteString(e.Kind)
-	for _, a := range e.Attrs {
-		if v := a.Value(); v == "" || strings.ContainsAny(v, " =\"") || !plainText(v) {
-			fmt.Fprintf(&b, " %s=%q", a.Key, v)
-		} else {
-			fmt.Fprintf(&b, " %s=%s", a.Key, v)
-		}
-	}
-	return b.String()
 }
 
 func place(board, part string) string {

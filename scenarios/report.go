@@ -56,6 +56,8 @@ type Failure struct {
 
 	// Console has what the boards' consoles and UARTs have said in the step.
 	Console []string `json:"console,omitempty"`
+
+	said []string // the last ones of those: of the boards that the step names, if they said any
 }
 
 // Error is the failure for people, on several lines.
@@ -72,6 +74,7 @@ func (f *Failure) Error() string {
 		}
 	}
 	list("seen instead:", f.Seen)
+	list("the consoles' last lines:", f.said)
 	list("the last events:", f.Events)
 	return b.String()
 }

@@ -76,13 +76,15 @@ func Run(ctx context.Context, app Appliance, s *Scenario, o Options) *Report {
 	for i := range len(turns) + 1 {
 		result := StepResult{Step: i, Name: "the boards come up", Result: Skipped}
 		play := func() error { return r.boot(ctx, or(s.Boot, DefaultBoot)) }
+		var about []string
 		if i > 0 {
 			st := turns[i-1]
+			about = st.boards(r.vars)
 			result.Name, result.Where = st.title, st.where()
 			play = func() error { return r.step(ctx, st.Step, &result) }
 		}
 		if report.Result == Passed {
-			r.play(play, &result)
+			r.play(play, about, &result)
 			app.Emit(simbus.Event{Kind: simbus.KindStep, Attrs: []simbus.Attr{
 				simbus.Text("step", strconv.Itoa(i)+" "+result.Name), simbus.Text("result", result.Result)}})
 			if o.OnStep != nil {
@@ -103,7 +105,8 @@ type runner struct {
 	vars map[string]string
 }
 
-func (r *runner) play(step func() error, result *StepResult) {
+// play plays a step, which names boards.
+func (r *runner) play(step func() error, about []string, result *StepResult) {
 	result.Start = r.app.Now()
 	begin := time.Now()
 	err := step()
@@ -116,7 +119,7 @@ func (r *runner) play(step func() error, result *StepResult) {
 		result.Failure = &Failure{What: err.Error()}
 	}
 	result.Failure.Events = r.rec.lastEvents(tail)
-	result.Failure.Console = r.rec.consoleSince(result.Start)
+	result.Failure.Console, result.Failure.said = r.rec.consoleSince(result.Start, about)
 	result.Failure.escape()
 }
 
@@ -250,8 +253,10 @@ func (r *runner) await(ctx context.Context, x *expectation, within time.Duration
 		switch s := r.rec.standing(x); {
 		case s == met:
 			return nil
-		case s == broken || now >= limit && quiet <= now:
-			if s == open && x.patient() {
+		case s == broken:
+			return &Failure{What: fmt.Sprintf("expected %s within %s, until %s: it came", x.what(), within, limit), Seen: r.seen(x)}
+		case now >= limit && quiet <= now:
+			if x.patient() {
 				return nil
 			}
 			return &Failure{What: fmt.Sprintf("expected %s within %s, until %s", x.what(), within, limit), Seen: r.seen(x)}

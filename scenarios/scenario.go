@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"strings"
 	"time"
 
 	"backplane/boards"
@@ -137,6 +138,36 @@ const (
 
 // DefaultStart is Scenario.Start when a file leaves it out.
 var DefaultStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// boards are those that the step names.
+func (st *Step) boards(vars map[string]string) (names []string) {
+	add := func(path string) {
+		name, _, _ := strings.Cut(expand(path, vars, plain), ".")
+		if name, _, _ = strings.Cut(name, ":"); name != "" {
+			names = append(names, name)
+		}
+	}
+	for path := range st.Set {
+		add(path)
+	}
+	for _, path := range []string{st.Press, st.PowerOn, st.PowerOff, st.PullPlug} {
+		add(path)
+	}
+	if st.Send != nil {
+		add(st.Send.To)
+	}
+	if st.Exec != nil {
+		add(st.Exec.Board)
+	}
+	if st.Expect != nil {
+		for _, w := range st.Expect.wants() {
+			for _, path := range []string{w.Console, w.Property, w.Line, w.From} {
+				add(path)
+			}
+		}
+	}
+	return names
+}
 
 // IsScenario tells whether a file is a scenario's, rather than an appliance's or
 // a board's: it has steps or names an appliance.

@@ -214,10 +214,10 @@ a line that matches "ok" on b.uart1: yes
 		{name: "all, and what must not happen", prepare: edges, steps: `
 [[step]]
 expect = { all = [{ console = "b.uart1", match = "ok" }, { line = "b.gpio0.led", edge = "both", count = 2, never = true }], within = "9s" }
-`, message: `expected a line that matches "ok" on b.uart1, and fewer than 2 times an edge on b.gpio0.led within 9s, until 9.000000000s
+`, message: `expected a line that matches "ok" on b.uart1, and an edge on b.gpio0.led fewer than 2 times within 9s, until 9.000000000s: it came
 a line that matches "ok" on b.uart1: not so
   nothing
-fewer than 2 times an edge on b.gpio0.led: not so
+an edge on b.gpio0.led fewer than 2 times: not so
   it happened 2 times
   1.000000000s b.gpio0 gpio line=led level=1
   2.000000000s b.gpio0 gpio line=led level=0`},
@@ -284,7 +284,7 @@ expect = { line = "b.gpio0.led", edge = "falling", never = true, within = "1500m
 		{name: "never, and it did", prepare: edges, steps: `
 [[step]]
 expect = { line = "b.gpio0.led", edge = "rising", never = true, within = "2s" }
-`, message: "expected no time a rising edge on b.gpio0.led within 2s, until 2.000000000s\n1.000000000s b.gpio0 gpio line=led level=1"},
+`, message: "expected no rising edge on b.gpio0.led within 2s, until 2.000000000s: it came\n1.000000000s b.gpio0 gpio line=led level=1"},
 		{name: "wrong status", steps: `
 [[step]]
 exec = { board = "b", command = ["show", "x"] }

@@ -134,13 +134,23 @@ func newWatch(e *Want, vars map[string]string) (w *watch, err error) {
 	}
 	switch {
 	case w.never && w.count > 1:
-		w.what = fmt.Sprintf("fewer than %d times %s", w.count, w.what)
+		w.what = fmt.Sprintf("%s fewer than %d times", w.what, w.count)
 	case w.never:
-		w.what = "no time " + w.what
+		w.what = w.not()
 	case w.count > 1:
 		w.what = fmt.Sprintf("%d times %s", w.count, w.what)
 	}
 	return w, err
+}
+
+// not says in words that it must not happen.
+func (w *watch) not() string {
+	for _, article := range []string{"a ", "an "} {
+		if thing, ok := strings.CutPrefix(w.what, article); ok {
+			return "no " + thing
+		}
+	}
+	return "never " + w.what // a property, or a line's level
 }
 
 // about makes a test of an event's kind and place, and of one attribute.
