@@ -40,7 +40,7 @@ func (a *Appliance) unique(names map[string]string, at, name, what string) {
 	case name == "" && what == "board":
 		return // its file was not found, which has been said
 	case name == "":
-		a.doc.Add(at, "a %s without a name: say name = \"NAME\"", what)
+		a.doc.Add(at+".name", "the %s has no name: say name = \"NAME\"", what)
 	case !validName.MatchString(name):
 		a.doc.Add(at+".name", "name %q %s", name, nameRule)
 	case taken:

@@ -152,7 +152,7 @@ func cause(err error) error {
 func (c *checker) part(at, name, what string) {
 	switch first, taken := c.parts[name]; {
 	case name == "":
-		c.doc.Add(at, "a %s without a name: say name = \"NAME\"", what)
+		c.doc.Add(at+".name", "the %s has no name: say name = \"NAME\"", what)
 		return
 	case !validName.MatchString(name):
 		c.doc.Add(at+".name", "name %q %s", name, nameRule)

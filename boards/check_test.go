@@ -94,7 +94,7 @@ func TestBoardMistakes(t *testing.T) {
 		{"two parts in one file", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'at24c32'\naddress = 0x50\nfile = 'c.bin'\n[[i2c.chip]]\nname = 'd'\nmodel = 'at24c32'\naddress = 0x51\nfile = './c.bin'",
 			"b.toml:13:1: x.d and x.c keep their contents in one file, ./c.bin, which stands in b.toml:8 too: give each its own"},
 		{"several at once, in order", "zame = 'x'\ncpus = 0\n[[serial]]\nbaud = 1",
-			"b.toml: the board has no name: say name = \"NAME\"\nb.toml:1:1: unknown key \"zame\": did you mean \"name\"?\nb.toml:2:1: cpus is 0, and must be 1 to 64, which is what a User Mode Linux kernel can have\nb.toml:3:3: a serial port without a name: say name = \"NAME\"\nb.toml:4:1: baud is 1, and must be 50 to 12000000"},
+			"b.toml: the board has no name: say name = \"NAME\"\nb.toml:1:1: unknown key \"zame\": did you mean \"name\"?\nb.toml:2:1: cpus is 0, and must be 1 to 64, which is what a User Mode Linux kernel can have\nb.toml:3:3: the serial port has no name: say name = \"NAME\"\nb.toml:4:1: baud is 1, and must be 50 to 12000000"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

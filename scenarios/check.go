@@ -24,7 +24,7 @@ type checker struct {
 
 func (c *checker) scenario(s *Scenario) {
 	if s.Appliance == "" {
-		c.doc.Add("appliance", `the scenario has no appliance: say appliance = "APPLIANCE.toml"`)
+		c.doc.Add("appliance", `the scenario has no appliance: say appliance = "APPLIANCE.toml". (A file of steps that others include has none, and is checked and played with those)`)
 	}
 	c.name("name", s.Name)
 	if s.Clock != "" && s.Clock != Virtual && s.Clock != Real {
@@ -313,6 +313,9 @@ func (c *checker) regexp(at, expr string) (names []string) {
 			c.doc.Add(at, "the regular expressions up to here have more than %d elements together, with those that they repeat", maxAllElements)
 		}
 		return nil
+	}
+	if strings.Contains(expr, "\b") {
+		c.doc.Add(at, `"\b" in double quotes is the character backspace, and not the edge of a word: write the regular expression in single quotes`)
 	}
 	re, err := pattern(expr, nil)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -81,6 +82,7 @@ func (in *includer) file(st *Step, file string) *Steps {
 	}
 	s := new(Steps)
 	doc := tomlfile.ReadIn(in.paths.Folder, file, s)
+	misplaced(doc, s.Rest)
 	in.size += doc.Size
 	in.docs = append(in.docs, doc)
 	in.files[file] = s
@@ -91,6 +93,18 @@ func (in *includer) file(st *Step, file string) *Steps {
 		doc.Add("", "the file has no steps: write a [[step]] for each")
 	}
 	return s
+}
+
+// misplaced notes keys that a file of steps cannot have.
+func misplaced(doc *tomlfile.Doc, rest map[string]any) {
+	scenario := tomlfile.Fields(Scenario{})
+	for _, key := range slices.Sorted(maps.Keys(rest)) {
+		if slices.Contains(scenario, key) {
+			doc.Add(key, "%s is the whole scenario's: it stands in the scenario's own file, and in none that it includes", key)
+		} else {
+			doc.Add(key, "unknown key %q%s", key, tomlfile.Suggest(key, tomlfile.Fields(Steps{})))
+		}
+	}
 }
 
 // count is how many steps are played, or one more than maxSteps if they are more.

@@ -196,13 +196,14 @@ func TestIncludeMistakes(t *testing.T) {
 		want  string
 	}{
 		{"missing", map[string]string{"s": "[[step]]\ninclude = 'x'"}, "s:3:1: there is no file x"},
+		{"a whole scenario", map[string]string{"s": "[[step]]\ninclude = 'a'", "a": "appliance = 'x'\nstpe = 1\n[[step]]\nwait = '1s'"},
+			"a:1:1: appliance is the whole scenario's: it stands in the scenario's own file, and in none that it includes\na:2:1: unknown key \"stpe\": did you mean \"step\"?"},
 		{"itself", map[string]string{"s": "[[step]]\ninclude = 's'"}, "s:3:1: s includes itself: s, s"},
 		{"in a circle", map[string]string{"s": "[[step]]\ninclude = 'a'", "a": "[[step]]\ninclude = './b'", "b": "[[step]]\ninclude = 'a'"},
 			"b:2:1: a includes itself: a, b, a"},
 		{"a folder", map[string]string{"s": "[[step]]\ninclude = '.'"}, "s:3:1: .: is a folder, and must be a file"},
 		{"no steps", map[string]string{"s": "[[step]]\ninclude = 'a'", "a": "doc = 'x'"}, "a: the file has no steps: write a [[step]] for each"},
 		{"not TOML", map[string]string{"s": "[[step]]\ninclude = 'a'", "a": "[[step"}, "a:1:6: expected '.' or ']' to end table name, but got '\\x00' instead"},
-		{"a scenario", map[string]string{"s": "[[step]]\ninclude = 'a'", "a": "appliance = 's'\n[[step]]\nwait = '1s'"}, `a:1:1: unknown key "appliance": there are doc, step`},
 		{"an action beside", map[string]string{"s": "[[step]]\ninclude = 'a'\ncut = 'lan'", "a": "[[step]]\nwait = '1s'"}, "s:4:1: cut in a step that includes a file: make a step of each"},
 		{"a mistake in it", map[string]string{"s": "[[step]]\ninclude = 'a'\n[[step]]\ninclude = 'a'", "a": "[[step]]\nexpect = { console = 'b', match = '${x}', within = '0s' }"},
 			"a:2:27: no step before this one captures ${x}\na:2:43: within must be longer than nothing"},

@@ -73,6 +73,8 @@ type Step struct {
 type Steps struct {
 	Doc  string `toml:"doc,omitempty" jsonschema:"description=One line for people"`
 	Step []Step `toml:"step" jsonschema:"minItems=1,description=What is done and expected in this order"`
+
+	Rest map[string]any `toml:",rest" jsonschema:"-"` // what it cannot have
 }
 
 // Send is text or bytes for a console or UART.

@@ -59,6 +59,15 @@ func (d *Doc) table(path string, tree map[string]any, into reflect.Value) {
 	}
 }
 
+// Fields are the keys that a struct takes.
+func Fields(of any) []string {
+	v := reflect.New(reflect.TypeOf(of)).Elem()
+	fields := make(map[string]reflect.Value)
+	var rest reflect.Value
+	collectFields(v, fields, &rest)
+	return slices.Sorted(maps.Keys(fields))
+}
+
 func collectFields(v reflect.Value, fields map[string]reflect.Value, rest *reflect.Value) {
 	t := v.Type()
 	for i := range t.NumField() {
@@ -98,7 +107,7 @@ func (d *Doc) value(path string, v any, into reflect.Value) {
 		if s, ok := v.(string); ok {
 			into.SetString(s)
 		} else {
-			want("text in quotes")
+			want("text in quotes" + quoted(path, v))
 		}
 	case reflect.Bool:
 		if b, ok := v.(bool); ok {
@@ -172,12 +181,30 @@ func (d *Doc) refuse(path, format string, args ...any) {
 }
 
 func (d *Doc) text(path string, v any, into encoding.TextUnmarshaler) {
-	s, ok := v.(string)
-	if !ok {
-		d.refuse(path, "%s is %s, and must be text in quotes", last(path), describe(v))
-	} else if err := into.UnmarshalText([]byte(s)); err != nil {
-		d.refuse(path, "%s: %v", last(path), err)
+	if s, ok := v.(string); ok {
+		if err := into.UnmarshalText([]byte(s)); err != nil {
+			d.refuse(path, "%s: %v", last(path), err)
+		}
+		return
 	}
+	hint := quoted(path, v)
+	if err := into.UnmarshalText([]byte(fmt.Sprint(v))); err != nil && hint != "" {
+		hint = ". " + err.Error()
+	}
+	d.refuse(path, "%s is %s, and must be text in quotes%s", last(path), describe(v), hint)
+}
+
+// quoted shows a value that must be text as it would be right.
+func quoted(path string, v any) string {
+	switch v.(type) {
+	case bool, int64, float64:
+	default:
+		return ""
+	}
+	if strings.HasSuffix(path, "]") { // an element of a list
+		return fmt.Sprintf(": \"%v\"", v)
+	}
+	return fmt.Sprintf(": %s = \"%v\"", last(path), v)
 }
 
 func (d *Doc) slice(path string, v any, into reflect.Value) {
@@ -190,6 +217,10 @@ func (d *Doc) slice(path string, v any, into reflect.Value) {
 			elements = append(elements, m)
 		}
 	case map[string]any:
+		if orphan := d.orphans[path]; orphan != "" {
+			d.refuse(path, "%s belongs to a [[%s]], and none stands before it: write above it\n%s", orphan, path, example(path, into.Type().Elem()))
+			return
+		}
 		d.refuse(path, "[%s] is one table, and there may be several of them: write [[%s]]", last(path), last(path))
 		return
 	default:
@@ -200,6 +231,18 @@ func (d *Doc) slice(path string, v any, into reflect.Value) {
 	for i, e := range elements {
 		d.value(fmt.Sprintf("%s[%d]", path, i), e, into.Index(i))
 	}
+}
+
+// example is how a table of a list begins, each line indented.
+func example(path string, table reflect.Type) string {
+	lines := "    [[" + path + "]]"
+	if table.Kind() != reflect.Struct {
+		return lines
+	}
+	if slices.Contains(Fields(reflect.Zero(table).Interface()), "name") {
+		lines += fmt.Sprintf("\n    name = \"%s0\"", last(path))
+	}
+	return lines
 }
 
 func (d *Doc) mapping(path string, v any, into reflect.Value) {

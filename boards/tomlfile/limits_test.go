@@ -52,7 +52,7 @@ func TestFilesCostWhatTheirSizeIs(t *testing.T) {
 		{"tables", repeated("", "[k%d]\n", most), `f:1:2: unknown key "k0"`},
 		{"lists of tables", repeated("", "[[bus]]\n", most), ""},
 		{"a long list", "[single]\nwords = [" + repeated("", "'',", most) + "]", ""},
-		{"a long list of what is wrong", "[single]\nwords = [" + repeated("", "1,", most) + "]", "f:2:10: words is the number 1, and must be text in quotes"},
+		{"a long list of what is wrong", "[single]\nwords = [" + repeated("", "1,", most) + "]", "f:2:10: words is the number 1, and must be text in quotes: \"1\""},
 		{"inline tables side by side", "bus = [" + repeated("", "{},", most) + "]", ""},
 		{"a long text", "even = '" + strings.Repeat("aa", most/2) + "'", ""},
 		{"a long text of a wrong kind", "scale = '" + strings.Repeat("a", most) + "'", "aaa [... "},

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -78,7 +79,8 @@ type Doc struct {
 	// Parsed tells that the file is TOML, whatever may be wrong with what it says.
 	Parsed  bool
 	places  map[string]place
-	refused map[string]bool // paths of values that were not taken
+	refused map[string]bool   // paths of values that were not taken
+	orphans map[string]string // headers, by the tables above them that have none
 }
 
 type place struct{ line, col int }
@@ -107,7 +109,7 @@ func fileError(err error) string {
 
 // Parse is Read for a file that is in memory.
 func Parse(file string, data []byte, into any) *Doc {
-	d := &Doc{File: file, Size: len(data), places: make(map[string]place), refused: make(map[string]bool)}
+	d := &Doc{File: file, Size: len(data), places: make(map[string]place), refused: make(map[string]bool), orphans: make(map[string]string)}
 	if len(data) > MaxSize {
 		d.Problems = Problems{{File: file, Text: hostfile.TooLongError(MaxSize).Error()}}
 		return d
@@ -161,8 +163,22 @@ func (d *Doc) syntax(data []byte, err error) {
 			p.Text = strings.TrimPrefix(perr.Error(), "toml: ")
 		}
 	}
-	p.Text = short(p.Text)
+	p.Text = short(p.Text + syntaxHint(p.Text))
 	d.Problems = append(d.Problems, p)
+}
+
+// bareWord is the parser's message about a value that begins with a letter.
+var bareWord = regexp.MustCompile(`^expected value but found "[A-Za-z]`)
+
+// syntaxHint says what would be right, of mistakes that the parser's words do not help with.
+func syntaxHint(text string) string {
+	switch {
+	case strings.HasPrefix(text, "invalid escape"):
+		return `: text in single quotes takes backslashes as they are, as in match = '\d+'; in double quotes each is written twice`
+	case bareWord.MatchString(text):
+		return `: text stands in quotes, as in name = "sensor"`
+	}
+	return ""
 }
 
 // A long message is shown by its beginning and its end, of so many bytes: what is
@@ -230,7 +246,7 @@ func parent(path string) string {
 func (d *Doc) index(data []byte) {
 	var p unstable.Parser
 	p.Reset(data)
-	ix := indexer{d: d, counts: make(map[string]int), starts: []int{0}}
+	ix := indexer{d: d, counts: make(map[string]int), headed: make(map[string]bool), starts: []int{0}}
 	for i, b := range data {
 		if b == '\n' {
 			ix.starts = append(ix.starts, i+1)
@@ -241,8 +257,10 @@ func (d *Doc) index(data []byte) {
 		e := p.Expression()
 		switch e.Kind {
 		case unstable.Table:
+			ix.header(e, "[%s]")
 			table = ix.key("", e.Key(), false)
 		case unstable.ArrayTable:
+			ix.header(e, "[[%s]]")
 			table = ix.key("", e.Key(), true)
 		case unstable.KeyValue:
 			ix.value(ix.key(table, e.Key(), false), e.Value())
@@ -252,8 +270,21 @@ func (d *Doc) index(data []byte) {
 
 type indexer struct {
 	d      *Doc
-	starts []int          // of the lines
-	counts map[string]int // elements so far of each array of tables
+	starts []int           // of the lines
+	counts map[string]int  // elements so far of each array of tables
+	headed map[string]bool // tables that have had a header
+}
+
+// header notes that of a table whose table above has none yet.
+func (ix *indexer) header(e *unstable.Node, form string) {
+	var above, whole string
+	for it := e.Key(); it.Next(); {
+		above, whole = whole, join(whole, string(it.Node().Data))
+	}
+	ix.headed[whole] = true
+	if _, known := ix.d.orphans[above]; above != "" && !ix.headed[above] && !known {
+		ix.d.orphans[above] = fmt.Sprintf(form, whole)
+	}
 }
 
 // key notes the parts of a dotted key and returns its path. Parts of the path

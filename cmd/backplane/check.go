@@ -26,6 +26,7 @@ with its place, and where it leads: without links and "..".`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			var all tomlfile.Problems
+			said := make(map[tomlfile.Problem]bool) // in a file that several use it is one mistake
 			for _, file := range files {
 				folder, err := restrict.folder(file)
 				if err != nil {
@@ -35,7 +36,12 @@ with its place, and where it leads: without links and "..".`,
 				var problems tomlfile.Problems
 				switch {
 				case errors.As(err, &problems):
-					all = append(all, problems...)
+					for _, p := range problems {
+						if !said[p] {
+							said[p] = true
+							all = append(all, p)
+						}
+					}
 				case err != nil:
 					return badInput(err)
 				default:
