@@ -122,7 +122,7 @@ func (rec *record) file(name ...string) (*recordFile, error) {
 		return nil, err
 	}
 	var err error
-	if f.f, err = rec.root.Create(filepath.Join(name...)); err != nil {
+	if f.f, err = createIn(rec.root, filepath.Join(name...)); err != nil {
 		return nil, err
 	}
 	rec.add(f)

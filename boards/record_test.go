@@ -272,24 +272,40 @@ func TestRecordLimit(t *testing.T) {
 func TestRecordInAFolderOfLinks(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	victim := filepath.Join(elsewhere, "victim")
-	if err := errors.Join(os.WriteFile(victim, []byte("mine"), 0o600), os.Symlink(victim, filepath.Join(dir, EventsFile)),
-		os.Symlink(victim, filepath.Join(dir, "run.json.part")), os.Symlink(elsewhere, filepath.Join(dir, "console"))); err != nil {
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(victim, []byte("mine"), 0o600), os.Symlink(elsewhere, at("console")),
+		os.Symlink(victim, at(EventsFile)), os.Symlink(victim, at("run.json.part")),
+		os.Link(victim, at(InputsFile)), os.Link(victim, at("end.json.part")),
+		unix.Mkfifo(at("a.pcapng"), 0o600), unix.Mkfifo(at("report.json.part"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	rec, err := newRecord(dir, 0, func() simbus.Time { return 0 }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := rec.file(EventsFile); err == nil || !strings.Contains(err.Error(), "escapes") {
-		t.Errorf("a link in the place of a file: %v", err)
+	for _, name := range []string{EventsFile, InputsFile, "a.pcapng"} {
+		if f, err := rec.file(name); err != nil {
+			t.Errorf("what has the place of %s: %v", name, err)
+		} else {
+			_, _ = f.Write([]byte("theirs"))
+		}
 	}
-	if err := rec.whole([]byte("theirs"), "run.json"); err == nil {
-		t.Error("a link in the place of a file that is written at once is followed")
+	for _, name := range []string{"run.json", "report.json"} {
+		if err := rec.whole([]byte("theirs"), name); err != nil {
+			t.Error(err)
+		}
 	}
-	if _, err := rec.file("console", "b.log"); err == nil {
-		t.Error("a link in the place of a folder is followed")
+	if _, err := rec.file("console", "b.log"); err == nil || !strings.Contains(err.Error(), "escapes") {
+		t.Errorf("a link in the place of a folder: %v", err)
 	}
-	_ = rec.close(End{}, nil) // which says so again
+	if err := rec.close(End{}, nil); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{EventsFile, InputsFile, "a.pcapng", "run.json", "report.json", EndFile} {
+		if info, err := os.Lstat(at(name)); err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+			t.Errorf("%s is %v, %v", name, info, err)
+		}
+	}
 	if data, err := os.ReadFile(victim); err != nil || string(data) != "mine" {
 		t.Errorf("the file elsewhere has %q, %v", data, err)
 	}

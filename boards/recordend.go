@@ -91,14 +91,28 @@ func (end *End) write(dir *os.Root) error {
 // writeFile writes a file that is there as a whole or not at all.
 func writeFile(dir *os.Root, path string, data []byte) error {
 	part := path + ".part"
-	err := dir.WriteFile(part, data, 0o644)
-	if err == nil {
+	f, err := createIn(dir, part)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
 		err = dir.Rename(part, path)
 	}
 	if err != nil {
 		_ = dir.Remove(part)
 	}
 	return err
+}
+
+// createIn makes a file that was not there: what has its name goes before. It may be a
+// link, also a hard one, to a file that is none of the record's, or a pipe, which
+// keeps nothing and waits for a reader.
+func createIn(dir *os.Root, path string) (*os.File, error) {
+	if err := dir.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return dir.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
 // LoadEnd reads the mark at the end of a record.
