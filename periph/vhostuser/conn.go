@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/periph/virtio"
+	"backplane/simbus"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +19,7 @@ const patience = 10 * time.Second
 type conn struct {
 	s        *Server
 	fd       int
+	peer     int // the process that made it, 0 if that is not known
 	backend  int // for our own requests, -1 until the guest gives it
 	features uint64
 	protocol uint64
@@ -47,6 +49,7 @@ type ring struct {
 
 func newConn(s *Server, fd int) *conn {
 	c := &conn{s: s, fd: fd, backend: -1, rings: make([]ring, s.dev.Queues())}
+	c.peer, _ = simbus.Peer(fd)
 	for i := range c.rings {
 		c.rings[i].kick, c.rings[i].call, c.rings[i].bell = -1, -1, -1
 	}

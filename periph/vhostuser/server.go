@@ -94,11 +94,15 @@ func (s *Server) accept() {
 		unix.Close(fd)
 		return
 	}
-	if s.conn != nil {
+	c := newConn(s, fd)
+	switch {
+	case s.conn == nil:
+	case s.conn.peer == c.peer:
 		unix.Close(fd) // the device is soldered to one kernel
 		return
+	default: // that has ended, and has given somebody the other end: us, as a descriptor of a message
+		s.conn.close()
 	}
-	c := newConn(s, fd)
 	if err := s.opts.Poller.Watch(fd, c.ready); err != nil {
 		unix.Close(fd)
 		s.report(err)

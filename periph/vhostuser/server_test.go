@@ -84,7 +84,11 @@ func dial(t testing.TB, path string) *frontEnd {
 		t.Fatal(err)
 	}
 	f := &frontEnd{t: t, fd: fd, mem: virtiotest.NewMemory(t, 1<<20)}
-	t.Cleanup(func() { unix.Close(fd) })
+	t.Cleanup(func() {
+		if f.fd >= 0 {
+			unix.Close(fd)
+		}
+	})
 	return f
 }
 
@@ -196,7 +200,11 @@ func (f *frontEnd) eventfd() int {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(func() { unix.Close(fd) })
+	f.t.Cleanup(func() {
+		if f.fd >= 0 {
+			unix.Close(fd)
+		}
+	})
 	return fd
 }
 
@@ -247,6 +255,38 @@ func (b *bells) Answer(bell int, f func()) {
 func (b *bells) Ring(bell int) { b.rung <- bell }
 
 // TestBells lets notifications go by doorbells in both directions.
+// TestEndThatIsGivenAway has a guest give its own end of the connection to the device, and
+// end: nobody hangs up. The next kernel of the board has the device all the same.
+func TestEndThatIsGivenAway(t *testing.T) {
+	cal := simbus.NewReal()
+	d, err := cal.AddDomain("board")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cal.Close()
+	path := filepath.Join(t.TempDir(), "rng.sock")
+	var s *Server
+	d.Do(func() { s, err = Listen(path, rng.New("rng", new(counting)), Options{Poller: d}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Do(s.Close)
+	first := dial(t, path)
+	first.negotiate()
+	if !first.do(setBackendReqFD, nil, first.fd) {
+		t.Fatal("the device does not take a descriptor")
+	}
+	if err := unix.Close(first.fd); err != nil {
+		t.Fatal(err)
+	}
+	first.fd = -1
+	if second := dial(t, path); second.reply() != nil {
+		t.Error("the same kernel has the device twice")
+	}
+	d.Do(func() { s.conn.peer = 1 }) // another process than this one
+	dial(t, path).negotiate()
+}
+
 func TestBells(t *testing.T) {
 	b := &bells{answers: make(chan func(), 2), rung: make(chan int, 1)}
 	path, errs, d := serveWith(t, b)
