@@ -39,10 +39,10 @@ func (c *checker) mountPoints(layers []string) {
 }
 
 // mountable checks the same of what was packed.
-func (m *Machine) mountable(p *rootfs.Packer) error {
+func (b *Board) mountable(p *rootfs.Packer) error {
 	for _, mount := range config.Mounts {
 		if path.Dir(mount.Dir) == "/" && !p.Mountable(mount.Dir) {
-			return tomlfile.Problems{m.board.doc.Problem("firmware.rootfs", notMountable, mount.Dir, mount.FS)}
+			return tomlfile.Problems{b.doc.Problem("firmware.rootfs", notMountable, mount.Dir, mount.FS)}
 		}
 	}
 	return nil

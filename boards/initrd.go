@@ -31,21 +31,8 @@ func (m *Machine) writeInitrd() error {
 	}
 	defer f.Close()
 	p := rootfs.NewPacker(f)
-	p.Limit(hopeless * int64(m.board.Memory))
 	p.In(m.r.appliance.paths.Folder)
-	if !m.board.doc.Has("firmware.rootfs") {
-		if err := p.Small(); errors.Is(err, rootfs.ErrNoBusybox) {
-			m.r.note(fmt.Sprintf("board %s has no programs: %v", m.name, err))
-		} else if err != nil {
-			return fmt.Errorf("root file system: %w", err)
-		}
-	}
-	for i, l := range m.board.Firmware.Rootfs {
-		if err := p.Layer(m.board.path(l)); err != nil {
-			return m.layerError(i, err)
-		}
-	}
-	if err := m.mountable(p); err != nil {
+	if err := m.board.packRoot(p, m.name, m.r.note); err != nil {
 		return err
 	}
 	for _, file := range []rootfs.File{
@@ -55,6 +42,9 @@ func (m *Machine) writeInitrd() error {
 		if err := p.Add(file); err != nil {
 			return fmt.Errorf("root file system: %w", err)
 		}
+	}
+	if err := m.board.runnable(p); err != nil {
+		return err
 	}
 	err = p.Close()
 	if err == nil {
@@ -74,13 +64,13 @@ func (m *Machine) writeInitrd() error {
 const hopeless = 2
 
 // layerError says what is wrong with the i-th layer of the board's root file system.
-func (m *Machine) layerError(i int, err error) error {
+func (b *Board) layerError(i int, err error) error {
 	var content *rootfs.ContentError
 	switch {
 	case errors.Is(err, rootfs.ErrTooLarge):
-		return tomlfile.Problems{m.board.doc.Problem("memory", "memory is %s, and the root file system has more than %d times that: %v", m.board.Memory, hopeless, err)}
+		return tomlfile.Problems{b.doc.Problem("memory", "memory is %s, and the root file system has more than %d times that: %v", b.Memory, hopeless, err)}
 	case errors.As(err, &content):
-		return tomlfile.Problems{m.board.layerProblem(i, err)}
+		return tomlfile.Problems{b.layerProblem(i, err)}
 	}
 	return fmt.Errorf("root file system: %w", err)
 }

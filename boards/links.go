@@ -17,9 +17,17 @@ type link interface{ setCut(cut bool) }
 // defaultWireDelay is how long a change of level is under way unless a file says otherwise.
 const defaultWireDelay = time.Microsecond
 
-func unknown(what, name string, known []string) error {
-	return fmt.Errorf("there is no %s %q%s", what, name, tomlfile.Suggest(name, known))
+// UnknownError says that there is no such thing of a kind, and which was probably meant.
+type UnknownError struct {
+	What, Name string
+	Known      []string
 }
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("there is no %s %q%s", e.What, e.Name, tomlfile.Suggest(e.Name, e.Known))
+}
+
+func unknown(what, name string, known []string) error { return &UnknownError{what, name, known} }
 
 // connect makes what runs between the boards.
 func (r *Running) connect(a *Appliance) error {

@@ -3,6 +3,7 @@ package boards
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"backplane/periph"
 )
@@ -102,7 +103,9 @@ func (r *Running) networkPaths() (list []string) {
 		for _, p := range n.list {
 			at := n.seg.Name() + ":" + p.port.Name() + "."
 			for _, name := range p.names() {
-				list = append(list, at+name)
+				if !strings.HasSuffix(name, ".NAME") { // of which messages tell
+					list = append(list, at+name)
+				}
 			}
 		}
 	}
@@ -134,8 +137,10 @@ func (r *Running) Places(kind string) []string {
 		}
 	}
 	switch kind {
-	case "property", "action":
+	case "property":
 		list = append(list, r.networkPaths()...)
+	case "action":
+		list = slices.DeleteFunc(append(list, r.networkPaths()...), r.readOnly)
 	case "link":
 		list = append(list, slices.Sorted(maps.Keys(r.links))...)
 	case "capture":
@@ -147,4 +152,10 @@ func (r *Running) Places(kind string) []string {
 		}
 	}
 	return list
+}
+
+// readOnly tells whether a property can only be read.
+func (r *Running) readOnly(path string) bool {
+	p, err := r.appliance.Property(path)
+	return err != nil || p.set == nil
 }

@@ -35,7 +35,7 @@ type record struct {
 // flushEvery is how often what is still in memory is written out, in host time.
 const flushEvery = 500 * time.Millisecond
 
-// newRecord makes the folder. The mark of a run that was recorded there before goes.
+// newRecord makes the folder. A record that is there goes.
 // What comes as the run goes may be limit bytes together; 0 stands for any number.
 func newRecord(dir string, limit int64, now func() simbus.Time, tell func(string)) (*record, error) {
 	if dir == "" {
@@ -49,11 +49,11 @@ func newRecord(dir string, limit int64, now func() simbus.Time, tell func(string
 	if err != nil {
 		return nil, err
 	}
-	if err := root.Remove(EndFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	rec := &record{dir: dir, root: root, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{}), made: made, recordLimit: recordLimit{size: limit}}
+	if err := rec.replace(); err != nil {
 		root.Close()
 		return nil, err
 	}
-	rec := &record{dir: dir, root: root, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{}), made: made, recordLimit: recordLimit{size: limit}}
 	go rec.flush()
 	return rec, nil
 }

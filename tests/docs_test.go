@@ -168,7 +168,7 @@ func (r *reader) background(b *block, cmd *exec.Cmd) {
 		wait()
 	})
 	for listens := false; lines.Scan(); {
-		listens = listens || strings.Contains(lines.Text(), " is up: ")
+		listens = listens || strings.Contains(lines.Text(), " has started, ")
 		if listens && r.boardsAreUp(b) {
 			return
 		}

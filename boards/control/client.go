@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"backplane/boards/tomlfile"
 )
 
 // Conn is a client's connection: one command.
@@ -42,13 +44,22 @@ func Dial(name string) (*Conn, error) {
 	c, err := net.Dial("unix", path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("no appliance named %s is running", name)
+		return nil, fmt.Errorf("no appliance named %s is running%s", name, others(name))
 	case err != nil && !held(path):
 		return nil, fmt.Errorf("no appliance named %s is running: one was, and was killed", name)
 	case err != nil:
 		return nil, fmt.Errorf("reach the appliance %s: %w", name, err)
 	}
 	return &Conn{c: c, in: bufio.NewReader(c), path: path}, nil
+}
+
+// others says which appliances are running instead of one.
+func others(name string) string {
+	names, err := Running()
+	if err != nil || len(names) == 0 {
+		return ", and no other"
+	}
+	return tomlfile.Suggest(name, names)
 }
 
 // Do sends the command and calls each with every answer but the last, which it returns.
@@ -97,6 +108,11 @@ func (c *Conn) Give(in Input) error {
 // ErrEnded says that there is no appliance any more.
 var ErrEnded = errors.New("the appliance has ended")
 
+// NameError says that the appliance has nothing of a name in the request.
+type NameError struct{ text string }
+
+func (e *NameError) Error() string { return e.text }
+
 // Next is the next answer. An answer that says that something is wrong is an error.
 func (c *Conn) Next() (Reply, error) {
 	var reply Reply
@@ -111,7 +127,10 @@ func (c *Conn) Next() (Reply, error) {
 	if err := json.Unmarshal(line, &reply); err != nil {
 		return reply, fmt.Errorf("not an answer: %w", err)
 	}
-	if reply.Error != "" {
+	switch {
+	case reply.Wrong:
+		return reply, &NameError{reply.Error}
+	case reply.Error != "":
 		return reply, errors.New(reply.Error)
 	}
 	return reply, nil

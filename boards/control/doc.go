@@ -51,6 +51,7 @@ const (
 // Reply is one answer.
 type Reply struct {
 	Error  string          `json:"error,omitempty"`
+	Wrong  bool            `json:"wrong,omitempty"`  // with Error: there is nothing of a name that the request has
 	Data   json.RawMessage `json:"data,omitempty"`   // ps, net, list, places, get
 	Event  json.RawMessage `json:"event,omitempty"`  // events, logs
 	Stdout []byte          `json:"stdout,omitempty"` // exec, fetch, console

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -66,13 +67,30 @@ func (n *session) events(r *Request) error {
 		func() []simbus.Event { return n.s.history.Last(r.Lines) })
 }
 
+// consoleNamed says that there is no such board, or that it has no such console.
+func (n *session) consoleNamed(board, part string) error {
+	if list := n.s.app.Places("board"); !slices.Contains(list, board) {
+		return &boards.UnknownError{What: "board", Name: board, Known: list}
+	}
+	var parts []string
+	for _, place := range n.s.app.Places("console") {
+		if p, ok := strings.CutPrefix(place, board+":"); ok {
+			parts = append(parts, p)
+		}
+	}
+	if !slices.Contains(parts, part) {
+		return fmt.Errorf("board %s: %w", board, &boards.UnknownError{What: "console", Name: part, Known: parts})
+	}
+	return nil
+}
+
 // logs shows the last lines of consoles, and those that come if the client follows.
 func (n *session) logs(r *Request) error {
 	want := make(map[string]bool)
 	for _, place := range r.Args {
 		board, part := boards.ConsolePlace(place)
-		if !slices.Contains(n.s.app.Places("console"), board+":"+part) {
-			return errors.New("there is no console " + place)
+		if err := n.consoleNamed(board, part); err != nil {
+			return err
 		}
 		want[board+":"+part] = true
 	}

@@ -188,7 +188,7 @@ func (s *Server) serve(c net.Conn) *session {
 		return nil
 	}
 	if err := n.handle(r); err != nil {
-		n.reply(Reply{Error: err.Error(), Done: true})
+		n.reply(Reply{Error: err.Error(), Wrong: errors.As(err, new(*boards.UnknownError)), Done: true})
 		return nil
 	}
 	s.mu.Lock()

@@ -20,7 +20,8 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Find every mistake in board, appliance and scenario files, without booting",
-		Long: `Find every mistake in board, appliance and scenario files, without booting. With
+		Long: `Find every mistake in board, appliance and scenario files, without booting. Root file
+systems of boards with an init are read, to see that it can be run there. With
 --paths it also shows all files and folders of this machine that the files name, each
 with its place, and where it leads: without links and "..".`,
 		Args: cobra.MinimumNArgs(1),
@@ -86,10 +87,16 @@ func checkFile(folder *hostfile.Folder, file string) (*checked, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := a.CheckRoots(); err != nil {
+			return nil, err
+		}
 		return &checked{fmt.Sprintf("a scenario of %d steps", s.Len()), a.Notes(s.Clock == scenarios.Virtual), append(s.Paths(), a.Paths()...)}, nil
 	}
 	a, err := loadAppliance(folder, file)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.CheckRoots(); err != nil {
 		return nil, err
 	}
 	what := "a board"

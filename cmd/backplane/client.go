@@ -148,12 +148,26 @@ func newPower() *cobra.Command {
 }
 
 func newDown() *cobra.Command {
-	cmd := clientCommand("down", "Shut an appliance down, and wait until all is written", cobra.NoArgs,
+	cmd := clientCommand("down [NAME]", "Shut an appliance down, and wait until all is written", cobra.MaximumNArgs(1),
 		func(c *control.Conn, _ *cobra.Command, _ []string) error {
 			_, err := c.Do(control.Request{Command: "down"}, func(control.Reply) error { return nil })
 			return badMachine(err)
 		})
-	cmd.Long = `Shut an appliance down. Boards are powered off in order; one that is not off within what
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return run(cmd, nil)
+		}
+		if cmd.Flags().Changed("name") {
+			return badInput(errors.New("NAME and --name are one and the same: say it once"))
+		}
+		if err := cmd.Flags().Set("name", args[0]); err != nil {
+			return badInput(err)
+		}
+		return run(cmd, nil)
+	}
+	cmd.ValidArgsFunction = completeName
+	cmd.Long = `Shut an appliance down: the one of that name, or the only one that is up. Boards are powered off in order; one that is not off within what
 its file allows it ([firmware] shutdown, 2 s unless it says more) has its plug pulled. It
 returns when all that is recorded is written.`
 	return cmd
@@ -181,10 +195,7 @@ func newWait() *cobra.Command {
 			}
 			select {
 			case err := <-done:
-				if err != nil {
-					return &statusError{exitFailed, err}
-				}
-				return nil
+				return failed(err)
 			case <-late:
 				return &statusError{exitFailed, fmt.Errorf("not %s after %s", strings.Join(args, " "), limit)}
 			}

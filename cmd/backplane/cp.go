@@ -13,6 +13,7 @@ import (
 	"backplane/boards/control"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 func newCp() *cobra.Command {
@@ -82,25 +83,40 @@ func copyTo(c *control.Conn, name, board, to string) error {
 		}
 	}()
 	_, err := j.take(io.Discard, os.Stderr)
-	return failed(err)
+	return failed(folder(err, "%s:%s is a folder on the board: with a / after it the file is put into it", board, to))
 }
 
-// failed is status 1, for what a board could not do.
+// failed is status 1, for what a board could not do, unless there is no such board.
 func failed(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, new(*control.NameError)):
+		return badInput(err)
 	}
 	return &statusError{exitFailed, err}
 }
 
+// folder is what is wrong where a board says that a path is a folder.
+func folder(err error, format string, args ...any) error {
+	if err != nil && strings.HasSuffix(err.Error(), unix.EISDIR.Error()) {
+		return fmt.Errorf(format, args...)
+	}
+	return err
+}
+
 // copyFrom writes under another name first, so that a file is never half there.
 func copyFrom(c *control.Conn, board, from, name string) error {
+	if !path.IsAbs(from) {
+		return badInput(fmt.Errorf("%s:%s: a path on a board begins with /", board, from))
+	}
+	const use = "%s:%s is a folder on the board: use 'backplane exec %s tar c -C %s . | tar x'"
 	if err := c.Send(control.Request{Command: "fetch", Path: board, Value: from}); err != nil {
 		return badMachine(err)
 	}
 	if name == standard {
 		_, err := newJob(c).take(os.Stdout, os.Stderr)
-		return failed(err)
+		return failed(folder(err, use, board, from, board, from))
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		name = filepath.Join(name, path.Base(from))
@@ -114,6 +130,7 @@ func copyFrom(c *control.Conn, board, from, name string) error {
 	}
 	defer undoing(func() { os.Remove(f.Name()) })() // unless it has its name by then
 	last, err := newJob(c).take(f, os.Stderr)
+	err = folder(err, use, board, from, board, from)
 	if err == nil {
 		err = f.Chmod(last.Mode)
 	}

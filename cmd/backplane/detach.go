@@ -80,10 +80,11 @@ func startDetached(cmd *cobra.Command) error {
 
 func (n *news) report(out io.Writer) error {
 	if n.Log != "" {
-		fmt.Fprintf(out, "what it has to say from now on is in %s\n", n.Log)
+		fmt.Fprintf(out, "What it has to say from now on is in %s: the file goes when the appliance ends in order, and stays otherwise.\n", n.Log)
 	}
 	if n.Status == 0 {
-		return nil
+		_, err := fmt.Fprintln(out, n.Message)
+		return err
 	}
 	s := &statusError{status: n.Status}
 	if n.Message != "" {
@@ -95,8 +96,9 @@ func (n *news) report(out io.Writer) error {
 // detached is an appliance whose starter waits until all its boards are up. Its
 // methods do nothing for one that has none.
 type detached struct {
-	to  *os.File
-	log string
+	to   *os.File
+	name string // of the appliance
+	log  string
 
 	mu        sync.Mutex
 	waiting   map[string]bool // boards that are not up yet
@@ -111,13 +113,34 @@ func newDetached(fd int, a *boards.Appliance) (*detached, error) {
 		return nil, err
 	}
 	unix.CloseOnExec(fd)
-	d := &detached{to: os.NewFile(uintptr(fd), "report"), log: strings.TrimSuffix(socket, ".sock") + ".log", waiting: make(map[string]bool)}
+	d := &detached{to: os.NewFile(uintptr(fd), "report"), name: a.Name, log: strings.TrimSuffix(socket, ".sock") + ".log", waiting: make(map[string]bool)}
 	for i := range a.Board {
 		if !a.Board[i].Off {
 			d.waiting[a.Board[i].Name] = true
 		}
 	}
 	return d, nil
+}
+
+// started says that the appliance can be reached, and how, for people.
+func (d *detached) started(a *boards.Appliance) string {
+	text := fmt.Sprintf("%s has started, and its boards boot: 'backplane wait up --name %s' returns when they are up, 'backplane console %s' attaches to a console", a.Name, a.Name, a.Board[0].Name)
+	if d != nil {
+		return text + "."
+	}
+	return text + fmt.Sprintf(", Ctrl-C or 'backplane down %s' ends it.", a.Name)
+}
+
+// ended removes the file with what the appliance has had to say, if it has ended in order.
+func (d *detached) ended(err error) {
+	if d == nil || err != nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.hasSpoken {
+		_ = os.Remove(d.log) // it says nothing that is missed
+	}
 }
 
 // listening tells that clients can reach the appliance.
@@ -157,9 +180,9 @@ func (d *detached) judge() {
 	switch {
 	case d.hasSpoken || !d.listens:
 	case d.problem != "":
-		d.speak(news{Status: exitFailed, Message: d.problem + " ('backplane logs' shows its console, 'backplane down' ends the appliance)", Log: d.log})
+		d.speak(news{Status: exitFailed, Message: d.problem + " ('backplane logs --name " + d.name + "' shows its console, 'backplane down " + d.name + "' ends the appliance)", Log: d.log})
 	case len(d.waiting) == 0:
-		d.speak(news{Log: d.log})
+		d.speak(news{Log: d.log, Message: fmt.Sprintf("%s is up, in the background: 'backplane down %s' ends it, 'backplane wait end --name %s' waits for that.", d.name, d.name, d.name)})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 
 	"backplane/boards/control"
@@ -55,11 +56,9 @@ func newExec() *cobra.Command {
 			last, err := j.take(cmd.OutOrStdout(), cmd.ErrOrStderr())
 			switch {
 			case last.Status != 0: // with an error if it could not be started
-				return &statusError{last.Status, err}
-			case err != nil:
-				return &statusError{exitFailed, err}
+				return &statusError{last.Status, misplacedFlag(err, args)}
 			}
-			return nil
+			return failed(err)
 		})
 	literally(cmd, 0)
 	completes(cmd, "board")
@@ -74,6 +73,16 @@ as in a pipe. Flags stand before BOARD: all after it is the command.`
   tar c -C app . | backplane exec sensor tar x -C /opt
   backplane exec -t sensor sh`
 	return cmd
+}
+
+// misplacedFlag adds to the error of a command that could not be started that it looks
+// like a flag.
+func misplacedFlag(err error, args []string) error {
+	if err == nil || !strings.HasPrefix(args[1], "-") {
+		return err
+	}
+	right := fmt.Sprintf("backplane exec %s %s %s", args[1], args[0], strings.Join(args[2:], " "))
+	return fmt.Errorf("%w (all after BOARD is the command: flags stand before it, as in '%s')", err, strings.TrimSpace(right))
 }
 
 // job is this end of what a board does: its input, as fast as that is taken.

@@ -36,7 +36,7 @@ func (o *runOptions) flags(cmd *cobra.Command, clock string) {
 	f := cmd.Flags()
 	f.StringVar(&o.clock, "clock", clock, "virtual (exact, repeatable, fast) or real")
 	f.Uint64Var(&o.seed, "seed", 0, "what all chance comes from in virtual time")
-	f.StringVar(&o.out, "out", "", "folder for consoles, events, captures, device trees and reports")
+	f.StringVar(&o.out, "out", "", "folder for consoles, events, captures, device trees and reports; the record of an earlier run there is replaced")
 	o.limit = defaultRecordLimit
 	f.Var(&o.limit, "record-limit", "how much may be recorded as the run goes, with K, M, G or T; then the record ends, and the run has not passed (0: no limit)")
 	f.StringVar(&o.source, "source", "", "tarball with a kernel tree, instead of Debian's package")
@@ -66,6 +66,9 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	}
 	if err := o.confined(); err != nil {
 		return boards.Options{}, err
+	}
+	if err := boards.CheckOut(o.out); err != nil {
+		return boards.Options{}, badInput(fmt.Errorf("--out: %w", err))
 	}
 	init, err := firmware("init")
 	if err != nil {

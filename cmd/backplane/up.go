@@ -31,7 +31,7 @@ With a virtual clock its time goes no faster than the wall clock's.
 With --detach it goes on in the background, in a session of its own, once all boards
 are up; if one is not going to be, that is said and the exit status is 1 (the others
 stay up, to be looked at). What it has to say after that is in a file, whose name is
-printed.`,
+printed; the file goes when the appliance ends in order, and stays otherwise.`,
 		Example: "  backplane up --detach plant.toml && backplane exec sensor dmesg && backplane down",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -103,7 +103,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 	told := time.Now() // to end
 	if server, err = claim.Listen(served{r}); err == nil {
 		listening.Store(server)
-		fmt.Fprintf(out, "%s is up: 'backplane console %s' attaches to a console, Ctrl-C or 'backplane down' ends it.\n", a.Name, a.Board[0].Name)
+		fmt.Fprintln(out, parent.started(a))
 		parent.listening()
 		told, err = keep(ctx, r, server.Down())
 	}
@@ -112,6 +112,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 		server.Stop()
 	}
 	err = errors.Join(err, r.Close())
+	parent.ended(err)
 	if server != nil {
 		server.Finish(err)
 	}

@@ -10,7 +10,8 @@ import (
 func TestWrongCommandLines(t *testing.T) {
 	tests := []struct{ line, want string }{
 		{"up", "up takes other arguments: write 'backplane up FILE [flags]'"},
-		{"down plant", "down takes other arguments: write 'backplane down [flags]'"},
+		{"ps plant", "ps takes other arguments: write 'backplane ps [flags]'"},
+		{"down plant --name plant", "NAME and --name are one and the same: say it once"},
 		{"exec sensor", "exec takes other arguments: write 'backplane exec [-t] BOARD COMMAND [ARGUMENT...] [flags]'"},
 		{"kernel build all", "build takes other arguments: write 'backplane kernel build [flags]'"},
 		{"schema boards", `schema has no "boards": did you mean "board"?`},

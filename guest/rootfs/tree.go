@@ -22,6 +22,8 @@ type inode struct {
 	names  int
 	linked bool  // it has, or had, more than one
 	at     int64 // where its header begins in the archive
+
+	interpreter string // the program that runs it, if it is one that needs that
 }
 
 func (n *node) is(kind uint32) bool { return n != nil && n.mode&typeMask == kind }

@@ -1,0 +1,94 @@
+package boards
+
+import (
+	"errors"
+	"fmt"
+
+	"backplane/boards/tomlfile"
+	"backplane/guest/rootfs"
+)
+
+// packRoot packs a board's layers, or the small root file system of one that names none.
+func (b *Board) packRoot(p *rootfs.Packer, name string, note func(string)) error {
+	p.Limit(hopeless * int64(b.Memory))
+	if !b.doc.Has("firmware.rootfs") {
+		if err := p.Small(); errors.Is(err, rootfs.ErrNoBusybox) {
+			note(fmt.Sprintf("board %s has no programs: %v", name, err))
+		} else if err != nil {
+			return fmt.Errorf("root file system: %w", err)
+		}
+	}
+	for i, l := range b.Firmware.Rootfs {
+		if err := p.Layer(b.path(l)); err != nil {
+			return b.layerError(i, err)
+		}
+	}
+	return b.mountable(p)
+}
+
+// runnable says why the board's root file system, which is packed, does not have its init.
+func (b *Board) runnable(p *rootfs.Packer) error {
+	if b.Firmware.Init == "" {
+		return nil
+	}
+	err := p.Program(b.Firmware.Init)
+	if err == nil {
+		return nil
+	}
+	hint := ""
+	var missing *rootfs.MissingError
+	if errors.As(err, &missing) {
+		switch best := missing.Same; {
+		case len(missing.Programs) == 0:
+			hint = ", which has no programs"
+		case best == "":
+			best = tomlfile.Nearest(missing.Path, missing.Programs)
+			fallthrough
+		default:
+			if best != "" {
+				hint = fmt.Sprintf(": did you mean %q?", best)
+			}
+		}
+	}
+	return tomlfile.Problems{b.doc.Problem("firmware.init", "init cannot be run: %v%s", err, hint)}
+}
+
+// nowhere takes an archive that nobody wants.
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error)            { return len(p), nil }
+func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+// CheckRoots reads the root file systems of boards that have an init of their own, as
+// Start does, and says what is wrong with those. The error is [tomlfile.Problems] unless
+// this machine is at fault.
+func (a *Appliance) CheckRoots() error {
+	var all tomlfile.Problems
+	said := make(map[tomlfile.Problem]bool)
+	for i := range a.Board {
+		b := a.Board[i].Board
+		if b.Firmware.Init == "" {
+			continue
+		}
+		p := rootfs.NewPacker(nowhere{})
+		p.In(a.paths.Folder)
+		err := b.packRoot(p, a.Board[i].Name, func(string) {})
+		if err == nil {
+			err = b.runnable(p)
+		}
+		var problems tomlfile.Problems
+		if err != nil && !errors.As(err, &problems) {
+			return err
+		}
+		for _, one := range problems {
+			if !said[one] { // several boards of one file
+				said[one] = true
+				all = append(all, one)
+			}
+		}
+	}
+	if len(all) > 0 {
+		return all
+	}
+	return nil
+}

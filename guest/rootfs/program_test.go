@@ -1,0 +1,78 @@
+package rootfs_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"backplane/guest/rootfs"
+)
+
+// TestProgram looks for programs as a kernel would, in a folder and in archives.
+func TestProgram(t *testing.T) {
+	loader, err := os.ReadFile("/proc/self/exe") // itself one that may need a loader
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := tree(t, map[string]string{
+		"usr/sbin/init": "#!/bin/sh -e\n", "sbin": "->usr/sbin", "bin/sh": "->busybox", "bin/busybox": string(loader[:64]),
+		"lost": "#! /bin/bash\n", "twice": "#!/lost\n", "round": "#!/round\n", "gone": "->/nowhere/gone", "opt/tool": "\x7fELF",
+		"etc/rc": "#!/bin/sh\n", "out": "->../../bin/sh", "empty": "#!\n",
+	})
+	if err := os.Chmod(filepath.Join(dir, "etc/rc"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(dir, "lost"), filepath.Join(dir, "zlost")); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, want, same string }{
+		{"/sbin/init", "", ""},
+		{"/out", "", ""},
+		{"/empty", "", ""},
+		{"/bin/init", "there is no /bin/init in the root file system", "/usr/sbin/init"},
+		{"/lost", "/lost is run by /bin/bash: there is no /bin/bash in the root file system", ""},
+		{"/zlost", "/zlost is run by /bin/bash: there is no /bin/bash in the root file system", ""},
+		{"/twice", "/lost is run by /bin/bash: there is no /bin/bash in the root file system", ""},
+		{"/round", "/round is run by one script after another", ""},
+		{"/gone", "there is no /nowhere/gone in the root file system, where /gone leads", ""},
+		{"/etc/rc", "/etc/rc may not be run (its mode is 0644): chmod +x it", ""},
+		{"/etc", "/etc is a folder, and must be a program", ""},
+		{"/etc/rc/x", "/etc/rc/x is below etc/rc, which is no folder", ""},
+	}
+	for _, layer := range []string{dir, makeTar(t, dir), makeCPIO(t, dir)} {
+		_, p, err := pack(t, []string{layer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range tests {
+			got, same := "", ""
+			if err := p.Program(tt.name); err != nil {
+				got = err.Error()
+				var missing *rootfs.MissingError
+				if errors.As(err, &missing) {
+					same = missing.Same
+				}
+			}
+			if got != tt.want || same != tt.same {
+				t.Errorf("%s: %s: %q and %q, want %q and %q", layer, tt.name, got, same, tt.want, tt.same)
+			}
+		}
+	}
+}
+
+// TestLoader wants the loader of a program of this machine that needs one.
+func TestLoader(t *testing.T) {
+	program, err := os.ReadFile("/bin/ls")
+	if err != nil {
+		t.Skip("there is no /bin/ls: ", err)
+	}
+	_, p, err := pack(t, []string{tree(t, map[string]string{"bin/ls": string(program)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "/bin/ls is run by /lib64/ld-linux-x86-64.so.2: there is no /lib64/ld-linux-x86-64.so.2 in the root file system"
+	if err := p.Program("/bin/ls"); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
