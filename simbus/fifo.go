@@ -59,6 +59,44 @@ func MakeFIFO(path string) (made bool, err error) {
 	return false, nil
 }
 
+// TakeFIFO is MakeFIFO for a program that removes the pipe at its end: one that is there
+// was left behind by such a program that was killed, unless somebody writes to it.
+func TakeFIFO(path string) error {
+	made, err := MakeFIFO(path)
+	if made || err != nil {
+		return err
+	}
+	written, err := hasWriter(path)
+	if err == nil && written {
+		err = fmt.Errorf("%s has a writer already: another capture goes there", path)
+	}
+	return err
+}
+
+// hasWriter tells whether anybody has a named pipe open for writing, or waits for that
+// (fifo(7): tee(2), which takes nothing out of it, is told the end of what has no writer).
+func hasWriter(path string) (bool, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false, fmt.Errorf("look who writes to %s: %w", path, err)
+	}
+	defer f.Close()
+	out, in, err := os.Pipe()
+	if err != nil {
+		return false, err
+	}
+	defer out.Close()
+	defer in.Close()
+	n, err := unix.Tee(int(f.Fd()), int(in.Fd()), 1, unix.SPLICE_F_NONBLOCK)
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look who writes to %s: %w", path, err)
+	}
+	return n > 0, nil
+}
+
 func (f *FIFO) run() {
 	defer close(f.done)
 	for {

@@ -40,7 +40,7 @@ func TestCaptureCommand(t *testing.T) {
 	start(up)
 	said := bufio.NewScanner(out)
 	for ready := 0; ready < 3 && said.Scan(); { // two boards, and the way to reach them
-		if strings.HasSuffix(strings.TrimSpace(said.Text()), ": up") || strings.Contains(said.Text(), "is up") {
+		if strings.HasSuffix(strings.TrimSpace(said.Text()), ": up") || strings.Contains(said.Text(), "has started, ") {
 			ready++
 		}
 	}

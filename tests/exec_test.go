@@ -46,7 +46,7 @@ func TestExecWhileBooting(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.up = startUntil(t, s.env, []string{" is up"}, s.file(), "--clock", clock)
+			s.up = startUntil(t, s.env, []string{" has started"}, s.file(), "--clock", clock)
 			cmd := s.client("exec", "b", "echo", "hello")
 			var out, errs bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &errs

@@ -17,7 +17,7 @@ import (
 // startUp starts `backplane up` and waits until the board of that name is up.
 func startUp(t *testing.T, env []string, board, file string, args ...string) *exec.Cmd {
 	t.Helper()
-	return startUntil(t, env, []string{board + ": up", " is up"}, file, args...)
+	return startUntil(t, env, []string{board + ": up", " has started"}, file, args...)
 }
 
 // startUntil keeps an appliance up that has said all those words.

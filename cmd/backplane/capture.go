@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"backplane/boards/control"
 	"backplane/simbus"
@@ -85,15 +86,15 @@ func captureTo(ctx context.Context, name string, r control.Request, w io.Writer)
 	return err
 }
 
+// readerGrace is how long the reader of a named pipe may still read at the end.
+const readerGrace = time.Second
+
 // captureFIFO hands a capture to those who open a named pipe, one after another.
 func captureFIFO(ctx context.Context, name string, r control.Request, path string) error {
-	made, err := simbus.MakeFIFO(path)
-	if err != nil {
+	if err := simbus.TakeFIFO(path); err != nil {
 		return badMachine(err)
 	}
-	if made {
-		defer os.Remove(path)
-	}
+	defer undoing(func() { os.Remove(path) })()
 	// Opening waits for a reader: at the end, be one.
 	defer context.AfterFunc(ctx, func() {
 		if f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
@@ -109,9 +110,14 @@ func captureFIFO(ctx context.Context, name string, r control.Request, path strin
 			w.Close()
 			return nil
 		}
+		stop := context.AfterFunc(ctx, func() { time.AfterFunc(readerGrace, func() { w.Close() }) })
 		err = captureTo(ctx, name, r, w)
+		stop()
 		w.Close()
-		if err != nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		if c, err := control.Dial(name); err != nil {

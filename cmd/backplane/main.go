@@ -62,6 +62,7 @@ func main() {
 		s, _ := (<-signals).(unix.Signal)
 		end(&signalError{s})
 		s, _ = (<-signals).(unix.Signal) // it does not end fast enough
+		undoAll()
 		signal.Reset()
 		_ = unix.Kill(os.Getpid(), s)
 	}()
