@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,12 +60,19 @@ gateway = "fd00:2::fe"
 func TestIncompleteBoardFails(t *testing.T) {
 	for name, c := range map[string]struct{ board, want string }{
 		"address":  {"[firmware]\nargs = \"ipv6.disable=1\"\n[[ethernet]]\nname = \"eth0\"\naddress = \"fd00::1/64\"\n", "eth0: address fd00::1/64: "},
-		"program":  {"[firmware]\ninit = \"/no/program\"\n", "/no/program: "},
-		"handover": {"[firmware]\ninit = \"/no/init\"\nhandover = true\n", "/no/init: "},
+		"program":  {"[firmware]\nrootfs = [\"root\"]\ninit = \"/proc/bad\"\n", "/proc/bad: "},
+		"handover": {"[firmware]\nrootfs = [\"root\"]\ninit = \"/proc/bad\"\nhandover = true\n", "/proc/bad: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "b.toml"), []byte("name = \"b\"\nmemory = \"64M\"\n"+c.board), 0o644); err != nil {
+			err := os.MkdirAll(filepath.Join(dir, "root/proc"), 0o755)
+			for name, text := range map[string]string{
+				"b.toml":        "name = \"b\"\nmemory = \"64M\"\n" + c.board,
+				"root/proc/bad": "in the root, and hidden by what is mounted there",
+			} {
+				err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 			a, err := boards.Load(filepath.Join(dir, "b.toml"), chips.All)
