@@ -71,6 +71,10 @@ func connect(name string) error {
 	return unix.Connect(fd, &unix.SockaddrUnix{Name: name})
 }
 
+func fcntl(fd int, command, arg uintptr) error {
+	return number6(unix.SYS_FCNTL, uintptr(fd), command, arg)
+}
+
 func socket(family int) error {
 	return either(
 		number6(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM, 0),
@@ -113,6 +117,19 @@ var attacks = []attack{
 	}},
 	{"watch the host's files", func(*target) error {
 		return either(number6(unix.SYS_FANOTIFY_INIT, 0, 0), number6(unix.SYS_INOTIFY_INIT1, 0))
+	}},
+	{"have the host wait at a file", func(*target) error {
+		kernel, err := unix.Open(execPath, unix.O_RDONLY, 0) // the user's, whom the host lets take leases
+		if err != nil {
+			return nil
+		}
+		return either(fcntl(kernel, unix.F_SETLEASE, unix.F_RDLCK), fcntl(FirstFile, unix.F_SETLEASE, unix.F_WRLCK),
+			fcntl(kernel, unix.F_NOTIFY, unix.F_RDLCK), fcntl(FirstFile, unix.F_SETLK, text(string(make([]byte, 32)))),
+			fcntl(FirstFile, unix.F_OFD_SETLK, text(string(make([]byte, 32)))), unix.Flock(kernel, unix.LOCK_EX|unix.LOCK_NB))
+	}},
+	{"have signals sent about files by other ways", func(*target) error {
+		owner := [2]int32{2, 1} // F_OWNER_PGRP
+		return fcntl(FirstFile, unix.F_SETOWN_EX, uintptr(unsafe.Pointer(&owner)))
 	}},
 	{"use descriptors that it was not given", func(*target) error {
 		for fd := FirstFile + 1; fd < 64; fd++ {
@@ -217,6 +234,19 @@ var attacks = []attack{
 	}},
 	{"take more memory than the limit", func(*target) error {
 		return number6(unix.SYS_MMAP, 0, 4<<30, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 1<<64-1)
+	}},
+	{"make larger buffers of sockets and pipes", func(*target) error {
+		var pipe [2]int
+		errs := []error{unix.Pipe2(pipe[:], 0), number6(unix.SYS_PIPE, uintptr(unsafe.Pointer(&pipe)))}
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return nil // it needs these
+		}
+		errs = append(errs, fcntl(1, unix.F_SETPIPE_SZ, 1<<20)) // what it prints to
+		for _, option := range []int{unix.SO_SNDBUF, unix.SO_RCVBUF, unix.SO_SNDBUFFORCE, unix.SO_RCVBUFFORCE} {
+			errs = append(errs, unix.SetsockoptInt(pair[0], unix.SOL_SOCKET, option, 1<<20))
+		}
+		return either(errs...)
 	}},
 	{"lock memory", func(*target) error {
 		return either(number6(unix.SYS_MLOCKALL, 1), number6(unix.SYS_SHMGET, 0, 4096, 0o1000))

@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"slices"
 	"sync"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
@@ -26,6 +27,20 @@ var filter = sync.OnceValues(func() ([]bpf.RawInstruction, error) {
 const newNamespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
 	unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | unix.CLONE_NEWCGROUP
 
+// fcntls are the commands of fcntl(2) that it needs: flags, a signal when there is
+// something to read, seals for its stub. None that takes memory or pipes' buffers, sends
+// signals about folders, or has whoever opens a file wait (F_SETPIPE_SZ, F_NOTIFY, F_SETLEASE).
+var fcntls = []uint64{unix.F_GETFD, unix.F_SETFD, unix.F_GETFL, unix.F_SETFL, unix.F_SETSIG, unix.F_SETOWN, unix.F_ADD_SEALS}
+
+// equal are conditions of a system call, one of which must be met: an argument is one of
+// these.
+func equal(name string, argument uint32, values ...uint64) (list []seccomp.NameWithConditions) {
+	for _, v := range values {
+		list = append(list, seccomp.NameWithConditions{Name: name, Conditions: seccomp.ArgumentConditions{{Argument: argument, Operation: seccomp.Equal, Value: v}}})
+	}
+	return list
+}
+
 var policy = seccomp.Policy{
 	DefaultAction: seccomp.ActionErrno, // EPERM
 	Syscalls: []seccomp.SyscallGroup{{
@@ -38,7 +53,7 @@ var policy = seccomp.Policy{
 			"brk", "mremap", "mprotect", "madvise",
 			// Files that are open, and those of its root
 			"openat", "access", "faccessat2", "newfstatat", "fstat", "fstatfs", "statfs", "lseek", "pread64", "pwrite64", "readv", "writev",
-			"readlink", "readlinkat", "getcwd", "getdents64", "mkdir", "unlink", "rmdir", "ftruncate", "fallocate", "fsync", "fdatasync", "fcntl", "dup", "dup2", "dup3", "pipe2",
+			"readlink", "readlinkat", "getcwd", "getdents64", "mkdir", "unlink", "rmdir", "ftruncate", "fallocate", "fsync", "fdatasync", "dup", "dup2", "dup3",
 			"close_range", "umask",
 			// Waiting and signals, within its PID namespace
 			"epoll_create", "epoll_create1", "epoll_ctl", "eventfd2", "signalfd4", "timer_create", "timer_delete", "timer_gettime",
@@ -50,27 +65,21 @@ var policy = seccomp.Policy{
 			// Sockets that it has
 			"connect", "shutdown", "getsockopt",
 		},
-		NamesWithCondtions: []seccomp.NameWithConditions{
+		NamesWithCondtions: slices.Concat([]seccomp.NameWithConditions{
 			// No memory that is shared and no file's: no limit counts it. None that grows
 			// as a stack does: RLIMIT_DATA does not count that (Linux mm/mmap.c, is_data_mapping).
 			{Name: "mmap", Conditions: seccomp.ArgumentConditions{{Argument: 3, Operation: seccomp.BitsNotSet, Value: unix.MAP_ANONYMOUS | unix.MAP_GROWSDOWN}}},
 			{Name: "mmap", Conditions: seccomp.ArgumentConditions{{Argument: 3, Operation: seccomp.BitsNotSet, Value: unix.MAP_SHARED | unix.MAP_GROWSDOWN}}},
-			{Name: "socket", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: unix.AF_UNIX}}},
-			{Name: "socketpair", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: unix.AF_UNIX}}},
 			{Name: "clone", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.BitsNotSet, Value: newNamespaces}}},
-			// Limits can be read.
-			{Name: "prlimit64", Conditions: seccomp.ArgumentConditions{{Argument: 2, Operation: seccomp.Equal, Value: 0}}},
-			// ADDR_NO_RANDOMIZE, which it has already
-			{Name: "personality", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: addrNoRandomize}}},
-			{Name: "ioctl", Conditions: seccomp.ArgumentConditions{{Argument: 1, Operation: seccomp.Equal, Value: unix.TCGETS}}},
-			{Name: "ioctl", Conditions: seccomp.ArgumentConditions{{Argument: 1, Operation: seccomp.Equal, Value: unix.TIOCGWINSZ}}},
-			{Name: "ioctl", Conditions: seccomp.ArgumentConditions{{Argument: 1, Operation: seccomp.Equal, Value: fionbio}}},
-			{Name: "prctl", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: unix.PR_SET_NAME}}},
-			{Name: "prctl", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: unix.PR_SET_PDEATHSIG}}},
-			{Name: "prctl", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: unix.PR_SET_NO_NEW_PRIVS}}},
-			{Name: "prctl", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: unix.PR_SET_TSC}}},
-			{Name: "prctl", Conditions: seccomp.ArgumentConditions{{Argument: 0, Operation: seccomp.Equal, Value: unix.PR_SET_VMA}}},
 		},
+			equal("socket", 0, unix.AF_UNIX),
+			equal("socketpair", 0, unix.AF_UNIX),
+			equal("prlimit64", 2, 0), // limits can be read
+			equal("personality", 0, addrNoRandomize),
+			equal("fcntl", 1, fcntls...),
+			equal("ioctl", 1, unix.TCGETS, unix.TIOCGWINSZ, fionbio),
+			equal("prctl", 0, unix.PR_SET_NAME, unix.PR_SET_PDEATHSIG, unix.PR_SET_NO_NEW_PRIVS, unix.PR_SET_TSC, unix.PR_SET_VMA),
+		),
 	}, {
 		// Its arguments are in memory, where no filter sees them: libc takes clone(2).
 		Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS),

@@ -31,7 +31,7 @@ static long host(long nr, long a, long b, long c, long d, long e, long f)
 /* Numbers of the host's system calls: x86-64's. */
 enum {
 	HOST_OPEN = 257, HOST_CLOSE = 3, HOST_MMAP = 9, HOST_SOCKET = 41, HOST_CONNECT = 42, HOST_CLONE = 56, HOST_EXECVE = 59,
-	HOST_KILL = 62, HOST_CHMOD = 90, HOST_PTRACE = 101, HOST_SETUID = 105, HOST_PIVOT_ROOT = 155, HOST_PRCTL = 157, HOST_CHROOT = 161,
+	HOST_KILL = 62, HOST_FCNTL = 72, HOST_CHMOD = 90, HOST_PTRACE = 101, HOST_SETUID = 105, HOST_PIVOT_ROOT = 155, HOST_PRCTL = 157, HOST_CHROOT = 161,
 	HOST_MOUNT = 165, HOST_INIT_MODULE = 175, HOST_GETDENTS64 = 217, HOST_KEYCTL = 250, HOST_UNSHARE = 272, HOST_PERF = 298,
 	HOST_PRLIMIT = 302, HOST_SETNS = 308, HOST_VM_READV = 310, HOST_MEMFD = 319, HOST_BPF = 321, HOST_EXECVEAT = 322,
 	HOST_USERFAULTFD = 323, HOST_IO_URING = 425, HOST_GETPID = 39,
@@ -53,6 +53,18 @@ static long open_host(const char *path, int flags)
 	if (fd >= 0)
 		host(HOST_CLOSE, fd, 0, 0, 0, 0, 0);
 	return fd;
+}
+
+/* lease_host has whoever opens a file for writing wait until we agree: F_SETLEASE, F_RDLCK. */
+static long lease_host(const char *path)
+{
+	long fd = host(HOST_OPEN, AT_CWD, (long)path, 0, 0, 0, 0), ret;
+
+	if (fd < 0)
+		return 0; /* it can open that one */
+	ret = host(HOST_FCNTL, fd, 1024, 0, 0, 0, 0);
+	host(HOST_CLOSE, fd, 0, 0, 0, 0, 0);
+	return ret;
 }
 
 static long connect_host(const char *path)
@@ -93,6 +105,7 @@ static int __init escape_init(void)
 	tell("write to its folder", open_host("/board/x", 0101));
 	tell("change its initial file system", open_host("/board/initrd.cpio", 2));
 	tell("let others change it", host(HOST_CHMOD, (long)"/board/initrd.cpio", 0777, 0, 0, 0, 0));
+	tell("have who writes its kernel's file wait", lease_host("/linux"));
 	tell("reach the control socket", connect_host(socket));
 	tell("reach another board's device", connect_host(neighbour));
 	tell("reach its own device once more", connect_host("/board/rng.sock"));
