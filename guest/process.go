@@ -70,14 +70,17 @@ func (c *Config) limits() confine.Limits {
 		// A guest's process takes some 64 KiB of its memory, and is one of the host's.
 		Processes: 1024 + uint64(c.Memory)>>16,
 		FileSize:  uint64(c.Memory) + 16<<20,
-		// Its memory is a file's. The kernel itself has little else but its CPUs' stacks.
-		Data: 256<<20 + uint64(c.CPUs)*16<<20,
+		// Its memory is a file's. The kernel itself has 3 MiB, and its CPUs' stacks.
+		Data: 16<<20 + uint64(c.CPUs)*16<<20,
+		// The kernel maps its memory once, a guest's process what it uses of that. More
+		// would be page tables of the host's, 4 KiB for each 2 MiB, which are no data.
+		Addresses: 4<<30 + 4*uint64(c.Memory),
 	}
-	// It holds about as many files as this program does for it, and more for each of
-	// its processes: the limit that this program was started with is not meant for it.
+	// The kernel holds one for each of its processes, and some 15 for a device.
+	l.Files = l.Processes + 4096
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
-		l.Files = files.Cur
+		l.Files = min(l.Files, files.Cur)
 	}
 	return l
 }

@@ -51,7 +51,8 @@ func TestOutputThatIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p, err := Start(Config{Board: "b", Kernel: self, Dir: dir, Memory: 64 << 20, CPU: -1, CPUs: 1})
+	const cpus = 32 // with as many, a guest may have as much memory as a program in Go takes
+	p, err := Start(Config{Board: "b", Kernel: self, Dir: dir, Memory: 64 << 20, CPU: -1, CPUs: cpus})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -235,6 +235,9 @@ var attacks = []attack{
 	{"take more memory than the limit", func(*target) error {
 		return number6(unix.SYS_MMAP, 0, 4<<30, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 1<<64-1)
 	}},
+	{"take memory as page tables", func(*target) error { // of memory that is never written
+		return number6(unix.SYS_MMAP, 0, 64<<30, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE, 1<<64-1)
+	}},
 	{"make larger buffers of sockets and pipes", func(*target) error {
 		var pipe [2]int
 		errs := []error{unix.Pipe2(pipe[:], 0), number6(unix.SYS_PIPE, uintptr(unsafe.Pointer(&pipe)))}

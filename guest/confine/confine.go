@@ -45,6 +45,7 @@ type Limits struct {
 	Files     uint64 // open ones, of each; 0: the host's
 	FileSize  uint64 // bytes
 	Data      uint64 // bytes of memory that is not a file's, of each
+	Addresses uint64 // bytes of address space, of each; 0: the host's
 }
 
 // Places in a confined program's own root.
@@ -259,13 +260,21 @@ func try(s spec) error {
 	return outcome(status)
 }
 
+// stackSize is what libc gives each thread for its stack, in bytes, whatever the limit was
+// with which this program was started.
+const stackSize = 8 << 20
+
 func (l Limits) list() []limit {
 	list := []limit{
 		{unix.RLIMIT_CORE, 0},
 		{unix.RLIMIT_MEMLOCK, 0},
 		{unix.RLIMIT_MSGQUEUE, 0},
+		{unix.RLIMIT_STACK, stackSize},
 		{unix.RLIMIT_FSIZE, l.FileSize},
 		{unix.RLIMIT_DATA, l.Data},
+	}
+	if l.Addresses != 0 {
+		list = append(list, limit{unix.RLIMIT_AS, l.Addresses})
 	}
 	if l.Files != 0 {
 		list = append(list, limit{unix.RLIMIT_NOFILE, l.Files})

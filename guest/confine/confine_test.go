@@ -70,7 +70,7 @@ func run(t *testing.T, told any, unconfined bool) map[string]string {
 	var out bytes.Buffer
 	cmd, started, err := Command(Program{Path: self, Name: attacker, Args: []string{string(arg)}, Env: []string{"GOMAXPROCS=1", "GOTRACEBACK=all"},
 		Dir: dir, Files: []*os.File{memory}, Output: &out, Unconfined: unconfined,
-		Limits: Limits{Processes: testProcesses, Files: 256, FileSize: 1 << 20, Data: 1 << 30}})
+		Limits: Limits{Processes: testProcesses, Files: 256, FileSize: 1 << 20, Data: 1 << 30, Addresses: 16 << 30}})
 	if err != nil {
 		t.Fatal(err)
 	}

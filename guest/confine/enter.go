@@ -49,16 +49,6 @@ func (s *spec) enter() error {
 		return fmt.Errorf("close what it was not given: %w", err)
 	}
 	_ = os.WriteFile(oomFile, []byte(strconv.Itoa(oomScore)), 0) // without it, it is as likely as others
-	// User Mode Linux would execute itself once more, without randomised addresses.
-	_, _, randomised := unix.RawSyscall(unix.SYS_PERSONALITY, addrNoRandomize, 0, 0)
-	for _, l := range s.Limits {
-		if l.Resource == unix.RLIMIT_FSIZE && randomised != 0 {
-			l.Value += brkGap
-		}
-		if err := lower(l); err != nil {
-			return err
-		}
-	}
 	if err := s.settle(); err != nil {
 		return err
 	}
@@ -127,6 +117,20 @@ func closeRest(first int) error {
 // oomScore is how much likelier than others a guest is to be ended by a host that has
 // no memory left, of 1000: before whatever else runs there.
 const oomScore = 500
+
+func (s *spec) lowerLimits() error {
+	// User Mode Linux would execute itself once more, without randomised addresses.
+	_, _, randomised := unix.RawSyscall(unix.SYS_PERSONALITY, addrNoRandomize, 0, 0)
+	for _, l := range s.Limits {
+		if (l.Resource == unix.RLIMIT_FSIZE || l.Resource == unix.RLIMIT_AS) && randomised != 0 {
+			l.Value += brkGap
+		}
+		if err := lower(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // lower sets a limit, or what is left of it where the host's is lower.
 func lower(l limit) error {
@@ -218,6 +222,9 @@ func (s *spec) execute(fd int) error {
 	}
 	env, err := pointers(s.Env)
 	if err != nil {
+		return err
+	}
+	if err := s.lowerLimits(); err != nil { // last: Go needs more than a kernel
 		return err
 	}
 	if err := install(s.Filter); err != nil {
