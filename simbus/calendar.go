@@ -33,10 +33,11 @@ type Calendar struct {
 	delays      [][]time.Duration        // along the shortest path; nil when it must be worked out
 	subscribers []func(*Event)
 
-	mu    sync.Mutex   // virtual: held while the appliance moves; real: orders the stream
-	now   atomic.Int64 // virtual: the Time that every domain has reached
-	told  Time         // virtual: the time of the last event that was delivered
-	looks looks        // virtual: what wants to look at domains while the appliance moves
+	mu       sync.Mutex   // virtual: held while the appliance moves; real: orders the stream
+	now      atomic.Int64 // virtual: the Time that every domain has reached
+	told     Time         // virtual: the time of the last event that was delivered
+	answered time.Time    // virtual: when strangers were looked for last, in host time
+	looks    looks        // virtual: what wants to look at domains while the appliance moves
 
 	start     time.Time // real: Time 0
 	advancing bool      // real: somebody is in Advance

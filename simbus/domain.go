@@ -122,7 +122,7 @@ func (d *Domain) Observed() bool { return d.cal.observed() }
 
 // Watch calls ready on the domain's goroutine whenever the file descriptor can
 // be read or its peer has hung up. In virtual time that is only while a guest
-// of the domain runs.
+// of the domain runs; what listens is looked at between turns as well.
 func (d *Domain) Watch(fd int, ready func()) error { return d.poll.watch(fd, ready) }
 
 // Unwatch ends a Watch.

@@ -2,6 +2,7 @@ package simbus
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -15,6 +16,7 @@ type poller struct {
 	fd    int
 	ready map[int32]func()
 	buf   [16]unix.EpollEvent
+	doors []unix.PollFd // those that listen for connections
 }
 
 func newPoller() (*poller, error) {
@@ -31,6 +33,9 @@ func (p *poller) watch(fd int, ready func()) error {
 		return fmt.Errorf("watch file descriptor %d: %w", fd, err)
 	}
 	p.ready[int32(fd)] = ready
+	if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && listens != 0 {
+		p.doors = append(p.doors, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
 	return nil
 }
 
@@ -39,6 +44,7 @@ func (p *poller) unwatch(fd int) {
 		return
 	}
 	delete(p.ready, int32(fd))
+	p.doors = slices.DeleteFunc(p.doors, func(door unix.PollFd) bool { return door.Fd == int32(fd) })
 	// The descriptor may be closed already; the kernel has then removed it itself.
 	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil)
 }
@@ -57,6 +63,21 @@ func (p *poller) wait(d time.Duration) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// knocks calls what listens and has a connection to take, and nothing else.
+func (p *poller) knocks() {
+	if len(p.doors) == 0 {
+		return
+	}
+	if n, err := ppoll(p.doors, 0); n == 0 || err != nil {
+		return // it is heard another time
+	}
+	for _, door := range slices.Clone(p.doors) { // one may be unwatched by that
+		if f := p.ready[door.Fd]; f != nil && door.Revents != 0 {
+			f()
+		}
+	}
 }
 
 func (p *poller) close() { unix.Close(p.fd) }

@@ -56,11 +56,28 @@ func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Ev
 		for _, d := range c.domains {
 			d.now = max(d.now, cap)
 		}
+		c.strangers()
 		if matched {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// strangersAgain is how often, in host time, those are looked for that connect from
+// outside to a domain's sockets while its guests sleep: these connect in their turns only.
+const strangersAgain = 10 * time.Millisecond
+
+// strangers has those answered that have connected from outside. No domain runs, and all
+// have the same time.
+func (c *Calendar) strangers() {
+	if time.Since(c.answered) < strangersAgain {
+		return
+	}
+	c.answered = time.Now()
+	for _, d := range c.domains {
+		d.poll.knocks()
+	}
 }
 
 // windows is what runTo needs to tell how far each domain may run.
