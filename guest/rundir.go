@@ -11,10 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"backplane/guest/confine"
-
-	"golang.org/x/sys/unix"
 )
 
 // RunDir is a folder for what exists only while guests run: sockets, device
@@ -96,26 +92,6 @@ func NewRunDir() (*RunDir, error) {
 		return nil, fmt.Errorf("make a run folder: %w (TMPDIR can name another place)", err)
 	}
 	return r, nil
-}
-
-// safe says who else could put something in the place of what is in a folder: whoever
-// may rename it, or a folder above. [confine.Nobody] owns nothing; in a user namespace it
-// stands for those outside.
-func safe(path string) error {
-	for ; ; path = filepath.Dir(path) {
-		var st unix.Stat_t
-		if err := unix.Stat(path, &st); err != nil {
-			return &os.PathError{Op: "look at", Path: path, Err: err}
-		}
-		switch owner := int(st.Uid); {
-		case owner != 0 && owner != os.Getuid() && owner != confine.Nobody:
-			return fmt.Errorf("%s belongs to user %d, who could put something else in its place", path, owner)
-		case st.Mode&unix.S_IWOTH != 0 && st.Mode&unix.S_ISVTX == 0:
-			return fmt.Errorf("everybody can write to %s, and put something else in its place ('chmod +t' forbids that)", path)
-		case path == "/":
-			return nil
-		}
-	}
 }
 
 // number is one that cannot be foretold.

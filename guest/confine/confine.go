@@ -69,9 +69,16 @@ const (
 const Nobody = 65534
 
 // Drops tells whether programs become [Nobody]: root starts them, and there is such a
-// user. In a user namespace that has user 0 only, root is nobody special to the host.
+// user. In a user namespace that has user 0 only, root is nobody special to the host, unless
+// its user 0 is the host's.
 var Drops = sync.OnceValue(func() bool {
-	return os.Getuid() == 0 && mapped("/proc/self/uid_map") && mapped("/proc/self/gid_map")
+	return os.Getuid() == 0 && HasNobody()
+})
+
+// HasNobody tells whether this user namespace has a user and a group [Nobody]. In one that
+// has not, files of all users outside show that number.
+var HasNobody = sync.OnceValue(func() bool {
+	return mapped("/proc/self/uid_map") && mapped("/proc/self/gid_map")
 })
 
 // mapped tells whether Nobody is one of the ids of a user namespace (user_namespaces(7)).

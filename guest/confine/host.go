@@ -1,7 +1,10 @@
 package confine
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,15 +14,15 @@ type Host struct {
 	Namespaces error
 	Mounts     error // in them
 	Landlock   int   // its version, 0 if there is none
-	// Counted tells that processes are counted for each user namespace, so that guests
-	// have a limit of their own.
-	Counted  bool
+	// Counted says why processes are not counted for each guest, so that these have no
+	// limit of their own.
+	Counted  error
 	OOMScore error
 }
 
 // Look finds out.
 func Look() Host {
-	h := Host{Namespaces: namespaces(), Landlock: landlockVersion(), Counted: countsByNamespace()}
+	h := Host{Namespaces: namespaces(), Landlock: landlockVersion(), Counted: counted()}
 	if h.Mounts = h.Namespaces; h.Mounts == nil {
 		h.Mounts = Possible()
 	}
@@ -29,6 +32,29 @@ func Look() Host {
 	}
 	h.OOMScore = err
 	return h
+}
+
+func counted() error {
+	if !countsByNamespace() {
+		return errors.New("this kernel counts all processes of a user together")
+	}
+	if text, err := os.ReadFile("/proc/self/uid_map"); err == nil && os.Getuid() == 0 && !Drops() && hostsRoot(string(text)) {
+		return errors.New("root of this user namespace is the host's, which no limit of processes holds")
+	}
+	return nil
+}
+
+// hostsRoot tells, by its map, whether user 0 of a user namespace is the host's, to which
+// RLIMIT_NPROC does not apply (Linux kernel/fork.c, copy_process: INIT_USER). A namespace in
+// another one cannot tell what that one's root is.
+func hostsRoot(uidMap string) bool {
+	for line := range strings.Lines(uidMap) {
+		var first, outside, n uint64
+		if _, err := fmt.Sscan(line, &first, &outside, &n); err == nil && first == 0 && outside == 0 && n > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // oomFile has how much likelier than others a process is to be ended by a host that has

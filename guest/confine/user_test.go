@@ -47,3 +47,13 @@ func TestRootAlone(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// TestHostsRoot knows the one user whose processes no limit holds.
+func TestHostsRoot(t *testing.T) {
+	for text, want := range map[string]bool{"         0          0          1\n": true, "         0       1000          1\n": false,
+		"1000 0 1\n": false, "0 100000 65536\n": false, "1 100000 65535\n0 0 1\n": true, "": false} {
+		if got := hostsRoot(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

@@ -45,18 +45,15 @@ func Check() []Finding {
 
 // walls are the parts of the walls that this machine has, most of which stand without others.
 func walls(h confine.Host) []Finding {
-	var landlock, counted error
+	var landlock error
 	if h.Landlock == 0 {
 		landlock = errors.New("this kernel has none")
-	}
-	if !h.Counted {
-		counted = errors.New("this kernel counts all processes of a user together")
 	}
 	list := []Finding{
 		result("  namespaces", "user, mount, PID, network, IPC, UTS, cgroup", h.Namespaces, "see above: without them guests see the host's processes and networks"),
 		result("  mounts in them", "a root folder of nothing but the board's", h.Mounts, "see above: without them guests can write to their folder, and have Landlock for a wall if there is one"),
 		result("  Landlock", fmt.Sprintf("version %d, for --unconfined", h.Landlock), landlock, "a kernel with CONFIG_SECURITY_LANDLOCK and landlock among its lsm=: it is for --unconfined only"),
-		result("  limit of processes", "counted for each guest", counted, "Linux 5.14: before, a guest can make as many as the user may"),
+		result("  limit of processes", "counted for each guest", h.Counted, "Linux 5.14, and a user who is not the host's root: else a guest can make as many as the user may"),
 		result("  ended first without memory", "guests have a higher oom_score_adj", h.OOMScore, "a /proc in which a process can write its own oom_score_adj"),
 	}
 	for i := range list {
