@@ -147,6 +147,9 @@ func Start(c Config) (*Process, error) {
 		if p.err = p.cmd.Wait(); errors.Is(p.err, exec.ErrWaitDelay) {
 			p.err = nil // it ended well, and somebody holds its output
 		}
+		if c.Unconfined {
+			endStrays(c.Dir)
+		}
 		close(p.done)
 	}()
 	return p, nil

@@ -140,6 +140,50 @@ func TestCloseEndsWhatIsLeft(t *testing.T) {
 	}
 }
 
+// TestStrayEndsWithItsBoard leaves a process behind in each of two boards' folders, of which
+// one ends.
+func TestStrayEndsWithItsBoard(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	r, err := NewRunDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close(true) }()
+	var strays [2]*exec.Cmd
+	for i, board := range []string{"b", "b2"} {
+		strays[i] = exec.Command("/bin/sleep", "1000")
+		if strays[i].Dir, err = r.Board(board); err != nil {
+			t.Fatal(err)
+		}
+		if err := strays[i].Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It ends at once: there is no socket for it.
+	p, err := Start(Config{Board: "b", Kernel: self, Dir: strays[0].Dir, Memory: 64 << 20, CPU: -1, CPUs: 32, Unconfined: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = p.Wait()
+	ended := make(chan error, 1)
+	go func() { ended <- strays[0].Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		_ = strays[0].Process.Kill()
+		t.Error("it goes on")
+	}
+	if err := strays[1].Process.Signal(unix.Signal(0)); err != nil {
+		t.Errorf("the other board's: %v", err)
+	}
+	_ = strays[1].Process.Kill()
+	_ = strays[1].Wait()
+}
+
 // TestRunDirGoesWithAKilledProgram runs this test again as a program of its own
 // that makes a run folder and is then killed. A process works in the folder that does
 // not die with it, as a kernel whose maker was killed before PR_SET_PDEATHSIG does not.
