@@ -59,7 +59,8 @@ func walls(h confine.Host) []Finding {
 	for i := range list {
 		list[i].Extra = true
 	}
-	return list
+	return append(list, Finding{Name: "  limit of all together", OK: true,
+		Detail: "none but that of a cgroup in which this program is started: systemd-run --user --scope -p MemoryMax=8G -p TasksMax=8192 (docs/security.md)"})
 }
 
 func result(name, detail string, err error, fix string) Finding {
