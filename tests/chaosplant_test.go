@@ -160,7 +160,12 @@ func newPlant(t *testing.T, file string, o guesttest.Options, out string) *plant
 		}
 		p.moving <- err
 	}()
-	t.Cleanup(func() { _ = p.close() })
+	t.Cleanup(func() {
+		_ = p.close()
+		if t.Failed() {
+			t.Logf("how boards fared at last:\n%s", p.journal.fate())
+		}
+	})
 	return p
 }
 

@@ -26,6 +26,7 @@ type journal struct {
 	seen   map[string]int    // states
 	of     map[[2]string]int // states of each board
 	lines  map[[2]string]int // of each console
+	fates  *simbus.Recent    // the last events of boards' states
 	latest []string          // the last events but frames and transfers
 	wrong  []string
 	ended  int          // jobs
@@ -33,7 +34,8 @@ type journal struct {
 }
 
 func newJournal() *journal {
-	return &journal{sum: sha256.New(), states: make(map[string]string), seen: make(map[string]int), of: make(map[[2]string]int), lines: make(map[[2]string]int)}
+	return &journal{sum: sha256.New(), states: make(map[string]string), seen: make(map[string]int), of: make(map[[2]string]int), lines: make(map[[2]string]int),
+		fates: simbus.NewRecent(100, 1<<20)}
 }
 
 // listen calls f, one call at a time.
@@ -73,6 +75,7 @@ func (j *journal) event(e *simbus.Event) {
 	case simbus.KindConsole:
 		j.lines[[2]string{e.Board, e.Part}]++
 	case simbus.KindGuest:
+		j.fates.Add(e)
 		state, _ := e.Get("state")
 		if state == boards.StateIncomplete {
 			break
@@ -99,6 +102,17 @@ func (j *journal) lineCount(board, console string) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.lines[[2]string{board, console}]
+}
+
+// fate tells how boards fared of late, with the reasons of those that were lost.
+func (j *journal) fate() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var text []byte
+	for _, e := range j.fates.Last(0) {
+		text = append(e.AppendJSON(text), '\n')
+	}
+	return string(text)
 }
 
 func (j *journal) complain(format string, args ...any) {

@@ -43,7 +43,7 @@ func TestSoak(t *testing.T) {
 		rounds := 0
 		for ; time.Since(begin) < d/2 || rounds < 4; rounds++ {
 			p.round(r, rounds)
-			if time.Since(begin) < d/8 || rounds < 2 {
+			if time.Since(begin) < min(d/8, time.Minute) || rounds < 2 {
 				continue
 			}
 			now = places.have(t)
