@@ -3,9 +3,11 @@ package boards
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/awake"
 )
 
 // defaultShutdown is how long a board may take to power off in order.
@@ -35,44 +37,45 @@ const (
 
 // ShutDown powers all boards off in order and waits until they are. One that is not in
 // the time that its file allows has its plug pulled; the host's time counts too, from
-// since on. It returns early if ctx ends: Close pulls the other plugs.
+// since on, but not while this program is stopped. It returns early if ctx ends: Close
+// pulls the other plugs.
 func (r *Running) ShutDown(ctx context.Context, since time.Time) {
-	begin := r.Now()
+	begin, host := r.Now(), awake.Since(since)
+	entered := host.Elapsed()
 	for _, m := range r.machines {
 		_ = r.PowerOff(m.name) // one without an agent has its plug pulled by Close
 	}
 	r.cal.StallLimit = min(r.cal.StallLimit, lastStall)
 	r.cal.HaltLimit = min(r.cal.HaltLimit, lastHalt)
 	for ctx.Err() == nil {
-		until, by := simbus.Never, time.Time{}
+		waits := false
+		until, by := simbus.Never, time.Duration(math.MaxInt64)
 		for _, m := range r.machines {
 			if !m.shuttingDown() {
 				continue
 			}
 			limit := m.board.Firmware.shutdown()
-			end := since.Add(max(limit-cutting, limit/2))
-			if r.Now() >= begin.Add(limit) || !time.Now().Before(end) {
+			due, end := begin.Add(limit), max(limit-cutting, limit/2)
+			if !r.cal.Virtual() { // its own time is the host's
+				due, end = simbus.Never, min(end, entered+limit)
+			}
+			if r.Now() >= due || host.Elapsed() >= end {
 				r.cutShort(m, limit)
 				continue
 			}
-			until = min(until, begin.Add(limit))
-			if by.IsZero() || end.Before(by) {
-				by = end
-			}
+			waits, until, by = true, min(until, due), min(by, end)
 		}
-		if until == simbus.Never {
-			return
-		}
-		if err := r.await(ctx, until, by); err != nil {
+		if !waits || r.await(ctx, until, host, by) != nil {
 			return
 		}
 	}
 }
 
 // await lets time go on until a board's state changes, or one's time is over.
-func (r *Running) await(ctx context.Context, until simbus.Time, by time.Time) error {
-	ctx, cancel := context.WithDeadline(ctx, by)
+func (r *Running) await(ctx context.Context, until simbus.Time, host *awake.Watch, by time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer host.AfterFunc(by, cancel)()
 	_, err := r.advance(ctx, until, func(e *simbus.Event) bool { return e.Kind == simbus.KindGuest }, 0)
 	if ctx.Err() != nil {
 		return nil

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"backplane/guest/confine"
+	"backplane/simbus/awake"
 
 	"golang.org/x/sys/unix"
 )
@@ -190,11 +191,11 @@ const outputLimit = time.Second
 
 // await waits until the process has gone, at most for limit.
 func (p *Process) await(limit time.Duration) {
-	t := time.NewTimer(limit)
-	defer t.Stop()
+	over := make(chan struct{})
+	defer awake.AfterFunc(limit, func() { close(over) })()
 	select {
 	case <-p.done:
-	case <-t.C:
+	case <-over:
 	}
 	p.awaited = true
 }

@@ -12,6 +12,7 @@ import (
 
 	"backplane/boards"
 	"backplane/simbus"
+	"backplane/simbus/awake"
 )
 
 // shutDownSlack is how much more of the host's time boards may take to power off at the
@@ -55,21 +56,21 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 	return report, err
 }
 
-// limit is the context of a run that may take only so much of the host's time. Its
-// cause says what the appliance was doing with it.
+// limit is the context of a run that may take only so much of the host's time, while this
+// program runs. Its cause says what the appliance was doing with it.
 func (s *Scenario) limit(ctx context.Context, r *boards.Running) (context.Context, func()) {
 	if s.HostLimit <= 0 {
 		return ctx, func() {}
 	}
 	limited, end := context.WithCancelCause(ctx)
-	t := time.AfterFunc(time.Duration(s.HostLimit), func() {
+	stop := awake.AfterFunc(time.Duration(s.HostLimit), func() {
 		why := fmt.Sprintf("the host_limit of %s is over, at %s of the appliance's time", time.Duration(s.HostLimit), r.Now())
 		if doing := r.Doing(); doing != "" {
 			why += ": " + doing
 		}
 		end(errors.New(why))
 	})
-	return limited, func() { t.Stop(); end(nil) }
+	return limited, func() { stop(); end(nil) }
 }
 
 // files are the reports for a record, which may be cut.

@@ -20,7 +20,7 @@ type Scenario struct {
 	Boot      boards.Duration `toml:"boot,omitempty" jsonschema:"default=60s,description=How long the boards may take to come up before the first step"`
 	GuestLoss string          `toml:"on_guest_loss,omitempty" jsonschema:"enum=fail,enum=continue,default=fail,description=Whether the scenario fails if a board panics or its processes are lost and no step expects it"`
 	Stall     boards.Duration `toml:"stall_limit,omitempty" jsonschema:"default=60s,description=How long a guest may show no sign of life in virtual time before it is given up; this is the host's time"`
-	HostLimit boards.Duration `toml:"host_limit,omitempty" jsonschema:"description=How much of the host's time the run may take before the scenario has failed; none if left out"`
+	HostLimit boards.Duration `toml:"host_limit,omitempty" jsonschema:"description=How much of the host's time the run may take before the scenario has failed, without that in which it was stopped; none if left out"`
 	Step      []Step          `toml:"step" jsonschema:"minItems=1,description=What is done and expected in this order"`
 
 	file string

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unsafe"
 
+	"backplane/simbus/awake"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -30,7 +32,7 @@ type worker struct {
 	next    int       // the first of them that has not had its turn in this window
 	running []*Domain // of them, those with a guest that has the time
 	polls   []unix.PollFd
-	awake   awake
+	awake   awake.Clock
 	leave   time.Time // awake: since when a window's guests are to come to an end
 	err     error
 
@@ -44,7 +46,7 @@ type worker struct {
 // run runs a window.
 func (w *worker) run(ctx context.Context) error {
 	w.next, w.running, w.leave = 0, w.running[:0], time.Time{}
-	w.awake.rest()
+	w.awake.Rest()
 	for rounds := 1; ; rounds++ {
 		for len(w.running) < maxRunning && w.next < len(w.due) {
 			d := w.due[w.next]
@@ -89,7 +91,7 @@ func (w *worker) lookAround(ctx context.Context) {
 		return
 	}
 	w.running[0].cal.look(w)
-	now := w.awake.now(time.Now())
+	now := w.awake.Now(time.Now())
 	for _, d := range w.running {
 		d.holds(now)
 	}
@@ -131,7 +133,7 @@ func (w *worker) yields() (bool, error) {
 
 // glance is how long a worker sleeps on a guest's turn before it looks at all
 // sockets: a guest that has died does not end its turn.
-const glance = 100 * time.Millisecond
+const glance = awake.Tick
 
 // wait waits until a running guest has said something, and hears it.
 func (w *worker) wait() (bool, error) {

@@ -9,6 +9,7 @@ import (
 
 	"backplane/boards"
 	"backplane/guest/agent"
+	"backplane/simbus/awake"
 )
 
 // job lets a board do something, and its client give input and take output: at its
@@ -63,7 +64,7 @@ const (
 // booted waits until a board that boots has an agent that can be asked; one that is off
 // has none.
 func (n *session) booted(board string) error {
-	begin, told := time.Now(), false
+	host, told := awake.Since(time.Now()), false
 	for {
 		state, err := n.s.app.State(board)
 		switch {
@@ -75,7 +76,7 @@ func (n *session) booted(board string) error {
 			return nil
 		}
 		r := Reply{} // a client that has gone waits for nothing
-		switch waited := time.Since(begin); {
+		switch waited := host.Elapsed(); {
 		case waited > bootLimit:
 			return fmt.Errorf("board %s boots: its agent has not reported within %s", board, bootLimit)
 		case waited > bootNote && !told:

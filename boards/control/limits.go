@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"backplane/simbus/awake"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -86,8 +88,9 @@ func refuse(c net.Conn, why error) {
 // request reads what the client asks for. It is nil, without an error, if the client
 // has gone: it only looked whether somebody is here.
 func (n *session) request() (*Request, error) {
-	_ = n.c.SetReadDeadline(time.Now().Add(n.s.limits.request))
+	stop := awake.AfterFunc(n.s.limits.request, func() { _ = n.c.SetReadDeadline(time.Now()) })
 	line, err := n.in.ReadSlice('\n')
+	stop()
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, fmt.Errorf("no request has come within %s", n.s.limits.request)
