@@ -328,12 +328,29 @@ func (g *Guest) send(op, seq uint32, t uint64, rights []byte) error {
 	if rights == nil {
 		_, err = unix.Write(g.conn, buf[:]) // the cheapest; Go has no SIGPIPE for sockets
 	} else {
-		err = unix.Sendmsg(g.conn, buf[:], rights, nil, unix.MSG_NOSIGNAL)
+		err = sendRights(g.conn, buf[:], rights)
 	}
 	if err != nil {
 		return fmt.Errorf("write to the time socket: %w", err)
 	}
 	return nil
+}
+
+// crowdLimit is how long a message waits until others have taken their descriptors, in host time.
+const crowdLimit = time.Second
+
+// sendRights sends descriptors. The host bounds those that all processes of a user
+// have under way together (unix(7), ETOOMANYREFS): others' pass, or it is an error.
+func sendRights(conn int, message, rights []byte) error {
+	for end := time.Now().Add(crowdLimit); ; time.Sleep(time.Millisecond) {
+		err := unix.Sendmsg(conn, message, rights, nil, unix.MSG_NOSIGNAL)
+		if err != unix.ETOOMANYREFS {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("processes of this user have more file descriptors in messages under way than their limit of open files: %w", err)
+		}
+	}
 }
 
 // Exited tells that the guest's process has ended, for the one who waits for
