@@ -62,6 +62,7 @@ func TestIncompleteBoardFails(t *testing.T) {
 		"address":  {"[firmware]\nargs = \"ipv6.disable=1\"\n[[ethernet]]\nname = \"eth0\"\naddress = \"fd00::1/64\"\n", "eth0: address fd00::1/64: "},
 		"program":  {"[firmware]\nrootfs = [\"root\"]\ninit = \"/proc/bad\"\n", "/proc/bad: "},
 		"handover": {"[firmware]\nrootfs = [\"root\"]\ninit = \"/proc/bad\"\nhandover = true\n", "/proc/bad: "},
+		"format":   {"[firmware]\nrootfs = [\"root\"]\ninit = \"/bad\"\nhandover = true\n", "/bad: exec format error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -69,6 +70,7 @@ func TestIncompleteBoardFails(t *testing.T) {
 			for name, text := range map[string]string{
 				"b.toml":        "name = \"b\"\nmemory = \"64M\"\n" + c.board,
 				"root/proc/bad": "in the root, and hidden by what is mounted there",
+				"root/bad":      "neither a program nor a script",
 			} {
 				err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
 			}

@@ -8,7 +8,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -24,6 +26,9 @@ func main() {
 		fail("%v", err)
 	}
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		if !awaitHandover() {
+			return
+		}
 		failures = os.Args[2:] // those of process 1
 		serve(board, new(children))
 		return
@@ -108,15 +113,28 @@ func handOver(board *config.Board) {
 		board.Handover, board.Init = false, ""
 		return
 	}
-	if _, err := os.StartProcess("/proc/self/exe", append([]string{"backplane-agent", "agent"}, failures...), &os.ProcAttr{
-		Dir: "/", Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: true},
-		Files: []*os.File{nil, os.Stderr, os.Stderr},
-	}); err != nil {
+	became, failed, err := os.Pipe() // its end is the sign that another program runs here
+	if err == nil {
+		_, err = os.StartProcess("/proc/self/exe", append([]string{"backplane-agent", "agent"}, failures...), &os.ProcAttr{
+			Dir: "/", Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: true},
+			Files: []*os.File{became, os.Stderr, os.Stderr},
+		})
+	}
+	if err != nil {
 		complain("start the agent: %v", err)
 	}
-	err := unix.Exec(board.Init, append([]string{board.Init}, board.Args...), os.Environ())
-	complain("%s: %v; the board stays up without it", board.Init, err)
+	err = unix.Exec(board.Init, append([]string{board.Init}, board.Args...), os.Environ())
+	fail("%s: %v; the board stays up without it", board.Init, err)
+	_, _ = failed.Write([]byte{1})
+	failed.Close()
 	board.Handover, board.Init = false, ""
+}
+
+// awaitHandover tells whether process 1 has become the board's own init system. If it has not,
+// process 1 is the agent itself.
+func awaitHandover() bool {
+	n, err := os.Stdin.Read(make([]byte, 1))
+	return n == 0 && errors.Is(err, io.EOF)
 }
 
 // program starts the board's program, or has a shell on the console where there is none.
