@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // Get reads a property ("sensor.temp0.temperature"), a GPIO line's level
@@ -122,9 +122,9 @@ func (m *Machine) set(s *spot, text string) error {
 }
 
 // probeDrive is what a value that a line is set to from outside does to it.
-func probeDrive(value string) (simbus.Drive, error) {
-	drive, ok := map[string]simbus.Drive{"0": simbus.DriveLow, "low": simbus.DriveLow, "1": simbus.DriveHigh, "high": simbus.DriveHigh,
-		"float": simbus.Float, "up": simbus.PullUp, "down": simbus.PullDown}[value]
+func probeDrive(value string) (wire.Drive, error) {
+	drive, ok := map[string]wire.Drive{"0": wire.DriveLow, "low": wire.DriveLow, "1": wire.DriveHigh, "high": wire.DriveHigh,
+		"float": wire.Float, "up": wire.PullUp, "down": wire.PullDown}[value]
 	if !ok {
 		return drive, fmt.Errorf("%q is nothing to do to a line: say 0, 1, up or down (a pull), or float", value)
 	}

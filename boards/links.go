@@ -9,6 +9,7 @@ import (
 
 	"backplane/boards/tomlfile"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // link is what Cut and Restore act on.
@@ -103,8 +104,8 @@ func (l *serialLink) setCut(cut bool) {
 type wireLink struct {
 	name  string
 	to    *Machine
-	pin   *simbus.Pin
-	level simbus.Level // at the far end, as if it were not cut
+	pin   *wire.Pin
+	level wire.Level // at the far end, as if it were not cut
 	cut   bool
 
 	// Of the sender's domain: when changes arrive that are under way, and what to do
@@ -112,7 +113,7 @@ type wireLink struct {
 	underway []simbus.Time
 	late     *simbus.Timer
 	lost     int
-	latest   simbus.Level
+	latest   wire.Level
 }
 
 // maxUnderway is how many changes of level may be under way on a wire: a delay that is
@@ -121,7 +122,7 @@ const maxUnderway = 1 << 16
 
 // send lets a change of level arrive after the wire's delay. One that is too many is lost,
 // but not what the level is in the end.
-func (l *wireLink) send(from *Machine, delay time.Duration, level simbus.Level) {
+func (l *wireLink) send(from *Machine, delay time.Duration, level wire.Level) {
 	l.latest = level
 	now, gone := from.domain.Now(), 0
 	for gone < len(l.underway) && l.underway[gone] <= now {
@@ -163,7 +164,7 @@ func (r *Running) addWire(w *Wire) {
 
 	l := &wireLink{name: w.Name, to: to, pin: to.wire(toRef).NewPin("wire " + w.Name)}
 	l.drive()
-	from.wire(fromRef).NewPin("wire " + w.Name).Watch(func(level simbus.Level) {
+	from.wire(fromRef).NewPin("wire " + w.Name).Watch(func(level wire.Level) {
 		if delay == 0 { // both are in one domain
 			l.level = level
 			l.drive()
@@ -176,7 +177,7 @@ func (r *Running) addWire(w *Wire) {
 
 func (l *wireLink) drive() {
 	if l.cut {
-		l.pin.Drive(simbus.Float)
+		l.pin.Drive(wire.Float)
 	} else {
 		l.pin.Drive(l.level.Strong())
 	}

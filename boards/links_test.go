@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // TestWireWithMuchUnderway changes the level of a wire far more often than there may be
@@ -26,7 +27,7 @@ func TestWireWithMuchUnderway(t *testing.T) {
 		}
 	})
 	m := &Machine{name: "b", domain: d}
-	l := &wireLink{name: "w", to: m, pin: (&simbus.Wire{}).NewPin("far")}
+	l := &wireLink{name: "w", to: m, pin: (&wire.Wire{}).NewPin("far")}
 	const changes, every = 3*maxUnderway + 1, time.Microsecond
 	n := 0
 	var change func()

@@ -23,6 +23,7 @@ import (
 	"backplane/periph/vhostuser"
 	"backplane/periph/virtio"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // Machine is one board of a running appliance: its controllers and chips, and
@@ -45,8 +46,8 @@ type Machine struct {
 	parts    map[string]*part
 	consoles map[string]*terminal // the main one and all others, UARTs too
 	nics     map[string]*net.NIC
-	probes   map[lineRef]*simbus.Pin // what the outside drives lines with
-	kept     map[string]Made         // part: the file that its contents came from, as it was then
+	probes   map[lineRef]*wire.Pin // what the outside drives lines with
+	kept     map[string]Made       // part: the file that its contents came from, as it was then
 
 	agent        *agent.Client
 	agentConsole *console.Console
@@ -73,7 +74,7 @@ type client struct{ out func([]byte) }
 func (r *Running) newMachine(index int, member *Member, d *simbus.Domain, kernel string) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
 		chips: make(map[string]periph.Chip), parts: make(map[string]*part), consoles: make(map[string]*terminal),
-		nics: make(map[string]*net.NIC), probes: make(map[lineRef]*simbus.Pin), kept: make(map[string]Made)}
+		nics: make(map[string]*net.NIC), probes: make(map[lineRef]*wire.Pin), kept: make(map[string]Made)}
 	m.kernel = kernel
 	if m.dir, err = r.dir.Board(m.name); err != nil {
 		return m, err
@@ -126,10 +127,10 @@ func (m *Machine) addGPIO() {
 		for j := range g.Lines {
 			line := lineName(g, j)
 			w := c.Line(j)
-			w.OnChange = func(l simbus.Level) {
+			w.OnChange = func(l wire.Level) {
 				m.emit(g.Name, simbus.KindGPIO, simbus.Text("line", line), simbus.Int("number", j), simbus.Int("level", level(l)))
 			}
-			w.OnConflict = func(high, low *simbus.Pin) {
+			w.OnConflict = func(high, low *wire.Pin) {
 				m.emit(g.Name, simbus.KindDevice, simbus.Text("error",
 					fmt.Sprintf("line %s: %s drives it high and %s low", line, high.Name, low.Name)))
 			}
@@ -150,7 +151,7 @@ func lineName(g *GPIO, i int) string {
 	return g.Lines[i]
 }
 
-func level(l simbus.Level) int {
+func level(l wire.Level) int {
 	if l {
 		return 1
 	}
@@ -285,7 +286,7 @@ func (m *Machine) addChip(p *part) error {
 	env := &periph.Env{
 		Clock: m.domain,
 		Epoch: m.r.epoch.Unix(),
-		Pin:   func(name string) *simbus.Pin { return m.pinWire(p, name).NewPin(p.Name + "." + name) },
+		Pin:   func(name string) *wire.Pin { return m.pinWire(p, name).NewPin(p.Name + "." + name) },
 		Changed: func(property string, v periph.Value) {
 			m.changed(p, property, v)
 		},
@@ -328,14 +329,14 @@ func (m *Machine) changed(p *part, property string, v periph.Value) {
 }
 
 // pinWire is what a chip's pin is soldered to: a line, or nothing but itself.
-func (m *Machine) pinWire(p *part, name string) *simbus.Wire {
+func (m *Machine) pinWire(p *part, name string) *wire.Wire {
 	if ref, ok := p.pins[name]; ok {
 		return m.wire(ref)
 	}
-	return &simbus.Wire{Name: p.Name + "." + name}
+	return &wire.Wire{Name: p.Name + "." + name}
 }
 
-func (m *Machine) wire(ref lineRef) *simbus.Wire { return m.gpio[ref.gpio].Line(ref.line) }
+func (m *Machine) wire(ref lineRef) *wire.Wire { return m.gpio[ref.gpio].Line(ref.line) }
 
 // solder makes the board ready to be switched on: files and sockets.
 func (m *Machine) solder() error {

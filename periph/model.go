@@ -7,6 +7,7 @@ import (
 
 	"backplane/periph/i2c"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // Bus is what a chip hangs on.
@@ -99,7 +100,7 @@ type Env struct {
 	Epoch int64
 	// Pin is the chip's pin of that name. An unconnected pin is soldered to a
 	// wire of its own, so a chip needs no special case.
-	Pin func(name string) *simbus.Pin
+	Pin func(name string) *wire.Pin
 	// Changed tells the event stream that a property has a new value. Chips
 	// call it for changes that come from inside (a relay that the guest switched).
 	Changed func(property string, v Value)

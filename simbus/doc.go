@@ -1,6 +1,6 @@
 // Package simbus is what runs between and around boards: the clock, the event
-// stream, Ethernet segments, serial links and GPIO wires. It knows nothing of
-// virtio, guests or TOML.
+// stream and Ethernet segments. It knows nothing of virtio, guests' devices or
+// TOML. GPIO lines meet in package wire.
 //
 // A [Calendar] holds the time of one appliance, virtual or real. It is split
 // into [Domain]s, one for each group of boards that must share one time line

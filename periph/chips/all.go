@@ -2,7 +2,7 @@ package chips
 
 import (
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // All lists every part that ships with Backplane.
@@ -30,12 +30,12 @@ func addresses(first, last uint8) []uint8 {
 
 // openDrain is what an open-drain output does to its line, with the pull-up to
 // the supply that it needs and that no board file has to mention.
-func openDrain(powered, low bool) simbus.Drive {
+func openDrain(powered, low bool) wire.Drive {
 	switch {
 	case low:
-		return simbus.DriveLow
+		return wire.DriveLow
 	case powered:
-		return simbus.PullUp
+		return wire.PullUp
 	}
-	return simbus.Float
+	return wire.Float
 }

@@ -13,6 +13,7 @@ import (
 	"backplane/periph/i2c"
 	"backplane/simbus"
 	"backplane/simbus/hostfile"
+	"backplane/simbus/wire"
 )
 
 // at24c32 is the EEPROM of Microchip DS20006109, whose write cycle is 5 ms at
@@ -57,7 +58,7 @@ const (
 
 type at24c32Chip struct {
 	env       *periph.Env
-	wp        *simbus.Pin
+	wp        *wire.Pin
 	file      string
 	data      [at24c32Size]byte
 	writing   [at24c32Page]cell // of the write cycle under way, by the place in its page
@@ -142,7 +143,7 @@ func (c *at24c32Chip) Transfer(msgs []i2c.Msg) error {
 
 // write writes within a page, rolling over at its end, and begins the write cycle.
 func (c *at24c32Chip) write(data []byte) {
-	if len(data) == 0 || c.protected || c.wp.Level() == simbus.High {
+	if len(data) == 0 || c.protected || c.wp.Level() == wire.High {
 		return
 	}
 	c.page, c.begun = c.address&^(at24c32Page-1), c.env.Clock.Now()

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -65,7 +65,7 @@ func TestAT24C32WriteProtect(t *testing.T) {
 		protect func(*bench)
 	}{
 		{"property", func(b *bench) { b.set("write_protect", periph.On(true)) }},
-		{"pin", func(b *bench) { b.drive("wp", simbus.High) }},
+		{"pin", func(b *bench) { b.drive("wp", wire.High) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestAT24C32WriteProtect(t *testing.T) {
 				t.Errorf("writes is %d, want 0", got)
 			}
 			b.set("write_protect", periph.On(false))
-			b.drive("wp", simbus.Low)
+			b.drive("wp", wire.Low)
 			b.run("W 00 00 5a")
 			b.wait(at24c32Cycle + 1)
 			b.run("W 00 00 R 5a")
@@ -133,7 +133,7 @@ func TestAT24C32FileErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			env := &periph.Env{Pin: func(string) *simbus.Pin { return new(simbus.Wire).NewPin("wp") }, Path: func(name string) string { return name }}
+			env := &periph.Env{Pin: func(string) *wire.Pin { return new(wire.Wire).NewPin("wp") }, Path: func(name string) string { return name }}
 			o := &periph.Options{Values: map[string]periph.Value{"file": periph.Str(tt.file)}}
 			if _, err := at24c32.New(env, o); err == nil {
 				t.Error("there is no error")

@@ -8,6 +8,7 @@ import (
 	"backplane/periph"
 	"backplane/periph/i2c/i2ctest"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // bench is one chip with power on, in virtual time.
@@ -16,33 +17,33 @@ type bench struct {
 	chip    periph.Chip
 	clock   *simbus.Calendar
 	domain  *simbus.Domain
-	pins    map[string]*simbus.Pin // the board's end of each of the chip's pins
-	ends    map[string]*simbus.Pin // the chip's
-	edges   []edge                 // of all pins
-	changed []string               // "property=value"
+	pins    map[string]*wire.Pin // the board's end of each of the chip's pins
+	ends    map[string]*wire.Pin // the chip's
+	edges   []edge               // of all pins
+	changed []string             // "property=value"
 }
 
 // edge is a change of level at a pin of the chip.
 type edge struct {
 	After time.Duration
-	Level simbus.Level
+	Level wire.Level
 }
 
 // powerOn builds a chip with those options and initial properties, and
 // otherwise the model's defaults.
 func powerOn(t *testing.T, m *periph.Model, values map[string]periph.Value) *bench {
 	t.Helper()
-	b := &bench{t: t, clock: simbus.NewVirtual(), pins: make(map[string]*simbus.Pin)}
+	b := &bench{t: t, clock: simbus.NewVirtual(), pins: make(map[string]*wire.Pin)}
 	t.Cleanup(b.clock.Close)
 	domain, err := b.clock.AddDomain("board")
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.domain = domain
-	chipPins := make(map[string]*simbus.Pin)
+	chipPins := make(map[string]*wire.Pin)
 	b.ends = chipPins
 	for _, spec := range m.Pins {
-		w := &simbus.Wire{Name: spec.Name, OnChange: func(l simbus.Level) {
+		w := &wire.Wire{Name: spec.Name, OnChange: func(l wire.Level) {
 			b.edges = append(b.edges, edge{domain.Now().Sub(0), l})
 		}}
 		b.pins[spec.Name], chipPins[spec.Name] = w.NewPin("board"), w.NewPin("chip")
@@ -58,7 +59,7 @@ func powerOn(t *testing.T, m *periph.Model, values map[string]periph.Value) *ben
 	}
 	env := &periph.Env{
 		Clock: domain,
-		Pin:   func(name string) *simbus.Pin { return chipPins[name] },
+		Pin:   func(name string) *wire.Pin { return chipPins[name] },
 		Changed: func(property string, v periph.Value) {
 			spec, ok := m.Property(property)
 			if !ok {
@@ -113,6 +114,6 @@ func (b *bench) set(property string, v periph.Value) {
 }
 
 // drive makes the board drive a pin of the chip.
-func (b *bench) drive(pin string, l simbus.Level) {
+func (b *bench) drive(pin string, l wire.Level) {
 	b.domain.Do(func() { b.pins[pin].Drive(l.Strong()) })
 }

@@ -8,6 +8,7 @@ import (
 
 	"backplane/periph"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // button is a push-button. Active low, it closes its line to ground against a
@@ -52,7 +53,7 @@ const (
 
 type buttonChip struct {
 	env       *periph.Env
-	out       *simbus.Pin
+	out       *wire.Pin
 	bounce    time.Duration
 	activeLow bool
 	powered   bool
@@ -70,9 +71,9 @@ func (c *buttonChip) contact(closed bool) {
 	case c.activeLow:
 		c.out.Drive(openDrain(c.powered, closed))
 	case closed && c.powered:
-		c.out.Drive(simbus.DriveHigh)
+		c.out.Drive(wire.DriveHigh)
 	default:
-		c.out.Drive(simbus.PullDown)
+		c.out.Drive(wire.PullDown)
 	}
 }
 

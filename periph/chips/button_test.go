@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -24,21 +24,21 @@ func TestButton(t *testing.T) {
 		edges   []edge
 		changed []string
 	}{
-		{"released", nil, nil, []edge{{0, simbus.High}}, nil},
+		{"released", nil, nil, []edge{{0, wire.High}}, nil},
 		{"pressed and released", nil, []func(*bench){wait(ms), pressed(true), wait(ms), pressed(false)},
-			[]edge{{0, simbus.High}, {ms, simbus.Low}, {2 * ms, simbus.High}}, nil},
+			[]edge{{0, wire.High}, {ms, wire.Low}, {2 * ms, wire.High}}, nil},
 		{"active high", activeHigh, []func(*bench){wait(ms), pressed(true), wait(ms), pressed(false)},
-			[]edge{{ms, simbus.High}, {2 * ms, simbus.Low}}, nil},
+			[]edge{{ms, wire.High}, {2 * ms, wire.Low}}, nil},
 		{"held at power-on", map[string]periph.Value{"active_low": periph.On(false), "pressed": periph.On(true)}, nil,
-			[]edge{{0, simbus.High}}, nil},
+			[]edge{{0, wire.High}}, nil},
 		{"press", activeHigh, []func(*bench){press("20"), wait(time.Second)},
-			[]edge{{0, simbus.High}, {20 * ms, simbus.Low}}, []string{"pressed=on", "pressed=off"}},
+			[]edge{{0, wire.High}, {20 * ms, wire.Low}}, []string{"pressed=on", "pressed=off"}},
 		{"press without an argument", activeHigh, []func(*bench){press(""), wait(time.Second)},
-			[]edge{{0, simbus.High}, {100 * ms, simbus.Low}}, []string{"pressed=on", "pressed=off"}},
+			[]edge{{0, wire.High}, {100 * ms, wire.Low}}, []string{"pressed=on", "pressed=off"}},
 		{"press again while pressed", activeHigh, []func(*bench){press("20"), wait(10 * ms), press("20"), wait(time.Second)},
-			[]edge{{0, simbus.High}, {30 * ms, simbus.Low}}, []string{"pressed=on", "pressed=off"}},
+			[]edge{{0, wire.High}, {30 * ms, wire.Low}}, []string{"pressed=on", "pressed=off"}},
 		{"released while pressed", activeHigh, []func(*bench){press("20"), wait(10 * ms), pressed(false), wait(time.Second)},
-			[]edge{{0, simbus.High}, {10 * ms, simbus.Low}}, []string{"pressed=on"}},
+			[]edge{{0, wire.High}, {10 * ms, wire.Low}}, []string{"pressed=on"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestButtonBounce(t *testing.T) {
 		t.Fatalf("%d edges, want an odd number of at least 3: %v", len(first), first)
 	}
 	last := first[len(first)-1]
-	if last.After > bounce || last.Level != simbus.High {
+	if last.After > bounce || last.Level != wire.High {
 		t.Errorf("the last edge is %v, want High within %v", last, bounce)
 	}
 	if diff := cmp.Diff(first, run()); diff != "" {
@@ -82,7 +82,7 @@ func TestButtonReleasedWhileBouncing(t *testing.T) {
 	b.set("pressed", periph.On(true))
 	b.set("pressed", periph.On(false))
 	b.wait(time.Second)
-	if got := b.pins["out"].Level(); got != simbus.High {
+	if got := b.pins["out"].Level(); got != wire.High {
 		t.Errorf("the line is %v after release, want 1", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"backplane/periph"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // ds3231 is the real-time clock of Maxim 19-5170. It counts on the board's
@@ -86,7 +87,7 @@ const (
 type ds3231Chip struct {
 	pointed
 	env *periph.Env
-	int *simbus.Pin
+	int *wire.Pin
 	ppm float64 // drift
 
 	powered   bool

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -26,13 +26,13 @@ func TestDS3231Probe(t *testing.T) {
 	)
 	b.edges = nil
 	b.wait(time.Minute)
-	if diff := cmp.Diff([]edge{{5 * time.Second, simbus.Low}}, b.edges); diff != "" {
+	if diff := cmp.Diff([]edge{{5 * time.Second, wire.Low}}, b.edges); diff != "" {
 		t.Fatalf("edges (-want +got):\n%s", diff)
 	}
 	b.edges = nil
 	b.run("W 0f R 09", "W 10 00") // no edge of this
 	b.run("W 0f 08", "W 0e R 5d", "W 0e 5c")
-	if diff := cmp.Diff([]edge{{time.Minute, simbus.High}}, b.edges); diff != "" {
+	if diff := cmp.Diff([]edge{{time.Minute, wire.High}}, b.edges); diff != "" {
 		t.Errorf("edges in the handler (-want +got):\n%s", diff)
 	}
 	if got := b.chip.Get("time").Text(); got != "2030-05-06T07:09:09Z" {
@@ -143,7 +143,7 @@ func TestDS3231Alarms(t *testing.T) {
 			b.wait(90 * day)
 			var want []edge
 			if tt.want != 0 {
-				want = []edge{{tt.want, simbus.Low}}
+				want = []edge{{tt.want, wire.Low}}
 			}
 			if diff := cmp.Diff(want, b.edges); diff != "" {
 				t.Errorf("edges (-want +got):\n%s", diff)
@@ -163,7 +163,7 @@ func TestDS3231Flags(t *testing.T) {
 	b.wait(time.Minute)
 	b.run("W 0f R 03", "W 0f 01", "W 0f R 01")
 	b.run("W 0e 1d") // A1F is set already
-	if b.pins["int"].Level() != simbus.Low {
+	if b.pins["int"].Level() != wire.Low {
 		t.Error("int is high with A1F, A1IE and INTCN set")
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // led is an LED with its resistor. It has no device-tree node, so that no
@@ -47,7 +47,7 @@ func (c *ledChip) Close() error { return nil }
 // load is what a line drives: an LED, the coil of a relay. One that is active
 // low hangs between the supply and the line, and so pulls the line up.
 type load struct {
-	pin       *simbus.Pin
+	pin       *wire.Pin
 	activeLow bool
 	powered   bool
 	on        bool // current flows
@@ -55,9 +55,9 @@ type load struct {
 }
 
 // newLoad connects a load; switched is called when current begins or ends to flow.
-func newLoad(pin *simbus.Pin, activeLow bool, switched func(on bool)) *load {
+func newLoad(pin *wire.Pin, activeLow bool, switched func(on bool)) *load {
 	c := &load{pin: pin, activeLow: activeLow, switched: switched}
-	pin.Watch(func(simbus.Level) { c.follow() })
+	pin.Watch(func(wire.Level) { c.follow() })
 	return c
 }
 
@@ -68,18 +68,18 @@ func (c *load) power(on bool) {
 		return
 	}
 	if on {
-		c.pin.Drive(simbus.PullUp)
+		c.pin.Drive(wire.PullUp)
 	}
 	c.powered = on
 	c.follow()
 	if !on {
-		c.pin.Drive(simbus.Float)
+		c.pin.Drive(wire.Float)
 	}
 }
 
 // follow switches it as the line and the supply are.
 func (c *load) follow() {
-	on := c.pin.Level() == simbus.High
+	on := c.pin.Level() == wire.High
 	if c.activeLow {
 		on = c.powered && !on
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -13,14 +13,14 @@ func TestLED(t *testing.T) {
 	tests := []struct {
 		name      string
 		activeLow bool
-		drive     []simbus.Level
+		drive     []wire.Level
 		want      []string
 	}{
 		{"nothing drives it", false, nil, nil},
 		{"active low and nothing drives it", true, nil, nil},
-		{"on and off", false, []simbus.Level{simbus.High, simbus.Low}, []string{"lit=on", "lit=off"}},
-		{"active low", true, []simbus.Level{simbus.High, simbus.Low, simbus.High}, []string{"lit=on", "lit=off"}},
-		{"the same level again", false, []simbus.Level{simbus.High, simbus.High}, []string{"lit=on"}},
+		{"on and off", false, []wire.Level{wire.High, wire.Low}, []string{"lit=on", "lit=off"}},
+		{"active low", true, []wire.Level{wire.High, wire.Low, wire.High}, []string{"lit=on", "lit=off"}},
+		{"the same level again", false, []wire.Level{wire.High, wire.High}, []string{"lit=on"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

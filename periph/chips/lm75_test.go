@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // TestLM75Probe replays lm75_generic_probe of drivers/hwmon/lm75.c, which
@@ -46,7 +46,7 @@ func TestLM75Registers(t *testing.T) {
 }
 
 func TestLM75Output(t *testing.T) {
-	const low, high = simbus.Low, simbus.High
+	const low, high = wire.Low, wire.High
 	tests := []struct {
 		name  string
 		steps []thermostatStep

@@ -5,7 +5,7 @@ import (
 
 	"backplane/periph"
 	"backplane/periph/i2c"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // pcf8574 is the I/O expander of NXP PCF8574/74A. Its pins are
@@ -32,7 +32,7 @@ var pcf8574 = &periph.Model{
 			c.drive(i)
 		}
 		for _, p := range c.pins {
-			p.Watch(func(simbus.Level) { c.sense() })
+			p.Watch(func(wire.Level) { c.sense() })
 		}
 		return c, nil
 	},
@@ -61,12 +61,12 @@ func pcf8574Properties() (specs []periph.Spec) {
 type pcf8574Chip struct {
 	env      *periph.Env
 	powered  bool
-	pins     [8]*simbus.Pin
+	pins     [8]*wire.Pin
 	released [8]bool // by the outside
 	latch    uint8
 	seen     uint8 // levels at the last read or write: INT tells of a difference
 	writing  bool  // the write pulse, which holds INT off
-	int      *simbus.Pin
+	int      *wire.Pin
 }
 
 func (c *pcf8574Chip) drive(i int) {

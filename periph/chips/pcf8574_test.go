@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -23,7 +23,7 @@ func TestPCF8574Probe(t *testing.T) {
 	if diff := cmp.Diff([]string{"output=254", "p0=off", "output=255", "p0=on"}, b.changed); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]edge{{0, simbus.Low}, {0, simbus.High}}, b.edges); diff != "" {
+	if diff := cmp.Diff([]edge{{0, wire.Low}, {0, wire.High}}, b.edges); diff != "" {
 		t.Errorf("edges: want P0's alone, and none of INT (-want +got):\n%s", diff)
 	}
 }
@@ -37,7 +37,7 @@ func TestPCF8574Levels(t *testing.T) {
 		{"all released", func(*bench) {}, []string{"R ff", "R ff ff"}},
 		{"the outside pulls low", func(b *bench) { b.set("p3", periph.On(false)) }, []string{"R f7"}},
 		{"and lets go", func(b *bench) { b.set("p3", periph.On(false)); b.set("p3", periph.On(true)) }, []string{"R ff"}},
-		{"the board drives low", func(b *bench) { b.drive("p7", simbus.Low) }, []string{"R 7f"}},
+		{"the board drives low", func(b *bench) { b.drive("p7", wire.Low) }, []string{"R 7f"}},
 		{"low is stronger than what is outside", func(b *bench) { b.set("p3", periph.On(true)) }, []string{"W f7", "R f7"}},
 		{"the outside stays when it is written high", func(b *bench) { b.set("p3", periph.On(false)) }, []string{"W 00", "R 00", "W ff", "R f7"}},
 		{"bytes one after another", func(*bench) {}, []string{"W 00 55 aa", "R aa"}},
@@ -54,14 +54,14 @@ func TestPCF8574Levels(t *testing.T) {
 }
 
 func TestPCF8574Interrupt(t *testing.T) {
-	const low, high = simbus.Low, simbus.High
+	const low, high = wire.Low, wire.High
 	set := func(name string, on bool) func(*bench) {
 		return func(b *bench) { b.set(name, periph.On(on)) }
 	}
 	run := func(s ...string) func(*bench) { return func(b *bench) { b.run(s...) } }
 	type step struct {
 		do   func(*bench)
-		want simbus.Level
+		want wire.Level
 	}
 	tests := []struct {
 		name  string
@@ -93,14 +93,14 @@ func TestPCF8574Interrupt(t *testing.T) {
 // the part takes all to be high.
 func TestPCF8574PowerOn(t *testing.T) {
 	b := powerOn(t, pcf8574, map[string]periph.Value{"p2": periph.On(false)})
-	if b.pins["int"].Level() != simbus.Low {
+	if b.pins["int"].Level() != wire.Low {
 		t.Error("int is high")
 	}
 	if b.chip.Get("p2").Bool() {
 		t.Error("p2 is on")
 	}
 	b.run("R fb")
-	if b.pins["int"].Level() != simbus.High {
+	if b.pins["int"].Level() != wire.High {
 		t.Error("int is low after a read")
 	}
 }

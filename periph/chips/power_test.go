@@ -11,7 +11,7 @@ import (
 
 	"backplane/periph"
 	"backplane/periph/i2c"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -51,7 +51,7 @@ func TestPowerLost(t *testing.T) {
 				}
 				b.power(false)
 				for name, p := range b.ends {
-					if d := p.Driving(); d != simbus.Float && d != simbus.PullDown {
+					if d := p.Driving(); d != wire.Float && d != wire.PullDown {
 						t.Fatalf("seed %d: pin %s does %d without power", seed, name, d)
 					}
 				}
@@ -131,7 +131,7 @@ func TestPowerWorld(t *testing.T) {
 	b.run("W 01 61 a0") // shut down
 	b.power(false)
 	b.set("temperature", periph.Num(60))
-	if got := b.ends["alert"].Driving(); got != simbus.Float {
+	if got := b.ends["alert"].Driving(); got != wire.Float {
 		t.Errorf("alert does %d without power", got)
 	}
 	b.power(true)
@@ -140,13 +140,13 @@ func TestPowerWorld(t *testing.T) {
 
 func TestPowerLoads(t *testing.T) {
 	b := powerOn(t, led, map[string]periph.Value{"active_low": periph.On(true)})
-	b.drive("in", simbus.Low)
+	b.drive("in", wire.Low)
 	b.power(false)
 	if diff := cmp.Diff([]string{"lit=on", "lit=off"}, b.changed); diff != "" {
 		t.Errorf("an LED between supply and line (-want +got):\n%s", diff)
 	}
 	b = powerOn(t, relay, map[string]periph.Value{"active_low": periph.On(true)})
-	b.drive("in", simbus.Low)
+	b.drive("in", wire.Low)
 	b.wait(time.Second)
 	b.power(false)
 	b.wait(time.Second)
@@ -161,11 +161,11 @@ func TestPowerDS3231(t *testing.T) {
 	b.run(set, "W 07 14 08 07 06", "W 0e 05", "W 0f 00")
 	b.power(false)
 	b.wait(4 * time.Second)
-	if got := b.ends["int"].Driving(); got != simbus.Float {
+	if got := b.ends["int"].Driving(); got != wire.Float {
 		t.Errorf("INT does %d before its alarm", got)
 	}
 	b.wait(2 * time.Second)
-	if got := b.ends["int"].Driving(); got != simbus.DriveLow {
+	if got := b.ends["int"].Driving(); got != wire.DriveLow {
 		t.Errorf("INT does %d at its alarm, on the battery", got)
 	}
 	b.power(true)

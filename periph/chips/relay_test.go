@@ -5,14 +5,14 @@ import (
 	"time"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestRelay(t *testing.T) {
 	type step struct {
-		level simbus.Level
+		level wire.Level
 		hold  time.Duration
 	}
 	const ms = time.Millisecond
@@ -22,17 +22,17 @@ func TestRelay(t *testing.T) {
 		steps  []step
 		want   []string
 	}{
-		{"at rest", nil, []step{{simbus.Low, time.Second}}, nil},
-		{"before the operate time", nil, []step{{simbus.High, 5*ms - 1}}, nil},
-		{"closes", nil, []step{{simbus.High, 5*ms + 1}}, []string{"closed=on", "switched=1"}},
-		{"closes and opens", nil, []step{{simbus.High, 10 * ms}, {simbus.Low, 10 * ms}},
+		{"at rest", nil, []step{{wire.Low, time.Second}}, nil},
+		{"before the operate time", nil, []step{{wire.High, 5*ms - 1}}, nil},
+		{"closes", nil, []step{{wire.High, 5*ms + 1}}, []string{"closed=on", "switched=1"}},
+		{"closes and opens", nil, []step{{wire.High, 10 * ms}, {wire.Low, 10 * ms}},
 			[]string{"closed=on", "switched=1", "closed=off", "switched=2"}},
-		{"a pulse is too short", nil, []step{{simbus.High, 4 * ms}, {simbus.Low, 10 * ms}}, nil},
-		{"a gap is too short", nil, []step{{simbus.High, 10 * ms}, {simbus.Low, 4 * ms}, {simbus.High, 10 * ms}},
+		{"a pulse is too short", nil, []step{{wire.High, 4 * ms}, {wire.Low, 10 * ms}}, nil},
+		{"a gap is too short", nil, []step{{wire.High, 10 * ms}, {wire.Low, 4 * ms}, {wire.High, 10 * ms}},
 			[]string{"closed=on", "switched=1"}},
-		{"active low at rest", map[string]periph.Value{"active_low": periph.On(true)}, []step{{simbus.High, time.Second}}, nil},
-		{"active low", map[string]periph.Value{"active_low": periph.On(true)}, []step{{simbus.Low, 5*ms + 1}}, []string{"closed=on", "switched=1"}},
-		{"slower", map[string]periph.Value{"delay": periph.Num(20)}, []step{{simbus.High, 19 * ms}}, nil},
+		{"active low at rest", map[string]periph.Value{"active_low": periph.On(true)}, []step{{wire.High, time.Second}}, nil},
+		{"active low", map[string]periph.Value{"active_low": periph.On(true)}, []step{{wire.Low, 5*ms + 1}}, []string{"closed=on", "switched=1"}},
+		{"slower", map[string]periph.Value{"delay": periph.Num(20)}, []step{{wire.High, 19 * ms}}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"backplane/periph"
 	"backplane/periph/i2c"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // thermostat is what temperature sensors of the LM75 family have in common: an
@@ -13,7 +14,7 @@ import (
 // conversions in a row as the fault queue asks for.
 type thermostat struct {
 	clock simbus.Clock
-	out   *simbus.Pin
+	out   *wire.Pin
 	on    bool // has power
 
 	high, low  float64 // °C
@@ -97,7 +98,7 @@ func (t *thermostat) drive() {
 func (t *thermostat) off() {
 	t.next.Stop()
 	t.on = false
-	t.out.Drive(simbus.Float)
+	t.out.Drive(wire.Float)
 }
 
 // shutdown stops and starts conversions. Stopping ends an interrupt.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -78,7 +78,7 @@ type thermostatStep struct {
 	run         []string
 	temperature float64 // 0: as it was
 	wait        time.Duration
-	want        simbus.Level
+	want        wire.Level
 }
 
 func checkThermostat(t *testing.T, m *periph.Model, pin string, steps []thermostatStep) {
@@ -99,7 +99,7 @@ func checkThermostat(t *testing.T, m *periph.Model, pin string, steps []thermost
 }
 
 func TestTMP102Alert(t *testing.T) {
-	const low, high = simbus.Low, simbus.High
+	const low, high = wire.Low, wire.High
 	tests := []struct {
 		name  string
 		steps []thermostatStep
@@ -158,7 +158,7 @@ func TestTMP102FaultTimes(t *testing.T) {
 			b.edges = nil
 			b.set("temperature", periph.Num(100))
 			b.wait(time.Minute)
-			if diff := cmp.Diff([]edge{{tt.period, simbus.Low}}, b.edges); diff != "" {
+			if diff := cmp.Diff([]edge{{tt.period, wire.Low}}, b.edges); diff != "" {
 				t.Errorf("edges (-want +got):\n%s", diff)
 			}
 		})

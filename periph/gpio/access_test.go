@@ -8,6 +8,7 @@ import (
 	"backplane/periph/gpio"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // startTimed starts a controller of one line whose accesses take a microsecond.
@@ -36,7 +37,7 @@ func advance(t *testing.T, cal *simbus.Calendar, until simbus.Time) {
 func TestAccessTakesTime(t *testing.T) {
 	c, d, cal, domain := startTimed(t)
 	var rose simbus.Time
-	c.Line(0).OnChange = func(simbus.Level) { rose = domain.Now() }
+	c.Line(0).OnChange = func(wire.Level) { rose = domain.Now() }
 	d.Rings[0].Add([][]byte{request(setValue, 0, 1)}, []int{2})
 	d.Rings[0].Add([][]byte{request(setDirection, 0, out)}, []int{2})
 	d.Kick(0)
@@ -96,7 +97,7 @@ func TestReadingsInARow(t *testing.T) {
 		short bool // the second reading after that
 	}{
 		{"nothing", func() {}, false},
-		{"the line changes", func() { outside.Drive(simbus.DriveHigh) }, true},
+		{"the line changes", func() { outside.Drive(wire.DriveHigh) }, true},
 		{"a line is set", func() {
 			d.Rings[0].Add([][]byte{request(setValue, 0, 0)}, []int{2})
 			d.Kick(0)
@@ -129,7 +130,7 @@ func TestBadRequestWithTime(t *testing.T) {
 // called again and again, and time goes on.
 func TestLevelInterruptTakesTime(t *testing.T) {
 	c, d, cal, _ := startTimed(t)
-	c.Line(0).NewPin("outside").Drive(simbus.DriveHigh)
+	c.Line(0).NewPin("outside").Drive(wire.DriveHigh)
 	d.Rings[0].Add([][]byte{request(irqType, 0, high)}, []int{2})
 	d.Kick(0)
 	advance(t, cal, 5000)

@@ -10,6 +10,7 @@ import (
 
 	"backplane/periph/virtio"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // Controller is one GPIO controller. It is a [virtio.Device].
@@ -41,10 +42,10 @@ type Controller struct {
 type line struct {
 	index     int
 	lost      uint64 // edges that the driver was not told of one by one
-	wire      simbus.Wire
-	pin       *simbus.Pin
+	wire      wire.Wire
+	pin       *wire.Pin
 	direction uint8
-	output    simbus.Level // what it drives while its direction is out
+	output    wire.Level // what it drives while its direction is out
 	asking    asking
 	interrupt
 }
@@ -83,7 +84,7 @@ func New(name string, names []string) *Controller {
 		}
 		l.wire.Name = name + "." + label
 		l.pin = l.wire.NewPin(l.wire.Name)
-		l.pin.Watch(func(level simbus.Level) { c.sense(l, level) })
+		l.pin.Watch(func(level wire.Level) { c.sense(l, level) })
 		c.names = append(append(c.names, names[i]...), 0)
 		named = named || names[i] != ""
 	}
@@ -100,7 +101,7 @@ func (c *Controller) Name() string { return c.name }
 func (c *Controller) Len() int { return len(c.lines) }
 
 // Line is the wire of line i, which must be below Len. Chips solder their pins to it.
-func (c *Controller) Line(i int) *simbus.Wire { return &c.lines[i].wire }
+func (c *Controller) Line(i int) *wire.Wire { return &c.lines[i].wire }
 
 // Missed is how many edges of line i the guest was not told of one by one,
 // since they came before it had acknowledged the one before.
@@ -166,7 +167,7 @@ func (c *Controller) Stop() {
 	}
 	for i := range c.lines {
 		l := &c.lines[i]
-		l.direction, l.output = directionNone, simbus.Low
-		l.pin.Drive(simbus.Float)
+		l.direction, l.output = directionNone, wire.Low
+		l.pin.Drive(wire.Float)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"backplane/periph/gpio"
 	"backplane/periph/virtio/virtiotest"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -42,20 +42,20 @@ func TestLinesInAndOut(t *testing.T) {
 		kind, line uint16
 		value      uint32
 		want       string
-		level      simbus.Level // of line 0 afterwards
-		drive      simbus.Drive // of the outside on line 2 before
+		level      wire.Level // of line 0 afterwards
+		drive      wire.Drive // of the outside on line 2 before
 	}{
-		{"unused", getDirection, 0, 0, "\x00\x00", false, simbus.Float},
-		{"value before direction", setValue, 0, 1, "\x00\x00", false, simbus.Float},
-		{"output takes it", setDirection, 0, out, "\x00\x00", true, simbus.Float},
-		{"output low", setValue, 0, 0, "\x00\x00", false, simbus.Float},
-		{"its direction", getDirection, 0, 0, "\x00\x01", false, simbus.Float},
-		{"input", setDirection, 2, in, "\x00\x00", false, simbus.Float},
-		{"input reads low", getValue, 2, 0, "\x00\x00", false, simbus.Float},
-		{"input reads high", getValue, 2, 0, "\x00\x01", false, simbus.DriveHigh},
-		{"a line that there is not", getValue, 3, 0, "\x01\x00", false, simbus.Float},
-		{"no such message", 9, 0, 0, "\x01\x00", false, simbus.Float},
-		{"no such direction", setDirection, 0, 7, "\x01\x00", false, simbus.Float},
+		{"unused", getDirection, 0, 0, "\x00\x00", false, wire.Float},
+		{"value before direction", setValue, 0, 1, "\x00\x00", false, wire.Float},
+		{"output takes it", setDirection, 0, out, "\x00\x00", true, wire.Float},
+		{"output low", setValue, 0, 0, "\x00\x00", false, wire.Float},
+		{"its direction", getDirection, 0, 0, "\x00\x01", false, wire.Float},
+		{"input", setDirection, 2, in, "\x00\x00", false, wire.Float},
+		{"input reads low", getValue, 2, 0, "\x00\x00", false, wire.Float},
+		{"input reads high", getValue, 2, 0, "\x00\x01", false, wire.DriveHigh},
+		{"a line that there is not", getValue, 3, 0, "\x01\x00", false, wire.Float},
+		{"no such message", 9, 0, 0, "\x01\x00", false, wire.Float},
+		{"no such direction", setDirection, 0, 7, "\x01\x00", false, wire.Float},
 	} {
 		outside.Drive(step.drive)
 		if got := string(do(step.kind, step.line, step.value)); got != step.want || c.Line(0).Level() != step.level {
@@ -86,10 +86,10 @@ func TestInterrupts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c, d := start(t, "a")
 			outside := c.Line(0).NewPin("outside")
-			outside.Drive(simbus.DriveLow)
+			outside.Drive(wire.DriveLow)
 			d.Do(t, 0, request(setDirection, 0, in), 2)
 			if tt.kind == low {
-				outside.Drive(simbus.DriveHigh)
+				outside.Drive(wire.DriveHigh)
 			}
 			d.Do(t, 0, request(irqType, 0, tt.kind), 2)
 			got := 0
@@ -99,7 +99,7 @@ func TestInterrupts(t *testing.T) {
 			}
 			arm()
 			for _, l := range tt.levels {
-				outside.Drive(simbus.Level(l == '1').Strong())
+				outside.Drive(wire.Level(l == '1').Strong())
 				for range 3 { // a level that stays interrupts again and again: three times are looked at
 					r := d.Rings[1].Results()
 					if len(r) == 0 {
@@ -124,7 +124,7 @@ func TestEdgeWhileMasked(t *testing.T) {
 	c, d := start(t, "a")
 	outside := c.Line(0).NewPin("outside")
 	d.Do(t, 0, request(irqType, 0, rising), 2)
-	outside.Drive(simbus.DriveHigh)
+	outside.Drive(wire.DriveHigh)
 	if len(d.Rings[1].Results()) != 0 {
 		t.Fatal("an interrupt without a buffer")
 	}

@@ -2,7 +2,7 @@
 // virtio-gpio device with interrupts (virtio 1.2 section 5.18; Linux
 // drivers/gpio/gpio-virtio.c).
 //
-// A [Controller] has lines. Each line is a [simbus.Wire] to which the
+// A [Controller] has lines. Each line is a [wire.Wire] to which the
 // controller has soldered a pin of its own; chips solder theirs beside it. A
 // line that the guest has made an output is driven push-pull, any other floats.
 package gpio

@@ -8,6 +8,7 @@ import (
 	"backplane/periph/virtio"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // FuzzDriver has a driver make requests and queue event buffers, good ones and
@@ -19,7 +20,7 @@ func FuzzDriver(f *testing.F) {
 	programs := virtiotest.NewPrograms(f)
 	f.Fuzz(func(t *testing.T, data []byte, takesTime bool) {
 		var c *gpio.Controller
-		var outside []*simbus.Pin
+		var outside []*wire.Pin
 		programs.Run(t, data, func(_ *simbus.Calendar, board *simbus.Domain) (virtio.Device, func(*virtiotest.Program)) {
 			c = gpio.New("gpio0", []string{"led", "", "button", "x"})
 			if takesTime {
@@ -31,7 +32,7 @@ func FuzzDriver(f *testing.F) {
 			return c, func(p *virtiotest.Program) {
 				switch b := p.Byte(); b & 3 {
 				case 0:
-					outside[b>>2&3].Drive(simbus.Drive(b >> 4 % 5))
+					outside[b>>2&3].Drive(wire.Drive(b >> 4 % 5))
 				case 1:
 					p.Put(1, []byte{p.Byte() % 5, 0}, 1)
 				default:
@@ -40,7 +41,7 @@ func FuzzDriver(f *testing.F) {
 			}
 		})
 		for i := range outside {
-			if outside[i].Drive(simbus.Float); c.Line(i).Level() == simbus.High {
+			if outside[i].Drive(wire.Float); c.Line(i).Level() == wire.High {
 				t.Errorf("the driver has gone, and line %d is high", i)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"backplane/periph/virtio"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // interrupt is the state of a line's interrupt (section 5.18.6.6). It is enabled
@@ -25,19 +26,19 @@ func (i *interrupt) levelled() bool { return i.kind == irqLevelHigh || i.kind ==
 
 // due tells whether the interrupt is to be delivered at this level of the line.
 // A level interrupt is never latched: what counts is the level at unmasking.
-func (i *interrupt) due(level simbus.Level) bool {
+func (i *interrupt) due(level wire.Level) bool {
 	switch i.kind {
 	case irqLevelHigh:
-		return level == simbus.High
+		return level == wire.High
 	case irqLevelLow:
-		return level == simbus.Low
+		return level == wire.Low
 	}
 	return i.latched
 }
 
 // sense is called after each change of a line's level.
-func (c *Controller) sense(l *line, level simbus.Level) {
-	if level == simbus.High && l.kind&irqEdgeRising != 0 || level == simbus.Low && l.kind&irqEdgeFalling != 0 {
+func (c *Controller) sense(l *line, level wire.Level) {
+	if level == wire.High && l.kind&irqEdgeRising != 0 || level == wire.Low && l.kind&irqEdgeFalling != 0 {
 		if l.latched {
 			l.missed++
 		}

@@ -6,6 +6,7 @@ import (
 
 	"backplane/periph/virtio"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // request is struct virtio_gpio_request.
@@ -121,7 +122,7 @@ func (c *Controller) do(req request) (value uint8, ok bool) {
 	case msgSetDirection:
 		return 0, c.setDirection(l, req.value)
 	case msgGetValue:
-		if l.wire.Level() == simbus.High {
+		if l.wire.Level() == wire.High {
 			value = 1
 		}
 		c.asked(l, value)
@@ -158,14 +159,14 @@ func (c *Controller) setDirection(l *line, direction uint32) bool {
 		l.pin.Drive(l.output.Strong())
 	case directionIn:
 		l.direction = directionIn
-		l.pin.Drive(simbus.Float)
+		l.pin.Drive(wire.Float)
 	case directionNone:
 		// The specification wants all state of the line discarded. Its interrupt
 		// is kept: Linux sends this when any consumer lets a line go (gpioget),
 		// also while another has its interrupt, which gpiolib allows. Returning
 		// that one's buffer would make the driver queue it again for ever.
-		l.direction, l.output = directionNone, simbus.Low
-		l.pin.Drive(simbus.Float)
+		l.direction, l.output = directionNone, wire.Low
+		l.pin.Drive(wire.Float)
 	default:
 		return false
 	}

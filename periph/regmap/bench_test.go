@@ -7,6 +7,7 @@ import (
 	"backplane/periph/i2c"
 	"backplane/periph/i2c/i2ctest"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // bench is one part with power on, in virtual time.
@@ -14,7 +15,7 @@ type bench struct {
 	t       testing.TB
 	model   *periph.Model
 	chip    periph.Chip
-	wires   map[string]*simbus.Wire
+	wires   map[string]*wire.Wire
 	changed []string // "property=value"
 }
 
@@ -31,10 +32,10 @@ func powerOn(t testing.TB, m *Map, values map[string]periph.Value) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, model: model, wires: make(map[string]*simbus.Wire)}
-	pins := make(map[string]*simbus.Pin)
+	b := &bench{t: t, model: model, wires: make(map[string]*wire.Wire)}
+	pins := make(map[string]*wire.Pin)
 	for _, spec := range model.Pins {
-		b.wires[spec.Name] = &simbus.Wire{Name: spec.Name}
+		b.wires[spec.Name] = &wire.Wire{Name: spec.Name}
 		pins[spec.Name] = b.wires[spec.Name].NewPin("part")
 	}
 	o := &periph.Options{Name: "part", Values: make(map[string]periph.Value)}
@@ -46,7 +47,7 @@ func powerOn(t testing.TB, m *Map, values map[string]periph.Value) *bench {
 	}
 	env := &periph.Env{
 		Clock: domain,
-		Pin:   func(name string) *simbus.Pin { return pins[name] },
+		Pin:   func(name string) *wire.Pin { return pins[name] },
 		Changed: func(property string, v periph.Value) {
 			spec, _ := model.Property(property)
 			b.changed = append(b.changed, property+"="+spec.Format(v))

@@ -6,7 +6,7 @@ import (
 
 	"backplane/periph"
 	"backplane/periph/i2c"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // part is one instance of a described part.
@@ -201,7 +201,7 @@ func (p *part) compare() {
 	for i := range p.outputs {
 		o := &p.outputs[i]
 		if !p.powered {
-			o.pin.Drive(simbus.Float)
+			o.pin.Drive(wire.Float)
 			continue
 		}
 		o.drive(slices.ContainsFunc(o.thresholds, func(t int) bool { return p.active[t] }))

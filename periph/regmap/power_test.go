@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/wire"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -24,7 +24,7 @@ func TestPower(t *testing.T) {
 	b := powerOn(t, m, map[string]periph.Value{"value": periph.Num(25)})
 	alert := b.wires["alert"]
 	b.run("W 01 55 63", "W 01") // value is written too: 99
-	if alert.Level() != simbus.Low {
+	if alert.Level() != wire.Low {
 		t.Error("the alert is not active")
 	}
 	b.changed = nil
@@ -33,12 +33,12 @@ func TestPower(t *testing.T) {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 	b.set("value", 40)
-	if alert.Level() != simbus.Low {
+	if alert.Level() != wire.Low {
 		t.Error("a pin is high without power")
 	}
 	b.set("value", 28)
 	b.chip.Power(true)
-	if alert.Level() != simbus.High {
+	if alert.Level() != wire.High {
 		t.Error("the alert is active though the value is below its limit")
 	}
 	b.run("R ff") // the pointer is at 0, where nothing is

@@ -1,6 +1,6 @@
 package regmap
 
-import "backplane/simbus"
+import "backplane/simbus/wire"
 
 // limits are those of one threshold, looked up.
 type limits struct {
@@ -45,16 +45,16 @@ func (l *limits) beyond(r []register, was bool, hysteresis float64) bool {
 
 // output is a pin and the thresholds that make it active.
 type output struct {
-	pin        *simbus.Pin
+	pin        *wire.Pin
 	thresholds []int
 	activeLow  bool
 	openDrain  bool
 }
 
 func (o *output) drive(active bool) {
-	switch level := simbus.Level(active != o.activeLow); {
-	case level == simbus.High && o.openDrain:
-		o.pin.Drive(simbus.PullUp)
+	switch level := wire.Level(active != o.activeLow); {
+	case level == wire.High && o.openDrain:
+		o.pin.Drive(wire.PullUp)
 	default:
 		o.pin.Drive(level.Strong())
 	}

@@ -3,7 +3,7 @@ package regmap
 import (
 	"testing"
 
-	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 func TestThreshold(t *testing.T) {
@@ -12,9 +12,9 @@ func TestThreshold(t *testing.T) {
 	run := func(text string) func(*bench) { return func(b *bench) { b.run(text) } }
 	type step struct {
 		do   func(*bench)
-		want simbus.Level
+		want wire.Level
 	}
-	const low, high = simbus.Low, simbus.High
+	const low, high = wire.Low, wire.High
 	tests := []struct {
 		name       string
 		thresholds []Threshold
@@ -69,14 +69,14 @@ func TestThresholdSharesLine(t *testing.T) {
 	m.Threshold = []Threshold{{Pin: "alert", Property: "temperature", Above: &above, ActiveLow: true, OpenDrain: true}}
 	b := powerOn(t, m, nil)
 	other := b.wires["alert"].NewPin("other")
-	b.wires["alert"].OnConflict = func(high, low *simbus.Pin) { t.Errorf("%s drives against %s", high.Name, low.Name) }
-	other.Drive(simbus.DriveLow)
-	if got := b.wires["alert"].Level(); got != simbus.Low {
+	b.wires["alert"].OnConflict = func(high, low *wire.Pin) { t.Errorf("%s drives against %s", high.Name, low.Name) }
+	other.Drive(wire.DriveLow)
+	if got := b.wires["alert"].Level(); got != wire.Low {
 		t.Errorf("alert is %v while another part holds it low", got)
 	}
 	b.set("temperature", 31)
-	other.Drive(simbus.Float)
-	if got := b.wires["alert"].Level(); got != simbus.Low {
+	other.Drive(wire.Float)
+	if got := b.wires["alert"].Level(); got != wire.Low {
 		t.Errorf("alert is %v above the limit, want 0", got)
 	}
 }
