@@ -10,7 +10,8 @@ import (
 	"strings"
 
 	"backplane/simbus"
-	"backplane/simbus/filter"
+	"backplane/simbus/capture"
+	"backplane/simbus/capture/filter"
 	"backplane/simbus/hostfile"
 )
 
@@ -115,8 +116,8 @@ func (r *Running) places(at []string) (segments []*simbus.Segment, ports []*simb
 }
 
 // Capture begins a live capture of segments ("lan") and ports ("lan:sensor.eth0")
-// into w, as [simbus.Live] has it: w may be slow.
-func (r *Running) Capture(at []string, expression string, snap int, w io.Writer) (*simbus.Live, error) {
+// into w, as [capture.Live] has it: w may be slow.
+func (r *Running) Capture(at []string, expression string, snap int, w io.Writer) (*capture.Live, error) {
 	if err := CheckCapture(at, snap); err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func (r *Running) Capture(at []string, expression string, snap int, w io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	return simbus.NewLive(w, simbus.CaptureConfig{Epoch: r.epoch, Filter: f, Snap: snap}, segments, ports)
+	return capture.NewLive(w, capture.Config{Epoch: r.epoch, Filter: f, Snap: snap}, segments, ports)
 }
 
 // addCapture begins one of the captures that the appliance's file asks for.
@@ -144,7 +145,7 @@ func (r *Running) addCapture(a *Appliance, c *Capture) error {
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) { // else it is not made here
 			r.dir.Also(path)
 		}
-		f, err := simbus.NewFIFO(path, func(w io.Writer) (*simbus.Live, error) {
+		f, err := capture.NewFIFO(path, func(w io.Writer) (*capture.Live, error) {
 			return r.Capture(c.At, c.Filter, c.Snap, w)
 		})
 		if err != nil {
@@ -164,16 +165,16 @@ func (r *Running) addCapture(a *Appliance, c *Capture) error {
 	if err != nil {
 		return err
 	}
-	return r.recordCapture(c.Name, simbus.CaptureConfig{Epoch: r.epoch, Filter: f, Snap: c.Snap}, segments, ports)
+	return r.recordCapture(c.Name, capture.Config{Epoch: r.epoch, Filter: f, Snap: c.Snap}, segments, ports)
 }
 
 // recordCapture lets a pcapng file be written, if there is a record.
-func (r *Running) recordCapture(name string, cfg simbus.CaptureConfig, segments []*simbus.Segment, ports []*simbus.Port) error {
+func (r *Running) recordCapture(name string, cfg capture.Config, segments []*simbus.Segment, ports []*simbus.Port) error {
 	w, err := r.record.file(name + ".pcapng")
 	if w == nil || err != nil {
 		return err
 	}
-	c, err := simbus.NewCapture(w, cfg, segments, ports)
+	c, err := capture.New(w, cfg, segments, ports)
 	if err == nil {
 		r.captures = append(r.captures, c)
 		r.record.flushed(c.Flush)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"backplane/simbus"
+	"backplane/simbus/capture"
 )
 
 // addSegment makes a segment, with its ports.
@@ -17,7 +18,7 @@ func (r *Running) addSegment(s *Segment) error {
 	if err != nil {
 		return err
 	}
-	if err := r.recordCapture(s.Name, simbus.CaptureConfig{Epoch: r.epoch}, []*simbus.Segment{seg}, nil); err != nil {
+	if err := r.recordCapture(s.Name, capture.Config{Epoch: r.epoch}, []*simbus.Segment{seg}, nil); err != nil {
 		return err
 	}
 	limit, ageing, _ := seg.Table()

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +12,6 @@ import (
 	"backplane/simbus"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/gopacket/gopacket/pcapgo"
 )
 
 // station is a port with somebody behind it who writes down what arrives.
@@ -192,47 +189,6 @@ func TestSegmentDirect(t *testing.T) {
 	a.Do(func() { from.Send(&simbus.Frame{Parts: [][]byte{frame(0, 1), []byte("x"), []byte("yz")}}) })
 	if g := <-got; g != "3 17" {
 		t.Errorf("arrived as %s parts and bytes, want 3 17, not copied", g)
-	}
-}
-
-// TestCapture has Go's reader, and tcpdump, read what is captured.
-func TestCapture(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
-	var file bytes.Buffer
-	epoch := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	c, err := simbus.NewCapture(&file, simbus.CaptureConfig{Epoch: epoch}, []*simbus.Segment{seg}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := stations(t, cal, seg, 2)
-	advance(t, cal, time.Millisecond)
-	s[1].send(t, 1, 0, "payload")
-	advance(t, cal, time.Millisecond)
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r, err := pcapgo.NewNgReader(bytes.NewReader(file.Bytes()), pcapgo.DefaultNgReaderOptions)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, info, err := r.ReadPacketData()
-	if err != nil || !bytes.HasSuffix(data, []byte("payload")) {
-		t.Fatalf("read %q, %v", data, err)
-	}
-	if want := epoch.Add(time.Millisecond + simbus.DefaultLatency/2); !info.Timestamp.Equal(want) {
-		t.Errorf("captured at %s, want %s", info.Timestamp, want)
-	}
-	if !bytes.Contains(file.Bytes(), []byte("from b1.eth0")) {
-		t.Error("no comment names the port")
-	}
-	if _, _, err := r.ReadPacketData(); err != io.EOF {
-		t.Errorf("after the only frame: %v", err)
-	}
-	cmd := exec.Command("tcpdump", "-r", "-", "-e", "-n")
-	cmd.Stdin = &file
-	out, err := cmd.Output()
-	if err != nil || !strings.Contains(string(out), "02:00:00:00:00:01 > 02:00:00:00:00:00") {
-		t.Errorf("tcpdump: %v\n%s", err, out)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
 	"backplane/simbus"
+	"backplane/simbus/capture"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -133,12 +134,12 @@ func (f *fake) Attach(path string, out func([]byte)) (func([]byte) (bool, error)
 	}, func() {}, nil
 }
 
-func (f *fake) Capture(at []string, filter string, snap int, w io.Writer) (*simbus.Live, error) {
+func (f *fake) Capture(at []string, filter string, snap int, w io.Writer) (*capture.Live, error) {
 	seg, err := simbus.NewVirtual().NewSegment(at[0], simbus.SegmentConfig{})
 	if err != nil || at[0] != "lan" {
 		return nil, errors.New("no segment " + at[0])
 	}
-	return simbus.NewLive(w, simbus.CaptureConfig{Snap: snap}, []*simbus.Segment{seg}, nil)
+	return capture.NewLive(w, capture.Config{Snap: snap}, []*simbus.Segment{seg}, nil)
 }
 
 // TestCapture: the answer is a pcapng stream, which ends when the client has.

@@ -16,6 +16,7 @@ import (
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
 	"backplane/simbus"
+	"backplane/simbus/capture"
 )
 
 // Appliance is what the server lets its clients do. It is safe for use by
@@ -39,7 +40,7 @@ type Appliance interface {
 	// taken is false while there is no room for that.
 	Attach(path string, out func([]byte)) (in func([]byte) (taken bool, err error), detach func(), err error)
 	// Capture begins a live capture of those places into w.
-	Capture(at []string, filter string, snap int, w io.Writer) (*simbus.Live, error)
+	Capture(at []string, filter string, snap int, w io.Writer) (*capture.Live, error)
 }
 
 // Program is a [boards.Program].

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"backplane/boards/control"
-	"backplane/simbus"
+	"backplane/simbus/capture"
 
 	"github.com/spf13/cobra"
 )
@@ -91,7 +91,7 @@ const readerGrace = time.Second
 
 // captureFIFO hands a capture to those who open a named pipe, one after another.
 func captureFIFO(ctx context.Context, name string, r control.Request, path string) error {
-	if err := simbus.TakeFIFO(path); err != nil {
+	if err := capture.TakeFIFO(path); err != nil {
 		return badMachine(err)
 	}
 	defer undoing(func() { os.Remove(path) })()

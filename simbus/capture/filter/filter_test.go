@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"backplane/simbus/capture/filter"
 	"backplane/simbus/costtest"
-	"backplane/simbus/filter"
 )
 
 // Frames, the check sequence left out.

@@ -1,8 +1,10 @@
-package simbus
+package capture
 
 import (
 	"io"
 	"sync"
+
+	"backplane/simbus"
 )
 
 // liveLimit is how much a live capture keeps for a reader that is behind, in
@@ -24,7 +26,7 @@ type Live struct {
 }
 
 // NewLive begins a live capture into w, which only the Live's own goroutine writes to.
-func NewLive(w io.Writer, cfg CaptureConfig, segments []*Segment, ports []*Port) (*Live, error) {
+func NewLive(w io.Writer, cfg Config, segments []*simbus.Segment, ports []*simbus.Port) (*Live, error) {
 	l := &Live{done: make(chan struct{})}
 	l.filled.L = &l.mu
 	var err error

@@ -1,4 +1,4 @@
-package simbus
+package capture
 
 import (
 	"bytes"
@@ -8,15 +8,16 @@ import (
 	"sync"
 	"time"
 
-	"backplane/simbus/filter"
+	"backplane/simbus"
+	"backplane/simbus/capture/filter"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 )
 
-// CaptureConfig says what of a place a capture keeps.
-type CaptureConfig struct {
+// Config says what of a place a capture keeps.
+type Config struct {
 	Epoch  time.Time      // the wall-clock time at Time 0
 	Filter *filter.Filter // nil: all frames
 	Snap   int            // how much of a frame, in bytes; 0: all of it
@@ -27,7 +28,7 @@ type CaptureConfig struct {
 // the port it came from; or a port, at its board's end, where each has its
 // direction as the board sees it.
 type Capture struct {
-	cfg    CaptureConfig
+	cfg    Config
 	remove []func()
 
 	mu     sync.Mutex
@@ -42,12 +43,12 @@ type Capture struct {
 	lost   []uint64    // of each interface, since its last frame
 }
 
-// NewCapture captures what segments take, and what ports send and receive, into w.
-func NewCapture(w io.Writer, cfg CaptureConfig, segments []*Segment, ports []*Port) (*Capture, error) {
+// New captures what segments take, and what ports send and receive, into w.
+func New(w io.Writer, cfg Config, segments []*simbus.Segment, ports []*simbus.Port) (*Capture, error) {
 	return newCapture(w, cfg, segments, ports, nil)
 }
 
-func newCapture(w io.Writer, cfg CaptureConfig, segments []*Segment, ports []*Port, room func() bool) (*Capture, error) {
+func newCapture(w io.Writer, cfg Config, segments []*simbus.Segment, ports []*simbus.Port, room func() bool) (*Capture, error) {
 	if cfg.Snap <= 0 {
 		cfg.Snap = math.MaxInt32
 	}
@@ -62,10 +63,10 @@ func newCapture(w io.Writer, cfg CaptureConfig, segments []*Segment, ports []*Po
 		places = append(places, n)
 	}
 	for _, s := range segments {
-		add(s.name, "segment")
+		add(s.Name(), "segment")
 	}
 	for _, p := range ports {
-		add(p.name, "port")
+		add(p.Name(), "port")
 	}
 	var err error
 	for i, n := range places {
@@ -83,13 +84,13 @@ func newCapture(w io.Writer, cfg CaptureConfig, segments []*Segment, ports []*Po
 	}
 	c.seen, c.lost = make([]pcapgo.NgInterfaceStatistics, len(places)), make([]uint64, len(places))
 	for i, s := range segments {
-		c.remove = append(c.remove, s.Tap(func(at Time, from, _ *Port, frame []byte, length int) {
-			c.frame(i, at, frame, length, pcapgo.NgPacketOptions{Comments: []string{"from " + from.name}})
+		c.remove = append(c.remove, s.Tap(func(at simbus.Time, from, _ *simbus.Port, frame []byte, length int) {
+			c.frame(i, at, frame, length, pcapgo.NgPacketOptions{Comments: []string{"from " + from.Name()}})
 		}))
 	}
 	for j, p := range ports {
 		i := len(segments) + j
-		c.remove = append(c.remove, p.Tap(func(at Time, from, to *Port, frame []byte, length int) {
+		c.remove = append(c.remove, p.Tap(func(at simbus.Time, from, to *simbus.Port, frame []byte, length int) {
 			flags := pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionOutbound}
 			if to != nil {
 				flags.Direction = pcapgo.NgEpbFlagDirectionInbound
@@ -100,7 +101,7 @@ func newCapture(w io.Writer, cfg CaptureConfig, segments []*Segment, ports []*Po
 	return c, nil
 }
 
-func (c *Capture) frame(i int, at Time, frame []byte, length int, o pcapgo.NgPacketOptions) {
+func (c *Capture) frame(i int, at simbus.Time, frame []byte, length int, o pcapgo.NgPacketOptions) {
 	if !c.cfg.Filter.Keep(frame, length) {
 		return
 	}
@@ -128,13 +129,13 @@ func (c *Capture) frame(i int, at Time, frame []byte, length int, o pcapgo.NgPac
 	if c.err == nil {
 		c.err = c.w.Flush()
 	}
-	if c.room != nil || c.blocks.Len() >= captureBuffer {
+	if c.room != nil || c.blocks.Len() >= bufferSize {
 		c.write()
 	}
 }
 
-// captureBuffer is how much is written at once, in bytes.
-const captureBuffer = 64 << 10
+// bufferSize is how much is written at once, in bytes.
+const bufferSize = 64 << 10
 
 // write writes out what is in memory, always whole blocks. The caller holds the lock.
 func (c *Capture) write() {

@@ -1,4 +1,4 @@
-package simbus
+package capture
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package simbus_test
+package capture_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/capture"
 
 	"github.com/gopacket/gopacket/pcapgo"
 )
@@ -39,17 +40,16 @@ func (p *pieces) Write(b []byte) (int, error) {
 // TestCaptureWritesWholeFrames: whatever is written of a capture ends with a whole
 // frame, also where that is longer than a buffer, and Flush leaves none out.
 func TestCaptureWritesWholeFrames(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
-	s := stations(t, cal, seg, 2)
+	l := newLAN(t)
 	out := &pieces{t: t}
-	c, err := simbus.NewCapture(out, simbus.CaptureConfig{}, []*simbus.Segment{seg}, nil)
+	c, err := capture.New(out, capture.Config{}, []*simbus.Segment{l.seg}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const count = 300
 	for i := range count {
-		s[0].send(t, 0, 1, strings.Repeat("x", 5*(i+1)%1400))
-		advance(t, cal, 100*time.Microsecond)
+		l.send(0, strings.Repeat("x", 5*(i+1)%1400))
+		l.advance(100 * time.Microsecond)
 		if i == 7 {
 			c.Flush()
 			if out.frames != 8 {

@@ -1,4 +1,4 @@
-package simbus_test
+package capture_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/capture"
 
 	"github.com/gopacket/gopacket/pcapgo"
 )
@@ -31,10 +32,9 @@ func (s *stuck) Write(p []byte) (int, error) {
 // TestLiveCaptureDrops: a reader that takes nothing holds nobody up; later it is
 // told what it has missed, and each frame is either there or counted.
 func TestLiveCaptureDrops(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
-	s := stations(t, cal, seg, 2)
+	l := newLAN(t)
 	out := &stuck{called: make(chan struct{}, 100), let: make(chan struct{})}
-	live, err := simbus.NewLive(out, simbus.CaptureConfig{}, []*simbus.Segment{seg}, nil)
+	live, err := capture.NewLive(out, capture.Config{}, []*simbus.Segment{l.seg}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,13 +43,13 @@ func TestLiveCaptureDrops(t *testing.T) {
 	payload := strings.Repeat("x", 1486)
 	sendAll := func(n int) {
 		for range n {
-			s[0].send(t, 0, 1, payload)
-			advance(t, cal, 100*time.Microsecond)
+			l.send(0, payload)
+			l.advance(100 * time.Microsecond)
 		}
 	}
 	sendAll(count)
-	if len(s[1].got) != count {
-		t.Fatalf("%d of %d frames arrived", len(s[1].got), count)
+	if l.got[1] != count {
+		t.Fatalf("%d of %d frames arrived", l.got[1], count)
 	}
 	close(out.let)
 	<-out.called // with all that was kept: there is room now
@@ -78,34 +78,33 @@ func TestLiveCaptureDrops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if total := uint64(len(s[1].got)); n.Statistics.PacketsReceived != total || n.Statistics.PacketsDropped == 0 ||
+	if total := uint64(l.got[1]); n.Statistics.PacketsReceived != total || n.Statistics.PacketsDropped == 0 ||
 		uint64(frames)+n.Statistics.PacketsDropped != total {
 		t.Errorf("%d frames and statistics %+v, of %d", frames, n.Statistics, total)
 	}
 }
 
 func TestLiveCaptureEndsWithItsReader(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
-	s := stations(t, cal, seg, 2)
+	l := newLAN(t)
 	r, w := io.Pipe()
-	live, err := simbus.NewLive(w, simbus.CaptureConfig{}, nil, []*simbus.Port{s[0].port})
+	live, err := capture.NewLive(w, capture.Config{}, nil, []*simbus.Port{l.ports[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.CloseWithError(errors.New("gone"))
 	<-live.Done()
-	s[0].send(t, 0, 1, "nobody looks")
-	advance(t, cal, time.Millisecond)
+	l.send(0, "nobody looks")
+	l.advance(time.Millisecond)
 	live.Close()
 }
 
 func TestFIFO(t *testing.T) {
-	_, seg := virtualSegment(t, simbus.SegmentConfig{})
+	l := newLAN(t)
 	path := filepath.Join(t.TempDir(), "live")
-	serve := func(w io.Writer) (*simbus.Live, error) {
-		return simbus.NewLive(w, simbus.CaptureConfig{}, []*simbus.Segment{seg}, nil)
+	serve := func(w io.Writer) (*capture.Live, error) {
+		return capture.NewLive(w, capture.Config{}, []*simbus.Segment{l.seg}, nil)
 	}
-	f, err := simbus.NewFIFO(path, serve)
+	f, err := capture.NewFIFO(path, serve)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +128,7 @@ func TestFIFO(t *testing.T) {
 		t.Errorf("the pipe is still there: %v", err)
 	}
 
-	if f, err = simbus.NewFIFO(path, serve); err != nil { // that nobody reads
+	if f, err = capture.NewFIFO(path, serve); err != nil { // that nobody reads
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
@@ -138,7 +137,7 @@ func TestFIFO(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := simbus.NewFIFO(path, serve); err == nil || !strings.Contains(err.Error(), "no named pipe") {
+	if _, err := capture.NewFIFO(path, serve); err == nil || !strings.Contains(err.Error(), "no named pipe") {
 		t.Errorf("over a file: %v", err)
 	}
 }

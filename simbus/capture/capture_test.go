@@ -1,0 +1,55 @@
+package capture_test
+
+import (
+	"bytes"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"backplane/simbus"
+	"backplane/simbus/capture"
+
+	"github.com/gopacket/gopacket/pcapgo"
+)
+
+// TestCapture has Go's reader, and tcpdump, read what is captured.
+func TestCapture(t *testing.T) {
+	l := newLAN(t)
+	var file bytes.Buffer
+	epoch := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	c, err := capture.New(&file, capture.Config{Epoch: epoch}, []*simbus.Segment{l.seg}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.advance(time.Millisecond)
+	l.send(1, "payload")
+	l.advance(time.Millisecond)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := pcapgo.NewNgReader(bytes.NewReader(file.Bytes()), pcapgo.DefaultNgReaderOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, info, err := r.ReadPacketData()
+	if err != nil || !bytes.HasSuffix(data, []byte("payload")) {
+		t.Fatalf("read %q, %v", data, err)
+	}
+	if want := epoch.Add(time.Millisecond + simbus.DefaultLatency/2); !info.Timestamp.Equal(want) {
+		t.Errorf("captured at %s, want %s", info.Timestamp, want)
+	}
+	if !bytes.Contains(file.Bytes(), []byte("from b1.eth0")) {
+		t.Error("no comment names the port")
+	}
+	if _, _, err := r.ReadPacketData(); err != io.EOF {
+		t.Errorf("after the only frame: %v", err)
+	}
+	cmd := exec.Command("tcpdump", "-r", "-", "-e", "-n")
+	cmd.Stdin = &file
+	out, err := cmd.Output()
+	if err != nil || !strings.Contains(string(out), "02:00:00:00:00:01 > 02:00:00:00:00:00") {
+		t.Errorf("tcpdump: %v\n%s", err, out)
+	}
+}

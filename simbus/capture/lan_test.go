@@ -1,0 +1,53 @@
+package capture_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"backplane/simbus"
+)
+
+// lan is a segment in virtual time with two ports, b0.eth0 and b1.eth0.
+type lan struct {
+	t     *testing.T
+	cal   *simbus.Calendar
+	seg   *simbus.Segment
+	ports [2]*simbus.Port
+	got   [2]int // frames that arrived
+}
+
+func newLAN(t *testing.T) *lan {
+	t.Helper()
+	l := &lan{t: t, cal: simbus.NewVirtual()}
+	t.Cleanup(l.cal.Close)
+	var err error
+	if l.seg, err = l.cal.NewSegment("lan", simbus.SegmentConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range l.ports {
+		name := fmt.Sprintf("b%d", i)
+		d, err := l.cal.AddDomain(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.ports[i] = l.seg.AddPort(name+".eth0", d, func(*simbus.Frame) error { l.got[i]++; return nil })
+	}
+	return l
+}
+
+// send sends text from a port to the other.
+func (l *lan) send(from int, text string) {
+	l.ports[from].Domain().Do(func() {
+		header := []byte{2, 0, 0, 0, 0, byte(1 - from), 2, 0, 0, 0, 0, byte(from), 0x88, 0xb5}
+		l.ports[from].Send(&simbus.Frame{Parts: [][]byte{header, []byte(text)}})
+	})
+}
+
+func (l *lan) advance(d time.Duration) {
+	l.t.Helper()
+	if _, err := l.cal.Advance(context.Background(), l.cal.Now().Add(d), nil); err != nil {
+		l.t.Fatal(err)
+	}
+}
