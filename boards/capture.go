@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"backplane/simbus"
 	"backplane/simbus/capture"
 	"backplane/simbus/capture/filter"
+	"backplane/simbus/ether"
 	"backplane/simbus/hostfile"
 )
 
@@ -100,7 +100,7 @@ func CheckCapture(at []string, snap int) error {
 }
 
 // places finds what a capture is to look at.
-func (r *Running) places(at []string) (segments []*simbus.Segment, ports []*simbus.Port, err error) {
+func (r *Running) places(at []string) (segments []*ether.Segment, ports []*ether.Port, err error) {
 	for _, text := range at {
 		if err := r.appliance.checkPlace(text); err != nil {
 			return nil, nil, err
@@ -169,7 +169,7 @@ func (r *Running) addCapture(a *Appliance, c *Capture) error {
 }
 
 // recordCapture lets a pcapng file be written, if there is a record.
-func (r *Running) recordCapture(name string, cfg capture.Config, segments []*simbus.Segment, ports []*simbus.Port) error {
+func (r *Running) recordCapture(name string, cfg capture.Config, segments []*ether.Segment, ports []*ether.Port) error {
 	w, err := r.record.file(name + ".pcapng")
 	if w == nil || err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // netPlace is what has properties on a network: a segment ("lan.loss"), a port
@@ -36,7 +37,7 @@ func (r *Running) at(t *target) netPlace {
 	return p
 }
 
-var directions = []simbus.Direction{simbus.Tx, simbus.Rx}
+var directions = []ether.Direction{ether.Tx, ether.Rx}
 
 // getNetwork is Get for a network's property.
 func (r *Running) getNetwork(t *target) (string, error) {
@@ -145,8 +146,8 @@ func (n *network) set(r *Running, name, value string) (bool, error) {
 
 // lane is one direction of a port.
 type lane struct {
-	port *simbus.Port
-	way  simbus.Direction
+	port *ether.Port
+	way  ether.Direction
 }
 
 func (l lane) names() []string { return append(settingNames(), counterNames()...) }
@@ -203,7 +204,7 @@ func (l *portLink) get(name string) (string, bool) {
 	if s == nil {
 		return "", false
 	}
-	tx, rx := s.get(l.port.Impairment(simbus.Tx)), s.get(l.port.Impairment(simbus.Rx))
+	tx, rx := s.get(l.port.Impairment(ether.Tx)), s.get(l.port.Impairment(ether.Rx))
 	if tx != rx {
 		return "tx " + tx + ", rx " + rx, true
 	}
@@ -256,25 +257,25 @@ func (l *portLink) setMembership(name, value string) error {
 }
 
 // with is the membership after the port's vlan or trunk was set.
-func (p *SegmentPort) with(name, value string) (simbus.Membership, error) {
+func (p *SegmentPort) with(name, value string) (ether.Membership, error) {
 	if name == "trunk" {
 		list, err := parseVLANs(value)
 		if err != nil {
-			return simbus.Membership{}, err
+			return ether.Membership{}, err
 		}
 		p.Trunk = list
 		return p.membership()
 	}
 	vlan, err := strconv.Atoi(value)
 	if err != nil {
-		return simbus.Membership{}, fmt.Errorf("%q is no VLAN: write its number", value)
+		return ether.Membership{}, fmt.Errorf("%q is no VLAN: write its number", value)
 	}
 	p.VLAN = &vlan
 	return p.membership()
 }
 
 func (l *portLink) setMirror(value string) error {
-	var of []*simbus.Port
+	var of []*ether.Port
 	for _, name := range fields(value) {
 		p := l.net.ports[name]
 		if p == nil {

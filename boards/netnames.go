@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // netProperties are the properties of a place on a network that are no settings
@@ -57,7 +57,7 @@ func (a *Appliance) netProperty(t *target) (*Property, error) {
 	}
 	what := t.place() + "." + t.name
 	if s := findSetting(t.name); s != nil {
-		return &Property{what: what, kind: s.kind, loose: true, set: func(value string) error { return s.set(new(simbus.Impairment), value) }}, nil
+		return &Property{what: what, kind: s.kind, loose: true, set: func(value string) error { return s.set(new(ether.Impairment), value) }}, nil
 	}
 	for _, p := range own {
 		switch {

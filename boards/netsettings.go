@@ -7,28 +7,28 @@ import (
 	"time"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // setting is one field of an impairment, as text.
 type setting struct {
 	name string
 	kind periph.Kind // of its value, as text of which get and set tell
-	get  func(simbus.Impairment) string
-	set  func(*simbus.Impairment, string) error
+	get  func(ether.Impairment) string
+	set  func(*ether.Impairment, string) error
 }
 
 // settings are all fields.
 var settings = []setting{
-	lengthOfTime("latency", func(i *simbus.Impairment) *time.Duration { return &i.Latency }),
-	lengthOfTime("jitter", func(i *simbus.Impairment) *time.Duration { return &i.Jitter }),
-	{"bandwidth", periph.Text, func(i simbus.Impairment) string { return Rate(i.Bandwidth).String() }, setBandwidth},
-	size("burst", func(i *simbus.Impairment) *int64 { return &i.Burst }),
-	size("queue", func(i *simbus.Impairment) *int64 { return &i.Queue }),
-	fraction("loss", func(i *simbus.Impairment) *float64 { return &i.Loss }),
-	fraction("duplicate", func(i *simbus.Impairment) *float64 { return &i.Duplicate }),
-	fraction("reorder", func(i *simbus.Impairment) *float64 { return &i.Reorder }),
-	fraction("corrupt", func(i *simbus.Impairment) *float64 { return &i.Corrupt }),
+	lengthOfTime("latency", func(i *ether.Impairment) *time.Duration { return &i.Latency }),
+	lengthOfTime("jitter", func(i *ether.Impairment) *time.Duration { return &i.Jitter }),
+	{"bandwidth", periph.Text, func(i ether.Impairment) string { return Rate(i.Bandwidth).String() }, setBandwidth},
+	size("burst", func(i *ether.Impairment) *int64 { return &i.Burst }),
+	size("queue", func(i *ether.Impairment) *int64 { return &i.Queue }),
+	fraction("loss", func(i *ether.Impairment) *float64 { return &i.Loss }),
+	fraction("duplicate", func(i *ether.Impairment) *float64 { return &i.Duplicate }),
+	fraction("reorder", func(i *ether.Impairment) *float64 { return &i.Reorder }),
+	fraction("corrupt", func(i *ether.Impairment) *float64 { return &i.Corrupt }),
 }
 
 // settingNames are their names.
@@ -48,9 +48,9 @@ func findSetting(name string) *setting {
 	return nil
 }
 
-func lengthOfTime(name string, field func(*simbus.Impairment) *time.Duration) setting {
-	return setting{name, periph.Text, func(i simbus.Impairment) string { return field(&i).String() },
-		func(i *simbus.Impairment, text string) error {
+func lengthOfTime(name string, field func(*ether.Impairment) *time.Duration) setting {
+	return setting{name, periph.Text, func(i ether.Impairment) string { return field(&i).String() },
+		func(i *ether.Impairment, text string) error {
 			var d Duration
 			if err := d.UnmarshalText([]byte(text)); err != nil {
 				return err
@@ -63,14 +63,14 @@ func lengthOfTime(name string, field func(*simbus.Impairment) *time.Duration) se
 		}}
 }
 
-func size(name string, field func(*simbus.Impairment) *int64) setting {
-	return setting{name, periph.Text, func(i simbus.Impairment) string { return Size(*field(&i)).String() },
-		func(i *simbus.Impairment, text string) error { return (*Size)(field(i)).UnmarshalText([]byte(text)) }}
+func size(name string, field func(*ether.Impairment) *int64) setting {
+	return setting{name, periph.Text, func(i ether.Impairment) string { return Size(*field(&i)).String() },
+		func(i *ether.Impairment, text string) error { return (*Size)(field(i)).UnmarshalText([]byte(text)) }}
 }
 
-func fraction(name string, field func(*simbus.Impairment) *float64) setting {
-	return setting{name, periph.Number, func(i simbus.Impairment) string { return strconv.FormatFloat(*field(&i), 'g', -1, 64) },
-		func(i *simbus.Impairment, text string) error {
+func fraction(name string, field func(*ether.Impairment) *float64) setting {
+	return setting{name, periph.Number, func(i ether.Impairment) string { return strconv.FormatFloat(*field(&i), 'g', -1, 64) },
+		func(i *ether.Impairment, text string) error {
 			v, err := strconv.ParseFloat(text, 64)
 			if err != nil || !(v >= 0 && v <= 1) {
 				return fmt.Errorf("%q is no part of the frames: write 0 to 1", text)
@@ -81,7 +81,7 @@ func fraction(name string, field func(*simbus.Impairment) *float64) setting {
 }
 
 // setBandwidth takes, beside what a file may say, 0 and "unlimited".
-func setBandwidth(i *simbus.Impairment, text string) error {
+func setBandwidth(i *ether.Impairment, text string) error {
 	if text == "0" || text == "unlimited" {
 		i.Bandwidth = 0
 		return nil

@@ -6,25 +6,25 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // counters are what is counted in each direction of a port.
 var counters = []struct {
 	name string
-	read func(*simbus.Counters) uint64
+	read func(*ether.Counters) uint64
 }{
-	{"frames", func(c *simbus.Counters) uint64 { return c.Frames.Load() }},
-	{"bytes", func(c *simbus.Counters) uint64 { return c.Bytes.Load() }},
-	{"unicast", func(c *simbus.Counters) uint64 { return c.Unicast.Load() }},
-	{"multicast", func(c *simbus.Counters) uint64 { return c.Multicast.Load() }},
-	{"broadcast", func(c *simbus.Counters) uint64 { return c.Broadcast.Load() }},
-	{"filtered", func(c *simbus.Counters) uint64 { return c.Filtered.Load() }},
-	{"corrupted", func(c *simbus.Counters) uint64 { return c.Corrupted.Load() }},
-	{"duplicated", func(c *simbus.Counters) uint64 { return c.Duplicated.Load() }},
-	{"reordered", func(c *simbus.Counters) uint64 { return c.Reordered.Load() }},
-	{"queue_high", func(c *simbus.Counters) uint64 { return c.QueueHigh.Load() }},
-	{"dropped", (*simbus.Counters).Dropped},
+	{"frames", func(c *ether.Counters) uint64 { return c.Frames.Load() }},
+	{"bytes", func(c *ether.Counters) uint64 { return c.Bytes.Load() }},
+	{"unicast", func(c *ether.Counters) uint64 { return c.Unicast.Load() }},
+	{"multicast", func(c *ether.Counters) uint64 { return c.Multicast.Load() }},
+	{"broadcast", func(c *ether.Counters) uint64 { return c.Broadcast.Load() }},
+	{"filtered", func(c *ether.Counters) uint64 { return c.Filtered.Load() }},
+	{"corrupted", func(c *ether.Counters) uint64 { return c.Corrupted.Load() }},
+	{"duplicated", func(c *ether.Counters) uint64 { return c.Duplicated.Load() }},
+	{"reordered", func(c *ether.Counters) uint64 { return c.Reordered.Load() }},
+	{"queue_high", func(c *ether.Counters) uint64 { return c.QueueHigh.Load() }},
+	{"dropped", (*ether.Counters).Dropped},
 }
 
 const droppedFor = "dropped."
@@ -33,20 +33,20 @@ func counterNames() (names []string) {
 	for _, c := range counters {
 		names = append(names, c.name)
 	}
-	for _, d := range simbus.Drops() {
+	for _, d := range ether.Drops() {
 		names = append(names, droppedFor+d.String())
 	}
 	return names
 }
 
 // counter reads one by name.
-func counter(c *simbus.Counters, name string) (uint64, bool) {
+func counter(c *ether.Counters, name string) (uint64, bool) {
 	for i := range counters {
 		if counters[i].name == name {
 			return counters[i].read(c), true
 		}
 	}
-	for _, d := range simbus.Drops() {
+	for _, d := range ether.Drops() {
 		if name == droppedFor+d.String() {
 			return c.Drops[d].Load(), true
 		}
@@ -67,7 +67,7 @@ type PortCounts struct {
 // Counts are those of all ports, in the order of the appliance file.
 func (r *Running) Counts() []PortCounts {
 	list := []PortCounts{}
-	read := func(c *simbus.Counters) map[string]uint64 {
+	read := func(c *ether.Counters) map[string]uint64 {
 		values := make(map[string]uint64)
 		for _, name := range counterNames() {
 			values[name], _ = counter(c, name)
@@ -77,7 +77,7 @@ func (r *Running) Counts() []PortCounts {
 	for _, n := range r.networks {
 		for _, p := range n.list {
 			list = append(list, PortCounts{Segment: n.seg.Name(), Port: p.port.Name(), Link: linkState(p.port.Up()), Storms: p.port.Storms(),
-				Tx: read(p.port.Counters(simbus.Tx)), Rx: read(p.port.Counters(simbus.Rx))})
+				Tx: read(p.port.Counters(ether.Tx)), Rx: read(p.port.Counters(ether.Rx))})
 		}
 	}
 	return list
@@ -120,7 +120,7 @@ func CountsTable(list []PortCounts) string {
 // drops says how many frames were dropped and why.
 func drops(counts map[string]uint64) string {
 	var why []string
-	for _, d := range simbus.Drops() {
+	for _, d := range ether.Drops() {
 		if n := counts[droppedFor+d.String()]; n > 0 {
 			why = append(why, fmt.Sprintf("%s %d", d, n))
 		}

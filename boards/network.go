@@ -5,20 +5,20 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"backplane/simbus"
 	"backplane/simbus/capture"
+	"backplane/simbus/ether"
 )
 
 // addSegment makes a segment, with its ports.
 func (r *Running) addSegment(s *Segment) error {
 	sum := sha256.Sum256(fmt.Appendf(nil, "backplane %d segment %s", r.opts.Seed, s.Name))
-	cfg := simbus.SegmentConfig{Seed: binary.LittleEndian.Uint64(sum[:]), Cable: s.Cable, Reserved: s.Reserved}
+	cfg := ether.SegmentConfig{Seed: binary.LittleEndian.Uint64(sum[:]), Cable: s.Cable, Reserved: s.Reserved}
 	s.Impairment.over(&cfg.Impairment)
-	seg, err := r.cal.NewSegment(s.Name, cfg)
+	seg, err := ether.NewSegment(r.cal, s.Name, cfg)
 	if err != nil {
 		return err
 	}
-	if err := r.recordCapture(s.Name, capture.Config{Epoch: r.epoch}, []*simbus.Segment{seg}, nil); err != nil {
+	if err := r.recordCapture(s.Name, capture.Config{Epoch: r.epoch}, []*ether.Segment{seg}, nil); err != nil {
 		return err
 	}
 	limit, ageing, _ := seg.Table()
@@ -46,7 +46,7 @@ func (r *Running) addSegment(s *Segment) error {
 // network is a segment with the boards on it.
 type network struct {
 	segment *Segment // as the file has it
-	seg     *simbus.Segment
+	seg     *ether.Segment
 	ports   map[string]*portLink // by board.port
 	list    []*portLink
 }
@@ -80,7 +80,7 @@ func (r *Running) configure(s *Segment) {
 // configure does what the appliance file says of a port.
 func (n *network) configure(c *SegmentPort) {
 	p := n.ports[c.Name].port
-	for d, one := range map[simbus.Direction]*Impairment{simbus.Tx: c.Tx, simbus.Rx: c.Rx} {
+	for d, one := range map[ether.Direction]*Impairment{ether.Tx: c.Tx, ether.Rx: c.Rx} {
 		i := p.Impairment(d)
 		c.Impairment.over(&i)
 		one.over(&i)
@@ -90,7 +90,7 @@ func (n *network) configure(c *SegmentPort) {
 		m, _ := c.membership() // it was checked
 		p.SetMembership(m)
 	}
-	var of []*simbus.Port
+	var of []*ether.Port
 	for _, name := range c.Mirror {
 		of = append(of, n.ports[name].port)
 	}
@@ -108,7 +108,7 @@ func (n *network) setCut(cut bool) {
 // portLink is one cable to a segment.
 type portLink struct {
 	net  *network
-	port *simbus.Port
+	port *ether.Port
 	m    *Machine // nil for a gateway's
 	nic  string
 }

@@ -6,12 +6,13 @@ import (
 
 	"backplane/boards/tomlfile"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 	"backplane/simbus/gateway"
 )
 
 // outside is what is behind a gateway: [gateway.Gateway] or [gateway.Tap].
 type outside interface {
-	Deliver(*simbus.Frame) error
+	Deliver(*ether.Frame) error
 	Out() *gateway.Queue
 	Close() error
 }
@@ -20,9 +21,9 @@ type outside interface {
 type gatewayPort struct {
 	name   string
 	domain *simbus.Domain
-	port   *simbus.Port
+	port   *ether.Port
 	behind outside // nil if the appliance was started detached
-	batch  simbus.Batch
+	batch  ether.Batch
 }
 
 // checkClock refuses gateways where virtual time would run past the outside.
@@ -43,7 +44,7 @@ func (r *Running) addGateway(g *Gateway) error {
 	}
 	p := &gatewayPort{name: g.Name, domain: d}
 	if r.opts.Detached {
-		p.port = net.seg.AddPort(g.Name, d, func(*simbus.Frame) error { return nil })
+		p.port = net.seg.AddPort(g.Name, d, func(*ether.Frame) error { return nil })
 	} else {
 		if p.behind, err = g.open(!r.opts.Virtual); err != nil {
 			return err
@@ -135,7 +136,7 @@ func (r *Running) Inject(in Input) error {
 
 func (p *gatewayPort) inject(in *Input) error {
 	if in.Do == DoFrame {
-		p.domain.Do(func() { p.port.Send(&simbus.Frame{Parts: [][]byte{in.Data}}) })
+		p.domain.Do(func() { p.port.Send(&ether.Frame{Parts: [][]byte{in.Data}}) })
 		return nil
 	}
 	e, err := simbus.ParseEvent(in.Event)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"backplane/boards/tomlfile"
-	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // Segment is one Ethernet segment: a learning switch, or a cable.
@@ -52,7 +52,7 @@ type SegmentPort struct {
 }
 
 // over lays what is given over i.
-func (m *Impairment) over(i *simbus.Impairment) {
+func (m *Impairment) over(i *ether.Impairment) {
 	if m == nil {
 		return
 	}
@@ -178,7 +178,7 @@ func (s *Segment) noSwitch(setting string) error {
 // speed is how fast a port's cable is, in bits a second. Where nothing holds frames
 // up, it is what ports have in virtual time, so that a board sees the same in both.
 func (s *Segment) speed(port string) int64 {
-	bits := int64(simbus.DefaultBandwidth)
+	bits := int64(ether.DefaultBandwidth)
 	lay(&bits, (*int64)(s.Bandwidth))
 	for i := range s.Port {
 		if s.Port[i].Name == port {
@@ -236,17 +236,17 @@ func (a *Appliance) onSegment(at string, s *Segment, port string) {
 }
 
 // membership is which VLANs the port belongs to.
-func (p *SegmentPort) membership() (simbus.Membership, error) {
-	m := simbus.Membership{VLAN: simbus.DefaultVLAN}
+func (p *SegmentPort) membership() (ether.Membership, error) {
+	m := ether.Membership{VLAN: ether.DefaultVLAN}
 	if p.VLAN != nil {
-		if *p.VLAN < 0 || *p.VLAN > simbus.MaxVLAN || *p.VLAN == 0 && len(p.Trunk) == 0 {
-			return m, fmt.Errorf("vlan is %d, and must be 1 to %d, or on a trunk 0 for none", *p.VLAN, simbus.MaxVLAN)
+		if *p.VLAN < 0 || *p.VLAN > ether.MaxVLAN || *p.VLAN == 0 && len(p.Trunk) == 0 {
+			return m, fmt.Errorf("vlan is %d, and must be 1 to %d, or on a trunk 0 for none", *p.VLAN, ether.MaxVLAN)
 		}
 		m.VLAN = uint16(*p.VLAN)
 	}
 	for _, v := range p.Trunk {
-		if v < 1 || v > simbus.MaxVLAN {
-			return m, fmt.Errorf("trunk has the VLAN %d, and they are 1 to %d", v, simbus.MaxVLAN)
+		if v < 1 || v > ether.MaxVLAN {
+			return m, fmt.Errorf("trunk has the VLAN %d, and they are 1 to %d", v, ether.MaxVLAN)
 		}
 		m.Trunk = append(m.Trunk, uint16(v))
 	}

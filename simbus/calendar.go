@@ -158,8 +158,8 @@ func (c *Calendar) Connect(from, to *Domain, delay time.Duration) {
 	c.delays = nil
 }
 
-// setDelay changes what Connect said, while the appliance stands still.
-func (c *Calendar) setDelay(from, to *Domain, delay time.Duration) {
+// SetDelay changes what Connect said, while the appliance stands still.
+func (c *Calendar) SetDelay(from, to *Domain, delay time.Duration) {
 	c.direct[[2]int{from.index, to.index}] = delay
 	c.delays = nil
 }

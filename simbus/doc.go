@@ -1,6 +1,7 @@
-// Package simbus is what runs between and around boards: the clock, the event
-// stream and Ethernet segments. It knows nothing of virtio, guests' devices or
-// TOML. GPIO lines meet in package wire.
+// Package simbus is the time of an appliance, and the stream of what happens in it:
+// clock, calendar, domains, guests' turns, events. It knows nothing of what runs
+// between boards, which has packages below it (wire, ether, gateway), nor of virtio,
+// boards or TOML.
 //
 // A [Calendar] holds the time of one appliance, virtual or real. It is split
 // into [Domain]s, one for each group of boards that must share one time line

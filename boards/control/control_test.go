@@ -17,6 +17,7 @@ import (
 	"backplane/guest/agent"
 	"backplane/simbus"
 	"backplane/simbus/capture"
+	"backplane/simbus/ether"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -135,11 +136,11 @@ func (f *fake) Attach(path string, out func([]byte)) (func([]byte) (bool, error)
 }
 
 func (f *fake) Capture(at []string, filter string, snap int, w io.Writer) (*capture.Live, error) {
-	seg, err := simbus.NewVirtual().NewSegment(at[0], simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(simbus.NewVirtual(), at[0], ether.SegmentConfig{})
 	if err != nil || at[0] != "lan" {
 		return nil, errors.New("no segment " + at[0])
 	}
-	return capture.NewLive(w, capture.Config{Snap: snap}, []*simbus.Segment{seg}, nil)
+	return capture.NewLive(w, capture.Config{Snap: snap}, []*ether.Segment{seg}, nil)
 }
 
 // TestCapture: the answer is a pcapng stream, which ends when the client has.

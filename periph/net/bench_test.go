@@ -8,6 +8,7 @@ import (
 	"backplane/periph/virtio"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // BenchmarkDirect sends frames from one guest's memory to another's, a ring of
@@ -41,7 +42,7 @@ func TestDirectAllocatesNothing(t *testing.T) {
 func direct(tb testing.TB, size int) (send func() int) {
 	cal := simbus.NewReal()
 	tb.Cleanup(cal.Close)
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		tb.Fatal(err)
 	}

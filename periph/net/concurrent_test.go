@@ -7,6 +7,7 @@ import (
 	"backplane/periph/net"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // TestManySenders: several boards send to one at once, which meanwhile empties
@@ -15,7 +16,7 @@ func TestManySenders(t *testing.T) {
 	const senders, batches, perBatch = 3, 200, 4
 	cal := simbus.NewReal()
 	defer cal.Close()
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func TestManySenders(t *testing.T) {
 			receive()
 		}
 	})
-	counts := seg.Ports()[0].Counters(simbus.Rx)
+	counts := seg.Ports()[0].Counters(ether.Rx)
 	const sent = senders * batches * perBatch
 	if got := counts.Frames.Load() + counts.Dropped(); got != sent {
 		t.Errorf("%d frames came to the port, want %d", got, sent)
@@ -95,7 +96,7 @@ func TestManySenders(t *testing.T) {
 func TestBusyGuest(t *testing.T) {
 	cal := simbus.NewReal()
 	defer cal.Close()
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,14 +108,14 @@ func TestBusyGuest(t *testing.T) {
 	nic.Port = seg.AddPort("b.eth0", board, nic.Receive)
 	var d *virtiotest.Driver
 	// The guest, at the worst moment: another frame is there before the last is sent.
-	seg.Tap(func(simbus.Time, *simbus.Port, *simbus.Port, []byte, int) { d.Rings[1].Publish(0) })
+	seg.Tap(func(simbus.Time, *ether.Port, *ether.Port, []byte, int) { d.Rings[1].Publish(0) })
 	board.Do(func() {
 		d = virtiotest.Start(t, nic, 16, 0)
 		d.Rings[1].Add([][]byte{append(make([]byte, 12), frame(60)...)}, nil)
 		d.Kick(1)
 	})
 	board.Do(nic.Stop) // comes in between
-	if n := seg.Ports()[0].Counters(simbus.Tx).Frames.Load(); n < 1000 || d.Failure != nil {
+	if n := seg.Ports()[0].Counters(ether.Tx).Frames.Load(); n < 1000 || d.Failure != nil {
 		t.Errorf("%d frames were sent, then: %v", n, d.Failure)
 	}
 }

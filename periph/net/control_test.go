@@ -11,6 +11,7 @@ import (
 	"backplane/periph/virtio"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // table is struct virtio_net_ctrl_mac.
@@ -148,7 +149,7 @@ func FuzzQueues(f *testing.F) {
 	f.Fuzz(func(t *testing.T, c, sent []byte, room uint16) {
 		cal := simbus.NewReal()
 		defer cal.Close()
-		seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+		seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 		if err != nil {
 			t.Fatal(err)
 		}

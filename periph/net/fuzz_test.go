@@ -7,6 +7,7 @@ import (
 	"backplane/periph/virtio"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // FuzzDriver has the driver of a NIC send frames, with work left to the device or
@@ -20,12 +21,12 @@ func FuzzDriver(f *testing.F) {
 		programs.Run(t, data, func(cal *simbus.Calendar, board *simbus.Domain) (virtio.Device, func(*virtiotest.Program)) {
 			nic := net.New("eth0", []byte{2, 0, 0, 0, 0, 1})
 			nic.Offload = offload
-			seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+			seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			nic.Port = seg.AddPort("b.eth0", board, nic.Receive)
-			seg.AddPort("other", board, func(*simbus.Frame) error { return nil })
+			seg.AddPort("other", board, func(*ether.Frame) error { return nil })
 			seg.SetSnooping(true)
 			return nic, func(p *virtiotest.Program) {
 				switch b := p.Byte(); b & 3 {
@@ -33,8 +34,8 @@ func FuzzDriver(f *testing.F) {
 					h := append([]byte{p.Byte() & 1, p.Byte(), p.Byte(), 0, p.Byte(), 0, p.Byte(), 0, p.Byte(), 0}, 0, 0)
 					p.Put(1, append(h, p.Bytes(int(p.Byte()))...), 0)
 				case 2: // one that it receives
-					_ = nic.Receive(&simbus.Frame{Parts: [][]byte{p.Bytes(6), p.Bytes(int(p.Byte()))},
-						Offload: simbus.Offload{Flags: b >> 2 & 1, GSOType: b >> 3 & 5}})
+					_ = nic.Receive(&ether.Frame{Parts: [][]byte{p.Bytes(6), p.Bytes(int(p.Byte()))},
+						Offload: ether.Offload{Flags: b >> 2 & 1, GSOType: b >> 3 & 5}})
 				case 3:
 					p.Put(2, append([]byte{b >> 2 & 1, b >> 3 & 3}, p.Bytes(int(p.Byte()&31))...), 1)
 				}

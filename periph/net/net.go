@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 
 	"backplane/periph/virtio"
-	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // Feature bits (section 5.1.3).
@@ -75,7 +75,7 @@ const (
 // NIC is one Ethernet port. It is a [virtio.Device].
 type NIC struct {
 	// Port is where frames go. The NIC has none until it is on a segment.
-	Port *simbus.Port
+	Port *ether.Port
 	// Offload lets guests leave checksums and segmentation to each other. It
 	// is for ports whose segment is Direct.
 	Offload bool

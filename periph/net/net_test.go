@@ -10,6 +10,7 @@ import (
 	"backplane/periph/virtio"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +20,7 @@ func two(t *testing.T) (cal *simbus.Calendar, d [2]*virtiotest.Driver, nics [2]*
 	t.Helper()
 	cal = simbus.NewVirtual()
 	t.Cleanup(cal.Close)
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestBrokenReceiver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cal := simbus.NewReal()
 			defer cal.Close()
-			seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+			seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 			if err != nil {
 				t.Fatal(err)
 			}

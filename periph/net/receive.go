@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"backplane/periph/virtio"
-	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 var (
@@ -20,7 +20,7 @@ const backlogLimit = 4 << 20
 
 // backlog is frames that wait for buffers, oldest first.
 type backlog struct {
-	frames []*simbus.Frame
+	frames []*ether.Frame
 	bytes  int
 }
 
@@ -28,7 +28,7 @@ type backlog struct {
 // far more memory than the limit says.
 const frameCost = 256
 
-func (b *backlog) add(f *simbus.Frame) error {
+func (b *backlog) add(f *ether.Frame) error {
 	n := f.Len() + frameCost
 	if b.bytes+n > backlogLimit {
 		return errBacklog
@@ -49,14 +49,14 @@ func (b *backlog) shift() {
 
 // Receive gives the guest a frame. It may be called on any goroutine on a direct
 // segment. The error says why the frame was dropped.
-func (n *NIC) Receive(f *simbus.Frame) error {
+func (n *NIC) Receive(f *ether.Frame) error {
 	n.mu.Lock()
 	defer n.unlock()
 	if n.rx == nil || !n.Up() {
 		return errOff
 	}
 	if !n.wants(f.Parts) {
-		return simbus.ErrFiltered
+		return ether.ErrFiltered
 	}
 	if !n.canTake(f.Offload) {
 		return errOffload
@@ -110,7 +110,7 @@ func (n *NIC) unlock() {
 	}
 }
 
-// Flush interrupts the guest after a batch of frames. It is for package simbus.
+// Flush interrupts the guest after a batch of frames. It is for package ether.
 func (n *NIC) Flush() {
 	n.mu.Lock()
 	defer n.unlock()
@@ -120,7 +120,7 @@ func (n *NIC) Flush() {
 }
 
 // canTake tells whether the guest has agreed to work that a sender left.
-func (n *NIC) canTake(o simbus.Offload) bool {
+func (n *NIC) canTake(o ether.Offload) bool {
 	need := uint64(0)
 	if o.Flags&needsChecksum != 0 {
 		need |= featureGuestChecksum
@@ -163,7 +163,7 @@ func (n *NIC) drain() error {
 
 // put copies a frame into as many buffers as it needs, false if there are too
 // few. Buffers taken meanwhile are kept for the next attempt.
-func (n *NIC) put(f *simbus.Frame) (bool, error) {
+func (n *NIC) put(f *ether.Frame) (bool, error) {
 	need, room := headerSize+f.Len(), 0
 	count := 0
 	for ; count < len(n.taken) && room < need; count++ {
@@ -194,7 +194,7 @@ func (n *NIC) put(f *simbus.Frame) (bool, error) {
 }
 
 // fill copies a frame, with its header, over the buffers.
-func (n *NIC) fill(chains []*virtio.Chain, f *simbus.Frame) {
+func (n *NIC) fill(chains []*virtio.Chain, f *ether.Frame) {
 	var h [headerSize]byte
 	o := &f.Offload
 	h[0], h[1] = o.Flags, o.GSOType

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"backplane/periph/virtio"
-	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // burst is how many frames a NIC sends before the board's other devices get
@@ -16,8 +16,8 @@ const burst = virtio.MaxQueueSize
 type transmitter struct {
 	queue  *virtio.Queue
 	header [headerSize]byte
-	frame  simbus.Frame // the one that is being sent; kept, like batch, to save allocations
-	batch  simbus.Batch
+	frame  ether.Frame // the one that is being sent; kept, like batch, to save allocations
+	batch  ether.Batch
 	more   bool // a burst has left frames, and goOn is posted
 }
 
@@ -86,7 +86,7 @@ func (n *NIC) parse(chain *virtio.Chain) error {
 		return fmt.Errorf("%s: frame of %d bytes to read and %d to write: must be a header of %d and a frame, only to read",
 			n.name, chain.ReadLen(), chain.WriteLen(), headerSize)
 	}
-	f.Offload = simbus.Offload{
+	f.Offload = ether.Offload{
 		Flags: h[0] & needsChecksum, GSOType: h[1],
 		HeaderLen: binary.LittleEndian.Uint16(h[2:]), GSOSize: binary.LittleEndian.Uint16(h[4:]),
 		ChecksumStart: binary.LittleEndian.Uint16(h[6:]), ChecksumOffs: binary.LittleEndian.Uint16(h[8:]),

@@ -10,6 +10,7 @@ import (
 
 	"backplane/simbus"
 	"backplane/simbus/capture/filter"
+	"backplane/simbus/ether"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -44,11 +45,11 @@ type Capture struct {
 }
 
 // New captures what segments take, and what ports send and receive, into w.
-func New(w io.Writer, cfg Config, segments []*simbus.Segment, ports []*simbus.Port) (*Capture, error) {
+func New(w io.Writer, cfg Config, segments []*ether.Segment, ports []*ether.Port) (*Capture, error) {
 	return newCapture(w, cfg, segments, ports, nil)
 }
 
-func newCapture(w io.Writer, cfg Config, segments []*simbus.Segment, ports []*simbus.Port, room func() bool) (*Capture, error) {
+func newCapture(w io.Writer, cfg Config, segments []*ether.Segment, ports []*ether.Port, room func() bool) (*Capture, error) {
 	if cfg.Snap <= 0 {
 		cfg.Snap = math.MaxInt32
 	}
@@ -84,13 +85,13 @@ func newCapture(w io.Writer, cfg Config, segments []*simbus.Segment, ports []*si
 	}
 	c.seen, c.lost = make([]pcapgo.NgInterfaceStatistics, len(places)), make([]uint64, len(places))
 	for i, s := range segments {
-		c.remove = append(c.remove, s.Tap(func(at simbus.Time, from, _ *simbus.Port, frame []byte, length int) {
+		c.remove = append(c.remove, s.Tap(func(at simbus.Time, from, _ *ether.Port, frame []byte, length int) {
 			c.frame(i, at, frame, length, pcapgo.NgPacketOptions{Comments: []string{"from " + from.Name()}})
 		}))
 	}
 	for j, p := range ports {
 		i := len(segments) + j
-		c.remove = append(c.remove, p.Tap(func(at simbus.Time, from, to *simbus.Port, frame []byte, length int) {
+		c.remove = append(c.remove, p.Tap(func(at simbus.Time, from, to *ether.Port, frame []byte, length int) {
 			flags := pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionOutbound}
 			if to != nil {
 				flags.Direction = pcapgo.NgEpbFlagDirectionInbound

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"backplane/simbus"
 	"backplane/simbus/capture"
+	"backplane/simbus/ether"
 
 	"github.com/gopacket/gopacket/pcapgo"
 )
@@ -19,7 +19,7 @@ func TestCapture(t *testing.T) {
 	l := newLAN(t)
 	var file bytes.Buffer
 	epoch := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	c, err := capture.New(&file, capture.Config{Epoch: epoch}, []*simbus.Segment{l.seg}, nil)
+	c, err := capture.New(&file, capture.Config{Epoch: epoch}, []*ether.Segment{l.seg}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestCapture(t *testing.T) {
 	if err != nil || !bytes.HasSuffix(data, []byte("payload")) {
 		t.Fatalf("read %q, %v", data, err)
 	}
-	if want := epoch.Add(time.Millisecond + simbus.DefaultLatency/2); !info.Timestamp.Equal(want) {
+	if want := epoch.Add(time.Millisecond + ether.DefaultLatency/2); !info.Timestamp.Equal(want) {
 		t.Errorf("captured at %s, want %s", info.Timestamp, want)
 	}
 	if !bytes.Contains(file.Bytes(), []byte("from b1.eth0")) {

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // lan is a segment in virtual time with two ports, b0.eth0 and b1.eth0.
 type lan struct {
 	t     *testing.T
 	cal   *simbus.Calendar
-	seg   *simbus.Segment
-	ports [2]*simbus.Port
+	seg   *ether.Segment
+	ports [2]*ether.Port
 	got   [2]int // frames that arrived
 }
 
@@ -23,7 +24,7 @@ func newLAN(t *testing.T) *lan {
 	l := &lan{t: t, cal: simbus.NewVirtual()}
 	t.Cleanup(l.cal.Close)
 	var err error
-	if l.seg, err = l.cal.NewSegment("lan", simbus.SegmentConfig{}); err != nil {
+	if l.seg, err = ether.NewSegment(l.cal, "lan", ether.SegmentConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range l.ports {
@@ -32,7 +33,7 @@ func newLAN(t *testing.T) *lan {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.ports[i] = l.seg.AddPort(name+".eth0", d, func(*simbus.Frame) error { l.got[i]++; return nil })
+		l.ports[i] = l.seg.AddPort(name+".eth0", d, func(*ether.Frame) error { l.got[i]++; return nil })
 	}
 	return l
 }
@@ -41,7 +42,7 @@ func newLAN(t *testing.T) *lan {
 func (l *lan) send(from int, text string) {
 	l.ports[from].Domain().Do(func() {
 		header := []byte{2, 0, 0, 0, 0, byte(1 - from), 2, 0, 0, 0, 0, byte(from), 0x88, 0xb5}
-		l.ports[from].Send(&simbus.Frame{Parts: [][]byte{header, []byte(text)}})
+		l.ports[from].Send(&ether.Frame{Parts: [][]byte{header, []byte(text)}})
 	})
 }
 

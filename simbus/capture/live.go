@@ -4,7 +4,7 @@ import (
 	"io"
 	"sync"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // liveLimit is how much a live capture keeps for a reader that is behind, in
@@ -26,7 +26,7 @@ type Live struct {
 }
 
 // NewLive begins a live capture into w, which only the Live's own goroutine writes to.
-func NewLive(w io.Writer, cfg Config, segments []*simbus.Segment, ports []*simbus.Port) (*Live, error) {
+func NewLive(w io.Writer, cfg Config, segments []*ether.Segment, ports []*ether.Port) (*Live, error) {
 	l := &Live{done: make(chan struct{})}
 	l.filled.L = &l.mu
 	var err error

@@ -41,7 +41,7 @@ type Config struct {
 	// of their own. The network of Address6 has 64 bits then.
 	Advertise bool
 	// Offload tells that checksums and segmentation may be left to the receiver
-	// (simbus.Offload), in both directions.
+	// (ether.Offload), in both directions.
 	Offload bool
 	// Allow, if not nil, is all of the outside that boards may reach.
 	Allow []Rule

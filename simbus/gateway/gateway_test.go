@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/google/go-cmp/cmp"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -366,7 +367,7 @@ func TestGoneBoardIsNoticed(t *testing.T) {
 func TestQueueIsBounded(t *testing.T) {
 	q := newQueue()
 	released := 0
-	frame := &simbus.Frame{Parts: [][]byte{make([]byte, 1<<20)}}
+	frame := &ether.Frame{Parts: [][]byte{make([]byte, 1<<20)}}
 	for range 10 {
 		q.put(Item{Frame: frame, release: func() { released++ }})
 	}
@@ -462,7 +463,7 @@ func TestCorruptionIsSeen(t *testing.T) {
 	cfg.Offload = true
 	toHost(&cfg, server.LocalAddr())
 	s := newSite(t, cfg)
-	send := func(payload string, o simbus.Offload) {
+	send := func(payload string, o ether.Offload) {
 		b := frame(boardMAC, []byte(payload))
 		copy(b, cfg.MAC)
 		ip := header.IPv4(b[header.EthernetMinimumSize:])
@@ -473,10 +474,10 @@ func TestCorruptionIsSeen(t *testing.T) {
 		u := header.UDP(ip.Payload())
 		u.SetDestinationPort(7)
 		u.SetChecksum(0xbad)
-		_ = s.Deliver(&simbus.Frame{Parts: [][]byte{b}, Offload: o})
+		_ = s.Deliver(&ether.Frame{Parts: [][]byte{b}, Offload: o})
 	}
-	send("wrong", simbus.Offload{})
-	send("open", simbus.Offload{Flags: needsChecksum, ChecksumStart: 34, ChecksumOffs: 6})
+	send("wrong", ether.Offload{})
+	send("open", ether.Offload{Flags: needsChecksum, ChecksumStart: 34, ChecksumOffs: 6})
 	buf := make([]byte, 100)
 	if n, _, err := server.ReadFrom(buf); err != nil || string(buf[:n]) != "open" {
 		t.Errorf("the server gets %q, %v, and must get the datagram whose checksum is open", buf[:n], err)

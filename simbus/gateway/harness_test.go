@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"go.uber.org/goleak"
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -150,7 +151,7 @@ func sniffedSite(t testing.TB, cfg Config, sniff func(frame []byte)) *site {
 	return s
 }
 
-func flat(f *simbus.Frame) []byte {
+func flat(f *ether.Frame) []byte {
 	b := make([]byte, 0, f.Len())
 	for _, p := range f.Parts {
 		b = append(b, p...)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 )
@@ -35,7 +35,7 @@ func newInbox(onLoss func(lost uint64)) *inbox {
 }
 
 // put copies a frame behind some bytes of head, or counts it as lost.
-func (b *inbox) put(head []byte, f *simbus.Frame) {
+func (b *inbox) put(head []byte, f *ether.Frame) {
 	n := len(head) + f.Len()
 	if b.waiting.Add(int64(n)) > maxInboxBytes {
 		b.lose(n)

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -13,7 +13,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// Bits of simbus.Offload, which are those of virtio_net_hdr.
+// Bits of ether.Offload, which are those of virtio_net_hdr.
 const (
 	needsChecksum = 1
 	gsoTCP4       = 1
@@ -54,13 +54,13 @@ func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 		}
 		// The bytes stay the packet's until the frame has been sent.
 		c := p.Clone()
-		l.out.put(Item{Frame: &simbus.Frame{Parts: c.AsSlices(), Offload: offload(c)}, release: c.DecRef})
+		l.out.put(Item{Frame: &ether.Frame{Parts: c.AsSlices(), Offload: offload(c)}, release: c.DecRef})
 	}
 	return pkts.Len(), nil
 }
 
 // offload is the work that the stack has left to whoever receives the packet.
-func offload(p *stack.PacketBuffer) (o simbus.Offload) {
+func offload(p *stack.PacketBuffer) (o ether.Offload) {
 	g := &p.GSOOptions
 	if g.Type == stack.GSONone || !g.NeedsCsum {
 		return o
@@ -80,14 +80,14 @@ func offload(p *stack.PacketBuffer) (o simbus.Offload) {
 // Deliver takes a frame from the segment, from any goroutine. It never says that
 // it could not: whether the host was fast enough must not be seen in what happens
 // on the segment. What finds the inbox full is counted, and an event tells.
-func (g *Gateway) Deliver(f *simbus.Frame) error {
+func (g *Gateway) Deliver(f *ether.Frame) error {
 	if f.Len() < header.EthernetMinimumSize {
 		return nil
 	}
 	if g.cfg.Offload {
 		g.in.put(nil, f)
 	} else {
-		f.Wire(func(w *simbus.Frame) { g.in.put(nil, w) }) // what makes no sense is lost
+		f.Wire(func(w *ether.Frame) { g.in.put(nil, w) }) // what makes no sense is lost
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopacket/gopacket"
@@ -93,7 +93,7 @@ func ofType(kind uint8) func(gopacket.Packet) bool {
 	}
 }
 
-func send(s *site, frame []byte) { _ = s.Deliver(&simbus.Frame{Parts: [][]byte{frame}}) }
+func send(s *site, frame []byte) { _ = s.Deliver(&ether.Frame{Parts: [][]byte{frame}}) }
 
 // TestAdvertisement solicits a router, with an address and without.
 func TestAdvertisement(t *testing.T) {

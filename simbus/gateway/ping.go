@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
@@ -193,5 +194,5 @@ func (g *Gateway) sendIP(mac tcpip.LinkAddress, from, to netip.Addr, protocol tc
 			SrcAddr: address(from), DstAddr: address(to)})
 	}
 	copy(b[header.EthernetMinimumSize+ipSize:], payload)
-	g.out.put(Item{Frame: &simbus.Frame{Parts: [][]byte{b}}})
+	g.out.put(Item{Frame: &ether.Frame{Parts: [][]byte{b}}})
 }

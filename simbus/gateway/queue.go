@@ -4,12 +4,13 @@ import (
 	"sync"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // Item is one thing that comes out of a gateway: a frame for the segment, or an
 // event that says what the gateway did.
 type Item struct {
-	Frame   *simbus.Frame
+	Frame   *ether.Frame
 	Event   []simbus.Attr // an event's attributes, if Frame is nil
 	release func()
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"golang.org/x/net/dns/dnsmessage"
@@ -292,13 +292,13 @@ func FuzzDeliver(f *testing.F) {
 			copy(frame, g.cfg.MAC)
 		}
 		for _, g := range []*Gateway{g, o} {
-			f := &simbus.Frame{Parts: [][]byte{frame}, Offload: simbus.Offload{Flags: flags & 1, ChecksumStart: start, ChecksumOffs: offs}}
+			f := &ether.Frame{Parts: [][]byte{frame}, Offload: ether.Offload{Flags: flags & 1, ChecksumStart: start, ChecksumOffs: offs}}
 			if f.Len() < header.EthernetMinimumSize {
 				_ = g.Deliver(f)
 				continue
 			}
 			// Not by way of the inbox: what happens is to hang on the frame alone.
-			give := func(f *simbus.Frame) { g.link.receive(g, buffer.NewViewWithData(flat(f)), f.Offload.Flags != 0) }
+			give := func(f *ether.Frame) { g.link.receive(g, buffer.NewViewWithData(flat(f)), f.Offload.Flags != 0) }
 			if g.cfg.Offload {
 				give(f)
 			} else {

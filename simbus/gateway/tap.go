@@ -9,7 +9,7 @@ import (
 	"sync"
 	"unsafe"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -183,23 +183,23 @@ func (t *Tap) Interface() string { return t.name }
 func (t *Tap) Out() *Queue { return t.out }
 
 // Deliver takes a frame from the segment, as [Gateway.Deliver] does.
-func (t *Tap) Deliver(f *simbus.Frame) error {
+func (t *Tap) Deliver(f *ether.Frame) error {
 	var h [vnetHeader]byte
 	putHeader(h[:], &f.Offload)
 	t.in.put(h[:], f)
 	return nil
 }
 
-func putHeader(h []byte, o *simbus.Offload) {
+func putHeader(h []byte, o *ether.Offload) {
 	h[0], h[1] = o.Flags, o.GSOType
 	for i, v := range [...]uint16{o.HeaderLen, o.GSOSize, o.ChecksumStart, o.ChecksumOffs} {
 		binary.NativeEndian.PutUint16(h[2+2*i:], v)
 	}
 }
 
-func getHeader(h []byte) simbus.Offload {
+func getHeader(h []byte) ether.Offload {
 	n := func(at int) uint16 { return binary.NativeEndian.Uint16(h[at:]) }
-	return simbus.Offload{Flags: h[0] & needsChecksum, GSOType: h[1], HeaderLen: n(2), GSOSize: n(4), ChecksumStart: n(6), ChecksumOffs: n(8)}
+	return ether.Offload{Flags: h[0] & needsChecksum, GSOType: h[1], HeaderLen: n(2), GSOSize: n(4), ChecksumStart: n(6), ChecksumOffs: n(8)}
 }
 
 // maxTapFrame is the longest frame that the host may send, in bytes.
@@ -214,7 +214,7 @@ func (t *Tap) read() {
 			return // closed, or the interface has gone
 		}
 		if n > vnetHeader {
-			t.out.put(Item{Frame: &simbus.Frame{Parts: [][]byte{append([]byte(nil), buf[vnetHeader:n]...)}, Offload: getHeader(buf)}})
+			t.out.put(Item{Frame: &ether.Frame{Parts: [][]byte{append([]byte(nil), buf[vnetHeader:n]...)}, Offload: getHeader(buf)}})
 		}
 	}
 }

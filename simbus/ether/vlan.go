@@ -1,4 +1,4 @@
-package simbus
+package ether
 
 import (
 	"encoding/binary"
@@ -70,7 +70,7 @@ const vlanMask = 0x0fff
 
 // tagOf reads a frame's tag from its beginning.
 func tagOf(head []byte) tag {
-	if len(head) < minFrame+tagSize || binary.BigEndian.Uint16(head[12:]) != etherVLAN {
+	if len(head) < minFrame+tagSize || binary.BigEndian.Uint16(head[12:]) != typeVLAN {
 		return tag{}
 	}
 	return tag{true, binary.BigEndian.Uint16(head[14:])}
@@ -126,7 +126,7 @@ func (r *retagged) retag(f *Frame, from, to tag) {
 	const addresses = 12
 	head := append(f.head(r.head[:addresses]), 0, 0, 0, 0)[:addresses]
 	if to.present {
-		head = binary.BigEndian.AppendUint16(head, etherVLAN)
+		head = binary.BigEndian.AppendUint16(head, typeVLAN)
 		head = binary.BigEndian.AppendUint16(head, to.control)
 	}
 	r.frame.Parts = append(r.frame.Parts[:0], head)

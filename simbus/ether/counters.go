@@ -1,4 +1,4 @@
-package simbus
+package ether
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package simbus
+package ether
 
 import "encoding/binary"
 
@@ -107,16 +107,16 @@ func newCutter(b []byte, o Offload) (*cutter, bool) {
 		return nil, false
 	}
 	kind := binary.BigEndian.Uint16(b[12:])
-	if kind == etherVLAN && len(b) >= minFrame+tagSize {
+	if kind == typeVLAN && len(b) >= minFrame+tagSize {
 		kind = binary.BigEndian.Uint16(b[16:])
 		c.network += tagSize
 	}
-	c.v6, c.udp = kind == etherIPv6, o.GSOType&^gsoECN == gsoUDP
+	c.v6, c.udp = kind == typeIPv6, o.GSOType&^gsoECN == gsoUDP
 	least := 20 // bytes of the IP header
 	if c.v6 {
 		least = 40
 	}
-	if c.transport < c.network+least || c.transport+20 > len(b) || kind != etherIPv4 && kind != etherIPv6 {
+	if c.transport < c.network+least || c.transport+20 > len(b) || kind != typeIPv4 && kind != typeIPv6 {
 		return nil, false
 	}
 	switch o.GSOType &^ gsoECN {

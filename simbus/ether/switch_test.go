@@ -1,4 +1,4 @@
-package simbus_test
+package ether_test
 
 import (
 	"encoding/binary"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -17,7 +18,7 @@ import (
 func (s *station) sendTagged(i int, control uint16, text string) {
 	f := binary.BigEndian.AppendUint16(append(frame(i, -1)[:12], 0x81, 0), control)
 	f = append(f, 0x88, 0xb5)
-	s.domain.Do(func() { s.port.Send(&simbus.Frame{Parts: [][]byte{f[:5], f[5:15], f[15:], []byte(text)}}) })
+	s.domain.Do(func() { s.port.Send(&ether.Frame{Parts: [][]byte{f[:5], f[5:15], f[15:], []byte(text)}}) })
 }
 
 // heard is what each station got since the last time: "TAG text" with a tag, "- text" without.
@@ -40,11 +41,11 @@ func heard(s []*station) (list []string) {
 // vlanSwitch has access ports of VLANs 10, 10 and 20, a trunk of both with
 // native VLAN 99, and a trunk of 20 that takes nothing without a tag.
 func vlanSwitch(s []*station) {
-	s[0].port.SetMembership(simbus.Membership{VLAN: 10})
-	s[1].port.SetMembership(simbus.Membership{VLAN: 10})
-	s[2].port.SetMembership(simbus.Membership{VLAN: 20})
-	s[3].port.SetMembership(simbus.Membership{VLAN: 99, Trunk: []uint16{10, 20}})
-	s[4].port.SetMembership(simbus.Membership{Trunk: []uint16{20}})
+	s[0].port.SetMembership(ether.Membership{VLAN: 10})
+	s[1].port.SetMembership(ether.Membership{VLAN: 10})
+	s[2].port.SetMembership(ether.Membership{VLAN: 20})
+	s[3].port.SetMembership(ether.Membership{VLAN: 99, Trunk: []uint16{10, 20}})
+	s[4].port.SetMembership(ether.Membership{Trunk: []uint16{20}})
 }
 
 func testVLANs(t *testing.T, s []*station, settle func()) {
@@ -69,14 +70,14 @@ func testVLANs(t *testing.T, s []*station, settle func()) {
 	step("known in its VLAN", func() { s[1].send(t, 1, 0, "i") }, "- i", "", "", "", "")
 	step("unknown in another", func() { s[2].send(t, 2, 0, "j") }, "", "", "", "0x14 j", "0x14 j")
 	step("no such VLAN", func() { s[3].sendTagged(3, 4095, "k") }, "", "", "", "", "")
-	if n := s[0].port.Counters(simbus.Tx).Drops[simbus.DropVLAN].Load(); n != 1 {
+	if n := s[0].port.Counters(ether.Tx).Drops[ether.DropVLAN].Load(); n != 1 {
 		t.Errorf("port 0 counts %d frames of foreign VLANs, want 1", n)
 	}
-	if n := s[4].port.Counters(simbus.Tx).Drops[simbus.DropVLAN].Load(); n != 1 {
+	if n := s[4].port.Counters(ether.Tx).Drops[ether.DropVLAN].Load(); n != 1 {
 		t.Errorf("port 4 counts %d frames of foreign VLANs, want 1", n)
 	}
 	// A port that mirrors gets what passes at another, once, as it came in.
-	s[2].port.SetMirror([]*simbus.Port{s[0].port, s[1].port})
+	s[2].port.SetMirror([]*ether.Port{s[0].port, s[1].port})
 	step("mirrored, out and in", func() { s[0].send(t, 0, 1, "m") }, "", "- m", "- m", "", "")
 	step("mirrored from a trunk", func() { s[3].sendTagged(3, 10, "n") }, "- n", "- n", "0xa n", "", "")
 	step("of its own VLAN anyway", func() { s[4].sendTagged(4, 20, "o") }, "", "", "- o", "0x14 o", "")
@@ -85,7 +86,7 @@ func testVLANs(t *testing.T, s []*station, settle func()) {
 }
 
 func TestVLANsAndMirrors(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{})
 	testVLANs(t, stations(t, cal, seg, 5), func() { advance(t, cal, time.Millisecond) })
 }
 
@@ -93,7 +94,7 @@ func TestVLANsAndMirrors(t *testing.T) {
 func TestVLANsDirect(t *testing.T) {
 	cal := simbus.NewReal()
 	defer cal.Close()
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func TestVLANsDirect(t *testing.T) {
 }
 
 func TestAddressTable(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{})
 	s := stations(t, cal, seg, 3)
 	seg.SetTable(2, 10*time.Second)
 	// toOne tells whether the switch knows where station 0 is.
@@ -157,7 +158,7 @@ func TestAddressTable(t *testing.T) {
 }
 
 func TestStormLimit(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{})
 	s := stations(t, cal, seg, 2)
 	s[0].port.SetStormLimit(3)
 	for range 2 {
@@ -167,8 +168,8 @@ func TestStormLimit(t *testing.T) {
 		}
 		advance(t, cal, time.Second)
 	}
-	tx, rx := s[0].port.Counters(simbus.Tx), s[1].port.Counters(simbus.Rx)
-	got := fmt.Sprint(tx.Broadcast.Load(), tx.Unicast.Load(), tx.Drops[simbus.DropStorm].Load(), s[0].port.Storms(), rx.Broadcast.Load(), rx.Unicast.Load())
+	tx, rx := s[0].port.Counters(ether.Tx), s[1].port.Counters(ether.Rx)
+	got := fmt.Sprint(tx.Broadcast.Load(), tx.Unicast.Load(), tx.Drops[ether.DropStorm].Load(), s[0].port.Storms(), rx.Broadcast.Load(), rx.Unicast.Load())
 	if got != "10 10 4 2 6 10" {
 		t.Errorf("sent to all, to one, dropped, storms, and received: %s, want 10 10 4 2 6 10", got)
 	}
@@ -176,10 +177,10 @@ func TestStormLimit(t *testing.T) {
 
 // TestCountsByOutcome: what a board takes, does not want, and cannot take.
 func TestCountsByOutcome(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{})
 	s := stations(t, cal, seg, 1)
-	results := []error{nil, simbus.ErrFiltered, errors.New("off"), nil}
-	p := seg.AddPort("b1.eth0", s[0].domain, func(*simbus.Frame) error {
+	results := []error{nil, ether.ErrFiltered, errors.New("off"), nil}
+	p := seg.AddPort("b1.eth0", s[0].domain, func(*ether.Frame) error {
 		err := results[0]
 		results = results[1:]
 		return err
@@ -188,8 +189,8 @@ func TestCountsByOutcome(t *testing.T) {
 		s[0].send(t, 0, -1, "x")
 	}
 	advance(t, cal, time.Millisecond)
-	rx := p.Counters(simbus.Rx)
-	if got := fmt.Sprint(rx.Frames.Load(), rx.Filtered.Load(), rx.Drops[simbus.DropBoard].Load(), rx.Dropped()); got != "2 1 1 1" {
+	rx := p.Counters(ether.Rx)
+	if got := fmt.Sprint(rx.Frames.Load(), rx.Filtered.Load(), rx.Drops[ether.DropBoard].Load(), rx.Dropped()); got != "2 1 1 1" {
 		t.Errorf("taken, filtered, refused, dropped: %s, want 2 1 1 1", got)
 	}
 }
@@ -197,8 +198,8 @@ func TestCountsByOutcome(t *testing.T) {
 // BenchmarkDirectTagged hands a frame from an access port to a trunk.
 func BenchmarkDirectTagged(b *testing.B) {
 	ports, f := directPorts(b)
-	ports[0].SetMembership(simbus.Membership{VLAN: 10})
-	ports[1].SetMembership(simbus.Membership{Trunk: []uint16{10}})
+	ports[0].SetMembership(ether.Membership{VLAN: 10})
+	ports[1].SetMembership(ether.Membership{Trunk: []uint16{10}})
 	b.ReportAllocs()
 	for b.Loop() {
 		ports[0].Send(f)
@@ -209,12 +210,12 @@ func BenchmarkDirectTagged(b *testing.B) {
 // and a cable passes everything.
 func TestReservedGroups(t *testing.T) {
 	for name, c := range map[string]struct {
-		cfg  simbus.SegmentConfig
+		cfg  ether.SegmentConfig
 		want []string
 	}{
-		"switch": {simbus.SegmentConfig{}, []string{"", "- 10, - g", "- 00, - 0e, - 0f, - 10, - g"}},
-		"told":   {simbus.SegmentConfig{Reserved: true}, []string{"", "- 00, - 0e, - 0f, - 10, - g", "- 00, - 0e, - 0f, - 10, - g"}},
-		"cable":  {simbus.SegmentConfig{Cable: true}, []string{"", "- 00, - 0e, - 0f, - 10, - g"}},
+		"switch": {ether.SegmentConfig{}, []string{"", "- 10, - g", "- 00, - 0e, - 0f, - 10, - g"}},
+		"told":   {ether.SegmentConfig{Reserved: true}, []string{"", "- 00, - 0e, - 0f, - 10, - g", "- 00, - 0e, - 0f, - 10, - g"}},
+		"cable":  {ether.SegmentConfig{Cable: true}, []string{"", "- 00, - 0e, - 0f, - 10, - g"}},
 	} {
 		for _, virtual := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, virtual), func(t *testing.T) {
@@ -223,17 +224,17 @@ func TestReservedGroups(t *testing.T) {
 					cal = simbus.NewVirtual()
 				}
 				t.Cleanup(cal.Close)
-				seg, err := cal.NewSegment("lan", c.cfg)
+				seg, err := ether.NewSegment(cal, "lan", c.cfg)
 				if err != nil {
 					t.Fatal(err)
 				}
 				s := stations(t, cal, seg, len(c.want))
 				if len(s) > 2 {
-					s[2].port.SetMirror([]*simbus.Port{s[0].port})
+					s[2].port.SetMirror([]*ether.Port{s[0].port})
 				}
 				for _, last := range []byte{0x00, 0x0e, 0x0f, 0x10} {
 					f := append([]byte{0x01, 0x80, 0xc2, 0, 0, last}, frame(0, 1)[6:]...)
-					s[0].domain.Do(func() { s[0].port.Send(&simbus.Frame{Parts: [][]byte{fmt.Appendf(f, "%02x", last)}}) })
+					s[0].domain.Do(func() { s[0].port.Send(&ether.Frame{Parts: [][]byte{fmt.Appendf(f, "%02x", last)}}) })
 				}
 				s[0].sendTo([]byte{0x01, 0x80, 0xc2, 0, 1, 0}, "g")
 				if virtual {
@@ -242,7 +243,7 @@ func TestReservedGroups(t *testing.T) {
 				if diff := cmp.Diff(c.want, heard(s)); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
-				if got, want := s[0].port.Counters(simbus.Tx).Drops[simbus.DropReserved].Load(), uint64(3); name == "switch" && got != want {
+				if got, want := s[0].port.Counters(ether.Tx).Drops[ether.DropReserved].Load(), uint64(3); name == "switch" && got != want {
 					t.Errorf("%d frames were dropped, want %d", got, want)
 				}
 			})
@@ -252,31 +253,31 @@ func TestReservedGroups(t *testing.T) {
 
 func (s *station) sendTo(dst []byte, text string) {
 	f := append(append([]byte{}, dst...), frame(0, 1)[6:]...)
-	s.domain.Do(func() { s.port.Send(&simbus.Frame{Parts: [][]byte{append(f, text...)}}) })
+	s.domain.Do(func() { s.port.Send(&ether.Frame{Parts: [][]byte{append(f, text...)}}) })
 }
 
 // TestPadding: a frame of 60 bytes that loses its tag is as long as a frame must be.
 func TestPadding(t *testing.T) {
 	cal := simbus.NewVirtual()
 	t.Cleanup(cal.Close)
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := stations(t, cal, seg, 2)
-	s[0].port.SetMembership(simbus.Membership{Trunk: []uint16{10}})
-	s[1].port.SetMembership(simbus.Membership{VLAN: 10})
+	s[0].port.SetMembership(ether.Membership{Trunk: []uint16{10}})
+	s[1].port.SetMembership(ether.Membership{VLAN: 10})
 	s[0].sendTagged(0, 10, strings.Repeat("x", 60-18))
 	advance(t, cal, time.Second)
 	if len(s[1].raw) != 1 || len(s[1].raw[0]) != 60 || !strings.HasSuffix(string(s[1].raw[0]), "xx\x00\x00\x00\x00") {
 		t.Errorf("got %q, want 56 bytes and 4 of padding", s[1].raw)
 	}
-	f := &simbus.Frame{Parts: [][]byte{frame(0, 1)}}
+	f := &ether.Frame{Parts: [][]byte{frame(0, 1)}}
 	if f.Pad(); f.Len() != 60 {
 		t.Errorf("a header is padded to %d bytes, want 60", f.Len())
 	}
 	for _, n := range []int{0, 13, 60, 61} {
-		f := &simbus.Frame{Parts: [][]byte{make([]byte, n)}}
+		f := &ether.Frame{Parts: [][]byte{make([]byte, n)}}
 		if f.Pad(); f.Len() != n {
 			t.Errorf("%d bytes are padded to %d", n, f.Len())
 		}

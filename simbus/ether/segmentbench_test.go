@@ -1,4 +1,4 @@
-package simbus_test
+package ether_test
 
 import (
 	"context"
@@ -6,15 +6,16 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // directPorts are two on a direct segment, the second of which the switch knows,
 // and a frame from the first to it.
-func directPorts(b *testing.B) (ports [2]*simbus.Port, f *simbus.Frame) {
+func directPorts(b *testing.B) (ports [2]*ether.Port, f *ether.Frame) {
 	b.Helper()
 	cal := simbus.NewReal()
 	b.Cleanup(cal.Close)
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -24,10 +25,10 @@ func directPorts(b *testing.B) (ports [2]*simbus.Port, f *simbus.Frame) {
 	}
 	to := make([]byte, 1514)
 	for i := range ports {
-		ports[i] = seg.AddPort("b.eth0", d, func(f *simbus.Frame) error { copy(to, f.Parts[1]); return nil })
+		ports[i] = seg.AddPort("b.eth0", d, func(f *ether.Frame) error { copy(to, f.Parts[1]); return nil })
 	}
-	ports[1].Send(&simbus.Frame{Parts: [][]byte{frame(1, 0), make([]byte, 1500)}})
-	return ports, &simbus.Frame{Parts: [][]byte{frame(0, 1), make([]byte, 1500)}}
+	ports[1].Send(&ether.Frame{Parts: [][]byte{frame(1, 0), make([]byte, 1500)}})
+	return ports, &ether.Frame{Parts: [][]byte{frame(0, 1), make([]byte, 1500)}}
 }
 
 // BenchmarkDirect hands a frame from port to port in real time.
@@ -43,19 +44,19 @@ func BenchmarkDirect(b *testing.B) {
 func BenchmarkVirtual(b *testing.B) {
 	cal := simbus.NewVirtual()
 	defer cal.Close()
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	var ports [2]*simbus.Port
+	var ports [2]*ether.Port
 	for i := range ports {
 		d, err := cal.AddDomain("b")
 		if err != nil {
 			b.Fatal(err)
 		}
-		ports[i] = seg.AddPort("b.eth0", d, func(f *simbus.Frame) error { return nil })
+		ports[i] = seg.AddPort("b.eth0", d, func(f *ether.Frame) error { return nil })
 	}
-	f := &simbus.Frame{Parts: [][]byte{frame(0, 1), make([]byte, 1500)}}
+	f := &ether.Frame{Parts: [][]byte{frame(0, 1), make([]byte, 1500)}}
 	b.ReportAllocs()
 	for b.Loop() {
 		ports[0].Domain().Do(func() {

@@ -1,9 +1,11 @@
-package simbus
+package ether
 
 import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"backplane/simbus"
 )
 
 type address [6]byte
@@ -24,7 +26,7 @@ type table struct {
 
 	mu      sync.RWMutex
 	entries map[uint64]*entry
-	swept   Time // when old entries were looked for last
+	swept   simbus.Time // when old entries were looked for last
 }
 
 type entry struct {
@@ -37,14 +39,14 @@ func key(vlan uint16, a address) uint64 {
 	return uint64(vlan)<<48 | uint64(a[0])<<40 | uint64(a[1])<<32 | uint64(a[2])<<24 | uint64(a[3])<<16 | uint64(a[4])<<8 | uint64(a[5])
 }
 
-func (t *table) old(e *entry, now Time) bool {
+func (t *table) old(e *entry, now simbus.Time) bool {
 	ageing := t.ageing.Load()
 	return ageing > 0 && int64(now)-e.seen.Load() > ageing
 }
 
 // find returns the port behind which dst is, nil if that is not known, and
 // remembers that src is behind from.
-func (t *table) find(vlan uint16, dst, src address, from *Port, now Time) (to *Port) {
+func (t *table) find(vlan uint16, dst, src address, from *Port, now simbus.Time) (to *Port) {
 	t.mu.RLock()
 	if e := t.entries[key(vlan, dst)]; e != nil && !t.old(e, now) {
 		to = e.port
@@ -66,7 +68,7 @@ func (t *table) find(vlan uint16, dst, src address, from *Port, now Time) (to *P
 // sweepEvery is how often a full table is looked through for old entries.
 const sweepEvery = time.Second
 
-func (t *table) learn(k uint64, p *Port, now Time) {
+func (t *table) learn(k uint64, p *Port, now simbus.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.entries[k]
@@ -85,7 +87,7 @@ func (t *table) learn(k uint64, p *Port, now Time) {
 }
 
 // sweep forgets old entries.
-func (t *table) sweep(now Time) {
+func (t *table) sweep(now simbus.Time) {
 	t.swept = now
 	for k, e := range t.entries {
 		if t.old(e, now) {
@@ -106,7 +108,7 @@ func (t *table) flush(p *Port) {
 }
 
 // count is how many addresses are known.
-func (t *table) count(now Time) int {
+func (t *table) count(now simbus.Time) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweep(now)

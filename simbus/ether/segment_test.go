@@ -1,4 +1,4 @@
-package simbus_test
+package ether_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -17,12 +18,12 @@ import (
 // station is a port with somebody behind it who writes down what arrives.
 type station struct {
 	domain *simbus.Domain
-	port   *simbus.Port
+	port   *ether.Port
 	got    []string
 	raw    [][]byte
 }
 
-func stations(t *testing.T, cal *simbus.Calendar, seg *simbus.Segment, n int) []*station {
+func stations(t *testing.T, cal *simbus.Calendar, seg *ether.Segment, n int) []*station {
 	t.Helper()
 	var list []*station
 	for i := range n {
@@ -31,7 +32,7 @@ func stations(t *testing.T, cal *simbus.Calendar, seg *simbus.Segment, n int) []
 			t.Fatal(err)
 		}
 		s := &station{domain: d}
-		s.port = seg.AddPort(fmt.Sprintf("b%d.eth0", i), d, func(f *simbus.Frame) error {
+		s.port = seg.AddPort(fmt.Sprintf("b%d.eth0", i), d, func(f *ether.Frame) error {
 			whole := bytes.Join(f.Parts, nil)
 			s.got = append(s.got, fmt.Sprintf("%s %s", d.Now(), whole[14:]))
 			s.raw = append(s.raw, whole)
@@ -46,7 +47,7 @@ func stations(t *testing.T, cal *simbus.Calendar, seg *simbus.Segment, n int) []
 func (s *station) send(t *testing.T, i, j int, text string) {
 	t.Helper()
 	s.domain.Do(func() {
-		s.port.Send(&simbus.Frame{Parts: [][]byte{frame(i, j)[:10], frame(i, j)[10:], []byte(text)}})
+		s.port.Send(&ether.Frame{Parts: [][]byte{frame(i, j)[:10], frame(i, j)[10:], []byte(text)}})
 	})
 }
 
@@ -58,10 +59,10 @@ func frame(from, to int) []byte {
 	return f
 }
 
-func virtualSegment(t *testing.T, cfg simbus.SegmentConfig) (*simbus.Calendar, *simbus.Segment) {
+func virtualSegment(t *testing.T, cfg ether.SegmentConfig) (*simbus.Calendar, *ether.Segment) {
 	t.Helper()
 	cal := simbus.NewVirtual()
-	seg, err := cal.NewSegment("lan", cfg)
+	seg, err := ether.NewSegment(cal, "lan", cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func advance(t *testing.T, cal *simbus.Calendar, d time.Duration) {
 }
 
 func TestSegmentLearnsAndDelays(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 50 * time.Microsecond, Bandwidth: 1e12}})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 50 * time.Microsecond, Bandwidth: 1e12}})
 	s := stations(t, cal, seg, 3)
 	s[0].send(t, 0, 1, "unknown, to all")
 	advance(t, cal, time.Millisecond)
@@ -95,13 +96,13 @@ func TestSegmentLearnsAndDelays(t *testing.T) {
 			t.Errorf("station %d (-want +got):\n%s", i, diff)
 		}
 	}
-	if n := s[0].port.Counters(simbus.Rx).Bytes.Load(); n != 27+20 {
+	if n := s[0].port.Counters(ether.Rx).Bytes.Load(); n != 27+20 {
 		t.Errorf("station 0 counts %d bytes received, want 47", n)
 	}
 }
 
 func TestSegmentBandwidth(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 10 * time.Microsecond, Bandwidth: 1e6}})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 10 * time.Microsecond, Bandwidth: 1e6}})
 	s := stations(t, cal, seg, 2)
 	text := strings.Repeat("x", 1000-14-24) // 1000 bytes with everything: 8 ms each
 	for range 3 {
@@ -118,14 +119,14 @@ func TestSegmentBandwidth(t *testing.T) {
 	if diff := cmp.Diff([]string{"0.008010000s", "0.016010000s", "0.024010000s"}, times); diff != "" {
 		t.Errorf("arrivals (-want +got):\n%s", diff)
 	}
-	if got, dropped := len(s[1].got), s[1].port.Counters(simbus.Rx).Drops[simbus.DropQueue].Load(); got != 13 || dropped != 10 {
+	if got, dropped := len(s[1].got), s[1].port.Counters(ether.Rx).Drops[ether.DropQueue].Load(); got != 13 || dropped != 10 {
 		t.Errorf("%d arrived and %d were dropped, want 13 and 10: 100 ms wait in a queue", got, dropped)
 	}
 }
 
 func TestSegmentLossIsRepeatable(t *testing.T) {
 	run := func(seed uint64) string {
-		cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Loss: 0.3}, Seed: seed})
+		cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Loss: 0.3}, Seed: seed})
 		s := stations(t, cal, seg, 2)
 		for i := range 200 {
 			s[0].send(t, 0, 1, fmt.Sprint(i))
@@ -146,7 +147,7 @@ func TestSegmentLossIsRepeatable(t *testing.T) {
 }
 
 func TestSegmentCut(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{})
 	s := stations(t, cal, seg, 3)
 	step := func(text string) {
 		s[0].send(t, 0, -1, text)
@@ -171,7 +172,7 @@ func TestSegmentCut(t *testing.T) {
 func TestSegmentDirect(t *testing.T) {
 	cal := simbus.NewReal()
 	defer cal.Close()
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,12 +182,12 @@ func TestSegmentDirect(t *testing.T) {
 	a, _ := cal.AddDomain("a")
 	b, _ := cal.AddDomain("b")
 	got := make(chan string, 1)
-	from := seg.AddPort("a.eth0", a, func(*simbus.Frame) error { return nil })
-	seg.AddPort("b.eth0", b, func(f *simbus.Frame) error {
+	from := seg.AddPort("a.eth0", a, func(*ether.Frame) error { return nil })
+	seg.AddPort("b.eth0", b, func(f *ether.Frame) error {
 		got <- fmt.Sprint(len(f.Parts), f.Len())
 		return nil
 	})
-	a.Do(func() { from.Send(&simbus.Frame{Parts: [][]byte{frame(0, 1), []byte("x"), []byte("yz")}}) })
+	a.Do(func() { from.Send(&ether.Frame{Parts: [][]byte{frame(0, 1), []byte("x"), []byte("yz")}}) })
 	if g := <-got; g != "3 17" {
 		t.Errorf("arrived as %s parts and bytes, want 3 17, not copied", g)
 	}
@@ -220,7 +221,7 @@ func TestSummary(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := simbus.Summary(tt.frame); got != tt.want {
+			if got := ether.Summary(tt.frame); got != tt.want {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})
@@ -230,7 +231,7 @@ func TestSummary(t *testing.T) {
 func FuzzSummary(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x86\xdd\x60\x00\x00\x00\x00\x08\x11\x40"))
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		if simbus.Summary(frame) == "" {
+		if ether.Summary(frame) == "" {
 			t.Error("nothing is said")
 		}
 	})

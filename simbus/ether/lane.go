@@ -1,8 +1,10 @@
-package simbus
+package ether
 
 import (
 	"math/rand/v2"
 	"time"
+
+	"backplane/simbus"
 )
 
 // lane is one direction of a port's cable. It belongs to the domain that frames
@@ -11,17 +13,17 @@ type lane struct {
 	Impairment
 	port      *Port
 	direction Direction
-	from, to  *Domain
+	from, to  *simbus.Domain
 	arrive    func(transit)
 	rand      *rand.Rand // its own, so that no other lane's traffic matters to it
 	stats     *Counters
 
-	free    Time    // until when what was sent keeps the wire busy; Burst may run ahead of it
-	last    Time    // when the frame before arrives
-	queue   backlog // what waits for bandwidth
-	flight  backlog // what has not arrived
+	free    simbus.Time // until when what was sent keeps the wire busy; Burst may run ahead of it
+	last    simbus.Time // when the frame before arrives
+	queue   backlog     // what waits for bandwidth
+	flight  backlog     // what has not arrived
 	held    *transit
-	release *Timer
+	release *simbus.Timer
 }
 
 // transit is a frame that is on its way through a segment's domain.
@@ -85,7 +87,7 @@ func (l *lane) enqueue(x transit, hold bool) {
 		}
 		l.free = free
 	}
-	if l.flight.at(now)+n > maxFlight || !l.from.cal.virtual && x.from.underway.Load() > maxUnderway {
+	if l.flight.at(now)+n > maxFlight || !l.port.seg.cal.Virtual() && x.from.underway.Load() > maxUnderway {
 		l.drop(x, DropQueue)
 		return
 	}
@@ -105,7 +107,7 @@ func (l *lane) enqueue(x transit, hold bool) {
 }
 
 // hold keeps a frame until the next has overtaken it.
-func (l *lane) hold(x transit, arrives Time) {
+func (l *lane) hold(x transit, arrives simbus.Time) {
 	l.held = &x
 	x.from.underway.Add(1)
 	l.release = l.from.At(l.from.Now().Add(maxHold), func() {
@@ -124,19 +126,14 @@ func (l *lane) letGo() {
 }
 
 // send has the frame arrive, but not before the one ahead of it.
-func (l *lane) send(x transit, arrives Time) {
+func (l *lane) send(x transit, arrives simbus.Time) {
 	l.last = max(l.last, arrives)
 	l.flight.add(l.last, int64(x.frame.Len()))
 	x.from.underway.Add(1)
-	f := func() {
+	l.from.SendAt(l.to, l.last, func() {
 		defer x.from.underway.Add(-1)
 		l.arrive(x)
-	}
-	if l.from.cal.virtual {
-		l.from.Send(l.to, l.last.Sub(l.from.Now()), f)
-	} else {
-		l.to.post(l.last, f)
-	}
+	})
 }
 
 // corrupt turns a bit of a frame over, in a copy of it. Its addresses and its

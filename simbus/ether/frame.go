@@ -1,4 +1,4 @@
-package simbus
+package ether
 
 // Frame is an Ethernet frame on its way. Its bytes are the callee's only until
 // the call returns: on the direct way they are the sender's own memory.

@@ -1,6 +1,10 @@
-package simbus
+package ether
 
-import "slices"
+import (
+	"slices"
+
+	"backplane/simbus"
+)
 
 // mirror has one port sent what passes at another.
 type mirror struct{ of, to *Port }
@@ -48,7 +52,7 @@ type passage struct {
 
 	narrowed        bool // it is not for ports that want it in neither of these, now
 	wanted, routers wanted
-	now             Time
+	now             simbus.Time
 }
 
 // forward is the switch: it takes a frame that has come in at a port.
@@ -147,11 +151,11 @@ func (w *passage) out(p *Port) {
 }
 
 // observe tells the taps and the event stream of a frame that the switch takes.
-func (s *Segment) observe(now Time, from *Port, f *Frame) {
+func (s *Segment) observe(now simbus.Time, from *Port, f *Frame) {
 	s.taps.show(now, from, nil, f)
-	if s.cal.observed() {
+	if s.domain.Observed() {
 		whole, done := f.whole()
 		defer done()
-		s.domain.Emit(Event{Part: s.name, Kind: KindFrame, Attrs: []Attr{Text("from", from.name), Int("length", len(whole)), Text("summary", Summary(whole))}})
+		s.domain.Emit(simbus.Event{Part: s.name, Kind: simbus.KindFrame, Attrs: []simbus.Attr{simbus.Text("from", from.name), simbus.Int("length", len(whole)), simbus.Text("summary", Summary(whole))}})
 	}
 }

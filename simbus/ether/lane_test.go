@@ -1,4 +1,4 @@
-package simbus_test
+package ether_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -33,7 +34,7 @@ func stream(t *testing.T, cal *simbus.Calendar, from, to *station, n int, period
 }
 
 func TestJitterKeepsOrderAndBounds(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 10 * time.Millisecond, Jitter: 4 * time.Millisecond, Bandwidth: 1e12}, Seed: 1})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 10 * time.Millisecond, Jitter: 4 * time.Millisecond, Bandwidth: 1e12}, Seed: 1})
 	s := stations(t, cal, seg, 2)
 	var times [200]simbus.Time
 	for i := range times {
@@ -67,7 +68,7 @@ func TestJitterKeepsOrderAndBounds(t *testing.T) {
 
 func TestTokenBucket(t *testing.T) {
 	// 1000 bytes with everything take 1 ms; 3000 may go at once.
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 10 * time.Microsecond, Bandwidth: 8e6, Burst: 3000, Queue: 2500}})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 10 * time.Microsecond, Bandwidth: 8e6, Burst: 3000, Queue: 2500}})
 	s := stations(t, cal, seg, 2)
 	text := strings.Repeat("x", 1000-14-24)
 	for range 8 {
@@ -83,8 +84,8 @@ func TestTokenBucket(t *testing.T) {
 	if diff := cmp.Diff(want, times); diff != "" {
 		t.Errorf("arrivals (-want +got):\n%s", diff)
 	}
-	rx := s[1].port.Counters(simbus.Rx)
-	if d, high := rx.Drops[simbus.DropQueue].Load(), rx.QueueHigh.Load(); d != 2 || high != 2*976 {
+	rx := s[1].port.Counters(ether.Rx)
+	if d, high := rx.Drops[ether.DropQueue].Load(), rx.QueueHigh.Load(); d != 2 || high != 2*976 {
 		t.Errorf("%d dropped, at most %d bytes waited; want 2 and %d", d, high, 2*976)
 	}
 	advance(t, cal, time.Second)
@@ -106,8 +107,8 @@ func TestShortestFrame(t *testing.T) {
 		burst int64
 		want  string
 	}{{0, "0.000094000s"}, {50, "0.000044000s"}, {size, "0.000010000s"}, {2 * size, "0.000010000s"}} {
-		i := simbus.Impairment{Latency: latency, Bandwidth: 8e6, Burst: c.burst}
-		cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: i})
+		i := ether.Impairment{Latency: latency, Bandwidth: 8e6, Burst: c.burst}
+		cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: i})
 		s := stations(t, cal, seg, 2)
 		s[0].send(t, 0, 1, "")
 		advance(t, cal, time.Second)
@@ -126,16 +127,16 @@ func TestShortestFrame(t *testing.T) {
 func TestChance(t *testing.T) {
 	tests := []struct {
 		name string
-		i    simbus.Impairment
-		way  simbus.Direction
-		want func(t *testing.T, got []string, c *simbus.Counters)
+		i    ether.Impairment
+		way  ether.Direction
+		want func(t *testing.T, got []string, c *ether.Counters)
 	}{
-		{"loss", simbus.Impairment{Loss: 0.2}, simbus.Tx, func(t *testing.T, got []string, c *simbus.Counters) {
-			if lost := c.Drops[simbus.DropLost].Load(); int(lost)+len(got) != 500 || lost < 60 || lost > 140 {
+		{"loss", ether.Impairment{Loss: 0.2}, ether.Tx, func(t *testing.T, got []string, c *ether.Counters) {
+			if lost := c.Drops[ether.DropLost].Load(); int(lost)+len(got) != 500 || lost < 60 || lost > 140 {
 				t.Errorf("%d arrived, %d were lost", len(got), lost)
 			}
 		}},
-		{"duplicate", simbus.Impairment{Duplicate: 0.2}, simbus.Rx, func(t *testing.T, got []string, c *simbus.Counters) {
+		{"duplicate", ether.Impairment{Duplicate: 0.2}, ether.Rx, func(t *testing.T, got []string, c *ether.Counters) {
 			if n := c.Duplicated.Load(); len(got) != 500+int(n) || n < 60 || n > 140 || c.Frames.Load() != 500+n {
 				t.Errorf("%d arrived, %d were duplicated, %d counted", len(got), n, c.Frames.Load())
 			}
@@ -145,7 +146,7 @@ func TestChance(t *testing.T) {
 				}
 			}
 		}},
-		{"reorder", simbus.Impairment{Reorder: 0.2}, simbus.Tx, func(t *testing.T, got []string, c *simbus.Counters) {
+		{"reorder", ether.Impairment{Reorder: 0.2}, ether.Tx, func(t *testing.T, got []string, c *ether.Counters) {
 			late := 0
 			for i := 1; i < len(got); i++ {
 				if got[i] < got[i-1] {
@@ -156,7 +157,7 @@ func TestChance(t *testing.T) {
 				t.Errorf("%d arrived, %d of them late, %d counted", len(got), late, n)
 			}
 		}},
-		{"corrupt", simbus.Impairment{Corrupt: 0.2}, simbus.Rx, func(t *testing.T, got []string, c *simbus.Counters) {
+		{"corrupt", ether.Impairment{Corrupt: 0.2}, ether.Rx, func(t *testing.T, got []string, c *ether.Counters) {
 			wrong := 0
 			for i, text := range got {
 				if text != fmt.Sprintf("%04d", i) {
@@ -170,7 +171,7 @@ func TestChance(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cal, seg := virtualSegment(t, simbus.SegmentConfig{Seed: 1})
+			cal, seg := virtualSegment(t, ether.SegmentConfig{Seed: 1})
 			s := stations(t, cal, seg, 2)
 			port := s[tt.way].port // tx of the sender, rx of the receiver
 			tt.i.Latency = 10 * time.Microsecond
@@ -183,12 +184,12 @@ func TestChance(t *testing.T) {
 
 // TestReorderLetsGo: a frame that no other comes to overtake goes on alone.
 func TestReorderLetsGo(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 20 * time.Microsecond, Bandwidth: 1e12}})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 20 * time.Microsecond, Bandwidth: 1e12}})
 	s := stations(t, cal, seg, 2)
-	s[0].port.SetImpairment(simbus.Tx, simbus.Impairment{Latency: 10 * time.Microsecond, Reorder: 1})
+	s[0].port.SetImpairment(ether.Tx, ether.Impairment{Latency: 10 * time.Microsecond, Reorder: 1})
 	s[0].send(t, 0, 1, "alone")
 	advance(t, cal, time.Second)
-	if diff := cmp.Diff([]string{"0.010020000s alone"}, s[1].got); diff != "" || s[0].port.Counters(simbus.Tx).Reordered.Load() != 0 {
+	if diff := cmp.Diff([]string{"0.010020000s alone"}, s[1].got); diff != "" || s[0].port.Counters(ether.Tx).Reordered.Load() != 0 {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -196,7 +197,7 @@ func TestReorderLetsGo(t *testing.T) {
 // TestPortsHaveChanceOfTheirOwn: what others send changes nothing for a port.
 func TestPortsHaveChanceOfTheirOwn(t *testing.T) {
 	run := func(disturb bool) []string {
-		cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Loss: 0.3}, Seed: 3})
+		cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Loss: 0.3}, Seed: 3})
 		s := stations(t, cal, seg, 4)
 		s[1].send(t, 1, -1, "here I am")
 		s[3].send(t, 3, -1, "here I am")
@@ -220,11 +221,11 @@ func TestPortsHaveChanceOfTheirOwn(t *testing.T) {
 // TestChangesWhileItRuns: settings hold from the moment they are made, and how
 // far boards may run ahead of each other follows.
 func TestChangesWhileItRuns(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 10 * time.Millisecond, Bandwidth: 1e12}})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 10 * time.Millisecond, Bandwidth: 1e12}})
 	s := stations(t, cal, seg, 2)
-	s[1].port.Tap(func(_ simbus.Time, _, to *simbus.Port, f []byte, _ int) { // answers what arrives
+	s[1].port.Tap(func(_ simbus.Time, _, to *ether.Port, f []byte, _ int) { // answers what arrives
 		if to != nil && !bytes.HasSuffix(f, []byte("again")) {
-			s[1].port.Send(&simbus.Frame{Parts: [][]byte{frame(1, 0), []byte("again")}})
+			s[1].port.Send(&ether.Frame{Parts: [][]byte{frame(1, 0), []byte("again")}})
 		}
 	})
 	step := func(l time.Duration) {
@@ -246,13 +247,13 @@ func TestChangesWhileItRuns(t *testing.T) {
 
 // TestShorterLatencyOvertakesNothing: what is under way keeps its place.
 func TestShorterLatencyOvertakesNothing(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 50 * time.Millisecond}})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 50 * time.Millisecond}})
 	s := stations(t, cal, seg, 2)
 	s[0].send(t, 0, 1, "first")
-	seg.SetImpairment(simbus.Impairment{Latency: time.Microsecond})
+	seg.SetImpairment(ether.Impairment{Latency: time.Microsecond})
 	s[0].send(t, 0, 1, "second")
 	advance(t, cal, 30*time.Millisecond)
-	seg.SetImpairment(simbus.Impairment{})
+	seg.SetImpairment(ether.Impairment{})
 	s[0].send(t, 0, 1, "third")
 	advance(t, cal, time.Second)
 	if diff := cmp.Diff([]string{"first", "second", "third"}, s[1].texts()); diff != "" {

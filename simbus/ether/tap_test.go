@@ -1,4 +1,4 @@
-package simbus_test
+package ether_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -13,11 +14,11 @@ import (
 // TestTaps: a segment's tap sees a frame when the switch takes it, a port's tap
 // when the board sends or receives it.
 func TestTaps(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Latency: 50 * time.Microsecond, Bandwidth: 1e12}})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 50 * time.Microsecond, Bandwidth: 1e12}})
 	s := stations(t, cal, seg, 2)
 	var seen []string
-	tap := func(where string) simbus.TapFunc {
-		return func(at simbus.Time, from, to *simbus.Port, frame []byte, length int) {
+	tap := func(where string) ether.TapFunc {
+		return func(at simbus.Time, from, to *ether.Port, frame []byte, length int) {
 			name := "-"
 			if to != nil {
 				name = to.Name()

@@ -1,4 +1,4 @@
-package simbus
+package ether
 
 // Batch is what one sender sends in one go: receivers that do something after
 // frames, such as an interrupt, may do it once for several. The zero value is

@@ -1,4 +1,4 @@
-package simbus_test
+package ether_test
 
 import (
 	"encoding/binary"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // TestModesKeepOrder sends without a pause in real time while the segment goes
@@ -15,7 +16,7 @@ import (
 func TestModesKeepOrder(t *testing.T) {
 	cal := simbus.NewReal()
 	defer cal.Close()
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func TestModesKeepOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	total := 0
-	seg.AddPort("sink.eth0", sink, func(f *simbus.Frame) error {
+	seg.AddPort("sink.eth0", sink, func(f *ether.Frame) error {
 		mu.Lock()
 		defer mu.Unlock()
 		b := f.Parts[len(f.Parts)-1]
@@ -47,13 +48,13 @@ func TestModesKeepOrder(t *testing.T) {
 		}
 		return nil
 	})
-	var ports [senders]*simbus.Port
+	var ports [senders]*ether.Port
 	domains := make([]*simbus.Domain, senders)
 	for i := range ports {
 		if domains[i], err = cal.AddDomain("s"); err != nil {
 			t.Fatal(err)
 		}
-		ports[i] = seg.AddPort("s.eth0", domains[i], func(*simbus.Frame) error { return nil })
+		ports[i] = seg.AddPort("s.eth0", domains[i], func(*ether.Frame) error { return nil })
 	}
 	sent := make(chan struct{}, senders)
 	for i, d := range domains {
@@ -61,7 +62,7 @@ func TestModesKeepOrder(t *testing.T) {
 		var batch func() // leaves its goroutine to others after each
 		batch = func() {
 			for end := min(n+50, frames); n < end && !behind(i, n); n++ {
-				ports[i].Send(&simbus.Frame{Parts: [][]byte{frame(i, -1), binary.BigEndian.AppendUint32([]byte{byte(i)}, n)}})
+				ports[i].Send(&ether.Frame{Parts: [][]byte{frame(i, -1), binary.BigEndian.AppendUint32([]byte{byte(i)}, n)}})
 			}
 			if n < frames {
 				d.Post(batch)
@@ -73,11 +74,11 @@ func TestModesKeepOrder(t *testing.T) {
 	}
 	modes := []func(){
 		func() {
-			seg.SetImpairment(simbus.Impairment{Latency: 300 * time.Microsecond, Jitter: 200 * time.Microsecond})
+			seg.SetImpairment(ether.Impairment{Latency: 300 * time.Microsecond, Jitter: 200 * time.Microsecond})
 		},
-		func() { seg.SetImpairment(simbus.Impairment{}) },
-		func() { ports[0].SetImpairment(simbus.Tx, simbus.Impairment{Latency: time.Millisecond}) },
-		func() { seg.SetImpairment(simbus.Impairment{}) },
+		func() { seg.SetImpairment(ether.Impairment{}) },
+		func() { ports[0].SetImpairment(ether.Tx, ether.Impairment{Latency: time.Millisecond}) },
+		func() { seg.SetImpairment(ether.Impairment{}) },
 	}
 	changes := 0
 	for left := senders; left > 0; {
@@ -89,7 +90,7 @@ func TestModesKeepOrder(t *testing.T) {
 			changes++
 		}
 	}
-	seg.SetImpairment(simbus.Impairment{})
+	seg.SetImpairment(ether.Impairment{})
 	<-received
 	if !seg.Direct() {
 		t.Error("the segment is not direct in the end")
@@ -102,42 +103,42 @@ func TestModesKeepOrder(t *testing.T) {
 func TestCorruptionDoesNotHide(t *testing.T) {
 	cal := simbus.NewReal()
 	defer cal.Close()
-	seg, err := cal.NewSegment("lan", simbus.SegmentConfig{})
+	seg, err := ether.NewSegment(cal, "lan", ether.SegmentConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ports [2]*simbus.Port
+	var ports [2]*ether.Port
 	var domains [2]*simbus.Domain
 	type arrival struct {
 		n int
-		o simbus.Offload
+		o ether.Offload
 	}
 	arrived := make(chan arrival, 10)
 	for i := range ports {
 		if domains[i], err = cal.AddDomain("b"); err != nil {
 			t.Fatal(err)
 		}
-		ports[i] = seg.AddPort("b.eth0", domains[i], func(f *simbus.Frame) error {
+		ports[i] = seg.AddPort("b.eth0", domains[i], func(f *ether.Frame) error {
 			arrived <- arrival{f.Len(), f.Offload}
 			return nil
 		})
 	}
 	b, o := tcpFrame(t, false, false, 3500)
 	send := func() {
-		domains[0].Do(func() { ports[0].Send(&simbus.Frame{Parts: [][]byte{b}, Offload: o}) })
+		domains[0].Do(func() { ports[0].Send(&ether.Frame{Parts: [][]byte{b}, Offload: o}) })
 	}
 	send()
 	if a := <-arrived; a != (arrival{len(b), o}) {
 		t.Errorf("on the direct way a frame of %d bytes arrived with %+v", a.n, a.o)
 	}
-	ports[1].SetImpairment(simbus.Rx, simbus.Impairment{Corrupt: 1, Bandwidth: 1e9})
+	ports[1].SetImpairment(ether.Rx, ether.Impairment{Corrupt: 1, Bandwidth: 1e9})
 	send()
 	for i, want := range []int{1066, 1066, 1066, 566} {
 		if a := <-arrived; a != (arrival{n: want}) {
 			t.Errorf("frame %d has %d bytes and %+v, want %d and no work left", i, a.n, a.o, want)
 		}
 	}
-	if n := ports[1].Counters(simbus.Rx).Corrupted.Load(); n != 4 {
+	if n := ports[1].Counters(ether.Rx).Corrupted.Load(); n != 4 {
 		t.Errorf("%d frames were damaged, want 4", n)
 	}
 }

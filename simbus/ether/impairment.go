@@ -1,6 +1,10 @@
-package simbus
+package ether
 
-import "time"
+import (
+	"time"
+
+	"backplane/simbus"
+)
 
 // Impairment is what one direction of a port's cable does to the frames on it.
 // The zero value is a perfect cable.
@@ -80,7 +84,7 @@ func (s *Segment) Impairment() Impairment {
 }
 
 // SetImpairment sets all ports of the segment, and those that are added later,
-// to the [Impairment.Split] of i. Like [Domain.Do] it is for callers from outside.
+// to the [Impairment.Split] of i. Like [simbus.Domain.Do] it is for callers from outside.
 func (s *Segment) SetImpairment(i Impairment) {
 	s.config.Lock()
 	s.impairment = i
@@ -99,7 +103,7 @@ func (p *Port) Impairment(d Direction) Impairment {
 	return p.impairments[d]
 }
 
-// SetImpairment changes it. Like [Domain.Do] it is for callers from outside.
+// SetImpairment changes it. Like [simbus.Domain.Do] it is for callers from outside.
 func (p *Port) SetImpairment(d Direction, i Impairment) {
 	s, l := p.seg, p.lanes[d]
 	s.setting.Lock() // what holds is what was noted last
@@ -109,8 +113,8 @@ func (p *Port) SetImpairment(d Direction, i Impairment) {
 	s.config.Unlock()
 	l.from.Do(func() {
 		l.Impairment = i
-		if s.cal.virtual {
-			s.cal.setDelay(l.from, l.to, s.least(d, p.domain))
+		if s.cal.Virtual() {
+			s.cal.SetDelay(l.from, l.to, s.least(d, p.domain))
 		}
 	})
 	s.direct.Store(s.perfect())
@@ -120,7 +124,7 @@ func (p *Port) SetImpairment(d Direction, i Impairment) {
 func (s *Segment) perfect() bool {
 	s.config.Lock()
 	defer s.config.Unlock()
-	perfect := !s.cal.virtual
+	perfect := !s.cal.Virtual()
 	for _, p := range s.ports {
 		perfect = perfect && p.impairments == [2]Impairment{}
 	}
@@ -130,10 +134,10 @@ func (s *Segment) perfect() bool {
 // least is the shortest time in which a frame gets from the board to the switch
 // or back, at any of the ports that the board has here. It is not 0, since the
 // domains of virtual time need some time between them.
-func (s *Segment) least(d Direction, board *Domain) time.Duration {
+func (s *Segment) least(d Direction, board *simbus.Domain) time.Duration {
 	s.config.Lock()
 	defer s.config.Unlock()
-	least := unconnected
+	least := time.Duration(simbus.Never)
 	for _, p := range s.ports {
 		if p.domain == board {
 			least = min(least, p.impairments[d].soonest())

@@ -1,10 +1,12 @@
-package simbus
+package ether
 
 import (
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"backplane/simbus"
 )
 
 // SegmentConfig is how a segment behaves.
@@ -29,12 +31,12 @@ type SegmentConfig struct {
 // switch is a domain of its own that frames cross on their way, each as it would
 // be on a wire. Otherwise a sender's goroutine hands a frame to the receiver
 // directly. Settings may change at any time: they are for callers from outside,
-// as [Domain.Do] is.
+// as [simbus.Domain.Do] is.
 type Segment struct {
 	name   string
 	seed   uint64
-	cal    *Calendar
-	domain *Domain
+	cal    *simbus.Calendar
+	domain *simbus.Domain
 	direct atomic.Bool
 	taps   taps
 	ports  []*Port
@@ -53,16 +55,16 @@ type Segment struct {
 }
 
 // NewSegment adds a segment to the appliance.
-func (c *Calendar) NewSegment(name string, cfg SegmentConfig) (*Segment, error) {
-	if c.virtual && cfg.Latency == 0 {
+func NewSegment(c *simbus.Calendar, name string, cfg SegmentConfig) (*Segment, error) {
+	if c.Virtual() && cfg.Latency == 0 {
 		cfg.Latency = DefaultLatency
 	}
-	if c.virtual && cfg.Bandwidth == 0 {
+	if c.Virtual() && cfg.Bandwidth == 0 {
 		cfg.Bandwidth = DefaultBandwidth
 	}
 	s := &Segment{name: name, seed: cfg.Seed, cal: c, cable: cfg.Cable, reserved: cfg.Reserved, impairment: cfg.Impairment, table: table{entries: make(map[uint64]*entry)}}
 	s.SetTable(DefaultAddresses, DefaultAgeing)
-	s.direct.Store(!c.virtual)
+	s.direct.Store(!c.Virtual())
 	var err error
 	if s.domain, err = c.AddDomain(""); err != nil {
 		return nil, fmt.Errorf("segment %s: %w", name, err)

@@ -1,17 +1,19 @@
-package simbus
+package ether
 
 import (
 	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
+
+	"backplane/simbus"
 )
 
 // Port is where a board's Ethernet port meets a segment.
 type Port struct {
 	name        string // board.port
 	seg         *Segment
-	domain      *Domain
+	domain      *simbus.Domain
 	deliver     func(*Frame) error
 	taps        taps
 	lanes       [2]*lane
@@ -25,7 +27,7 @@ type Port struct {
 
 // AddPort connects a board's port. deliver takes a frame for it, and says why
 // it could not: on the board's goroutine, or on the direct way on any.
-func (s *Segment) AddPort(name string, d *Domain, deliver func(*Frame) error) *Port {
+func (s *Segment) AddPort(name string, d *simbus.Domain, deliver func(*Frame) error) *Port {
 	p := &Port{name: name, seg: s, domain: d, deliver: deliver}
 	p.lanes[Tx] = &lane{from: d, to: s.domain, arrive: func(x transit) { s.forward(p, x.frame, false) }}
 	p.lanes[Rx] = &lane{from: s.domain, to: d, arrive: func(x transit) { p.receive(x.from, x.frame) }}
@@ -35,7 +37,7 @@ func (s *Segment) AddPort(name string, d *Domain, deliver func(*Frame) error) *P
 	s.config.Unlock()
 	for i, l := range p.lanes {
 		l.port, l.direction, l.stats, l.Impairment = p, Direction(i), &p.stats[i], p.impairments[i]
-		l.free = -Never // the bucket is full
+		l.free = -simbus.Never // the bucket is full
 		stream := fnv.New64a()
 		_, _ = stream.Write([]byte(name + " " + l.direction.String())) // it never fails
 		l.rand = rand.New(rand.NewPCG(s.seed, stream.Sum64()))
@@ -49,7 +51,7 @@ func (s *Segment) AddPort(name string, d *Domain, deliver func(*Frame) error) *P
 }
 
 // Domain is the time line of the port's board.
-func (p *Port) Domain() *Domain { return p.domain }
+func (p *Port) Domain() *simbus.Domain { return p.domain }
 
 // Name is the port's: board.port.
 func (p *Port) Name() string { return p.name }
@@ -116,20 +118,20 @@ func (p *Port) show(from, to *Port, f *Frame) {
 
 // drop counts a frame that was dropped in that domain: the switch's, or that of
 // a sender or receiver.
-func (p *Port) drop(where *Domain, d Direction, f *Frame, why Drop, detail string) {
+func (p *Port) drop(where *simbus.Domain, d Direction, f *Frame, why Drop, detail string) {
 	p.stats[d].Drops[why].Add(1)
-	if !p.seg.cal.observed() {
+	if !where.Observed() {
 		return
 	}
 	whole, done := f.whole()
 	defer done()
-	attrs := []Attr{Text("port", p.name), Text("way", d.String()), Text("why", why.String()), Int("length", len(whole)), Text("summary", Summary(whole))}
+	attrs := []simbus.Attr{simbus.Text("port", p.name), simbus.Text("way", d.String()), simbus.Text("why", why.String()), simbus.Int("length", len(whole)), simbus.Text("summary", Summary(whole))}
 	if detail != "" {
-		attrs = append(attrs, Text("detail", detail))
+		attrs = append(attrs, simbus.Text("detail", detail))
 	}
 	board := ""
 	if name, _, ok := strings.Cut(p.name, "."); ok && where == p.domain {
 		board = name // its domain may be that of other boards, too
 	}
-	where.Emit(Event{Board: board, Part: p.seg.name, Kind: KindFrameEnd, Attrs: attrs})
+	where.Emit(simbus.Event{Board: board, Part: p.seg.name, Kind: simbus.KindFrameEnd, Attrs: attrs})
 }

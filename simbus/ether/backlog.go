@@ -1,4 +1,6 @@
-package simbus
+package ether
+
+import "backplane/simbus"
 
 // backlog is how much is still waiting for its time. Times come in order.
 type backlog struct {
@@ -8,12 +10,12 @@ type backlog struct {
 }
 
 type waiting struct {
-	until Time
+	until simbus.Time
 	bytes int64
 }
 
 // at lets go of what has waited until now, and returns how many bytes are left.
-func (b *backlog) at(now Time) int64 {
+func (b *backlog) at(now simbus.Time) int64 {
 	for b.first < len(b.items) && b.items[b.first].until <= now {
 		b.bytes -= b.items[b.first].bytes
 		b.first++
@@ -25,7 +27,7 @@ func (b *backlog) at(now Time) int64 {
 	return b.bytes
 }
 
-func (b *backlog) add(until Time, bytes int64) {
+func (b *backlog) add(until simbus.Time, bytes int64) {
 	b.items = append(b.items, waiting{until, bytes})
 	b.bytes += bytes
 }

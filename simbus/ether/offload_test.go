@@ -1,11 +1,11 @@
-package simbus_test
+package ether_test
 
 import (
 	"bytes"
 	"encoding/binary"
 	"testing"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -13,14 +13,14 @@ import (
 
 // tcpFrame is a frame with a TCP segment of so many bytes, whose checksum is
 // left to others, and what virtio says of it.
-func tcpFrame(t testing.TB, v6, tagged bool, payload int) ([]byte, simbus.Offload) {
+func tcpFrame(t testing.TB, v6, tagged bool, payload int) ([]byte, ether.Offload) {
 	t.Helper()
 	eth := &layers.Ethernet{SrcMAC: []byte{2, 0, 0, 0, 0, 1}, DstMAC: []byte{2, 0, 0, 0, 0, 2}}
 	tcp := &layers.TCP{SrcPort: 1, DstPort: 2, Seq: 1000, ACK: true, PSH: true, FIN: true, CWR: true, Window: 9,
 		Options: []layers.TCPOption{{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: make([]byte, 8)}}}
 	var list []gopacket.SerializableLayer
 	kind, start := layers.EthernetTypeIPv4, 14+20
-	o := simbus.Offload{Flags: 1, GSOType: 1 | 0x80, GSOSize: 1000, ChecksumOffs: 16}
+	o := ether.Offload{Flags: 1, GSOType: 1 | 0x80, GSOSize: 1000, ChecksumOffs: 16}
 	var ip gopacket.NetworkLayer = &layers.IPv4{Version: 4, TTL: 64, Id: 65535, Protocol: layers.IPProtocolTCP, SrcIP: []byte{10, 0, 0, 1}, DstIP: []byte{10, 0, 0, 2}}
 	if v6 {
 		kind, start, o.GSOType = layers.EthernetTypeIPv6, 14+40, 4|0x80
@@ -78,9 +78,9 @@ func TestWire(t *testing.T) {
 			want := whole.TransportLayer().(*layers.TCP).Payload
 			var got []byte
 			frames := 0
-			f := simbus.Frame{Parts: [][]byte{b[:20], b[20:]}, Offload: o}
-			ok := f.Wire(func(w *simbus.Frame) {
-				if w.Offload != (simbus.Offload{}) {
+			f := ether.Frame{Parts: [][]byte{b[:20], b[20:]}, Offload: o}
+			ok := f.Wire(func(w *ether.Frame) {
+				if w.Offload != (ether.Offload{}) {
 					t.Errorf("frame %d leaves work: %+v", frames, w.Offload)
 				}
 				p := gopacket.NewPacket(bytes.Join(w.Parts, nil), layers.LayerTypeEthernet, gopacket.Default)
@@ -112,18 +112,18 @@ func TestWire(t *testing.T) {
 
 func TestWireRefuses(t *testing.T) {
 	b, good := tcpFrame(t, false, false, 3500)
-	for name, spoil := range map[string]func(o *simbus.Offload){
-		"checksum beyond the end":     func(o *simbus.Offload) { o.GSOType, o.ChecksumStart = 0, uint16(len(b)-17) },
-		"tiny segments":               func(o *simbus.Offload) { o.GSOSize = 1 },
-		"no checksum":                 func(o *simbus.Offload) { o.Flags = 0 },
-		"wrong protocol":              func(o *simbus.Offload) { o.GSOType = 4 },
-		"unknown kind":                func(o *simbus.Offload) { o.GSOType = 3 },
-		"header in the wrong place":   func(o *simbus.Offload) { o.ChecksumStart++ },
-		"checksum in the wrong place": func(o *simbus.Offload) { o.ChecksumOffs = 4 },
+	for name, spoil := range map[string]func(o *ether.Offload){
+		"checksum beyond the end":     func(o *ether.Offload) { o.GSOType, o.ChecksumStart = 0, uint16(len(b)-17) },
+		"tiny segments":               func(o *ether.Offload) { o.GSOSize = 1 },
+		"no checksum":                 func(o *ether.Offload) { o.Flags = 0 },
+		"wrong protocol":              func(o *ether.Offload) { o.GSOType = 4 },
+		"unknown kind":                func(o *ether.Offload) { o.GSOType = 3 },
+		"header in the wrong place":   func(o *ether.Offload) { o.ChecksumStart++ },
+		"checksum in the wrong place": func(o *ether.Offload) { o.ChecksumOffs = 4 },
 	} {
 		o := good
 		spoil(&o)
-		if (&simbus.Frame{Parts: [][]byte{b}, Offload: o}).Wire(func(*simbus.Frame) {}) {
+		if (&ether.Frame{Parts: [][]byte{b}, Offload: o}).Wire(func(*ether.Frame) {}) {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -137,9 +137,9 @@ func FuzzWire(f *testing.F) {
 		f.Add(b, o.Flags, uint8(5), o.HeaderLen, uint16(50), o.ChecksumStart, uint16(6))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, flags, kind uint8, header, size, start, offset uint16) {
-		frame := simbus.Frame{Parts: [][]byte{b}, Offload: simbus.Offload{Flags: flags, GSOType: kind, HeaderLen: header, GSOSize: size, ChecksumStart: start, ChecksumOffs: offset}}
+		frame := ether.Frame{Parts: [][]byte{b}, Offload: ether.Offload{Flags: flags, GSOType: kind, HeaderLen: header, GSOSize: size, ChecksumStart: start, ChecksumOffs: offset}}
 		before, bytesOut := bytes.Clone(b), 0
-		frame.Wire(func(w *simbus.Frame) { bytesOut += w.Len() })
+		frame.Wire(func(w *ether.Frame) { bytesOut += w.Len() })
 		if bytesOut > 12*(len(b)+100) {
 			t.Errorf("%d bytes became %d", len(b), bytesOut)
 		}
@@ -153,12 +153,12 @@ func FuzzWire(f *testing.F) {
 func FuzzSwitch(f *testing.F) {
 	f.Add([]byte("\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01\x81\x00\x00\x0a\x08\x00rest"), uint8(3))
 	f.Fuzz(func(t *testing.T, b []byte, from uint8) {
-		cal, seg := virtualSegment(t, simbus.SegmentConfig{Impairment: simbus.Impairment{Duplicate: 0.5, Corrupt: 0.5, Reorder: 0.5}})
+		cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Duplicate: 0.5, Corrupt: 0.5, Reorder: 0.5}})
 		s := stations(t, cal, seg, 5)
 		vlanSwitch(s)
-		s[2].port.SetMirror([]*simbus.Port{s[0].port, s[3].port})
+		s[2].port.SetMirror([]*ether.Port{s[0].port, s[3].port})
 		i := int(from) % len(s)
-		s[i].domain.Do(func() { s[i].port.Send(&simbus.Frame{Parts: [][]byte{b}}) })
+		s[i].domain.Do(func() { s[i].port.Send(&ether.Frame{Parts: [][]byte{b}}) })
 		advance(t, cal, 1e9)
 		if n := len(s[i].raw); n > 0 {
 			t.Errorf("%d frames came back", n)

@@ -1,8 +1,10 @@
-package simbus
+package ether
 
 import (
 	"sync/atomic"
 	"time"
+
+	"backplane/simbus"
 )
 
 // storm limits how many broadcast and multicast frames a port may send in a
@@ -25,7 +27,7 @@ func (p *Port) StormLimit() int64 { return p.storm.limit.Load() }
 func (p *Port) Storms() uint64 { return p.storm.storms.Load() }
 
 // pass counts a broadcast or multicast frame, and tells whether it may pass.
-func (s *storm) pass(now Time) bool {
+func (s *storm) pass(now simbus.Time) bool {
 	limit := s.limit.Load()
 	if limit == 0 {
 		return true

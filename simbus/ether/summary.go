@@ -1,4 +1,4 @@
-package simbus
+package ether
 
 import (
 	"encoding/binary"
@@ -8,14 +8,14 @@ import (
 
 // Ethernet types and IP protocols that a summary knows by name.
 const (
-	etherIPv4 = 0x0800
-	etherARP  = 0x0806
-	etherVLAN = 0x8100
-	etherIPv6 = 0x86dd
-	ipICMP    = 1
-	ipTCP     = 6
-	ipUDP     = 17
-	ipICMPv6  = 58
+	typeIPv4 = 0x0800
+	typeARP  = 0x0806
+	typeVLAN = 0x8100
+	typeIPv6 = 0x86dd
+	ipICMP   = 1
+	ipTCP    = 6
+	ipUDP    = 17
+	ipICMPv6 = 58
 )
 
 // Summary says in a few words what an Ethernet frame carries: "UDP
@@ -25,7 +25,7 @@ func Summary(frame []byte) string {
 		return "too short"
 	}
 	kind, rest, vlan := binary.BigEndian.Uint16(frame[12:]), frame[14:], ""
-	if kind == etherVLAN && len(rest) >= 4 {
+	if kind == typeVLAN && len(rest) >= 4 {
 		vlan = fmt.Sprintf("VLAN %d ", binary.BigEndian.Uint16(rest)&0xfff)
 		kind, rest = binary.BigEndian.Uint16(rest[2:]), rest[4:]
 	}
@@ -34,13 +34,13 @@ func Summary(frame []byte) string {
 
 func payload(kind uint16, b []byte) string {
 	switch {
-	case kind == etherARP && len(b) >= 28:
+	case kind == typeARP && len(b) >= 28:
 		sender, target := ip(b[14:18]), ip(b[24:28])
 		if binary.BigEndian.Uint16(b[6:]) == 1 {
 			return fmt.Sprintf("ARP who has %s, tell %s", target, sender)
 		}
 		return fmt.Sprintf("ARP %s is at %x:%x:%x:%x:%x:%x", sender, b[8], b[9], b[10], b[11], b[12], b[13])
-	case kind == etherIPv4 && len(b) >= 20:
+	case kind == typeIPv4 && len(b) >= 20:
 		header, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
 		if header < 20 || header > len(b) || total < header {
 			return "IPv4, broken"
@@ -49,7 +49,7 @@ func payload(kind uint16, b []byte) string {
 			return fmt.Sprintf("IPv4 fragment %s > %s", ip(b[12:16]), ip(b[16:20]))
 		}
 		return transport(b[9], ip(b[12:16]), ip(b[16:20]), b[header:min(len(b), total)], total-header)
-	case kind == etherIPv6 && len(b) >= 40:
+	case kind == typeIPv6 && len(b) >= 40:
 		n := int(binary.BigEndian.Uint16(b[4:]))
 		return transport(b[6], ip(b[8:24]), ip(b[24:40]), b[40:min(len(b), 40+n)], n)
 	}

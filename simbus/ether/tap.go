@@ -1,9 +1,11 @@
-package simbus
+package ether
 
 import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"backplane/simbus"
 )
 
 // TapFunc is shown a frame: its beginning, as much as its caller keeps, and its
@@ -11,7 +13,7 @@ import (
 // from there, and otherwise the port that it arrives at. Calls for one port, or
 // one segment, come in order; in real time they come on any goroutine, several
 // at once.
-type TapFunc func(at Time, from, to *Port, frame []byte, length int)
+type TapFunc func(at simbus.Time, from, to *Port, frame []byte, length int)
 
 // taps are those that look at one place. They may come and go at any time.
 type taps struct {
@@ -43,7 +45,7 @@ func (t *taps) all() []*TapFunc {
 }
 
 // show calls the taps.
-func (t *taps) show(at Time, from, to *Port, f *Frame) {
+func (t *taps) show(at simbus.Time, from, to *Port, f *Frame) {
 	list := t.all()
 	if len(list) == 0 {
 		return

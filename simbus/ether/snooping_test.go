@@ -1,4 +1,4 @@
-package simbus_test
+package ether_test
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -33,11 +33,11 @@ func igmp(t testing.TB, from int, kind layers.IGMPType, group string, more ...by
 // TestSnooping tells the switch of groups, and looks where a frame for one goes.
 func TestSnooping(t *testing.T) {
 	const group = "239.1.2.3"
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{})
 	s := stations(t, cal, seg, 5)
 	seg.SetSnooping(true)
 	send := func(from int, frame []byte) {
-		s[from].domain.Do(func() { s[from].port.Send(&simbus.Frame{Parts: [][]byte{frame}}) })
+		s[from].domain.Do(func() { s[from].port.Send(&ether.Frame{Parts: [][]byte{frame}}) })
 		advance(t, cal, time.Millisecond)
 	}
 	// goes sends a frame to a group from station 0 and says which others got it.
@@ -98,12 +98,12 @@ func TestSnooping(t *testing.T) {
 
 // TestSnoopingHasALimit: who makes up groups fills no memory; others' frames then go everywhere.
 func TestSnoopingHasALimit(t *testing.T) {
-	cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+	cal, seg := virtualSegment(t, ether.SegmentConfig{})
 	s := stations(t, cal, seg, 3)
 	seg.SetSnooping(true)
 	seg.SetTable(4, 0)
 	send := func(from int, frame []byte) {
-		s[from].domain.Do(func() { s[from].port.Send(&simbus.Frame{Parts: [][]byte{frame}}) })
+		s[from].domain.Do(func() { s[from].port.Send(&ether.Frame{Parts: [][]byte{frame}}) })
 		advance(t, cal, time.Millisecond)
 	}
 	for i := range 5 {
@@ -124,10 +124,10 @@ func FuzzSnooping(f *testing.F) {
 	f.Add(igmp(f, 1, layers.IGMPMembershipReportV3, "239.1.2.3", 3, 10, 0, 0, 9))
 	f.Add(append([]byte{0x33, 0x33, 0, 0, 0, 0x16, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 36, 0, 1}, make([]byte, 68)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		cal, seg := virtualSegment(t, simbus.SegmentConfig{})
+		cal, seg := virtualSegment(t, ether.SegmentConfig{})
 		s := stations(t, cal, seg, 2)
 		seg.SetSnooping(true)
-		s[0].domain.Do(func() { s[0].port.Send(&simbus.Frame{Parts: [][]byte{b}}) })
+		s[0].domain.Do(func() { s[0].port.Send(&ether.Frame{Parts: [][]byte{b}}) })
 		advance(t, cal, time.Second)
 	})
 }

@@ -1,4 +1,4 @@
-package simbus
+package ether
 
 import (
 	"maps"
@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"backplane/simbus"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -30,14 +32,14 @@ type groups struct {
 
 // group is one that somebody has joined, or left: then nobody may want it.
 type group struct {
-	until Time // when it is forgotten, and its frames go everywhere again
+	until simbus.Time // when it is forgotten, and its frames go everywhere again
 	ports wanted
 }
 
 // wanted is until when ports want frames. A map that is in use never changes.
-type wanted map[*Port]Time
+type wanted map[*Port]simbus.Time
 
-func (w wanted) with(p *Port, until Time) wanted {
+func (w wanted) with(p *Port, until simbus.Time) wanted {
 	c := maps.Clone(w)
 	if c == nil {
 		c = make(wanted)
@@ -78,7 +80,7 @@ func (g *groups) flush(p *Port) {
 }
 
 // snoop finds who wants a multicast frame, and hears what it says of groups.
-func (w *passage) snoop(dst address, now Time) {
+func (w *passage) snoop(dst address, now simbus.Time) {
 	g := &w.seg.groups
 	var local bool // groups to which everybody belongs, joined or not
 	switch {
@@ -112,7 +114,7 @@ func (w *passage) snoop(dst address, now Time) {
 }
 
 // narrow lets the frame go only to those ports, if there are any.
-func (w *passage) narrow(ports, routers wanted, now Time) {
+func (w *passage) narrow(ports, routers wanted, now simbus.Time) {
 	w.wanted, w.routers, w.now = ports, routers, now
 	for _, until := range routers {
 		w.narrowed = w.narrowed || until > now
@@ -125,7 +127,7 @@ func (w *passage) wants(p *Port) bool {
 }
 
 // change brings groups up to date by what came in at a port.
-func (g *groups) change(w *passage, changes []change, now Time) {
+func (g *groups) change(w *passage, changes []change, now simbus.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, c := range changes {
