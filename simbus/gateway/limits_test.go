@@ -61,7 +61,7 @@ func TestTCPBuffersOfManyConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		s.event(t, "open tcp 10.0.0.1:")
+		s.event(t, "open tcp "+c.LocalAddr().String()+" ") // its buffers are set by then
 	}
 	small := 0
 	for _, e := range s.stack.RegisteredEndpoints() {
