@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"unicode/utf8"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -134,6 +135,11 @@ const entry = "backplane-guest"
 // program. start has to be called with it once it is started, however that ended: it
 // waits until the program is executed, or says why it is not.
 func Command(p Program) (cmd *exec.Cmd, started func(error) error, err error) {
+	for _, path := range []string{p.Path, p.Dir} {
+		if !utf8.ValidString(path) { // JSON carries text only
+			return nil, nil, fmt.Errorf("%q is no UTF-8 text, as paths of a guest's files have to be", path)
+		}
+	}
 	s := spec{Name: p.Name, Args: p.Args, Env: p.Env, Limits: p.Limits.list(), Files: len(p.Files)}
 	if s.Filter, err = filter(); err != nil {
 		return nil, nil, fmt.Errorf("make the filter of system calls: %w", err)

@@ -172,6 +172,7 @@ func TestRefusals(t *testing.T) {
 		"no such file":        {Path: "/no/kernel", Dir: dir},
 		"is not a program":    {Path: "/etc/hostname", Dir: dir},
 		"no such file or dir": {Path: "/bin/true", Dir: dir + "/gone"},
+		"not UTF-8":           {Path: "/bin/true", Dir: dir + "/\xff"},
 	} {
 		cmd, started, err := Command(p)
 		if err == nil {
@@ -180,7 +181,7 @@ func TestRefusals(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("%s: no error", name)
-		} else if text := err.Error(); !strings.Contains(text, "no such file") && !strings.Contains(text, "/etc/hostname: EOF") {
+		} else if text := err.Error(); !strings.Contains(text, "no such file") && !strings.Contains(text, "/etc/hostname: EOF") && !strings.Contains(text, "no UTF-8 text") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
