@@ -15,14 +15,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// untilSaid waits for words in a file of a record.
+func untilSaid(t *testing.T, record, file, words string) {
+	t.Helper()
+	for ; ; time.Sleep(time.Millisecond) {
+		_, err := os.Stat(filepath.Join(record, "end.json"))
+		text, _ := os.ReadFile(filepath.Join(record, file)) // there is none at first
+		if strings.Contains(string(text), words) {
+			return
+		}
+		if err == nil {
+			t.Fatalf("the run ended without %q in %s:\n%.2000s", words, file, text)
+		}
+	}
+}
+
 // stopWhenSaid waits for words on board b's console in a record, and stops the processes
 // for a time of the host's.
 func stopWhenSaid(t *testing.T, record, words string, d time.Duration, pids func() []int) {
 	t.Helper()
-	for said := false; !said; time.Sleep(time.Millisecond) {
-		text, _ := os.ReadFile(filepath.Join(record, "console/b.log")) // there is none at first
-		said = strings.Contains(string(text), words)
-	}
+	untilSaid(t, record, "console/b.log", words)
 	all := pids()
 	for _, s := range []unix.Signal{unix.SIGSTOP, unix.SIGCONT} {
 		for _, pid := range all {
@@ -58,7 +70,8 @@ func TestStoppedWhileItShutsDown(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = up.Process.Kill() })
-			stopWhenSaid(t, record, "it runs", 0, func() []int { return nil })
+			untilSaid(t, record, "console/b.log", "it runs")
+			untilSaid(t, record, "events.jsonl", `"state":"hello"`) // what is not up yet has its plug pulled
 			if err := up.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
 			}
