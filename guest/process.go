@@ -71,8 +71,10 @@ func (c *Config) limits() confine.Limits {
 		// A guest's process takes some 64 KiB of its memory, and is one of the host's.
 		Processes: 1024 + uint64(c.Memory)>>16,
 		FileSize:  uint64(c.Memory) + 16<<20,
-		// Its memory is a file's. The kernel itself has 3 MiB, and its CPUs' stacks.
-		Data: 16<<20 + uint64(c.CPUs)*16<<20,
+		// Its memory is a file's. The kernel itself has 3 MiB, and its CPUs' stacks; the
+		// rest is for the program in Go that executes it: with little more than a kernel
+		// needs, one of a thousand starts ended in Go's runtime between the limits and execve.
+		Data: 256<<20 + uint64(c.CPUs)*16<<20,
 		// The kernel maps its memory once, a guest's process what it uses of that. More
 		// would be page tables of the host's, 4 KiB for each 2 MiB, which are no data.
 		Addresses: 4<<30 + 4*uint64(c.Memory),
