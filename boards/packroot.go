@@ -38,16 +38,15 @@ func (b *Board) runnable(p *rootfs.Packer) error {
 	hint := ""
 	var missing *rootfs.MissingError
 	if errors.As(err, &missing) {
-		switch best := missing.Same; {
+		best := missing.Same
+		if best == "" {
+			best = tomlfile.Nearest(missing.Path, missing.Programs)
+		}
+		switch {
 		case len(missing.Programs) == 0:
 			hint = ", which has no programs"
-		case best == "":
-			best = tomlfile.Nearest(missing.Path, missing.Programs)
-			fallthrough
-		default:
-			if best != "" {
-				hint = fmt.Sprintf(": did you mean %q?", best)
-			}
+		case best != "":
+			hint = fmt.Sprintf(": did you mean %q?", best)
 		}
 	}
 	return tomlfile.Problems{b.doc.Problem("firmware.init", "init cannot be run: %v%s", err, hint)}
@@ -60,16 +59,18 @@ func (nowhere) Write(p []byte) (int, error)            { return len(p), nil }
 func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
 // CheckRoots reads the root file systems of boards that have an init of their own, as
-// Start does, and says what is wrong with those. The error is [tomlfile.Problems] unless
-// this machine is at fault.
+// Start does, and says what is wrong with those. What several boards have in common is
+// read once. The error is [tomlfile.Problems] unless this machine is at fault.
 func (a *Appliance) CheckRoots() error {
 	var all tomlfile.Problems
-	said := make(map[tomlfile.Problem]bool)
+	read := make(map[string]bool)
 	for i := range a.Board {
 		b := a.Board[i].Board
-		if b.Firmware.Init == "" {
+		root := fmt.Sprintf("%q %d %q %q", b.doc.File, b.Memory, b.Firmware.Rootfs, b.Firmware.Init)
+		if b.Firmware.Init == "" || read[root] {
 			continue
 		}
+		read[root] = true
 		p := rootfs.NewPacker(nowhere{})
 		p.In(a.paths.Folder)
 		err := b.packRoot(p, a.Board[i].Name, func(string) {})
@@ -80,12 +81,7 @@ func (a *Appliance) CheckRoots() error {
 		if err != nil && !errors.As(err, &problems) {
 			return err
 		}
-		for _, one := range problems {
-			if !said[one] { // several boards of one file
-				said[one] = true
-				all = append(all, one)
-			}
-		}
+		all = append(all, problems...)
 	}
 	if len(all) > 0 {
 		return all

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"backplane/boards/tomlfile"
 	"backplane/simbus"
 )
 
@@ -49,10 +50,4 @@ const (
 )
 
 // brief leaves out the middle of a long text.
-func brief(s string) string {
-	left := len(s) - shownFirst - shownLast
-	if left <= 0 {
-		return s
-	}
-	return fmt.Sprintf("%s [... %d bytes ...] %s", s[:shownFirst], left, s[len(s)-shownLast:])
-}
+func brief(s string) string { return tomlfile.Shorten(s, shownFirst, shownLast) }

@@ -189,12 +189,16 @@ const (
 )
 
 // short leaves out the middle of a long message, such as a long text that is quoted.
-func short(text string) string {
-	left := len(text) - shownFirst - shownLast
+func short(text string) string { return Shorten(text, shownFirst, shownLast) }
+
+// Shorten leaves out the middle of a text that is longer than so many bytes of its
+// beginning and its end together, and says how many bytes are missing.
+func Shorten(text string, first, last int) string {
+	left := len(text) - first - last
 	if left <= 0 {
 		return text
 	}
-	return fmt.Sprintf("%s [... %d bytes ...] %s", strings.ToValidUTF8(text[:shownFirst], ""), left, strings.ToValidUTF8(text[len(text)-shownLast:], ""))
+	return fmt.Sprintf("%s [... %d bytes ...] %s", strings.ToValidUTF8(text[:first], ""), left, strings.ToValidUTF8(text[len(text)-last:], ""))
 }
 
 // Add notes a mistake at a key. The path is as in `i2c[0].chip[2].address`; of

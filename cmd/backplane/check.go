@@ -84,19 +84,19 @@ func (c *checked) print(out io.Writer, file string, paths bool) {
 func checkFile(folder *hostfile.Folder, file string) (*checked, error) {
 	if scenarios.IsScenario(file) {
 		s, a, err := loadScenario(folder, file)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = a.CheckRoots()
 		}
-		if err := a.CheckRoots(); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		return &checked{fmt.Sprintf("a scenario of %d steps", s.Len()), a.Notes(s.Clock == scenarios.Virtual), append(s.Paths(), a.Paths()...)}, nil
 	}
 	a, err := loadAppliance(folder, file)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = a.CheckRoots()
 	}
-	if err := a.CheckRoots(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	what := "a board"
