@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -41,23 +40,9 @@ func TestCrowd(t *testing.T) {
 func overcrowd(t *testing.T, limit uint64) {
 	cmd := exec.Command(guesttest.Program(t, "backplane/tests/programs/crowd"), fmt.Sprint(limit))
 	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "full\n" {
-		t.Errorf("the crowd says %q: %v", line, err)
-	}
+	release := hold(t, cmd, "full")
 	time.Sleep(300 * time.Millisecond) // as long as the crowd lasts: nothing is waited for
-	in.Close()
-	if err := cmd.Wait(); err != nil {
+	if err := release(); err != nil {
 		t.Error(err)
 	}
 }

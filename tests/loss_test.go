@@ -236,6 +236,14 @@ func trace(t *testing.T, app *guesttest.App) {
 	}
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestTracer$", "-test.v")
 	cmd.Env = append(os.Environ(), fmt.Sprintf("BACKPLANE_TEST_TRACE=%d", pid))
+	release := hold(t, cmd, "it is held")
+	t.Cleanup(func() { _ = release() })
+}
+
+// hold starts a program that holds something until its input ends, and waits until it
+// says so in a line. release ends the program.
+func hold(t *testing.T, cmd *exec.Cmd, says string) (release func() error) {
+	t.Helper()
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -247,13 +255,14 @@ func trace(t *testing.T, app *guesttest.App) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	release = func() error { in.Close(); return cmd.Wait() }
 	for s := bufio.NewScanner(out); s.Scan(); {
-		if s.Text() == "it is held" {
-			return
+		if s.Text() == says {
+			return release
 		}
 	}
-	t.Fatal("the tracer does not hold it")
+	t.Fatalf("%s does not say %q: %v", cmd, says, release())
+	return nil
 }
 
 // TestTracer is the process that trace starts: it holds another one until its

@@ -7,26 +7,14 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 
+#include "host.h"
+
 static char *secret = "", *socket = "", *neighbour = "";
 static int parent;
 module_param(secret, charp, 0);    /* a file of the user's */
 module_param(socket, charp, 0);    /* the appliance's control socket */
 module_param(neighbour, charp, 0); /* a socket of another board */
 module_param(parent, int, 0);      /* Backplane's process */
-
-static long host(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long r10 asm("r10") = d;
-	register long r8 asm("r8") = e;
-	register long r9 asm("r9") = f;
-	long ret;
-
-	asm volatile("syscall"
-		     : "=a"(ret)
-		     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-		     : "rcx", "r11", "memory");
-	return ret;
-}
 
 /* Numbers of the host's system calls: x86-64's. */
 enum {

@@ -8,22 +8,10 @@
 #include <linux/moduleparam.h>
 #include <linux/string.h>
 
+#include "host.h"
+
 static char *what = "";
 module_param(what, charp, 0);
-
-static long host(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long r10 asm("r10") = d;
-	register long r8 asm("r8") = e;
-	register long r9 asm("r9") = f;
-	long ret;
-
-	asm volatile("syscall"
-		     : "=a"(ret)
-		     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-		     : "rcx", "r11", "memory");
-	return ret;
-}
 
 /* Numbers of the host's system calls: x86-64's. */
 enum {
