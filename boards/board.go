@@ -46,6 +46,16 @@ type Firmware struct {
 	Shutdown     Duration `toml:"shutdown,omitempty" jsonschema:"default=2s,description=How long the board may take to power off in order; its programs have three quarters of that to end"`
 	KernelArgs   string   `toml:"args,omitempty" jsonschema:"description=Further kernel arguments"`
 	KernelConfig string   `toml:"kernel_config,omitempty" jsonschema:"description=File with further kernel configuration (CONFIG_X=y lines)"`
+	Kernel       Kernel   `toml:"kernel,omitempty" jsonschema:"description=What the board's own kernel is built from"`
+}
+
+// Kernel is what a board's own kernel is built from.
+type Kernel struct {
+	Source   string   `toml:"source,omitempty" jsonschema:"description=Tarball or folder with a kernel tree or a git repository; without one the kernel is Backplane's"`
+	Revision string   `toml:"revision,omitempty" jsonschema:"description=Tag or branch or commit of the git repository; without one the folder is taken as it stands"`
+	Config   []string `toml:"config,omitempty" jsonschema:"description=Files with further kernel configuration (CONFIG_X=y lines)"`
+	Patches  []string `toml:"patches,omitempty" jsonschema:"description=Patches that are applied after Backplane's own"`
+	Debug    []string `toml:"debug,omitempty" jsonschema:"description=Means of debugging: gcov or kasan or kmemleak or lockdep or symbols"`
 }
 
 // GPIO is one GPIO controller.
@@ -151,4 +161,6 @@ const (
 	// MaxKernelConfig is the length of a board's own configuration of the kernel, in
 	// bytes: several times what the kernel's whole configuration has.
 	MaxKernelConfig = 1 << 20
+	// MaxKernelPatch is that of a patch.
+	MaxKernelPatch = 16 << 20
 )

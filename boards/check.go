@@ -111,9 +111,7 @@ func (c *checker) firmware() {
 		c.layer(fmt.Sprintf("firmware.rootfs[%d]", i), r, c.b.path(r))
 	}
 	c.mountPoints(f.Rootfs)
-	if f.KernelConfig != "" {
-		c.kernelConfig(c.b.path(f.KernelConfig))
-	}
+	c.kernel()
 	if f.Init != "" && !strings.HasPrefix(f.Init, "/") {
 		c.doc.Add("firmware.init", "init is %q, and must be a full path inside the guest, such as \"/sbin/init\"", f.Init)
 	}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"backplane/boards/tomlfile"
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
 	"backplane/simbus"
@@ -35,8 +34,8 @@ type Options struct {
 	// Init is the board's init: a static executable (firmware/init).
 	Init string
 	// Kernel finds, or builds, the kernel for virtual time or a single CPU, or
-	// that for neither, with a board's own further configuration.
-	Kernel func(ctx context.Context, virtual bool, extra []byte) (path string, err error)
+	// that for neither, made as the board wants it.
+	Kernel func(ctx context.Context, virtual bool, want guestkernel.Recipe) (path string, err error)
 	// StallLimit is how long, in host time, a guest may compute in virtual time
 	// without sleeping; a minute if it is 0.
 	StallLimit time.Duration
@@ -187,31 +186,6 @@ func (r *Running) assemble(ctx context.Context, a *Appliance) error {
 		}
 	}
 	return nil
-}
-
-func (r *Running) kernel(ctx context.Context, m *Member) (string, error) {
-	var extra []byte
-	if f := m.Board.Firmware.KernelConfig; f != "" {
-		var err error
-		if extra, err = readKernelConfig(r.appliance.paths.Folder, m.Board.path(f)); err != nil {
-			return "", m.Board.kernelConfigProblems(err)
-		}
-	}
-	// In real time a board with one CPU is better off with the flavour for one,
-	// too: docs/benchmarks.md says by how much.
-	path, err := r.opts.Kernel(ctx, r.opts.Virtual || m.Board.CPUs == 1, extra)
-	var problems tomlfile.Problems
-	if errors.As(err, &problems) {
-		for i := range problems {
-			if problems[i].File == guestkernel.ExtraName {
-				problems[i].File = m.Board.path(m.Board.Firmware.KernelConfig)
-			}
-		}
-	}
-	if err != nil {
-		return "", fmt.Errorf("board %s: kernel: %w", m.Name, err)
-	}
-	return path, nil
 }
 
 // note tells people something.

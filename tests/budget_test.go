@@ -13,6 +13,7 @@ import (
 	"backplane/boards"
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
+	"backplane/guest/kernel"
 	"backplane/periph/chips"
 	"backplane/scenarios"
 	"backplane/simbus"
@@ -75,8 +76,8 @@ lines = ["out", "in"]
 	recorder, seen := &scenarios.Recorder{Tolerant: true}, &kinds{count: make(map[string]int)}
 	r, err := boards.Start(context.Background(), a, boards.Options{
 		Virtual: virtual, Start: guesttest.Start, Init: guesttest.Init(t), Out: filepath.Join(dir, "record"), RecordLimit: 64 << 20,
-		Kernel: func(_ context.Context, virtual bool, extra []byte) (string, error) {
-			return guesttest.Kernel(t, virtual, extra), nil
+		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
+			return guesttest.Kernel(t, virtual, want), nil
 		},
 		Events: []func(*simbus.Event){recorder.Event, seen.event},
 	})

@@ -13,6 +13,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/control"
 	"backplane/guest/agent"
+	"backplane/guest/kernel"
 	"backplane/periph/chips"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -137,8 +138,8 @@ func newPlant(t *testing.T, file string, o guesttest.Options, out string) *plant
 	}
 	p.r, err = boards.Start(context.Background(), a, boards.Options{
 		Virtual: !o.Real, Paced: true, Seed: o.Seed, Start: guesttest.Start, Init: init, StallLimit: o.StallLimit, Out: out,
-		Kernel: func(_ context.Context, virtual bool, extra []byte) (string, error) {
-			return guesttest.Kernel(t, virtual, extra), nil
+		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
+			return guesttest.Kernel(t, virtual, want), nil
 		},
 		Events: []func(*simbus.Event){func(e *simbus.Event) { p.journal.listen(e, news) }},
 	})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"backplane/boards"
+	"backplane/guest/kernel"
 	"backplane/periph/chips"
 	"backplane/scenarios"
 	"backplane/simbus"
@@ -42,8 +43,8 @@ func play(t *testing.T, real bool, main, steps string) *scenarios.Report {
 	}
 	report, err := scenarios.Play(context.Background(), s, a, boards.Options{
 		Virtual: !real, Start: guesttest.Start, Init: guesttest.Init(t), Out: filepath.Join(dir, "out"),
-		Kernel: func(_ context.Context, virtual bool, extra []byte) (string, error) {
-			return guesttest.Kernel(t, virtual, extra), nil
+		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
+			return guesttest.Kernel(t, virtual, want), nil
 		},
 		Events: []func(*simbus.Event){func(e *simbus.Event) { known(t, a, e) }},
 	}, nil)

@@ -90,7 +90,9 @@ func checkFile(folder *hostfile.Folder, file string) (*checked, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &checked{fmt.Sprintf("a scenario of %d steps", s.Len()), a.Notes(s.Clock == scenarios.Virtual), append(s.Paths(), a.Paths()...)}, nil
+		virtual := s.Clock == scenarios.Virtual
+		notes, err := kernelNotes(a, virtual)
+		return &checked{fmt.Sprintf("a scenario of %d steps", s.Len()), append(a.Notes(virtual), notes...), append(s.Paths(), a.Paths()...)}, err
 	}
 	a, err := loadAppliance(folder, file)
 	if err == nil {
@@ -103,7 +105,8 @@ func checkFile(folder *hostfile.Folder, file string) (*checked, error) {
 	if boards.IsAppliance(file) {
 		what = fmt.Sprintf("an appliance of %d boards", len(a.Board))
 	}
-	return &checked{what, a.Notes(true), a.Paths()}, nil
+	notes, err := kernelNotes(a, true)
+	return &checked{what, append(a.Notes(true), notes...), a.Paths()}, err
 }
 
 // loadScenario reads a scenario and its appliance, and checks one against the other.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"backplane/boards"
@@ -21,16 +20,18 @@ func newKernel() *cobra.Command {
 	var b kernel.Builder
 	flavour, config := "virtual", ""
 	build := &cobra.Command{
-		Use:   "build",
+		Use:   "build [FILE]",
 		Short: "Build a guest kernel into the cache, unless it is there",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Long: `Build a guest kernel into the cache, unless it is there: Backplane's own, or those that
+the boards of a board, appliance or scenario file want.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if config != "" {
-				var err error
-				if b.Extra, err = hostfile.Read(config, boards.MaxKernelConfig); err != nil {
+				text, err := hostfile.Read(config, boards.MaxKernelConfig)
+				if err != nil {
 					return badInput(err)
 				}
-				b.ExtraFile = config
+				b.Config = []kernel.Fragment{{File: config, Text: text}}
 			}
 			flavours := []kernel.Flavour{kernel.Flavour(flavour)}
 			switch flavour {
@@ -40,20 +41,28 @@ func newKernel() *cobra.Command {
 			default:
 				return badInput(fmt.Errorf("--flavour is %q, and must be virtual, smp or all", flavour))
 			}
-			for _, f := range flavours {
-				one := b
-				one.Flavour = f
-				path, err := buildKernel(cmd.Context(), cmd.ErrOrStderr(), &one)
-				if err != nil {
-					return badStart(err)
+			var list []kernel.Builder
+			if len(args) > 0 {
+				if b.Source != "" || config != "" {
+					return badInput(errors.New("a file says what its boards' kernels are made of: it cannot have --source or --config beside it"))
 				}
-				fmt.Fprintln(cmd.OutOrStdout(), path)
+				var err error
+				if list, err = boardBuilders(args[0], flavours); err != nil {
+					return badInput(err)
+				}
+			} else {
+				for _, f := range flavours {
+					list = append(list, kernel.Builder{Flavour: f, Recipe: b.Recipe})
+				}
 			}
-			return nil
+			return printKernels(cmd.OutOrStdout(), list, func(one *kernel.Builder) (string, error) {
+				one.Jobs = b.Jobs
+				return buildKernel(cmd.Context(), cmd.ErrOrStderr(), one)
+			})
 		},
 	}
 	build.Flags().StringVar(&flavour, "flavour", "virtual", "virtual (time travel or one CPU), smp (host time, up to 64 CPUs) or all")
-	build.Flags().StringVar(&b.Source, "source", "", "tarball with a kernel tree, instead of Debian's package")
+	build.Flags().StringVar(&b.Source, "source", "", "tarball or folder with a kernel tree, instead of Debian's package")
 	build.Flags().StringVar(&config, "config", "", "file with further configuration, as a board's kernel_config")
 	build.Flags().IntVarP(&b.Jobs, "jobs", "j", 0, "compilers at once (default: one a CPU)")
 	cmd := commandGroup("kernel", "Build guest kernels")
@@ -70,7 +79,7 @@ func newKernelTree() *cobra.Command {
 modules are built with it. It is made first if it is not there.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkSource(b.Source); err != nil {
+			if err := checkSource(b.Source, b.Revision); err != nil {
 				return badInput(err)
 			}
 			end := showProgress(cmd.ErrOrStderr(), &b, "kernel tree")
@@ -83,14 +92,15 @@ modules are built with it. It is made first if it is not there.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&b.Source, "source", "", "tarball with a kernel tree, instead of Debian's package")
+	cmd.Flags().StringVar(&b.Source, "source", "", "tarball or folder with a kernel tree, instead of Debian's package")
 	return cmd
 }
 
 // buildKernel builds with progress. What is wrong in a configuration is tomlfile.Problems.
 func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (string, error) {
 	b.Nearest = tomlfile.Nearest
-	if err := checkSource(b.Source); err != nil {
+	b.Note = func(text string) { fmt.Fprintln(out, "backplane:", text) }
+	if err := checkSource(b.Source, b.Revision); err != nil {
 		return "", err
 	}
 	end := showProgress(out, b, string(b.Flavour)+" kernel")
@@ -107,11 +117,13 @@ func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (string,
 	return path, err
 }
 
-// checkSource says why a kernel's source cannot be read; "" is Debian's package.
-func checkSource(name string) error {
-	var cause *fs.PathError
-	if err := hostfile.Check(name); name != "" && errors.As(err, &cause) {
-		return tomlfile.Problems{{File: name, Text: "kernel source: " + cause.Err.Error()}}
+// checkSource says why a kernel's source is none; "" is Debian's package.
+func checkSource(name, revision string) error {
+	if name == "" {
+		return nil
+	}
+	if _, err := kernel.KindOf(name, revision); err != nil {
+		return tomlfile.Problems{{File: name, Text: "kernel source: " + err.Error()}}
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ board, a root file system, the kernel or this program is not what it was.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.out, "out", "", "folder for the record of the replay")
-	cmd.Flags().StringVar(&o.source, "source", "", "tarball with a kernel tree, instead of Debian's package")
+	cmd.Flags().StringVar(&o.source, "source", "", "tarball or folder with a kernel tree, instead of Debian's package")
 	o.wallFlags(cmd)
 	cmd.Flags().StringVar(&appliance, "appliance", "", "the appliance's or board's file, if it is not where it was")
 	cmd.Flags().BoolVar(&changed, "changed", false, "replay although what runs is not what was recorded")

@@ -39,7 +39,7 @@ func (o *runOptions) flags(cmd *cobra.Command, clock string) {
 	f.StringVar(&o.out, "out", "", "folder for consoles, events, captures, device trees and reports; the record of an earlier run there is replaced")
 	o.limit = defaultRecordLimit
 	f.Var(&o.limit, "record-limit", "how much may be recorded as the run goes, with K, M, G or T; then the record ends, and the run has not passed (0: no limit)")
-	f.StringVar(&o.source, "source", "", "tarball with a kernel tree, instead of Debian's package")
+	f.StringVar(&o.source, "source", "", "tarball or folder with a kernel tree, instead of Debian's package")
 	o.wallFlags(cmd)
 }
 
@@ -112,9 +112,12 @@ func firmware(name string) (string, error) {
 }
 
 // kernelFor finds kernels, and builds them with progress on stderr.
-func kernelFor(stderr io.Writer, source string) func(context.Context, bool, []byte) (string, error) {
-	return func(ctx context.Context, virtual bool, extra []byte) (string, error) {
-		return buildKernel(ctx, stderr, &kernel.Builder{Flavour: kernel.For(virtual), Source: source, Extra: extra})
+func kernelFor(stderr io.Writer, source string) func(context.Context, bool, kernel.Recipe) (string, error) {
+	return func(ctx context.Context, virtual bool, want kernel.Recipe) (string, error) {
+		if want.Source == "" {
+			want.Source = source
+		}
+		return buildKernel(ctx, stderr, &kernel.Builder{Flavour: kernel.For(virtual), Recipe: want})
 	}
 }
 

@@ -13,7 +13,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"ps plant", "ps takes other arguments: write 'backplane ps [flags]'"},
 		{"down plant --name plant", "NAME and --name are one and the same: say it once"},
 		{"exec sensor", "exec takes other arguments: write 'backplane exec [-t] BOARD COMMAND [ARGUMENT...] [flags]'"},
-		{"kernel build all", "build takes other arguments: write 'backplane kernel build [flags]'"},
+		{"kernel tree all", "tree takes other arguments: write 'backplane kernel tree [flags]'"},
 		{"schema boards", `schema has no "boards": did you mean "board"?`},
 		{"power toggle sensor", `power has no command "toggle": there are cut, off, on`},
 		{"press a.b --hold 50", `--hold is "50", and must be a length of time with its unit, such as "50ms"`},

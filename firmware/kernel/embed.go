@@ -4,7 +4,8 @@ package kernelconfig
 
 import "embed"
 
-// Files holds *.config and patches/*.patch.
+// Files holds *.config, debug/NAME.config for each means of debugging, and
+// patches/SERIES/*.patch for each kernel series that there are patches for.
 //
-//go:embed *.config patches/*.patch
+//go:embed *.config debug/*.config patches/*/*.patch
 var Files embed.FS

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,95 +46,22 @@ func checkPlaces(cache string) error {
 	return nil
 }
 
-// unused is what of a kernel tree no User Mode Linux kernel is made of, and
-// which is not unpacked. Kconfig files are needed wherever they are.
-var unused = []string{
-	"--exclude=*/drivers/gpu/*.[ch]", "--exclude=*/drivers/net/ethernet/*.[ch]", "--exclude=*/drivers/net/wireless/*.[ch]",
-	"--exclude=*/drivers/media/*.[ch]", "--exclude=*/drivers/scsi/*.[ch]", "--exclude=*/sound/*.[ch]",
-	"--exclude=*/Documentation/*.rst", "--exclude=*/Documentation/*.yaml", "--exclude=*/arch/*/boot/dts/*",
-	"--exclude=*/tools/testing/*",
-}
-
 // build configures and compiles the tree in the work's folder. The kernel is
 // then dir/out/linux.
 func (b *Builder) build(r *runner, cache, source string) error {
-	tree, err := b.tree(r, cache, source)
+	facts, err := b.facts(cache, source)
+	if err != nil {
+		return err
+	}
+	tree, err := b.tree(r, cache, source, facts)
 	if err != nil {
 		return err
 	}
 	b.report("configure", 5, 0)
-	if err := b.configure(r, tree); err != nil {
+	if err := b.configure(r, tree, facts); err != nil {
 		return err
 	}
 	return b.compile(r, tree)
-}
-
-// kept is where the patched tree of that source is kept, and whether it is there.
-func kept(cache, source string) (path string, ok bool, err error) {
-	key, err := treeKey(source)
-	if err != nil {
-		return "", false, err
-	}
-	path = filepath.Join(cache, "tree-"+key)
-	_, err = os.Stat(path)
-	return path, err == nil, nil
-}
-
-// tree finds the patched kernel tree, which is kept in the cache for the next
-// build; it is unpacked and patched first if it is not there.
-func (b *Builder) tree(r *runner, cache, source string) (string, error) {
-	path, ok, err := kept(cache, source)
-	if ok || err != nil {
-		return path, err
-	}
-	b.report("unpack", 2, 0)
-	if err := b.unpack(r, cache); err != nil {
-		return "", err
-	}
-	list, err := patches()
-	if err != nil {
-		return "", err
-	}
-	for _, p := range list {
-		r.stdin = strings.NewReader(string(p.text))
-		if err := r.run("patch", "-p1", "-d", "src"); err != nil {
-			return "", fmt.Errorf("%s does not apply: %w", p.name, err)
-		}
-	}
-	old, err := filepath.Glob(filepath.Join(cache, "tree-*"))
-	if err != nil {
-		return "", err
-	}
-	for _, dir := range old {
-		if err := os.RemoveAll(dir); err != nil {
-			return "", err
-		}
-	}
-	return path, os.Rename(filepath.Join(r.work.dir, "src"), path)
-}
-
-// unpack makes src, the plain tree.
-func (b *Builder) unpack(r *runner, cache string) (err error) {
-	tarball := b.Source
-	if tarball == "" {
-		deb, _ := cachedPackage(cache)
-		if err := r.run("dpkg-deb", "-x", deb, "deb"); err != nil {
-			return err
-		}
-		tarball = filepath.Join(r.work.dir, "deb/usr/src/linux-source-"+Series+".tar.xz")
-	} else if tarball, err = filepath.Abs(tarball); err != nil {
-		return err
-	}
-	if err := os.Mkdir(filepath.Join(r.work.dir, "src"), 0o755); err != nil {
-		return err
-	}
-	if err := r.run("tar", append([]string{"-xf", tarball, "-C", "src", "--strip-components=1"}, unused...)...); err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(r.work.dir, "src/arch/um")); err != nil {
-		return fmt.Errorf("%s is no kernel tree: it has no arch/um", tarball)
-	}
-	return nil
 }
 
 // make builds a target of a tree.
@@ -143,14 +71,18 @@ func (b *Builder) make(r *runner, tree string, args ...string) error {
 }
 
 // configure makes out/.config, and refuses options that cannot be had.
-func (b *Builder) configure(r *runner, tree string) error {
+func (b *Builder) configure(r *runner, tree string, facts Facts) error {
 	known, err := readKconfig(tree)
 	if err != nil {
 		return err
 	}
-	c, err := b.config()
+	c, err := b.config(facts)
 	if err != nil {
 		return err
+	}
+	var without []string
+	if !facts.Patched() {
+		without = c.drop(known)
 	}
 	if problems := c.unknown(known, b.Nearest); len(problems) > 0 {
 		return problems
@@ -175,8 +107,15 @@ func (b *Builder) configure(r *runner, tree string) error {
 	if err != nil {
 		return err
 	}
+	if !facts.Patched() {
+		without = append(without, c.give(string(has))...)
+	}
 	if problems := c.unmet(string(has), known); len(problems) > 0 {
 		return problems
+	}
+	if b.Note != nil && len(without) > 0 {
+		slices.Sort(without)
+		b.Note(fmt.Sprintf("kernel %s has no %s", facts.Version, strings.Join(without, ", ")))
 	}
 	return nil
 }

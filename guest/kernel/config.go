@@ -14,34 +14,74 @@ import (
 // fragment is a named part of what makes a kernel: a piece of configuration, or
 // a patch.
 type fragment struct {
-	name string
+	name string // in the hash of what makes a kernel
+	file string // in messages
 	text []byte
+	own  bool // Backplane's
 }
 
 // files are the configuration and the patches; tests have patches that apply to
 // their own tree.
 var files fs.FS = kernelconfig.Files
 
-// boards is the name of the fragment that is not Backplane's own.
+// boards is the name of a fragment that is not Backplane's own.
 const boards = "the board's kernel_config"
 
-func (b *Builder) fragments() ([]fragment, error) {
+// fragments are those of a kernel, of a source with such facts.
+func (b *Builder) fragments(f Facts) ([]fragment, error) {
+	flavour := b.Flavour
+	if flavour == SMP && !f.SMP {
+		flavour = Virtual
+	}
 	var list []fragment
-	for _, name := range []string{"common.config", string(b.Flavour) + ".config"} {
+	for _, name := range []string{"common.config", string(flavour) + ".config"} {
 		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, fmt.Errorf("unknown flavour %q: there are %s and %s", b.Flavour, Virtual, SMP)
 		}
-		list = append(list, fragment{name, text})
+		list = append(list, fragment{name: name, file: "firmware/kernel/" + name, text: text, own: true})
 	}
-	if len(b.Extra) > 0 {
-		list = append(list, fragment{boards, b.Extra})
+	for _, means := range b.Debug {
+		name := DebugFile(means)
+		text, err := fs.ReadFile(files, strings.TrimPrefix(name, "firmware/kernel/"))
+		if err != nil {
+			return nil, fmt.Errorf("unknown means of debugging %q: there are %s", means, strings.Join(DebugMeans(), ", "))
+		}
+		list = append(list, fragment{name: name, file: name, text: text})
+	}
+	for _, c := range b.Config {
+		list = append(list, fragment{name: boards, file: c.File, text: c.Text})
 	}
 	return list, nil
 }
 
-func patches() ([]fragment, error) {
-	names, err := fs.Glob(files, "patches/*.patch")
+// DebugMeans are the means of debugging that a kernel can have, in alphabetical order.
+func DebugMeans() (list []string) {
+	names, err := fs.Glob(files, "debug/*.config")
+	if err != nil {
+		return nil // the pattern is good
+	}
+	for _, name := range names {
+		list = append(list, strings.TrimSuffix(filepath.Base(name), ".config"))
+	}
+	return list
+}
+
+// DebugFile is what messages call the configuration of a means of debugging.
+func DebugFile(means string) string { return "firmware/kernel/debug/" + means + ".config" }
+
+// patches are those of a kernel, in the order in which they are applied.
+func (b *Builder) patches(f Facts) ([]fragment, error) {
+	list, err := patches(f.Series())
+	for _, p := range b.Patches {
+		list = append(list, fragment{name: "board's " + filepath.Base(p.File), file: p.File, text: p.Text})
+	}
+	return list, err
+}
+
+// patches are Backplane's own for a series; there are none for most.
+func patches(series string) ([]fragment, error) {
+	names, err := fs.Glob(files, "patches/"+series+"/*.patch")
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +92,7 @@ func patches() ([]fragment, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, fragment{filepath.Base(name), text})
+		list = append(list, fragment{name: filepath.Base(name), file: "firmware/kernel/" + name, text: text, own: true})
 	}
 	return list, nil
 }
@@ -91,29 +131,23 @@ type config struct {
 
 // config reads the fragments. Lines that are none of a configuration are
 // [Problems].
-func (b *Builder) config() (*config, error) {
-	list, err := b.fragments()
+func (b *Builder) config(facts Facts) (*config, error) {
+	list, err := b.fragments(facts)
 	if err != nil {
 		return nil, err
 	}
 	c := &config{want: make(map[string]setting)}
 	var problems Problems
 	for _, f := range list {
-		file, own := "firmware/kernel/"+f.name, f.name != boards
-		if !own {
-			if file = b.ExtraFile; file == "" {
-				file = ExtraName
-			}
-		}
 		for i, line := range strings.Split(string(f.text), "\n") {
 			s, err := parseSetting(line)
 			if err != nil {
-				problems = append(problems, Problem{file, i + 1, err.Error()})
+				problems = append(problems, Problem{f.file, i + 1, err.Error()})
 			}
 			if s.name == "" {
 				continue
 			}
-			s.file, s.line, s.own = file, i+1, own
+			s.file, s.line, s.own = f.file, i+1, f.own
 			if _, ok := c.want[s.name]; !ok {
 				c.order = append(c.order, s.name)
 			}
@@ -146,6 +180,16 @@ func parseSetting(line string) (setting, error) {
 	return setting{}, fmt.Errorf("%q is no line of a kernel configuration: must be CONFIG_NAME=y, or another value", line)
 }
 
+// CheckLines finds lines of a fragment that are none of a configuration.
+func CheckLines(fragment Fragment) (problems Problems) {
+	for i, line := range strings.Split(string(fragment.Text), "\n") {
+		if _, err := parseSetting(line); err != nil {
+			problems = append(problems, Problem{fragment.File, i + 1, err.Error()})
+		}
+	}
+	return problems
+}
+
 // isPlain is a value that is no text.
 var isPlain = regexp.MustCompile(`^(?:[ynm]|-?[0-9]+|0[xX][0-9a-fA-F]+)$`)
 
@@ -153,10 +197,10 @@ var isPlain = regexp.MustCompile(`^(?:[ynm]|-?[0-9]+|0[xX][0-9a-fA-F]+)$`)
 // texts name files that go into it (CONFIG_INITRAMFS_SOURCE, CONFIG_EXTRA_FIRMWARE), and
 // make(1) executes what stands in them as "$(shell ...)": include/config/auto.conf is one
 // of its makefiles.
-func CheckTexts(fragment []byte) (problems Problems) {
-	for i, line := range strings.Split(string(fragment), "\n") {
+func CheckTexts(fragment Fragment) (problems Problems) {
+	for i, line := range strings.Split(string(fragment.Text), "\n") {
 		if s, err := parseSetting(line); err == nil && s.name != "" && !isPlain.MatchString(s.value) {
-			problems = append(problems, Problem{ExtraName, i + 1, fmt.Sprintf("CONFIG_%s has a text for its value, which can reach the host's files and programs "+
+			problems = append(problems, Problem{fragment.File, i + 1, fmt.Sprintf("CONFIG_%s has a text for its value, which can reach the host's files and programs "+
 				"while the kernel is built: with --restrict values are y, m, n and numbers", s.name)})
 		}
 	}
@@ -181,8 +225,9 @@ func (s setting) problem(format string, args ...any) Problem {
 // unknown lists settings of options that the tree does not have.
 func (c *config) unknown(known options, nearest func(string, []string) string) (problems Problems) {
 	for _, name := range c.order {
-		if _, ok := known[name]; !ok {
-			problems = append(problems, c.want[name].problem(" is no option of this kernel%s", known.nearest(name, nearest)))
+		want, wanted := c.want[name]
+		if _, ok := known[name]; wanted && !ok {
+			problems = append(problems, want.problem(" is no option of this kernel%s", known.nearest(name, nearest)))
 		}
 	}
 	return problems
@@ -209,12 +254,7 @@ func (c *config) displace(known options) {
 // why others are unmet. What Backplane does not want and gets all the same, since
 // something else selects it, is no problem.
 func (c *config) unmet(final string, known options) (problems Problems) {
-	has := make(map[string]string)
-	for _, line := range strings.Split(final, "\n") {
-		if s, err := parseSetting(line); err == nil && s.name != "" {
-			has[s.name] = s.value
-		}
-	}
+	has := settings(final)
 	var own Problems
 	for _, name := range c.order {
 		s, ok := c.want[name]
@@ -239,6 +279,17 @@ func (c *config) unmet(final string, known options) (problems Problems) {
 		problems[mostUnmet-1].Text += fmt.Sprintf("\n(and %d more)", n)
 	}
 	return problems
+}
+
+// settings are those of a whole configuration.
+func settings(text string) map[string]string {
+	has := make(map[string]string)
+	for _, line := range strings.Split(text, "\n") {
+		if s, err := parseSetting(line); err == nil && s.name != "" {
+			has[s.name] = s.value
+		}
+	}
+	return has
 }
 
 // mostUnmet is how many options that cannot be had are named: one that others

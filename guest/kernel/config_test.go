@@ -25,7 +25,7 @@ func TestKernelConfig(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := Builder{Flavour: Virtual, Source: source, Cache: t.TempDir(), Extra: []byte(tt.extra), ExtraFile: "my.config",
+			b := Builder{Flavour: Virtual, Recipe: Recipe{Source: source, Config: []Fragment{{"my.config", []byte(tt.extra)}}}, Cache: t.TempDir(),
 				Nearest: func(word string, known []string) string {
 					if i := slices.Index(known, word+"S"); i >= 0 {
 						return known[i]

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -36,18 +35,16 @@ func For(virtual bool) Flavour {
 
 // Builder builds one kernel.
 type Builder struct {
+	// Flavour is what it is for. Where the source has no SMP, that is built as Virtual.
 	Flavour Flavour
-	// Source is a tarball with a kernel tree; empty for Debian's package.
-	Source string
-	// Extra is a further configuration fragment, a board's own; ExtraFile is what
-	// messages call it, ExtraName if it is empty.
-	Extra     []byte
-	ExtraFile string
+	Recipe
 	// Nearest, if set, finds the known word that was probably meant by one that is
 	// not known, or nothing.
 	Nearest func(word string, known []string) string
 	// Progress, if set, is told how far the build is.
 	Progress func(Progress)
+	// Note, if set, is told what the kernel that is being built has to do without.
+	Note func(text string)
 	// Jobs is how many compilers run at once; all CPUs if it is 0.
 	Jobs int
 	// Cache is the folder for kernels and sources; if empty, backplane/kernel
@@ -55,8 +52,24 @@ type Builder struct {
 	Cache string
 }
 
-// ExtraName is what messages call a configuration fragment without a name.
-const ExtraName = "kernel_config"
+// Recipe is what a board wants of its kernel; the zero value wants Backplane's own.
+type Recipe struct {
+	// Source is a tarball, a folder with a kernel tree or a git repository; empty for
+	// Debian's package.
+	Source string
+	// Revision is that of the git repository; if it is empty, the folder is taken as
+	// it stands.
+	Revision string
+	Config   []Fragment // further configuration
+	Patches  []Fragment // applied after Backplane's own
+	Debug    []string   // of [DebugMeans]
+}
+
+// Fragment is a file that makes a kernel: a piece of configuration, or a patch.
+type Fragment struct {
+	File string // what messages call it
+	Text []byte
+}
 
 // Progress is how far a build is.
 type Progress struct {
@@ -82,19 +95,19 @@ func (b *Builder) cache() (string, error) {
 
 // key is the hash of all that makes a kernel: what it is built from has the
 // name source.
-func (b *Builder) key(source string) (string, error) {
-	parts, err := b.fragments()
+func (b *Builder) key(source string, f Facts) (string, error) {
+	parts, err := b.fragments(f)
 	if err != nil {
 		return "", err
 	}
-	return hash(source, parts)
+	return b.hash(source, f, parts)
 }
 
 // treeKey is the hash of all that makes a patched tree.
-func treeKey(source string) (string, error) { return hash(source, nil) }
+func (b *Builder) treeKey(source string, f Facts) (string, error) { return b.hash(source, f, nil) }
 
-func hash(source string, parts []fragment) (string, error) {
-	p, err := patches()
+func (b *Builder) hash(source string, f Facts, parts []fragment) (string, error) {
+	p, err := b.patches(f)
 	if err != nil {
 		return "", err
 	}
@@ -107,25 +120,6 @@ func hash(source string, parts []fragment) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:24], nil
 }
 
-// source names what the kernel would be built from: the tarball's hash, or the
-// version of Debian's package that is in the cache, "" if none is.
-func (b *Builder) source(cache string) (string, error) {
-	if b.Source == "" {
-		_, version := cachedPackage(cache)
-		return version, nil
-	}
-	f, err := os.Open(b.Source)
-	if err != nil {
-		return "", fmt.Errorf("kernel source: %w", err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("kernel source: %w", err)
-	}
-	return "tarball " + hex.EncodeToString(h.Sum(nil)), nil
-}
-
 // Lookup finds the kernel in the cache.
 func (b *Builder) Lookup() (path string, ok bool, err error) {
 	cache, err := b.cache()
@@ -136,7 +130,11 @@ func (b *Builder) Lookup() (path string, ok bool, err error) {
 	if err != nil || source == "" {
 		return "", false, err
 	}
-	key, err := b.key(source)
+	facts, err := b.facts(cache, source)
+	if err != nil {
+		return "", false, err
+	}
+	key, err := b.key(source, facts)
 	if err != nil {
 		return "", false, err
 	}
@@ -147,7 +145,7 @@ func (b *Builder) Lookup() (path string, ok bool, err error) {
 
 // Build returns the kernel from the cache, and builds it first if it is not
 // there. What fails, is interrupted or is killed leaves nothing but its log, and
-// the source. What is wrong in Extra is [Problems].
+// the source. What is wrong in the configuration is [Problems].
 func (b *Builder) Build(ctx context.Context) (path string, err error) {
 	if path, ok, err := b.Lookup(); ok || err != nil {
 		return path, err
@@ -156,7 +154,7 @@ func (b *Builder) Build(ctx context.Context) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := b.config(); err != nil {
+	if _, err := b.config(Facts{SMP: true}); err != nil { // before the source is fetched
 		return "", err
 	}
 	unlock, err := b.begin(ctx, cache)
@@ -182,7 +180,7 @@ func (b *Builder) Tree(ctx context.Context) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if path, ok, err := kept(cache, source); ok || err != nil {
+	if path, ok, err := b.kept(cache, source); ok || err != nil {
 		return path, err
 	}
 	unlock, err := b.begin(ctx, cache)
@@ -191,8 +189,11 @@ func (b *Builder) Tree(ctx context.Context) (path string, err error) {
 	}
 	defer unlock()
 	log := filepath.Join(cache, "tree.log")
-	err = b.work(ctx, cache, log, func(r *runner, source string) (err error) {
-		path, err = b.tree(r, cache, source)
+	err = b.work(ctx, cache, log, func(r *runner, source string) error {
+		facts, err := b.facts(cache, source)
+		if err == nil {
+			path, err = b.tree(r, cache, source, facts)
+		}
 		return err
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ func tree(t *testing.T, makefile string) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	files := map[string]string{"Makefile": makefile, "arch/um/kernel/x.c": "broken\n"}
+	files := map[string]string{"Makefile": "VERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 99\n" + makefile, "arch/um/Kconfig": "config SMP\n", "arch/um/kernel/x.c": "broken\n"}
 	files["scripts/kconfig/merge_config.sh"] = "#!/bin/sh\ncp fragment out/.config\n"
 	files["lib/Kconfig.all"] = kconfig(t)
 	for name, text := range files {
@@ -51,7 +51,7 @@ func kconfig(t *testing.T) string {
 	t.Helper()
 	var s strings.Builder
 	for _, f := range []Flavour{Virtual, SMP} {
-		c, err := (&Builder{Flavour: f}).config()
+		c, err := (&Builder{Flavour: f}).config(Facts{SMP: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,6 +69,8 @@ config DEBUG_INFO_NONE
 config DEBUG_INFO_DWARF5
 	bool "DWARF 5"
 endchoice
+config DEBUG_KERNEL
+	bool
 menuconfig KPROBES
 	bool "Kprobes"
 	depends on MODULES
@@ -78,8 +80,8 @@ menuconfig KPROBES
 
 // own makes files a tree's own patch beside the real configuration.
 func own() error {
-	own := fstest.MapFS{"patches/0001-mend-it.patch": {Data: []byte("Subject: mend it\n---\n--- a/arch/um/kernel/x.c\n+++ b/arch/um/kernel/x.c\n@@ -1 +1 @@\n-broken\n+good\n")}}
-	for _, name := range []string{"common.config", "virtual.config", "smp.config"} {
+	own := fstest.MapFS{"patches/7.2/0001-mend-it.patch": {Data: []byte("Subject: mend it\n---\n--- a/arch/um/kernel/x.c\n+++ b/arch/um/kernel/x.c\n@@ -1 +1 @@\n-broken\n+good\n")}}
+	for _, name := range []string{"common.config", "virtual.config", "smp.config", "debug/symbols.config"} {
 		data, err := kernelconfig.Files.ReadFile(name)
 		if err != nil {
 			return err
@@ -99,7 +101,7 @@ linux:
 `
 
 func TestBuildOnce(t *testing.T) {
-	b := Builder{Flavour: Virtual, Source: tree(t, good), Cache: t.TempDir()}
+	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: tree(t, good)}, Cache: t.TempDir()}
 	var steps []string
 	b.Progress = func(p Progress) {
 		if p.Percent < 0 || p.Percent > 100 {
@@ -136,8 +138,8 @@ func TestBuildOnce(t *testing.T) {
 		t.Errorf("a second build: %s, %v, %v", again, err, steps)
 	}
 	for what, other := range map[string]Builder{
-		"another flavour": {Flavour: SMP, Source: b.Source, Cache: b.Cache},
-		"more options":    {Flavour: Virtual, Source: b.Source, Cache: b.Cache, Extra: []byte("CONFIG_KPROBES=y\n")},
+		"another flavour": {Flavour: SMP, Recipe: b.Recipe, Cache: b.Cache},
+		"more options":    {Flavour: Virtual, Recipe: Recipe{Source: b.Source, Config: []Fragment{{"x", []byte("CONFIG_KPROBES=y\n")}}}, Cache: b.Cache},
 	} {
 		if _, ok, err := other.Lookup(); ok || err != nil {
 			t.Errorf("%s is the same kernel: %t, %v", what, ok, err)
@@ -155,7 +157,7 @@ func TestBuildOnce(t *testing.T) {
 
 // TestTree: a kept tree that was removed is made again although the kernel is there.
 func TestTree(t *testing.T) {
-	b := Builder{Flavour: Virtual, Source: tree(t, good), Cache: t.TempDir()}
+	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: tree(t, good)}, Cache: t.TempDir()}
 	if _, err := b.Build(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +205,7 @@ func names(t *testing.T, dir string) (list []string) {
 func nothingLeft(t *testing.T, cache string) {
 	t.Helper()
 	for _, n := range names(t, cache) {
-		if n != "lock" && !strings.HasSuffix(n, ".log") && !strings.HasPrefix(n, "tree-") {
+		if n != "lock" && !strings.HasSuffix(n, ".log") && !strings.HasPrefix(n, "tree-") && !strings.HasPrefix(n, "source-") {
 			t.Errorf("left behind: %s", n)
 		}
 	}
@@ -216,7 +218,7 @@ func TestBuildFails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := Builder{Flavour: Virtual, Source: tree(t, tt.makefile), Cache: t.TempDir()}
+			b := Builder{Flavour: Virtual, Recipe: Recipe{Source: tree(t, tt.makefile)}, Cache: t.TempDir()}
 			_, err := b.Build(context.Background())
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want %q in it", err, tt.want)
@@ -234,7 +236,7 @@ func TestBuildFails(t *testing.T) {
 
 func TestBuildInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	b := Builder{Flavour: Virtual, Source: tree(t, strings.Replace(good, "echo kernel > $(O)/linux", "sleep 1000", 1)), Cache: t.TempDir()}
+	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: tree(t, strings.Replace(good, "echo kernel > $(O)/linux", "sleep 1000", 1))}, Cache: t.TempDir()}
 	b.Progress = func(p Progress) {
 		if p.Step == "compile" {
 			cancel()
@@ -251,19 +253,19 @@ func TestSourceIsNoTree(t *testing.T) {
 	if err := os.WriteFile(file, []byte("no tarball"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b := Builder{Flavour: Virtual, Source: file, Cache: t.TempDir()}
+	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: file}, Cache: t.TempDir()}
 	if _, err := b.Build(context.Background()); err == nil || !strings.Contains(err.Error(), "tar: ") {
 		t.Errorf("got %v, want what tar says", err)
 	}
 	b.Source = "/nowhere.tar"
-	if _, err := b.Build(context.Background()); err == nil || !strings.Contains(err.Error(), "kernel source: open /nowhere.tar") {
+	if _, err := b.Build(context.Background()); err == nil || !strings.Contains(err.Error(), "kernel source: /nowhere.tar: no such file or directory") {
 		t.Errorf("got %v", err)
 	}
 }
 
 // TestPatchesAreListed looks whether docs/kernel.md has each patch.
 func TestPatchesAreListed(t *testing.T) {
-	list, err := fs.Glob(kernelconfig.Files, "patches/*.patch")
+	list, err := fs.Glob(kernelconfig.Files, "patches/*/*.patch")
 	if err != nil || len(list) == 0 {
 		t.Fatal(len(list), err)
 	}

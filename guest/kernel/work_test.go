@@ -24,7 +24,7 @@ func TestPlaces(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			t.Setenv("TMPDIR", tt.tmp)
-			b := Builder{Flavour: Virtual, Source: source, Cache: filepath.Join(dir, tt.cache)}
+			b := Builder{Flavour: Virtual, Recipe: Recipe{Source: source}, Cache: filepath.Join(dir, tt.cache)}
 			if _, err := b.Build(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q in it", err, tt.want)
 			}
@@ -38,7 +38,7 @@ func TestPlaces(t *testing.T) {
 // TestTimeLeft looks whether what comes before the first file counts as a file's time.
 func TestTimeLeft(t *testing.T) {
 	slow := strings.Replace(good, "@echo '  CC      a.o'", "@sleep 0.5; for i in $$(seq 100); do echo '  CC      a.o'; done", 1)
-	b := Builder{Flavour: Virtual, Source: tree(t, slow), Cache: t.TempDir()}
+	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: tree(t, slow)}, Cache: t.TempDir()}
 	reports, most := 0, time.Duration(0)
 	b.Progress = func(p Progress) {
 		if p.Step == "compile" {
@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	if cache, source, ok := strings.Cut(os.Getenv("BACKPLANE_TEST_BUILD"), ":"); ok {
-		b := Builder{Flavour: Virtual, Source: source, Cache: cache, Progress: func(p Progress) { fmt.Println(p.Step) }}
+		b := Builder{Flavour: Virtual, Recipe: Recipe{Source: source}, Cache: cache, Progress: func(p Progress) { fmt.Println(p.Step) }}
 		_, err := b.Build(context.Background())
 		fmt.Println(err)
 		os.Exit(1)

@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/guest/kernel"
 	"backplane/periph/chips"
 	"backplane/simbus"
 )
 
 // Options say what a benchmark needs.
 type Options struct {
-	Kernel func(ctx context.Context, virtual bool, extra []byte) (string, error)
+	Kernel func(ctx context.Context, virtual bool, want kernel.Recipe) (string, error)
 	Init   string   // the boards' init
 	Load   string   // the program that keeps parts busy (tests/programs/load)
 	Pulse  string   // the program that wakes boards up (tests/programs/pulse)

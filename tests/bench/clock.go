@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/guest/kernel"
 	"backplane/guest/rootfs"
 )
 
@@ -221,7 +222,7 @@ func (b *bench) usfstl(n int, pinned bool) (float64, error) {
 }
 
 func (b *bench) usfstlRun(n, wakes int, pinned bool) (time.Duration, error) {
-	kernel, err := b.Kernel(b.ctx, true, nil)
+	kernel, err := b.Kernel(b.ctx, true, kernel.Recipe{})
 	if err != nil {
 		return 0, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"backplane/guest/kernel"
 	"backplane/guest/rootfs"
 )
 
@@ -62,7 +63,7 @@ func (b *bench) peer(p peer, pairs int, all bool) (t traffic, err error) {
 			return t, fmt.Errorf("%w: tools/packages installs it", err)
 		}
 	}
-	kernel, err := b.Kernel(b.ctx, true, nil) // the vector NIC crashes the flavour for several CPUs
+	kernel, err := b.Kernel(b.ctx, true, kernel.Recipe{}) // the vector NIC crashes the flavour for several CPUs
 	if err != nil {
 		return t, err
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/guest/kernel"
 	"backplane/periph/chips"
 	"backplane/simbus"
 )
@@ -95,8 +96,8 @@ func StartAppliance(t testing.TB, a *boards.Appliance, o Options) *App {
 	app := &App{t: t}
 	r, err := boards.Start(context.Background(), a, boards.Options{
 		Virtual: !o.Real, Seed: o.Seed, Start: Start, Out: o.Out, Init: Init(t), StallLimit: o.StallLimit,
-		Kernel: func(_ context.Context, virtual bool, extra []byte) (string, error) {
-			return Kernel(t, virtual, extra), nil
+		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
+			return Kernel(t, virtual, want), nil
 		},
 		Events: append([]func(*simbus.Event){app.event}, o.Events...),
 	})

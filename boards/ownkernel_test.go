@@ -1,0 +1,59 @@
+package boards
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"backplane/periph/chips"
+)
+
+// TestOwnKernel looks what is said of tables that describe a board's own kernel.
+func TestOwnKernel(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"linux.tar": "", "good.config": "CONFIG_A=y\n", "bad.config": "\nA\n", "fix.patch": "--- a\n",
+		"tree/arch/um/Kconfig": "", "bare/HEAD": "", "empty/x": ""} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for kernel, want := range map[string]string{
+		"source = \"linux.tar\"\nconfig = [\"good.config\"]\npatches = [\"fix.patch\"]\ndebug = [\"kasan\", \"symbols\"]": "",
+		"source = \"tree\"":                        "",
+		"source = \"bare\"\nrevision = \"v1\"":     "",
+		"source = \"none.tar\"":                    "b.toml:3:1: DIR/none.tar: no such file or directory",
+		"source = \"empty\"":                       "b.toml:3:1: DIR/empty: is no kernel tree: it has no arch/um",
+		"source = \"bare\"":                        "b.toml:3:1: DIR/bare: is a git repository without a tree: must have a revision",
+		"source = \"linux.tar\"\nrevision = \"v\"": "b.toml:3:1: DIR/linux.tar: is a file, and only a git repository has a revision",
+		"revision = \"v1\"":                        "b.toml:3:1: there is no source that a revision could be of",
+		"config = [\"good.config\", \"none\"]":     "b.toml:3:26: DIR/none: no such file or directory",
+		"config = [\"bad.config\"]":                "DIR/bad.config:2:1: \"A\" is no line",
+		"patches = [\"none.patch\"]":               "b.toml:3:12: DIR/none.patch: no such file or directory",
+		"debug = [\"kasan\", \"lockdeb\"]":         "b.toml:3:19: \"lockdeb\" is no means of debugging: did you mean \"lockdep\"?: there are gcov, kasan, kmemleak, lockdep, symbols",
+		"debug = [\"kasan\", \"kasan\"]":           "b.toml:3:19: \"kasan\" is there already",
+		"debugs = []":                              "b.toml:3:1: unknown key \"debugs\": did you mean \"debug\"?",
+	} {
+		file := filepath.Join(dir, "b.toml")
+		if err := os.WriteFile(file, []byte("name = \"b\"\n[firmware.kernel]\n"+kernel+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		a, err := LoadIn(nil, file, chips.All)
+		switch {
+		case want != "":
+			if want = strings.ReplaceAll(want, "DIR", dir); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %s", kernel, err, want)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", kernel, err)
+		default:
+			if k, err := a.Kernels(); err != nil || len(k) != 1 || !k[0].Own || !strings.HasPrefix(k[0].Recipe.Source, dir) {
+				t.Errorf("%s: %+v, %v", kernel, k, err)
+			}
+		}
+	}
+}

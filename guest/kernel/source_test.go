@@ -1,0 +1,199 @@
+package kernel
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	kernelconfig "backplane/firmware/kernel"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// folder unpacks a tarball that [tree] made.
+func folder(t *testing.T, tarball string) string {
+	t.Helper()
+	dir := t.TempDir()
+	run(t, "tar", "-xf", tarball, "-C", dir, "--strip-components=1")
+	return dir
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b", "GIT_CONFIG_GLOBAL=/dev/null")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", name, err, out)
+	}
+}
+
+// patched reads the file that the patch changes, of the tree that is kept.
+func patched(t *testing.T, b *Builder) string {
+	t.Helper()
+	path, err := b.Tree(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(path, "arch/um/kernel/x.c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestFolderSource(t *testing.T) {
+	dir := folder(t, tree(t, good))
+	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: dir}, Cache: t.TempDir()}
+	first, err := b.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := patched(t, &b); text != "good\n" {
+		t.Errorf("the tree that is kept has %q", text)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "arch/um/kernel/x.c")); err != nil || string(text) != "broken\n" {
+		t.Errorf("the folder itself has become %q, %v", text, err)
+	}
+	if again, ok, err := b.Lookup(); !ok || err != nil || again != first {
+		t.Errorf("the same folder: %s, %t, %v", again, ok, err)
+	}
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(filepath.Join(dir, "arch/um/kernel/x.c"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := b.Lookup(); ok || err != nil {
+		t.Errorf("a folder with a changed file is the same kernel: %t, %v", ok, err)
+	}
+}
+
+func TestGitSource(t *testing.T) {
+	dir := folder(t, tree(t, good))
+	run(t, "git", "-C", dir, "init", "-q")
+	run(t, "git", "-C", dir, "add", ".")
+	run(t, "git", "-C", dir, "commit", "-q", "-m", "one")
+	run(t, "git", "-C", dir, "tag", "v1")
+	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: dir, Revision: "v1"}, Cache: t.TempDir()}
+	first, err := b.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "arch/um/kernel/x.c"), []byte("not committed\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if again, ok, err := b.Lookup(); !ok || err != nil || again != first {
+		t.Errorf("the same revision: %s, %t, %v", again, ok, err)
+	}
+	b.Revision = "v2"
+	if _, err := b.Build(t.Context()); err == nil || !strings.Contains(err.Error(), `has no revision "v2"`) {
+		t.Errorf("a revision that is not there: %v", err)
+	}
+	b.Source, b.Revision = filepath.Join(dir, ".git"), ""
+	if _, err := b.Build(t.Context()); err == nil || !strings.Contains(err.Error(), "must have a revision beside it") {
+		t.Errorf("a repository without a revision: %v", err)
+	}
+}
+
+// TestForeignSeries builds a tree that there are no patches for, and that lacks an option.
+func TestForeignSeries(t *testing.T) {
+	dir := folder(t, tree(t, good))
+	kconfig := strings.ReplaceAll(kconfig(t), "config SENSORS_TMP102\n", "config SENSORS_TMP103\n")
+	for name, text := range map[string]string{"Makefile": "VERSION = 7\nPATCHLEVEL = 0\nSUBLEVEL = 1\n" + good, "arch/um/Kconfig": "", "lib/Kconfig.all": kconfig} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var notes []string
+	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: dir}, Cache: t.TempDir(), Note: func(text string) { notes = append(notes, text) }}
+	path, err := b.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := patched(t, &b); text != "broken\n" {
+		t.Errorf("a tree of another series was patched: %q", text)
+	}
+	if diff := cmp.Diff([]string{"kernel 7.0.1 has no CONFIG_SENSORS_TMP102"}, notes); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+	smp := b
+	smp.Flavour = SMP
+	if other, ok, err := smp.Lookup(); other != path || !ok || err != nil {
+		t.Errorf("for several CPUs, which this tree cannot have: %s, %t, %v", other, ok, err)
+	}
+	facts, err := b.Facts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"its kernel 7.0.1 is built without Backplane's patches, which are for 7.2: docs/kernel.md says what they do",
+		"1 of its 4 CPUs: User Mode Linux 7.0.1 has one"}
+	if diff := cmp.Diff(want, facts.Losses(4)); diff != "" {
+		t.Errorf("losses (-want +got):\n%s", diff)
+	}
+}
+
+// TestOldSource looks whether a kernel that no board could run is refused before it is built.
+func TestOldSource(t *testing.T) {
+	for version, want := range map[string]string{"6\nPATCHLEVEL = 12": "is Linux 6.12, and must be 6.16 or later", "5\nPATCHLEVEL = 20": "is Linux 5.20, and must be",
+		"6\nPATCHLEVEL = 16": "", "": "its Makefile has no VERSION"} {
+		dir := folder(t, tree(t, good))
+		if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte("VERSION = "+version+"\n"+good), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b := Builder{Flavour: Virtual, Recipe: Recipe{Source: dir}, Cache: t.TempDir()}
+		if _, _, err := b.Lookup(); (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("version %q: got %v, want %q", version, err, want)
+		}
+	}
+}
+
+func TestBoardPatchAndDebug(t *testing.T) {
+	fix := Fragment{"my.patch", []byte("--- a/arch/um/kernel/x.c\n+++ b/arch/um/kernel/x.c\n@@ -1 +1 @@\n-good\n+better\n")}
+	plain := Builder{Flavour: Virtual, Recipe: Recipe{Source: tree(t, good)}, Cache: t.TempDir()}
+	b := plain
+	b.Patches, b.Debug = []Fragment{fix}, []string{"symbols"}
+	path, err := b.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := patched(t, &b); text != "better\n" {
+		t.Errorf("with a patch of the board's after Backplane's: %q", text)
+	}
+	if text := patched(t, &plain); text != "good\n" {
+		t.Errorf("without it: %q", text)
+	}
+	config, err := os.ReadFile(filepath.Join(filepath.Dir(path), "config"))
+	if err != nil || !strings.Contains(string(config), "CONFIG_DEBUG_INFO_DWARF5=y\n") || strings.Contains(string(config), "DEBUG_INFO_NONE") {
+		t.Errorf("the configuration has no symbols (%v)", err)
+	}
+	b.Patches = []Fragment{{"bad.patch", []byte("--- a/arch/um/kernel/x.c\n+++ b/arch/um/kernel/x.c\n@@ -1 +1 @@\n-worse\n+better\n")}}
+	if _, err := b.Build(t.Context()); err == nil || !strings.Contains(err.Error(), "bad.patch does not apply to kernel 7.2.99") {
+		t.Errorf("a patch that does not apply: %v", err)
+	}
+}
+
+// TestDebugMeans looks whether the means are those that docs/kernel.md lists.
+func TestDebugMeans(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/kernel.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := fs.Glob(kernelconfig.Files, "debug/*.config")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var means []string
+	for _, name := range list {
+		name = strings.TrimSuffix(filepath.Base(name), ".config")
+		means = append(means, name)
+		if !strings.Contains(string(doc), "\n| `"+name+"` |") {
+			t.Errorf("docs/kernel.md does not list %s", name)
+		}
+	}
+	if want := []string{"gcov", "kasan", "kmemleak", "lockdep", "symbols"}; !slices.Equal(means, want) {
+		t.Errorf("there are %v, want %v", means, want)
+	}
+}
