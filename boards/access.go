@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"backplane/boards/record"
 	"backplane/periph"
 	"backplane/simbus/wire"
 )
@@ -56,7 +57,7 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 // is driven from outside with 0 and 1, and let go with "float". Networks change
 // at once ("lan.latency", "lan:sensor.eth0.tx.loss").
 func (r *Running) Set(path, value string) error {
-	return r.input(Input{Do: DoSet, Path: path, Value: value}, func() error { return r.set(path, value) })
+	return r.input(record.Input{Do: record.DoSet, Path: path, Value: value}, func() error { return r.set(path, value) })
 }
 
 func (r *Running) set(path, value string) error {
@@ -176,7 +177,7 @@ func (r *Running) Send(path string, p []byte) error {
 	if err != nil {
 		return err
 	}
-	err = r.input(Input{Do: DoSend, Path: path, Data: p}, func() (err error) {
+	err = r.input(record.Input{Do: record.DoSend, Path: path, Data: p}, func() (err error) {
 		m.domain.Do(func() { err = t.input(p) })
 		return err
 	})

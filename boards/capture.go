@@ -170,14 +170,14 @@ func (r *Running) addCapture(a *Appliance, c *Capture) error {
 
 // recordCapture lets a pcapng file be written, if there is a record.
 func (r *Running) recordCapture(name string, cfg capture.Config, segments []*ether.Segment, ports []*ether.Port) error {
-	w, err := r.record.file(name + ".pcapng")
+	w, err := r.record.File(name + ".pcapng")
 	if w == nil || err != nil {
 		return err
 	}
 	c, err := capture.New(w, cfg, segments, ports)
 	if err == nil {
 		r.captures = append(r.captures, c)
-		r.record.flushed(c.Flush)
+		r.record.Flushed(c.Flush)
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package boards_test
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -79,19 +78,5 @@ func FuzzQuantities(f *testing.F) {
 		if length.UnmarshalText([]byte(text)) == nil && length < 0 {
 			t.Errorf("%q is %d", text, length)
 		}
-	})
-}
-
-// FuzzRecord reads the marks of a record.
-func FuzzRecord(f *testing.F) {
-	f.Add(`{"virtual": true, "name": "a", "parts": [{"what": "kernel", "sha256": "00"}]}`, `{"end_ns": 1, "files": [{"name": "run.json", "bytes": 5}, {"name": "../x", "bytes": 1}]}`)
-	f.Fuzz(func(t *testing.T, run, end string) {
-		file := write(t, boards.ManifestFile, run, boards.EndFile, end)
-		costtest.Of(len(run)+len(end)).Run(t, func() {
-			if m, err := boards.LoadManifest(filepath.Dir(file)); (m == nil) == (err == nil) {
-				t.Errorf("a manifest and an error, or neither: %v, %v", m, err)
-			}
-			_ = boards.CheckRecord(filepath.Dir(file)) // whatever it says
-		})
 	})
 }

@@ -5,40 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"strings"
 
+	"backplane/boards/record"
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
 	"backplane/simbus"
 )
-
-// Job is something that a board's agent does: run a program, or write or read a file.
-type Job struct {
-	Do    string   `json:"-"` // DoExec, DoPut or DoFetch
-	Board string   `json:"-"`
-	Args  []string `json:"args,omitempty"` // a program's
-	Env   []string `json:"env,omitempty"`
-	// Terminal lets the program run on a terminal of that size.
-	Terminal *agentproto.Size `json:"terminal,omitempty"`
-	File     string           `json:"file,omitempty"`
-	Mode     os.FileMode      `json:"mode,omitempty"` // of a file that is written
-	// Input is a program's, or what is written to a file; with Open more follows.
-	Input []byte `json:"input,omitempty"`
-	Open  bool   `json:"open,omitempty"`
-	// Window bounds the output that nobody has taken yet, in bytes; 0 does not.
-	Window int `json:"window,omitempty"`
-}
-
-// name is what the event of its end calls a job.
-func (j *Job) name() string {
-	switch j.Do {
-	case DoPut:
-		return "put " + j.File
-	case DoFetch:
-		return "get " + j.File
-	}
-	return strings.Join(j.Args, " ")
-}
 
 // Program is a job that is under way. Its methods are for callers from outside, may
 // be called by several goroutines at once, and do nothing once it has ended. In
@@ -56,7 +28,7 @@ const KindExec = "exec"
 
 // Start begins a job. The functions of o are called on the board's goroutine while
 // time moves, Done last; then comes an event of KindExec.
-func (r *Running) Start(j Job, o agent.Output) (*Program, error) {
+func (r *Running) Start(j record.Job, o agent.Output) (*Program, error) {
 	p := new(Program)
 	if err := r.start(p, j, o); err != nil {
 		return nil, err
@@ -65,13 +37,13 @@ func (r *Running) Start(j Job, o agent.Output) (*Program, error) {
 }
 
 // start is Start with a program that the functions of o may know already.
-func (r *Running) start(p *Program, j Job, o agent.Output) error {
+func (r *Running) start(p *Program, j record.Job, o agent.Output) error {
 	m, err := r.machine(j.Board)
 	if err != nil {
 		return err
 	}
 	p.r, p.m = r, m
-	err = r.input(Input{Do: j.Do, Path: j.Board, Job: &j}, func() (err error) {
+	err = r.input(record.Input{Do: j.Do, Path: j.Board, Job: &j}, func() (err error) {
 		if r.opts.Virtual {
 			r.jobs.add(p)
 		}
@@ -106,8 +78,8 @@ func (l *jobList) add(p *Program) {
 	l.kept[p.number] = p
 }
 
-func (p *Program) begin(j *Job, o agent.Output) (err error) {
-	name, done := j.name(), o.Done
+func (p *Program) begin(j *record.Job, o agent.Output) (err error) {
+	name, done := j.Name(), o.Done
 	o.Done = func(s agent.Status, err error) {
 		done(s, err)
 		attrs := []simbus.Attr{simbus.Text("command", name)}
@@ -120,17 +92,17 @@ func (p *Program) begin(j *Job, o agent.Output) (err error) {
 		p.m.emit("", KindExec, attrs...)
 	}
 	switch j.Do {
-	case DoExec:
+	case record.DoExec:
 		p.stream, err = p.m.agent.Exec(agentproto.ExecRequest{Args: j.Args, Env: j.Env, Window: j.Window, Terminal: j.Terminal}, o)
-	case DoPut:
+	case record.DoPut:
 		p.stream, err = p.m.agent.Put(j.File, j.Mode, o)
-	case DoFetch:
+	case record.DoFetch:
 		p.stream, err = p.m.agent.Get(j.File, j.Window, o)
 	}
 	if err != nil {
 		return err
 	}
-	if j.Do != DoFetch {
+	if j.Do != record.DoFetch {
 		p.stream.Write(j.Input)
 		if !j.Open {
 			p.stream.CloseInput()
@@ -140,21 +112,21 @@ func (p *Program) begin(j *Job, o agent.Output) (err error) {
 }
 
 // do does an input to a job.
-func (p *Program) do(in Input) error {
+func (p *Program) do(in record.Input) error {
 	in.Which = p.number
 	return p.r.input(in, func() error {
 		p.m.domain.Do(func() {
 			switch s := p.stream; {
 			case s == nil: // it could not be started
-			case in.Do == DoInput && len(in.Data) > 0:
+			case in.Do == record.DoInput && len(in.Data) > 0:
 				s.Write(in.Data)
-			case in.Do == DoInput:
+			case in.Do == record.DoInput:
 				s.CloseInput()
-			case in.Do == DoTook:
+			case in.Do == record.DoTook:
 				s.Took(in.Count)
-			case in.Do == DoResize:
+			case in.Do == record.DoResize:
 				s.Resize(agentproto.Size{Cols: in.Cols, Rows: in.Rows})
-			case in.Do == DoCancel:
+			case in.Do == record.DoCancel:
 				s.Kill()
 			}
 		})
@@ -166,28 +138,28 @@ func (p *Program) do(in Input) error {
 // [agent.Output] tells of as taken.
 func (p *Program) Write(data []byte) {
 	if len(data) > 0 {
-		_ = p.do(Input{Do: DoInput, Data: data})
+		_ = p.do(record.Input{Do: record.DoInput, Data: data})
 	}
 }
 
 // CloseInput ends its input.
-func (p *Program) CloseInput() { _ = p.do(Input{Do: DoInput}) }
+func (p *Program) CloseInput() { _ = p.do(record.Input{Do: record.DoInput}) }
 
 // Took lets n more bytes of its output come.
-func (p *Program) Took(n int) { _ = p.do(Input{Do: DoTook, Count: n}) }
+func (p *Program) Took(n int) { _ = p.do(record.Input{Do: record.DoTook, Count: n}) }
 
 // Resize changes the size of its terminal.
 func (p *Program) Resize(s agentproto.Size) {
-	_ = p.do(Input{Do: DoResize, Cols: s.Cols, Rows: s.Rows})
+	_ = p.do(record.Input{Do: record.DoResize, Cols: s.Cols, Rows: s.Rows})
 }
 
 // Cancel ends it; Done is called all the same.
-func (p *Program) Cancel() { _ = p.do(Input{Do: DoCancel}) }
+func (p *Program) Cancel() { _ = p.do(record.Input{Do: record.DoCancel}) }
 
 // Exec runs a program whose output is taken at once. cancel ends it; done is called
 // all the same.
 func (r *Running) Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error) {
-	p, err := r.Start(Job{Do: DoExec, Board: board, Args: args, Input: stdin},
+	p, err := r.Start(record.Job{Do: record.DoExec, Board: board, Args: args, Input: stdin},
 		agent.Output{Stdout: stdout, Stderr: stderr, Done: func(s agent.Status, err error) { done(s.Code, err) }})
 	if err != nil {
 		return nil, err
@@ -197,7 +169,7 @@ func (r *Running) Exec(board string, args []string, stdin []byte, stdout, stderr
 
 // Put writes a file on a board.
 func (r *Running) Put(board, path string, data []byte, mode os.FileMode, done func(error)) error {
-	_, err := r.Start(Job{Do: DoPut, Board: board, File: path, Mode: mode, Input: data},
+	_, err := r.Start(record.Job{Do: record.DoPut, Board: board, File: path, Mode: mode, Input: data},
 		agent.Output{Done: func(_ agent.Status, err error) { done(err) }})
 	return err
 }
@@ -209,7 +181,7 @@ const MaxFetch = 256 << 20
 func (r *Running) Fetch(board, path string, done func([]byte, error)) error {
 	var data []byte
 	p := new(Program)
-	return r.start(p, Job{Do: DoFetch, Board: board, File: path}, agent.Output{
+	return r.start(p, record.Job{Do: record.DoFetch, Board: board, File: path}, agent.Output{
 		Stdout: func(b []byte) {
 			if data = append(data, b...); len(data) > MaxFetch {
 				p.stream.Kill()

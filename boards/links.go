@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"backplane/boards/record"
 	"backplane/boards/tomlfile"
 	"backplane/simbus"
 	"backplane/simbus/wire"
@@ -193,12 +194,12 @@ func (l *wireLink) setCut(cut bool) {
 // Cut cuts a segment, a serial link or a wire, by name, or one port off its
 // segment: "lan:sensor.eth0".
 func (r *Running) Cut(name string) error {
-	return r.input(Input{Do: DoCut, Path: name}, func() error { return r.setCut(name, true, "cut") })
+	return r.input(record.Input{Do: record.DoCut, Path: name}, func() error { return r.setCut(name, true, "cut") })
 }
 
 // Restore ends a Cut.
 func (r *Running) Restore(name string) error {
-	return r.input(Input{Do: DoRestore, Path: name}, func() error { return r.setCut(name, false, "restored") })
+	return r.input(record.Input{Do: record.DoRestore, Path: name}, func() error { return r.setCut(name, false, "restored") })
 }
 
 func (r *Running) setCut(name string, cut bool, state string) error {

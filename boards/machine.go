@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"backplane/boards/record"
 	"backplane/guest/agent"
 	"backplane/periph"
 	"backplane/periph/console"
@@ -46,8 +47,8 @@ type Machine struct {
 	parts    map[string]*part
 	consoles map[string]*terminal // the main one and all others, UARTs too
 	nics     map[string]*net.NIC
-	probes   map[lineRef]*wire.Pin // what the outside drives lines with
-	kept     map[string]Made       // part: the file that its contents came from, as it was then
+	probes   map[lineRef]*wire.Pin  // what the outside drives lines with
+	kept     map[string]record.Made // part: the file that its contents came from, as it was then
 
 	agent        *agent.Client
 	agentConsole *console.Console
@@ -63,7 +64,7 @@ type terminal struct {
 	lines   console.Lines
 	ended   int         // how many lines have ended
 	since   simbus.Time // when it last said something
-	log     *recordFile
+	log     *record.File
 	clients []*client
 }
 
@@ -74,7 +75,7 @@ type client struct{ out func([]byte) }
 func (r *Running) newMachine(index int, member *Member, d *simbus.Domain, kernel string) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
 		chips: make(map[string]periph.Chip), parts: make(map[string]*part), consoles: make(map[string]*terminal),
-		nics: make(map[string]*net.NIC), probes: make(map[lineRef]*wire.Pin), kept: make(map[string]Made)}
+		nics: make(map[string]*net.NIC), probes: make(map[lineRef]*wire.Pin), kept: make(map[string]record.Made)}
 	m.kernel = kernel
 	if m.dir, err = r.dir.Board(m.name); err != nil {
 		return m, err
@@ -206,7 +207,7 @@ func (m *Machine) addTerminal(t *terminal) (err error) {
 	if t.name != MainConsole {
 		file = m.name + "." + t.name + ".log"
 	}
-	if t.log, err = m.r.record.file("console", file); err != nil {
+	if t.log, err = m.r.record.File("console", file); err != nil {
 		return err
 	}
 	t.lines.Line = func(line string) {
@@ -429,5 +430,5 @@ func (m *Machine) writeDeviceTree() error {
 	if err := os.WriteFile(filepath.Join(m.dir, "board.dtb"), blob, 0o600); err != nil {
 		return err
 	}
-	return m.r.record.whole(blob, "dtb", m.name+".dtb")
+	return m.r.record.Whole(blob, "dtb", m.name+".dtb")
 }

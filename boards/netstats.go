@@ -89,7 +89,7 @@ func (r *Running) recordCounts() error {
 	if err != nil {
 		return err
 	}
-	return r.record.whole(append(b, '\n'), "net.json")
+	return r.record.Whole(append(b, '\n'), "net.json")
 }
 
 // CountsTable is a table of what ports have counted, two lines for each.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"backplane/boards/record"
 	"backplane/boards/tomlfile"
 	"backplane/simbus"
 	"backplane/simbus/ether"
@@ -100,10 +101,10 @@ func (r *Running) admit() {
 			continue
 		}
 		for _, i := range p.behind.Out().Take() {
-			in := Input{Do: DoGateway, Path: p.name}
+			in := record.Input{Do: record.DoGateway, Path: p.name}
 			if i.Frame != nil {
 				i.Frame.Pad()
-				in.Do, in.Data = DoFrame, make([]byte, 0, i.Frame.Len())
+				in.Do, in.Data = record.DoFrame, make([]byte, 0, i.Frame.Len())
 				for _, part := range i.Frame.Parts {
 					in.Data = append(in.Data, part...)
 				}
@@ -121,7 +122,7 @@ func (r *Running) admit() {
 // frame and each event of a gateway comes this way in virtual time. A replay
 // calls it between two calls of Advance, at the time that the record says, on an
 // appliance that was started detached.
-func (r *Running) Inject(in Input) error {
+func (r *Running) Inject(in record.Input) error {
 	return r.input(in, func() error {
 		var names []string
 		for _, p := range r.gateways {
@@ -134,8 +135,8 @@ func (r *Running) Inject(in Input) error {
 	})
 }
 
-func (p *gatewayPort) inject(in *Input) error {
-	if in.Do == DoFrame {
+func (p *gatewayPort) inject(in *record.Input) error {
+	if in.Do == record.DoFrame {
 		p.domain.Do(func() { p.port.Send(&ether.Frame{Parts: [][]byte{in.Data}}) })
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"backplane/boards/record"
 	"backplane/guest"
 	"backplane/simbus"
 )
@@ -20,7 +21,7 @@ import (
 type power struct {
 	dir, kernel string
 	boots       int
-	uml         *recordFile // what the kernel prints on the host side
+	uml         *record.File // what the kernel prints on the host side
 
 	proc       *guest.Process // nil while the board is off
 	pid        atomic.Int64   // of proc, 0 if that is nil: for whoever only looks
@@ -109,7 +110,7 @@ func (m *Machine) powerOn() error {
 // startKernel is what a bootloader does at its end.
 func (m *Machine) startKernel() error {
 	if m.uml == nil {
-		w, err := m.r.record.file("uml", m.name+".log")
+		w, err := m.r.record.File("uml", m.name+".log")
 		if err != nil {
 			return err
 		}
@@ -374,12 +375,12 @@ func sortedTerminals(m map[string]*terminal) []*terminal {
 
 // PowerOn switches a board on.
 func (r *Running) PowerOn(board string) error {
-	return r.power(DoPowerOn, board, (*Machine).powerOn)
+	return r.power(record.DoPowerOn, board, (*Machine).powerOn)
 }
 
 // PowerOff asks a board to shut down in order. A guest event tells when it has.
 func (r *Running) PowerOff(board string) error {
-	return r.power(DoPowerOff, board, func(m *Machine) error {
+	return r.power(record.DoPowerOff, board, func(m *Machine) error {
 		if m.loader != nil {
 			return fmt.Errorf("board %s: power off: its bootloader is running, and has no way to be asked: pull its plug", board)
 		}
@@ -398,7 +399,7 @@ func (r *Running) PullPlug(board string) error { return r.pullPlug(board, "") }
 
 // pullPlug is PullPlug, with a reason that is not "".
 func (r *Running) pullPlug(board, why string) error {
-	return r.input(Input{Do: DoPullPlug, Path: board, Value: why}, func() error {
+	return r.input(record.Input{Do: record.DoPullPlug, Path: board, Value: why}, func() error {
 		return r.onMachine(board, func(m *Machine) error { return m.pullPlug(why) })
 	})
 }
@@ -423,7 +424,7 @@ func (m *Machine) pullPlug(why string) error {
 }
 
 func (r *Running) power(do, board string, f func(*Machine) error) error {
-	return r.input(Input{Do: do, Path: board}, func() error { return r.onMachine(board, f) })
+	return r.input(record.Input{Do: do, Path: board}, func() error { return r.onMachine(board, f) })
 }
 
 // lookAt looks at a board, even while time moves.

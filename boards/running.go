@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"backplane/boards/record"
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
 	"backplane/simbus"
@@ -71,16 +72,16 @@ type Running struct {
 	captures  []io.Closer // of frames
 	links     map[string]link
 	gateways  []*gatewayPort
-	pace      *pacer     // nil: as fast as it goes
-	watchdog  *watchdog  // nil: real time needs none
-	placement *placement // nil: boards run where the host wants them
-	record    *record    // nil: nothing is recorded
-	events    *eventLog
+	pace      *pacer         // nil: as fast as it goes
+	watchdog  *watchdog      // nil: real time needs none
+	placement *placement     // nil: boards run where the host wants them
+	record    *record.Writer // nil: nothing is recorded
+	events    *record.EventLog
 	closed    bool
 
-	outside sync.Mutex  // virtual: held while time moves, and while the outside does something
-	inputs  *recordFile // where that is recorded, nil if it is not
-	jobs    jobList     // virtual: those that were started, guarded by outside
+	outside sync.Mutex       // virtual: held while time moves, and while the outside does something
+	inputs  *record.InputLog // where that is recorded, nil if it is not
+	jobs    jobList          // virtual: those that were started, guarded by outside
 	noting  sync.Mutex
 	noted   map[string]bool // what noteOnce has told
 	broken  bool            // it was interrupted while time moved
@@ -111,11 +112,7 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	if o.StallLimit > 0 {
 		r.cal.StallLimit = o.StallLimit
 	}
-	var err error
-	if r.record, err = newRecord(o.Out, o.RecordLimit, r.cal.Now, r.note); err == nil {
-		err = r.recordEvents()
-	}
-	if err != nil {
+	if err := r.openRecord(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	for _, f := range o.Events {
@@ -126,7 +123,7 @@ func Start(ctx context.Context, a *Appliance, o Options) (*Running, error) {
 	}
 	if err := r.assemble(ctx, a); err != nil {
 		err = errors.Join(err, r.Close())
-		r.record.drop()
+		r.record.Drop()
 		return nil, err
 	}
 	for i, m := range r.machines {
@@ -246,7 +243,7 @@ func (r *Running) Turns() uint64 { return r.cal.Turns() }
 
 // Emit puts an event of the appliance itself into the stream.
 func (r *Running) Emit(e simbus.Event) {
-	_ = r.input(Input{Do: DoEvent, Event: e.AppendJSON(nil)}, func() error {
+	_ = r.input(record.Input{Do: record.DoEvent, Event: e.AppendJSON(nil)}, func() error {
 		r.cal.Emit(e)
 		return nil
 	})
@@ -257,16 +254,16 @@ func (r *Running) Emit(e simbus.Event) {
 func (r *Running) Close() error { return r.CloseWith(nil) }
 
 // CloseWith is Close with reports, if something is recorded.
-func (r *Running) CloseWith(reports Reports) error {
+func (r *Running) CloseWith(reports record.Reports) error {
 	if r.closed {
 		return nil
 	}
 	r.closed = true
-	end := Input{Time: r.cal.Now(), Do: DoEnd}
+	end := record.Input{Time: r.cal.Now(), Do: record.DoEnd}
 	if r.broken {
-		end.Value = Interrupted
+		end.Value = record.Interrupted
 	}
-	r.recordInput(&end)
+	r.inputs.Add(&end)
 	r.watchdog.close()
 	var errs []error
 	for _, m := range r.machines {
@@ -281,8 +278,8 @@ func (r *Running) CloseWith(reports Reports) error {
 	for _, c := range r.captures {
 		errs = append(errs, c.Close())
 	}
-	r.events.flush()
-	errs = append(errs, r.record.close(End{Time: end.Time, Interrupted: r.broken}, reports))
+	r.events.Flush()
+	errs = append(errs, r.record.Close(record.End{Time: end.Time, Interrupted: r.broken}, reports))
 	if r.dir != nil {
 		errs = append(errs, r.dir.Close(r.opts.Unconfined))
 	}

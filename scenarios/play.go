@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/awake"
 )
@@ -49,7 +50,7 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 		r.ShutDown(ctx, time.Now().Add(shutDownSlack))
 	}
 	err = r.CloseWith(report.files)
-	var cut *boards.CutError
+	var cut *record.CutError
 	if errors.As(err, &cut) && report.Passed() { // the reports themselves are missing, or the mark
 		report.incomplete(cut)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
 	"backplane/guest/kernel"
@@ -115,7 +116,7 @@ lines = ["out", "in"]
 			"exec load gpio /dev/gpiochip0 0 2000000000",
 		}
 		for _, script := range floods {
-			job := boards.Job{Do: boards.DoExec, Board: fmt.Sprintf("b%d", i), Args: []string{"/bin/sh", "-c", script}, Window: agentproto.Window}
+			job := record.Job{Do: record.DoExec, Board: fmt.Sprintf("b%d", i), Args: []string{"/bin/sh", "-c", script}, Window: agentproto.Window}
 			done := func(s agent.Status, err error) {
 				if err == nil {
 					t.Errorf("%q ended, with status %d", script, s.Code) // it floods nothing

@@ -12,6 +12,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/control"
+	"backplane/boards/record"
 	"backplane/guest/agent"
 	"backplane/guest/kernel"
 	"backplane/periph/chips"
@@ -192,7 +193,7 @@ type plantApp struct {
 	journal *journal
 }
 
-func (a plantApp) Start(j boards.Job, o agent.Output) (control.Program, error) {
+func (a plantApp) Start(j record.Job, o agent.Output) (control.Program, error) {
 	a.journal.jobs.Add(1)
 	p, err := a.Running.Start(j, o)
 	if err != nil {

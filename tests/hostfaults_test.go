@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/tests/guesttest"
 )
 
@@ -42,7 +42,7 @@ func TestFaultsOfTheHost(t *testing.T) {
 	for _, tt := range tests {
 		for _, clock := range []string{"virtual", "real"} {
 			t.Run(tt.name+" "+clock, func(t *testing.T) {
-				tmp, record := filepath.Join(dir, "tmp"), filepath.Join(t.TempDir(), "record")
+				tmp, folder := filepath.Join(dir, "tmp"), filepath.Join(t.TempDir(), "record")
 				if err := os.MkdirAll(tmp, 0o755); err != nil {
 					t.Fatal(err)
 				}
@@ -56,14 +56,14 @@ func TestFaultsOfTheHost(t *testing.T) {
 				}
 				args := []string{"-m", "/bin/sh", "-c", tt.prepare + ` || exit 9; "$@"; s=$?; ls -A "$T" >&2; exit $s`, "sh", program, "run", "--clock", clock}
 				if tt.status == 1 {
-					args = append(args, "--out", record)
+					args = append(args, "--out", folder)
 				}
 				cmd := exec.Command("unshare", append(args, filepath.Join(dir, "s.toml"))...)
 				cmd.Env = append(os.Environ(), env...)
 				var out bytes.Buffer
 				cmd.Stdout, cmd.Stderr = &out, &out
 				err := cmd.Run()
-				console, _ := os.ReadFile(filepath.Join(record, "console", "b.log")) // there is none where nothing booted
+				console, _ := os.ReadFile(filepath.Join(folder, "console", "b.log")) // there is none where nothing booted
 				out.Write(console)
 				if got := status(t, err); got != tt.status || !strings.Contains(out.String(), tt.said) {
 					t.Errorf("status %d, want %d, and %q in\n%s", got, tt.status, tt.said, &out)
@@ -74,10 +74,10 @@ func TestFaultsOfTheHost(t *testing.T) {
 				if tt.status != 1 {
 					return
 				}
-				if err := boards.CheckRecord(record); err != nil {
+				if err := record.Check(folder); err != nil {
 					t.Error(err)
 				}
-				if report, err := os.ReadFile(filepath.Join(record, "report.json")); err != nil || !bytes.Contains(report, []byte(`"failed"`)) {
+				if report, err := os.ReadFile(filepath.Join(folder, "report.json")); err != nil || !bytes.Contains(report, []byte(`"failed"`)) {
 					t.Errorf("%v; the report says\n%s", err, report)
 				}
 			})

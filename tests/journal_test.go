@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/simbus"
 )
 
@@ -137,10 +138,10 @@ func (j *journal) check(t *testing.T, out string) {
 			t.Errorf("at the end %s is %s", b, state)
 		}
 	}
-	if err := boards.CheckRecord(out); err != nil {
+	if err := record.Check(out); err != nil {
 		t.Error(err)
 	}
-	data, err := os.ReadFile(filepath.Join(out, boards.EventsFile))
+	data, err := os.ReadFile(filepath.Join(out, record.EventsFile))
 	if err != nil {
 		t.Fatal(err)
 	}

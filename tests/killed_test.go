@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -94,9 +94,9 @@ func TestKilledAtAnyTime(t *testing.T) {
 }
 
 // readable reads the events of a record that may be cut anywhere, if there are any.
-func readable(t *testing.T, record string) {
+func readable(t *testing.T, folder string) {
 	t.Helper()
-	events, err := os.ReadFile(filepath.Join(record, boards.EventsFile))
+	events, err := os.ReadFile(filepath.Join(folder, record.EventsFile))
 	if err != nil {
 		return // it was killed before
 	}
@@ -107,11 +107,11 @@ func readable(t *testing.T, record string) {
 		}
 		e, err := simbus.ParseEvent([]byte(strings.TrimSuffix(line, "\n")))
 		if err != nil {
-			t.Errorf("an event of %s cannot be read: %v: %q", record, err, line)
+			t.Errorf("an event of %s cannot be read: %v: %q", folder, err, line)
 			return
 		}
 		if e.Time < last {
-			t.Errorf("time goes back in %s: %s", record, line)
+			t.Errorf("time goes back in %s: %s", folder, line)
 		}
 		last = e.Time
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/simbus"
 )
 
@@ -31,13 +32,13 @@ var commands = map[string]func(*session, *Request) error{
 	},
 	"get": (*session).get,
 	"exec": func(n *session, r *Request) error {
-		return n.job(boards.Job{Do: boards.DoExec, Board: r.Path, Args: r.Args, Env: r.Env, Terminal: r.Terminal})
+		return n.job(record.Job{Do: record.DoExec, Board: r.Path, Args: r.Args, Env: r.Env, Terminal: r.Terminal})
 	},
 	"put": func(n *session, r *Request) error {
-		return n.job(boards.Job{Do: boards.DoPut, Board: r.Path, File: r.Value, Mode: r.Mode})
+		return n.job(record.Job{Do: record.DoPut, Board: r.Path, File: r.Value, Mode: r.Mode})
 	},
 	"fetch": func(n *session, r *Request) error {
-		return n.job(boards.Job{Do: boards.DoFetch, Board: r.Path, File: r.Value})
+		return n.job(record.Job{Do: record.DoFetch, Board: r.Path, File: r.Value})
 	},
 	"console": (*session).console,
 	"events":  (*session).events,

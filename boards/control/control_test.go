@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
 	"backplane/simbus"
@@ -80,13 +81,13 @@ func (f *fake) Set(path, value string) error {
 	return nil
 }
 
-func (f *fake) Start(j boards.Job, o agent.Output) (Program, error) {
+func (f *fake) Start(j record.Job, o agent.Output) (Program, error) {
 	if j.Board != "sensor" {
 		return nil, errors.New("no board " + j.Board)
 	}
 	o.Stderr([]byte(strings.Join(j.Args, " ")))
 	p := &fakeProgram{out: o}
-	if j.Do == boards.DoPut {
+	if j.Do == record.DoPut {
 		p.out.Taken = func(int) {} // it takes none
 	}
 	return p, nil

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/guest/agent"
 	"backplane/simbus/awake"
 )
 
 // job lets a board do something, and its client give input and take output: at its
 // own pace, which nobody but the program on the board has to keep to.
-func (n *session) job(j boards.Job) error {
+func (n *session) job(j record.Job) error {
 	j.Open, j.Window = true, Window
 	if err := n.booted(j.Board); err != nil {
 		return err

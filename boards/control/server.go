@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
 	"backplane/simbus"
@@ -35,7 +36,7 @@ type Appliance interface {
 	Cut(link string) error
 	Restore(link string) error
 	// Start runs a program on a board, or writes or reads a file there.
-	Start(boards.Job, agent.Output) (Program, error)
+	Start(record.Job, agent.Output) (Program, error)
 	// Attach calls out with what the guest sends on a console or UART. in gives it input;
 	// taken is false while there is no room for that.
 	Attach(path string, out func([]byte)) (in func([]byte) (taken bool, err error), detach func(), err error)

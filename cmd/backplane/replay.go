@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/periph/chips"
 	"backplane/scenarios/replay"
 	"backplane/simbus"
@@ -27,7 +28,7 @@ as it goes. Exit status 1 if something else comes of it or if the record is cut,
 board, a root file system, the kernel or this program is not what it was.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			folder, err := o.restrict.folder(filepath.Join(args[0], boards.ManifestFile))
+			folder, err := o.restrict.folder(filepath.Join(args[0], record.ManifestFile))
 			if err != nil {
 				return err
 			}

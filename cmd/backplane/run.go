@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/guest/kernel"
 	"backplane/scenarios"
 	"backplane/simbus"
@@ -67,7 +68,7 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	if err := o.confined(); err != nil {
 		return boards.Options{}, err
 	}
-	if err := boards.CheckOut(o.out); err != nil {
+	if err := record.CheckOut(o.out); err != nil {
 		return boards.Options{}, badInput(fmt.Errorf("--out: %w", err))
 	}
 	init, err := firmware("init")

@@ -10,6 +10,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/control"
+	"backplane/boards/record"
 	"backplane/simbus"
 
 	"github.com/spf13/cobra"
@@ -185,7 +186,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print what this program was built from", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintln(cmd.OutOrStdout(), "backplane", boards.Revision())
+			fmt.Fprintln(cmd.OutOrStdout(), "backplane", record.Revision())
 		},
 	}
 }

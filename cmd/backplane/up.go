@@ -9,6 +9,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/control"
+	"backplane/boards/record"
 	"backplane/guest/agent"
 	"backplane/scenarios"
 	"backplane/simbus"
@@ -122,7 +123,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 // served is what the control socket's server needs of an appliance.
 type served struct{ *boards.Running }
 
-func (s served) Start(j boards.Job, o agent.Output) (control.Program, error) {
+func (s served) Start(j record.Job, o agent.Output) (control.Program, error) {
 	p, err := s.Running.Start(j, o)
 	if err != nil {
 		return nil, err

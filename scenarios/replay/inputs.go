@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/hostfile"
 )
@@ -37,12 +37,12 @@ func newInputs(r io.Reader, end simbus.Time) *inputs {
 }
 
 // next is the next input; io.EOF stands for the end, or for one that has none.
-func (i *inputs) next() (*boards.Input, error) {
+func (i *inputs) next() (*record.Input, error) {
 	line, err := i.line()
 	if err != nil {
 		return nil, err
 	}
-	in := new(boards.Input)
+	in := new(record.Input)
 	if err = json.Unmarshal(line, in); err == nil {
 		err = in.Check()
 	}
@@ -54,7 +54,7 @@ func (i *inputs) next() (*boards.Input, error) {
 		err = fmt.Errorf("its time %s is after the session's end at %s", in.Time, i.end)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s, line %d: %w", ErrRecord, boards.InputsFile, i.n+1, err)
+		return nil, fmt.Errorf("%w: %s, line %d: %w", ErrRecord, record.InputsFile, i.n+1, err)
 	}
 	i.n, i.last = i.n+1, in.Time
 	return in, nil
@@ -70,22 +70,22 @@ func (i *inputs) line() (line []byte, err error) {
 			return nil, err
 		}
 		if len(line) > maxInput {
-			return nil, fmt.Errorf("%w: %s, line %d is longer than %d bytes", ErrRecord, boards.InputsFile, i.n+1, maxInput)
+			return nil, fmt.Errorf("%w: %s, line %d is longer than %d bytes", ErrRecord, record.InputsFile, i.n+1, maxInput)
 		}
 	}
 }
 
 // open opens the inputs of a record. None is later than its end, if that is known.
 func (s *Session) open() (*inputs, io.Closer, error) {
-	f, err := hostfile.Open(filepath.Join(s.dir, boards.InputsFile))
+	f, err := hostfile.Open(filepath.Join(s.dir, record.InputsFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%s cannot be replayed: it has no %s", s.dir, boards.InputsFile)
+		return nil, nil, fmt.Errorf("%s cannot be replayed: it has no %s", s.dir, record.InputsFile)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s cannot be replayed: %w", s.dir, err)
 	}
 	limit := maxTime
-	if end, err := boards.LoadEnd(s.dir); err == nil {
+	if end, err := record.LoadEnd(s.dir); err == nil {
 		limit = end.Time
 	}
 	return newInputs(f, limit), f, nil

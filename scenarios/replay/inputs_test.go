@@ -10,16 +10,16 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/costtest"
 )
 
-// record makes the folder of a record with these inputs; the end mark is left out if empty.
-func record(t testing.TB, inputs, end string) string {
+// recorded makes the folder of a record with these inputs; the end mark is left out if empty.
+func recorded(t testing.TB, inputs, end string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{boards.ManifestFile: `{"virtual": true}`, boards.InputsFile: inputs, boards.EndFile: end} {
+	for name, text := range map[string]string{record.ManifestFile: `{"virtual": true}`, record.InputsFile: inputs, record.EndFile: end} {
 		if text == "" {
 			continue
 		}
@@ -52,7 +52,7 @@ func TestBadInputs(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var err error
-			costtest.Of(len(tt.inputs)).Run(t, func() { _, err = Load(record(t, tt.inputs, tt.end)) })
+			costtest.Of(len(tt.inputs)).Run(t, func() { _, err = Load(recorded(t, tt.inputs, tt.end)) })
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}

@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/scenarios/verify"
 	"backplane/simbus"
 )
 
 // Session is a recorded session.
 type Session struct {
-	*boards.Manifest
+	*record.Manifest
 	dir string
 }
 
@@ -29,7 +30,7 @@ var ErrRealTime = errors.New("it was recorded in real time, which does not come 
 
 // Load reads a record.
 func Load(dir string) (*Session, error) {
-	m, err := boards.LoadManifest(dir)
+	m, err := record.LoadManifest(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ type Result struct {
 	Difference *verify.Difference // nil if all is as recorded
 	// Cut is nil, or says that the record is not whole and why: then no more than
 	// what it has, up to the time Until if that is not 0, has been compared.
-	Cut   *boards.CutError
+	Cut   *record.CutError
 	Until simbus.Time
 }
 
@@ -79,10 +80,10 @@ const stride = 10 * time.Second
 func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Result, error) {
 	b := o.Boards
 	b.Virtual, b.Seed, b.Start, b.Detached, b.Copies = true, s.Seed, s.Start, true, true
-	b.Contents = filepath.Join(s.dir, boards.ContentsDir)
+	b.Contents = filepath.Join(s.dir, record.ContentsDir)
 	a.Name = s.Name
 	result := new(Result)
-	if err := boards.CheckRecord(s.dir); err != nil && !errors.As(err, &result.Cut) {
+	if err := record.Check(s.dir); err != nil && !errors.As(err, &result.Cut) {
 		return nil, err
 	}
 	in, file, err := s.open()
@@ -102,10 +103,10 @@ func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Re
 	until, err := p.play(ctx, in)
 	if err == nil && !p.ended {
 		if result.Cut == nil {
-			result.Cut = &boards.CutError{Dir: s.dir, Why: []string{boards.InputsFile + " has no end"}}
+			result.Cut = &record.CutError{Dir: s.dir, Why: []string{record.InputsFile + " has no end"}}
 		}
-		if !slices.Contains(result.Cut.Short, boards.InputsFile) {
-			until, err = p.further(ctx, filepath.Join(s.dir, boards.EventsFile))
+		if !slices.Contains(result.Cut.Short, record.InputsFile) {
+			until, err = p.further(ctx, filepath.Join(s.dir, record.EventsFile))
 		}
 	}
 	result.Inputs, result.End, result.Until = p.inputs, r.Now(), until
@@ -115,22 +116,22 @@ func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Re
 	result.Wall = time.Since(begin)
 	skip := reports
 	if until > 0 {
-		skip = append(skip, boards.InputsFile)
+		skip = append(skip, record.InputsFile)
 	}
 	result.Difference, err = verify.Comparison{Start: s.Start, Skip: skip, Until: until, Short: short(result.Cut)}.Compare(s.dir, b.Out)
 	return result, err
 }
 
 // short tells which files of a record may have no more than their beginning.
-func short(cut *boards.CutError) func(stream string) bool {
+func short(cut *record.CutError) func(stream string) bool {
 	return func(stream string) bool {
 		return cut != nil && (cut.Short == nil || slices.Contains(cut.Short, stream))
 	}
 }
 
 // same tells whether what was started is what was recorded.
-func (s *Session) same(record string) error {
-	now, err := boards.LoadManifest(record)
+func (s *Session) same(other string) error {
+	now, err := record.LoadManifest(other)
 	if err != nil {
 		return err
 	}
@@ -163,9 +164,9 @@ func (p *player) play(ctx context.Context, from *inputs) (until simbus.Time, err
 		if err := p.advance(ctx, in.Time); err != nil {
 			return 0, err
 		}
-		if in.Do == boards.DoEnd {
+		if in.Do == record.DoEnd {
 			p.ended = true
-			if in.Value == boards.Interrupted {
+			if in.Value == record.Interrupted {
 				return max(in.Time, 1), nil
 			}
 			return 0, nil
@@ -192,7 +193,7 @@ func (p *player) advance(ctx context.Context, until simbus.Time) error {
 func (p *player) further(ctx context.Context, events string) (until simbus.Time, err error) {
 	last, err := verify.LastTime(events)
 	if err == nil && last > maxTime {
-		err = fmt.Errorf("%w: %s goes on to %s", ErrRecord, boards.EventsFile, last)
+		err = fmt.Errorf("%w: %s goes on to %s", ErrRecord, record.EventsFile, last)
 	}
 	if err == nil {
 		err = p.advance(ctx, last)

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/hostfile"
 )
@@ -60,7 +60,7 @@ func (c Comparison) Compare(first, second string) (*Difference, error) {
 	var found *Difference
 	var differ []string
 	for _, name := range names {
-		if slices.Contains(c.Skip, name) || c.Until > 0 && name != boards.EventsFile {
+		if slices.Contains(c.Skip, name) || c.Until > 0 && name != record.EventsFile {
 			continue
 		}
 		d, err := c.stream(name, filepath.Join(first, name), filepath.Join(second, name))
@@ -121,7 +121,7 @@ func streams(dirs ...string) ([]string, error) {
 				return err
 			case e.IsDir() && name == "uml":
 				return filepath.SkipDir
-			case name == boards.ManifestFile || name == boards.EndFile || name == junitFile:
+			case name == record.ManifestFile || name == record.EndFile || name == junitFile:
 			case e.Type().IsRegular():
 				names = append(names, name)
 			}
@@ -132,8 +132,8 @@ func streams(dirs ...string) ([]string, error) {
 		}
 	}
 	slices.SortFunc(names, func(a, b string) int {
-		if (a == boards.EventsFile) != (b == boards.EventsFile) {
-			if a == boards.EventsFile {
+		if (a == record.EventsFile) != (b == record.EventsFile) {
+			if a == record.EventsFile {
 				return -1
 			}
 			return 1
@@ -198,9 +198,9 @@ func (c Comparison) stream(name, first, second string) (*Difference, error) {
 // items are those of a stream, as many as are compared.
 func (c Comparison) items(name string, r io.Reader) items {
 	switch {
-	case name == boards.EventsFile && c.Until > 0:
+	case name == record.EventsFile && c.Until > 0:
 		return before(events(r), c.Until)
-	case name == boards.EventsFile:
+	case name == record.EventsFile:
 		return events(r)
 	case strings.HasSuffix(name, ".pcapng"):
 		return packets(r, c.Start)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/simbus"
 )
 
@@ -52,7 +52,7 @@ func (r *Runs) Run(ctx context.Context) (*Result, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := boards.CheckRecord(folder(run)); err != nil {
+		if err := record.Check(folder(run)); err != nil {
 			return nil, fmt.Errorf("run %d of %d: %w", run, r.N, err)
 		}
 		result.Runs = run

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/costtest"
 
@@ -25,8 +25,8 @@ import (
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// record writes a record's streams.
-func record(t *testing.T, streams map[string]string) string {
+// recorded writes a record's streams.
+func recorded(t *testing.T, streams map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, dir, streams)
@@ -83,18 +83,18 @@ func TestCompare(t *testing.T) {
 		first, second map[string]string
 		want          *Difference
 	}{
-		{"the same", map[string]string{boards.EventsFile: seven}, map[string]string{boards.EventsFile: seven}, nil},
+		{"the same", map[string]string{record.EventsFile: seven}, map[string]string{record.EventsFile: seven}, nil},
 		{"the host's own side", map[string]string{"uml/a.log": "x"}, map[string]string{"uml/a.log": "y"}, nil},
-		{"an event", map[string]string{boards.EventsFile: seven + event(8, "b", "1") + event(9, "b", "-")}, map[string]string{boards.EventsFile: seven + event(8, "b", "2") + event(9, "b", "-")},
-			&Difference{Stream: boards.EventsFile, Where: "event 8", Time: 8e6, Board: "b", Common: strings.Split(strings.TrimSpace(seven), "\n")[2:],
+		{"an event", map[string]string{record.EventsFile: seven + event(8, "b", "1") + event(9, "b", "-")}, map[string]string{record.EventsFile: seven + event(8, "b", "2") + event(9, "b", "-")},
+			&Difference{Stream: record.EventsFile, Where: "event 8", Time: 8e6, Board: "b", Common: strings.Split(strings.TrimSpace(seven), "\n")[2:],
 				First:  []string{strings.TrimSpace(event(8, "b", "1")), strings.TrimSpace(event(9, "b", "-"))},
 				Second: []string{strings.TrimSpace(event(8, "b", "2")), strings.TrimSpace(event(9, "b", "-"))}}},
-		{"an event only one has, of the earlier", map[string]string{boards.EventsFile: event(1, "a", "x") + event(5, "b", "y")}, map[string]string{boards.EventsFile: event(1, "a", "x") + event(4, "c", "z") + event(5, "b", "y")},
-			&Difference{Stream: boards.EventsFile, Where: "event 2", Time: 4e6, Board: "c", Common: []string{strings.TrimSpace(event(1, "a", "x"))},
+		{"an event only one has, of the earlier", map[string]string{record.EventsFile: event(1, "a", "x") + event(5, "b", "y")}, map[string]string{record.EventsFile: event(1, "a", "x") + event(4, "c", "z") + event(5, "b", "y")},
+			&Difference{Stream: record.EventsFile, Where: "event 2", Time: 4e6, Board: "c", Common: []string{strings.TrimSpace(event(1, "a", "x"))},
 				First:  []string{strings.TrimSpace(event(5, "b", "y"))},
 				Second: []string{strings.TrimSpace(event(4, "c", "z")), strings.TrimSpace(event(5, "b", "y"))}}},
-		{"one ends", map[string]string{boards.EventsFile: event(1, "a", "x")}, map[string]string{boards.EventsFile: event(1, "a", "x") + event(2, "a", "y")},
-			&Difference{Stream: boards.EventsFile, Where: "event 2", Time: 2e6, Board: "a", Common: []string{strings.TrimSpace(event(1, "a", "x"))},
+		{"one ends", map[string]string{record.EventsFile: event(1, "a", "x")}, map[string]string{record.EventsFile: event(1, "a", "x") + event(2, "a", "y")},
+			&Difference{Stream: record.EventsFile, Where: "event 2", Time: 2e6, Board: "a", Common: []string{strings.TrimSpace(event(1, "a", "x"))},
 				Second: []string{strings.TrimSpace(event(2, "a", "y"))}}},
 		{"a console", map[string]string{"console/b.uart1.log": "one\ntwo\x01\n"}, map[string]string{"console/b.uart1.log": "one\nthree\n"},
 			&Difference{Stream: "console/b.uart1.log", Where: "line 2", Time: simbus.Never, Board: "b", Common: []string{"one"},
@@ -106,18 +106,18 @@ func TestCompare(t *testing.T) {
 				Common: []string{"0.001000000s 4 bytes from sensor.eth0: bytes 0 to 4: 73 61 6d 65"},
 				First:  []string{"0.002000000s 6003 bytes from sensor.eth0: bytes 2992 to 3024: 78 78 78 78 78 78 78 78 6f 6e 65" + strings.Repeat(" 78", 21)},
 				Second: []string{"0.002000000s 6003 bytes from sensor.eth0: bytes 2992 to 3024: 78 78 78 78 78 78 78 78 74 77 6f" + strings.Repeat(" 78", 21)}}},
-		{"the first in time of several", map[string]string{boards.EventsFile: event(3, "a", "x"), "lan.pcapng": capture(t, "1"), "console/a.log": "x\n"},
-			map[string]string{boards.EventsFile: event(3, "a", "y"), "lan.pcapng": capture(t, "2"), "console/a.log": "y\n"},
+		{"the first in time of several", map[string]string{record.EventsFile: event(3, "a", "x"), "lan.pcapng": capture(t, "1"), "console/a.log": "x\n"},
+			map[string]string{record.EventsFile: event(3, "a", "y"), "lan.pcapng": capture(t, "2"), "console/a.log": "y\n"},
 			&Difference{Stream: "lan.pcapng", Where: "packet 1", Time: 1e6, Board: "sensor",
 				First:  []string{"0.001000000s 1 bytes from sensor.eth0: bytes 0 to 1: 31"},
 				Second: []string{"0.001000000s 1 bytes from sensor.eth0: bytes 0 to 1: 32"},
-				Also:   []string{boards.EventsFile, "console/a.log"}}},
+				Also:   []string{record.EventsFile, "console/a.log"}}},
 		{"a capture's heading", map[string]string{"lan.pcapng": "not a capture"}, map[string]string{"lan.pcapng": capture(t)},
 			nil}, // an error: see below
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := (Comparison{Start: start}).Compare(record(t, tt.first), record(t, tt.second))
+			got, err := (Comparison{Start: start}).Compare(recorded(t, tt.first), recorded(t, tt.second))
 			if tt.name == "a capture's heading" {
 				if err == nil || !strings.Contains(err.Error(), "lan.pcapng") {
 					t.Errorf("error %v, and must name the file", err)
@@ -136,7 +136,7 @@ func TestCompare(t *testing.T) {
 
 func TestLongLines(t *testing.T) {
 	long := strings.Repeat("a", 100_000)
-	d, err := Comparison{}.Compare(record(t, map[string]string{"console/b.log": long + "1" + long}), record(t, map[string]string{"console/b.log": long + "2" + long}))
+	d, err := Comparison{}.Compare(recorded(t, map[string]string{"console/b.log": long + "1" + long}), recorded(t, map[string]string{"console/b.log": long + "2" + long}))
 	if err != nil || d == nil {
 		t.Fatal(d, err)
 	}
@@ -159,7 +159,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d, err := Comparison{Until: 4e6}.Compare(record(t, map[string]string{boards.EventsFile: tt.first}), record(t, map[string]string{boards.EventsFile: tt.second, "console/a.log": "x"}))
+			d, err := Comparison{Until: 4e6}.Compare(recorded(t, map[string]string{record.EventsFile: tt.first}), recorded(t, map[string]string{record.EventsFile: tt.second, "console/a.log": "x"}))
 			if err != nil || (d == nil) != tt.same {
 				t.Errorf("%v, difference %+v", err, d)
 			}
@@ -174,14 +174,14 @@ func TestRuns(t *testing.T) {
 			if run == odd {
 				text = event(1, "a", "y")
 			}
-			write(t, dir, map[string]string{boards.EventsFile: text,
-				boards.EndFile: fmt.Sprintf(`{"files":[{"name":"events.jsonl","bytes":%d}]}`, len(text))})
+			write(t, dir, map[string]string{record.EventsFile: text,
+				record.EndFile: fmt.Sprintf(`{"files":[{"name":"events.jsonl","bytes":%d}]}`, len(text))})
 			return nil
 		}
 	}
 	t.Run("all the same", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "out")
-		write(t, filepath.Join(dir, "run-9"), map[string]string{boards.EventsFile: "of an earlier time"})
+		write(t, filepath.Join(dir, "run-9"), map[string]string{record.EventsFile: "of an earlier time"})
 		r, err := (&Runs{N: 4, Start: start, Dir: dir, Play: play(t, 0)}).Run(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -215,9 +215,9 @@ func TestRuns(t *testing.T) {
 			if err := full(ctx, run, dir); err != nil || run == 1 {
 				return err
 			}
-			return os.Truncate(filepath.Join(dir, boards.EventsFile), 9)
+			return os.Truncate(filepath.Join(dir, record.EventsFile), 9)
 		}}).Run(t.Context())
-		var cut *boards.CutError
+		var cut *record.CutError
 		if !errors.As(err, &cut) || !strings.Contains(err.Error(), "run 2 of 3") || !strings.Contains(err.Error(), "events.jsonl has 9 of its") {
 			t.Errorf("error %v", err)
 		}
@@ -235,29 +235,29 @@ func TestRuns(t *testing.T) {
 func TestCompareShort(t *testing.T) {
 	one, two := event(1, "a", "x"), event(2, "a", "y")
 	packets := capture(t, "1", "2", "3")
-	second := map[string]string{boards.EventsFile: one + two, "console/a.log": "x\ny\n", "lan.pcapng": packets}
+	second := map[string]string{record.EventsFile: one + two, "console/a.log": "x\ny\n", "lan.pcapng": packets}
 	tests := []struct {
 		name   string
 		stream string
 		first  string
 		where  string // of the difference
 	}{
-		{"half an event", boards.EventsFile, one + two[:20], ""},
-		{"no event", boards.EventsFile, "", ""},
+		{"half an event", record.EventsFile, one + two[:20], ""},
+		{"no event", record.EventsFile, "", ""},
 		{"half a line", "console/a.log", "x\ny", ""},
 		{"half a packet", "lan.pcapng", packets[:len(packets)-9], ""},
-		{"another event before the cut", boards.EventsFile, event(1, "a", "z") + two[:20], "event 1"},
+		{"another event before the cut", record.EventsFile, event(1, "a", "z") + two[:20], "event 1"},
 		{"another line", "console/a.log", "x\nz\n", "line 2"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			first := maps.Clone(second)
 			first[tt.stream] = tt.first
-			d, err := Comparison{Start: start, Short: func(s string) bool { return s == tt.stream }}.Compare(record(t, first), record(t, second))
+			d, err := Comparison{Start: start, Short: func(s string) bool { return s == tt.stream }}.Compare(recorded(t, first), recorded(t, second))
 			if err != nil || (d == nil) != (tt.where == "") || d != nil && d.Where != tt.where {
 				t.Errorf("difference %+v, %v", d, err)
 			}
-			if d, err := (Comparison{Start: start}).Compare(record(t, first), record(t, second)); err != nil || d == nil {
+			if d, err := (Comparison{Start: start}).Compare(recorded(t, first), recorded(t, second)); err != nil || d == nil {
 				t.Errorf("when the first is to be whole there is no difference, %v", err)
 			}
 		})
@@ -268,9 +268,9 @@ func FuzzCompare(f *testing.F) {
 	f.Add([]byte(event(1, "a", "x")), []byte("{\"t\":"))
 	f.Add([]byte("\n\n"), []byte("\r"))
 	f.Fuzz(func(t *testing.T, a, b []byte) {
-		for _, name := range []string{boards.EventsFile, "lan.pcapng", "console/x.log"} {
+		for _, name := range []string{record.EventsFile, "lan.pcapng", "console/x.log"} {
 			costtest.Of(len(a)+len(b)).Run(t, func() {
-				d, err := (Comparison{Start: start}).Compare(record(t, map[string]string{name: string(a)}), record(t, map[string]string{name: string(b)}))
+				d, err := (Comparison{Start: start}).Compare(recorded(t, map[string]string{name: string(a)}), recorded(t, map[string]string{name: string(b)}))
 				if err == nil && bytes.Equal(a, b) != (d == nil) {
 					t.Errorf("%s: difference %v of %q and %q", name, d, a, b)
 				}

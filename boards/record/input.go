@@ -1,10 +1,9 @@
-package boards
+package record
 
 import (
 	"encoding/json"
 	"fmt"
 
-	"backplane/guest/agent"
 	"backplane/simbus"
 )
 
@@ -51,33 +50,6 @@ const (
 // so that what was recorded last need not be all that happened until then.
 const Interrupted = "interrupted"
 
-// input does what the outside wants done, and records it. In virtual time no
-// time passes meanwhile.
-func (r *Running) input(in Input, do func() error) error {
-	if !r.opts.Virtual {
-		return do()
-	}
-	r.outside.Lock()
-	defer r.outside.Unlock()
-	in.Time = r.cal.Now()
-	r.recordInput(&in)
-	return do()
-}
-
-// recordInput writes an input down before it is done, so that none is missing
-// if that is the end.
-func (r *Running) recordInput(in *Input) {
-	if r.inputs == nil {
-		return
-	}
-	line, err := json.Marshal(in)
-	if err != nil {
-		r.inputs.give(err)
-		return
-	}
-	_, _ = r.inputs.Write(append(line, '\n'))
-}
-
 // Check says what is wrong with an input of a record, whatever the appliance is.
 func (in *Input) Check() error {
 	switch in.Do {
@@ -99,49 +71,30 @@ func (in *Input) Check() error {
 	return nil
 }
 
-// Apply does an input again, at the present time: a replay calls it between two
-// calls of Advance. An input that failed when it was recorded fails again.
-func (r *Running) Apply(in Input) error {
-	switch in.Do {
-	case DoSet:
-		return r.Set(in.Path, in.Value)
-	case DoSend:
-		return r.Send(in.Path, in.Data)
-	case DoExec, DoPut, DoFetch:
-		if in.Job == nil {
-			return fmt.Errorf("%s without a job", in.Do)
-		}
-		job := *in.Job
-		job.Do, job.Board = in.Do, in.Path
-		_, err := r.Start(job, agent.Output{Done: func(agent.Status, error) {}})
-		return err
-	case DoInput, DoTook, DoResize, DoCancel:
-		if in.Which < 1 || in.Which > r.jobs.started {
-			return fmt.Errorf("%s: there is no job %d", in.Do, in.Which)
-		}
-		if p := r.jobs.kept[in.Which]; p != nil {
-			return p.do(in)
-		}
-		return r.input(in, func() error { return nil }) // it has ended
-	case DoCut:
-		return r.Cut(in.Path)
-	case DoRestore:
-		return r.Restore(in.Path)
-	case DoPowerOn:
-		return r.PowerOn(in.Path)
-	case DoPowerOff:
-		return r.PowerOff(in.Path)
-	case DoPullPlug:
-		return r.pullPlug(in.Path, in.Value)
-	case DoFrame, DoGateway:
-		return r.Inject(in)
-	case DoEvent:
-		e, err := simbus.ParseEvent(in.Event)
-		if err != nil {
-			return err
-		}
-		r.Emit(e)
-		return nil
+// InputLog writes inputs to a file, a JSON object a line. A nil InputLog takes
+// everything and keeps nothing.
+type InputLog struct{ f *File }
+
+// Inputs makes inputs.jsonl; nil if nothing is recorded.
+func (rec *Writer) Inputs() (*InputLog, error) {
+	f, err := rec.File(InputsFile)
+	if f == nil || err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("unknown input %q", in.Do)
+	f.lines = true
+	return &InputLog{f}, nil
+}
+
+// Add writes an input down. Call it before the input is done, so that none is missing if
+// that is the end.
+func (l *InputLog) Add(in *Input) {
+	if l == nil {
+		return
+	}
+	line, err := json.Marshal(in)
+	if err != nil {
+		l.f.Abandon(err)
+		return
+	}
+	_, _ = l.f.Write(append(line, '\n'))
 }

@@ -1,4 +1,4 @@
-package boards
+package record
 
 import (
 	"encoding/json"
@@ -72,7 +72,7 @@ func (e *CutError) whole() error {
 	return e
 }
 
-func (f *recordFile) end() EndOfFile {
+func (f *File) end() EndOfFile {
 	e := EndOfFile{Name: f.name, Bytes: f.size, Hash: f.hash}
 	if f.err != nil {
 		e.Cut, e.At = f.err.Error(), f.at
@@ -125,9 +125,9 @@ func LoadEnd(dir string) (*End, error) {
 	return end, json.Unmarshal(data, end)
 }
 
-// CheckRecord tells whether a record is whole: the error is a [CutError] if it has
+// Check tells whether a record is whole: the error is a [CutError] if it has
 // no mark, or not what the mark says.
-func CheckRecord(dir string) error {
+func Check(dir string) error {
 	end, err := LoadEnd(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &CutError{Dir: dir, Why: []string{"it has no end mark (" + EndFile + "), as if whoever recorded it was killed"}}
@@ -174,7 +174,7 @@ func (f *EndOfFile) check(dir string) string {
 	case f.Cut != "":
 		return f.early()
 	case f.Hash != "":
-		if hash, err := hashFile(path); err != nil {
+		if hash, err := HashFile(path); err != nil {
 			return fmt.Sprintf("%s cannot be read: %v", f.Name, err)
 		} else if hash != f.Hash {
 			return f.Name + " was changed after the run had ended"

@@ -1,4 +1,4 @@
-package boards
+package record
 
 import (
 	"crypto/sha256"
@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -56,67 +55,23 @@ const (
 	ContentsDir  = "contents"
 )
 
-// recordRun writes down what is run, and lets inputs be recorded from now on.
-func (r *Running) recordRun(a *Appliance) error {
-	if r.opts.Out == "" {
-		return nil
-	}
-	m, err := r.manifest(a)
-	if err != nil {
-		return err
-	}
+// Manifest writes down what is run.
+func (rec *Writer) Manifest(m *Manifest) error {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := r.record.whole(append(text, '\n'), ManifestFile); err != nil {
-		return err
-	}
-	if !r.opts.Virtual {
-		return nil
-	}
-	if r.inputs, err = r.record.file(InputsFile); err == nil {
-		r.inputs.lines = true
-	}
-	return err
+	return rec.Whole(append(text, '\n'), ManifestFile)
 }
 
-func (r *Running) manifest(a *Appliance) (*Manifest, error) {
-	m := &Manifest{Backplane: Revision(), Name: a.Name, Virtual: r.opts.Virtual, Seed: r.opts.Seed, Start: r.opts.Start, Confined: !r.opts.Unconfined}
-	var err error
-	if m.Appliance, err = filepath.Abs(a.doc.File); err != nil {
-		return nil, err
-	}
-	known := make(map[string]string)
-	add := func(what, path string) {
-		if known[path] == "" && err == nil {
-			known[path], err = hashFile(path)
-		}
-		m.Parts = append(m.Parts, Made{what, path, known[path]})
-	}
-	add("appliance file", m.Appliance)
-	for i, b := range r.machines {
-		if file, e := filepath.Abs(b.board.doc.File); e == nil && file != m.Appliance {
-			add("board file of "+b.name, file)
-		}
-		add("kernel of "+b.name, b.kernel)
-		add("root file system of "+b.name, filepath.Join(b.dir, "initrd.cpio"))
-		m.Parts[len(m.Parts)-1].Path = strings.Join(a.Board[i].Board.Firmware.Rootfs, ", ")
-		for _, name := range slices.Sorted(maps.Keys(b.kept)) {
-			m.Parts = append(m.Parts, b.kept[name])
-		}
-	}
-	return m, err
-}
-
-// hashOf is the SHA-256 of what is in memory.
-func hashOf(data []byte) string {
+// HashOf is the SHA-256 of what is in memory.
+func HashOf(data []byte) string {
 	hash := sha256.Sum256(data)
 	return hex.EncodeToString(hash[:])
 }
 
-// hashFile is a file's SHA-256; that of a file that is not there is empty.
-func hashFile(path string) (string, error) {
+// HashFile is a file's SHA-256; that of a file that is not there is empty.
+func HashFile(path string) (string, error) {
 	f, err := hostfile.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
@@ -140,7 +95,7 @@ var Revision = sync.OnceValue(revision)
 func revision() string {
 	text := "unknown"
 	if exe, err := os.Executable(); err == nil {
-		if hash, err := hashFile(exe); err == nil {
+		if hash, err := HashFile(exe); err == nil {
 			text = "program " + hash
 		}
 	}
@@ -160,7 +115,7 @@ func revision() string {
 }
 
 // maxMark is the most that a record's run.json or end.json has, in bytes: a line or two
-// for each file of up to [MaxBoards] boards.
+// for each file of up to the most boards that an appliance has.
 const maxMark = 16 << 20
 
 // LoadManifest reads a record's.

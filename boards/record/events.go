@@ -1,4 +1,4 @@
-package boards
+package record
 
 import (
 	"sync"
@@ -6,9 +6,9 @@ import (
 	"backplane/simbus"
 )
 
-// eventLog writes the event stream to a file, a JSON object a line.
-type eventLog struct {
-	f    *recordFile
+// EventLog writes the event stream to a file, a JSON object a line.
+type EventLog struct {
+	f    *File
 	mu   sync.Mutex
 	buf  []byte
 	last simbus.Time // of the last event
@@ -18,22 +18,21 @@ type eventLog struct {
 // eventBuffer is how much is written at once, in bytes.
 const eventBuffer = 64 << 10
 
-// recordEvents lets events.jsonl be written.
-func (r *Running) recordEvents() error {
-	f, err := r.record.file(EventsFile)
+// Events makes events.jsonl; nil if nothing is recorded.
+func (rec *Writer) Events() (*EventLog, error) {
+	f, err := rec.File(EventsFile)
 	if f == nil || err != nil {
-		return err
+		return nil, err
 	}
 	f.lines, f.taken = true, true
-	l := &eventLog{f: f}
-	r.record.onReach = l.end
-	r.record.flushed(l.flush)
-	r.events = l
-	r.cal.Subscribe(l.event)
-	return nil
+	l := &EventLog{f: f}
+	rec.onReach = l.end
+	rec.Flushed(l.Flush)
+	return l, nil
 }
 
-func (l *eventLog) event(e *simbus.Event) {
+// Add writes an event down. The calendar calls it.
+func (l *EventLog) Add(e *simbus.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over {
@@ -53,7 +52,7 @@ func (l *eventLog) event(e *simbus.Event) {
 }
 
 // end writes down that the record ends here.
-func (l *eventLog) end() {
+func (l *EventLog) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.over {
@@ -62,15 +61,15 @@ func (l *eventLog) end() {
 }
 
 // mark is end. The caller holds the lock.
-func (l *eventLog) mark() {
+func (l *EventLog) mark() {
 	l.over = true
-	e := simbus.Event{Time: max(l.f.rec.at, l.last), Kind: simbus.KindRecord, Attrs: []simbus.Attr{simbus.Text("detail", l.f.rec.reached().Error())}}
+	e := simbus.Event{Time: max(l.f.rec.at, l.last), Kind: simbus.KindRecord, Attrs: []simbus.Attr{simbus.Text("detail", l.f.rec.reached.Error())}}
 	l.buf = append(e.AppendJSON(l.buf), '\n')
 	l.write()
 }
 
-// flush writes out what is in memory. The caller of write holds the lock.
-func (l *eventLog) flush() {
+// Flush writes out what is in memory. The caller of write holds the lock.
+func (l *EventLog) Flush() {
 	if l == nil {
 		return
 	}
@@ -79,7 +78,7 @@ func (l *eventLog) flush() {
 	l.write()
 }
 
-func (l *eventLog) write() {
+func (l *EventLog) write() {
 	_, _ = l.f.Write(l.buf)
 	l.buf = l.buf[:0]
 }

@@ -1,4 +1,4 @@
-package boards
+package record
 
 import (
 	"errors"
@@ -14,9 +14,9 @@ import (
 	"backplane/simbus"
 )
 
-// record is the folder of what is recorded, while it is being written. A nil
-// record takes everything and keeps nothing.
-type record struct {
+// Writer is the folder of what is recorded, while it is being written. A nil
+// Writer takes everything and keeps nothing.
+type Writer struct {
 	dir  string
 	root *os.Root // it: no link that somebody has put there leads out of it
 	now  func() simbus.Time
@@ -25,19 +25,30 @@ type record struct {
 	done chan struct{}
 	made string // the first of the folders that were made for it
 
-	recordLimit
+	limit
 
 	mu      sync.Mutex // guards the lists: boards that restart add to them
-	files   []*recordFile
+	files   []*File
 	flushes []func()
 }
 
 // flushEvery is how often what is still in memory is written out, in host time.
 const flushEvery = 500 * time.Millisecond
 
-// newRecord makes the folder. A record that is there goes.
-// What comes as the run goes may be limit bytes together; 0 stands for any number.
-func newRecord(dir string, limit int64, now func() simbus.Time, tell func(string)) (*record, error) {
+// Config says where a record goes, and how much of it may be.
+type Config struct {
+	Dir string // its folder; "": nothing is recorded
+	// Limit is how many bytes may come together as the run goes; 0: any number.
+	// Reached is why the record ends there.
+	Limit   int64
+	Reached error
+	Now     func() simbus.Time
+	Tell    func(text string) // for people; may be nil
+}
+
+// New makes the folder. A record that is there goes.
+func New(c Config) (*Writer, error) {
+	dir := c.Dir
 	if dir == "" {
 		return nil, nil
 	}
@@ -49,7 +60,7 @@ func newRecord(dir string, limit int64, now func() simbus.Time, tell func(string
 	if err != nil {
 		return nil, err
 	}
-	rec := &record{dir: dir, root: root, now: now, tell: tell, stop: make(chan struct{}), done: make(chan struct{}), made: made, recordLimit: recordLimit{size: limit}}
+	rec := &Writer{dir: dir, root: root, now: c.Now, tell: c.Tell, stop: make(chan struct{}), done: make(chan struct{}), made: made, limit: limit{size: c.Limit, reached: c.Reached}}
 	if err := rec.replace(); err != nil {
 		root.Close()
 		return nil, err
@@ -68,9 +79,9 @@ func missing(dir string) (first string) {
 	}
 }
 
-// drop removes the folders that were made for a record of what has not begun. It has
+// Drop removes the folders that were made for a record of what has not begun. It has
 // been closed.
-func (rec *record) drop() {
+func (rec *Writer) Drop() {
 	if rec == nil || rec.made == "" {
 		return
 	}
@@ -83,7 +94,7 @@ func (rec *record) drop() {
 
 // flush lets nothing stay in memory for long: somebody may want to look at the
 // files of an appliance that runs, and it may be killed.
-func (rec *record) flush() {
+func (rec *Writer) flush() {
 	defer close(rec.done)
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
@@ -102,8 +113,8 @@ func (rec *record) flush() {
 	}
 }
 
-// flushed lets f be called now and then, on a goroutine of its own.
-func (rec *record) flushed(f func()) {
+// Flushed lets f be called now and then, on a goroutine of its own.
+func (rec *Writer) Flushed(f func()) {
 	if rec == nil {
 		return
 	}
@@ -112,12 +123,12 @@ func (rec *record) flushed(f func()) {
 	rec.mu.Unlock()
 }
 
-// file makes a file.
-func (rec *record) file(name ...string) (*recordFile, error) {
+// File makes a file.
+func (rec *Writer) File(name ...string) (*File, error) {
 	if rec == nil {
 		return nil, nil
 	}
-	f := &recordFile{rec: rec, name: filepath.ToSlash(filepath.Join(name...))}
+	f := &File{rec: rec, name: filepath.ToSlash(filepath.Join(name...))}
 	if err := rec.root.MkdirAll(filepath.Dir(filepath.Join(name...)), 0o755); err != nil {
 		return nil, err
 	}
@@ -129,13 +140,13 @@ func (rec *record) file(name ...string) (*recordFile, error) {
 	return f, nil
 }
 
-// whole writes a file at once: it is there as a whole or not at all. It takes the
+// Whole writes a file at once: it is there as a whole or not at all. It takes the
 // place of an earlier one of that name.
-func (rec *record) whole(data []byte, name ...string) error {
+func (rec *Writer) Whole(data []byte, name ...string) error {
 	if rec == nil {
 		return nil
 	}
-	f := &recordFile{rec: rec, name: filepath.ToSlash(filepath.Join(name...)), size: int64(len(data)), hash: hashOf(data)}
+	f := &File{rec: rec, name: filepath.ToSlash(filepath.Join(name...)), size: int64(len(data)), hash: HashOf(data)}
 	path := filepath.Join(name...)
 	err := rec.root.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
@@ -143,13 +154,13 @@ func (rec *record) whole(data []byte, name ...string) error {
 	}
 	if err != nil {
 		f.size = 0
-		f.give(err)
+		f.Abandon(err)
 	}
 	rec.add(f)
 	return f.cut()
 }
 
-func (rec *record) add(f *recordFile) {
+func (rec *Writer) add(f *File) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	for i, old := range rec.files {
@@ -165,9 +176,9 @@ func (rec *record) add(f *recordFile) {
 // else of it has been recorded. cut is nil, or says what of that is not whole.
 type Reports func(cut error) (map[string][]byte, error)
 
-// close ends the record with its mark, the last that is written. The error tells
+// Close ends the record with its mark, the last that is written. The error tells
 // what of it is missing.
-func (rec *record) close(end End, reports Reports) error {
+func (rec *Writer) Close(end End, reports Reports) error {
 	if rec == nil {
 		return nil
 	}
@@ -178,7 +189,7 @@ func (rec *record) close(end End, reports Reports) error {
 		if rec.onReach != nil {
 			rec.onReach() // which may be under way
 		}
-		end.Cut, end.At = rec.reached().Error(), rec.at
+		end.Cut, end.At = rec.reached.Error(), rec.at
 		cut.add(end.cut())
 	}
 	for _, f := range rec.files {
@@ -198,19 +209,19 @@ func (rec *record) close(end End, reports Reports) error {
 }
 
 // report adds the reports.
-func (rec *record) report(reports Reports, cut error) error {
+func (rec *Writer) report(reports Reports, cut error) error {
 	files, err := reports(cut)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		err = errors.Join(err, rec.whole(files[name], name))
+		err = errors.Join(err, rec.Whole(files[name], name))
 	}
 	return err
 }
 
-// recordFile is a file of a record. It keeps its first error and takes nothing
+// File is a file of a record. It keeps its first error and takes nothing
 // more from then on: what it holds is all that there was up to some moment. A
-// nil recordFile takes everything and keeps nothing.
-type recordFile struct {
-	rec   *record
+// nil File takes everything and keeps nothing.
+type File struct {
+	rec   *Writer
 	name  string // in the record, with slashes
 	lines bool   // it ends with a whole line, whatever happens
 	taken bool   // whoever writes has asked the record's limit already
@@ -224,7 +235,7 @@ type recordFile struct {
 }
 
 // Write writes at once. Its own error is nil: the file keeps it.
-func (f *recordFile) Write(p []byte) (int, error) {
+func (f *File) Write(p []byte) (int, error) {
 	if f == nil {
 		return len(p), nil
 	}
@@ -234,7 +245,7 @@ func (f *recordFile) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if !f.taken && !f.rec.take(len(p)) {
-		f.at, f.err = f.rec.at, f.rec.reached()
+		f.at, f.err = f.rec.at, f.rec.reached
 		return len(p), nil
 	}
 	n, err := f.f.Write(p)
@@ -262,7 +273,7 @@ func lastLine(p []byte) int {
 }
 
 // fail lets the file end here. The caller holds the lock.
-func (f *recordFile) fail(err error) {
+func (f *File) fail(err error) {
 	f.at, f.err = f.rec.now(), err
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -273,8 +284,8 @@ func (f *recordFile) fail(err error) {
 	}
 }
 
-// give lets the file end here since something could not be put into it.
-func (f *recordFile) give(err error) {
+// Abandon lets the file end here since something could not be put into it.
+func (f *File) Abandon(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err == nil {
@@ -283,14 +294,14 @@ func (f *recordFile) give(err error) {
 }
 
 // cut says where the file ends too early, and why; nil if it does not.
-func (f *recordFile) cut() error {
+func (f *File) cut() error {
 	if f.err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s ends at %s of the appliance's time, after %d bytes: %w", f.name, f.at, f.size, f.err)
 }
 
-func (f *recordFile) close() error {
+func (f *File) close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.f != nil {
@@ -299,45 +310,11 @@ func (f *recordFile) close() error {
 		}
 		f.f = nil
 		if f.err == nil && f.rec.over.Load() {
-			f.at, f.err = f.rec.at, f.rec.reached()
+			f.at, f.err = f.rec.at, f.rec.reached
 		}
 	}
-	if errors.As(f.err, new(*limitError)) {
+	if errors.Is(f.err, f.rec.reached) {
 		return nil // which is said of the whole record
 	}
 	return f.cut()
-}
-
-// maxContents is how much a chip's file may have, in bytes.
-const maxContents = 64 << 20
-
-// contents is the file in which a chip keeps its contents. What it has at the
-// start is recorded; with Options.Copies it stays as it is, and the chip has a copy.
-func (m *Machine) contents(part, path string) (string, error) {
-	from, to := path, path
-	if m.r.opts.Copies {
-		to = filepath.Join(m.dir, "contents-"+part)
-	}
-	if m.r.opts.Contents != "" {
-		from = filepath.Join(m.r.opts.Contents, m.name+"."+part)
-	}
-	folder := m.r.appliance.paths.Folder
-	if m.r.opts.Contents != "" {
-		folder = nil // the record is another one, and has been checked
-	}
-	made := Made{What: "contents of " + m.name + "." + part, Path: from}
-	data, err := folder.Read(from, maxContents)
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // the chip makes it
-		m.kept[part] = made
-		return to, nil
-	case err != nil:
-		return "", err
-	}
-	made.Hash = hashOf(data)
-	m.kept[part] = made
-	if err = m.r.record.whole(data, ContentsDir, m.name+"."+part); err == nil && to != from {
-		err = os.WriteFile(to, data, 0o600)
-	}
-	return to, err
 }

@@ -1,4 +1,4 @@
-package boards
+package record
 
 import (
 	"bytes"
@@ -35,19 +35,19 @@ func TestRecordOnAFullDisk(t *testing.T) {
 
 func fullDisk(t *testing.T, dir string) {
 	told := make(chan string, 9)
-	rec, err := newRecord(dir, 0, func() simbus.Time { return 2e9 }, func(text string) { told <- text })
+	rec, err := New(Config{Dir: dir, Now: func() simbus.Time { return 2e9 }, Tell: func(text string) { told <- text }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Running{record: rec, cal: simbus.NewVirtual()}
-	if err := r.recordEvents(); err != nil {
-		t.Fatal(err)
-	}
-	console, err := rec.file("console", "b.log")
+	log, err := rec.Events()
 	if err != nil {
 		t.Fatal(err)
 	}
-	small, err := rec.file("uml", "b.log")
+	console, err := rec.File("console", "b.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := rec.File("uml", "b.log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,20 +57,20 @@ func fullDisk(t *testing.T, dir string) {
 	}
 	line := func(i int) []byte { return fmt.Appendf(nil, "line %d of some length\n", i) }
 	for i := range 100 {
-		r.events.event(&simbus.Event{Time: simbus.Time(i), Kind: simbus.KindConsole})
+		log.Add(&simbus.Event{Time: simbus.Time(i), Kind: simbus.KindConsole})
 		_, _ = console.Write(line(i))
 	}
-	r.events.flush()
+	log.Flush()
 	_, _ = small.Write([]byte("all of it"))
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &old); err != nil { // there is room again
 		t.Fatal(err)
 	}
 	for i := range 100 {
-		r.events.event(&simbus.Event{Time: simbus.Time(100 + i), Kind: simbus.KindConsole})
+		log.Add(&simbus.Event{Time: simbus.Time(100 + i), Kind: simbus.KindConsole})
 		_, _ = console.Write(line(100 + i))
 	}
-	r.events.flush()
-	err = rec.close(End{Time: 3e9}, nil)
+	log.Flush()
+	err = rec.Close(End{Time: 3e9}, nil)
 	var cut *CutError
 	if !errors.As(err, &cut) || len(cut.Why) != 2 || !strings.Contains(cut.Why[1], "console/b.log ends at 2.000000000s of the appliance's time, after 1000 bytes: file too large") {
 		t.Fatalf("%v", err)
@@ -89,13 +89,13 @@ func fullDisk(t *testing.T, dir string) {
 			t.Errorf("%s goes on after the hole:\n%s", name, data)
 		}
 	}
-	if !errors.As(CheckRecord(dir), &cut) || strings.Join(cut.Short, " ") != "events.jsonl console/b.log" {
+	if !errors.As(Check(dir), &cut) || strings.Join(cut.Short, " ") != "events.jsonl console/b.log" {
 		t.Errorf("read back: %v", cut)
 	}
 }
 
-// TestCheckRecord takes something off a whole record.
-func TestCheckRecord(t *testing.T) {
+// TestCheck takes something off a whole record.
+func TestCheck(t *testing.T) {
 	tests := []struct {
 		name string
 		do   func(dir string) error
@@ -114,7 +114,7 @@ func TestCheckRecord(t *testing.T) {
 			return os.WriteFile(filepath.Join(dir, "report.json"), []byte("failed"), 0o644)
 		}, "report.json was changed after the run had ended"},
 		{"no report", func(dir string) error { return os.Remove(filepath.Join(dir, "report.json")) }, "report.json is not there"},
-		{"begun again", func(dir string) error { _, err := newRecord(dir, 0, nil, nil); return err }, "no end mark"},
+		{"begun again", func(dir string) error { _, err := New(Config{Dir: dir}); return err }, "no end mark"},
 	}
 	reports := func(cut error) (map[string][]byte, error) {
 		return map[string][]byte{"report.json": []byte("passed")}, cut
@@ -122,16 +122,16 @@ func TestCheckRecord(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			rec, err := newRecord(dir, 0, func() simbus.Time { return 0 }, nil)
+			rec, err := New(Config{Dir: dir, Now: func() simbus.Time { return 0 }})
 			if err == nil {
-				err = errors.Join(rec.whole([]byte("a\nb\nc\n"), InputsFile), rec.whole([]byte("x\n"), "console", "b.log"),
-					rec.whole([]byte("again\n"), "console", "b.log"), rec.close(End{}, reports), tt.do(dir))
+				err = errors.Join(rec.Whole([]byte("a\nb\nc\n"), InputsFile), rec.Whole([]byte("x\n"), "console", "b.log"),
+					rec.Whole([]byte("again\n"), "console", "b.log"), rec.Close(End{}, reports), tt.do(dir))
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			var cut *CutError
-			err = CheckRecord(dir)
+			err = Check(dir)
 			if tt.want == "" && err != nil || tt.want != "" && (!errors.As(err, &cut) || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("%v", err)
 			}
@@ -143,19 +143,19 @@ func TestCheckRecord(t *testing.T) {
 // after it, also where it could not be written.
 func TestReports(t *testing.T) {
 	dir := t.TempDir()
-	rec, err := newRecord(dir, 0, func() simbus.Time { return 0 }, nil)
+	rec, err := New(Config{Dir: dir, Now: func() simbus.Time { return 0 }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := rec.file(InputsFile)
+	f, err := rec.File(InputsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.give(errors.New("the disk is full"))
+	f.Abandon(errors.New("the disk is full"))
 	if err := os.MkdirAll(filepath.Join(dir, "junit.xml", "in the way"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	err = rec.close(End{}, func(cut error) (map[string][]byte, error) {
+	err = rec.Close(End{}, func(cut error) (map[string][]byte, error) {
 		if _, err := os.Stat(filepath.Join(dir, EndFile)); err == nil {
 			t.Error("the mark is there before the reports")
 		}
@@ -169,7 +169,7 @@ func TestReports(t *testing.T) {
 		t.Errorf("%v: the report is %q", err, data)
 	}
 	var cut *CutError
-	if !errors.As(CheckRecord(dir), &cut) || strings.Join(cut.Short, " ") != "inputs.jsonl junit.xml" {
+	if !errors.As(Check(dir), &cut) || strings.Join(cut.Short, " ") != "inputs.jsonl junit.xml" {
 		t.Errorf("read back: %v", cut)
 	}
 }
@@ -177,15 +177,15 @@ func TestReports(t *testing.T) {
 // TestEventsAreFlushed: an event can be read in its file soon, however few there are.
 func TestEventsAreFlushed(t *testing.T) {
 	dir := t.TempDir()
-	rec, err := newRecord(dir, 0, func() simbus.Time { return 0 }, nil)
+	rec, err := New(Config{Dir: dir, Now: func() simbus.Time { return 0 }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Running{record: rec, cal: simbus.NewVirtual()}
-	if err := r.recordEvents(); err != nil {
+	log, err := rec.Events()
+	if err != nil {
 		t.Fatal(err)
 	}
-	r.events.event(&simbus.Event{Time: 7, Kind: simbus.KindConsole})
+	log.Add(&simbus.Event{Time: 7, Kind: simbus.KindConsole})
 	for { // up to the test's own limit
 		data, err := os.ReadFile(filepath.Join(dir, EventsFile))
 		if err != nil {
@@ -195,7 +195,7 @@ func TestEventsAreFlushed(t *testing.T) {
 			break
 		}
 	}
-	if err := rec.close(End{}, nil); err != nil {
+	if err := rec.Close(End{}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -206,23 +206,23 @@ func TestRecordLimit(t *testing.T) {
 	for _, first := range []string{EventsFile, "console/b.log"} {
 		t.Run(first, func(t *testing.T) {
 			dir, told := t.TempDir(), make(chan string, 9)
-			rec, err := newRecord(dir, 10_000, func() simbus.Time { return 2e9 }, func(text string) { told <- text })
+			rec, err := New(Config{Dir: dir, Limit: 10_000, Reached: errors.New("the limit is reached"), Now: func() simbus.Time { return 2e9 }, Tell: func(text string) { told <- text }})
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := &Running{record: rec, cal: simbus.NewVirtual()}
-			if err := r.recordEvents(); err != nil {
-				t.Fatal(err)
-			}
-			console, err := rec.file("console", "b.log")
+			log, err := rec.Events()
 			if err != nil {
 				t.Fatal(err)
 			}
-			inputs, err := rec.file(InputsFile)
+			console, err := rec.File("console", "b.log")
 			if err != nil {
 				t.Fatal(err)
 			}
-			event := func(i int) { r.events.event(&simbus.Event{Time: simbus.Time(i), Kind: simbus.KindConsole}) }
+			inputs, err := rec.File(InputsFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			event := func(i int) { log.Add(&simbus.Event{Time: simbus.Time(i), Kind: simbus.KindConsole}) }
 			event(1)
 			_, _ = console.Write([]byte("line\n"))
 			_, _ = inputs.Write([]byte("{}\n"))
@@ -235,11 +235,11 @@ func TestRecordLimit(t *testing.T) {
 			}
 			event(5000)
 			_, _ = console.Write([]byte("more"))
-			if err := rec.whole(bytes.Repeat([]byte("x"), 10_000), "net.json"); err != nil {
+			if err := rec.Whole(bytes.Repeat([]byte("x"), 10_000), "net.json"); err != nil {
 				t.Error(err)
 			}
-			err = rec.close(End{Time: 3e9}, nil)
-			const want = "it ends at 2.000000000s of the appliance's time: the record's limit of 10000 is reached (--record-limit sets another)"
+			err = rec.Close(End{Time: 3e9}, nil)
+			const want = "it ends at 2.000000000s of the appliance's time: the limit is reached"
 			var cut *CutError
 			if !errors.As(err, &cut) || len(cut.Why) != 1 || cut.Why[0] != want {
 				t.Errorf("it ends with %v", err)
@@ -247,19 +247,19 @@ func TestRecordLimit(t *testing.T) {
 			if text := <-told; !strings.HasPrefix(text, "the record ends at 2.0") {
 				t.Errorf("it is told %q", text)
 			}
-			log, err := os.ReadFile(filepath.Join(dir, "console/b.log"))
-			if err != nil || string(log) != "line\n" {
-				t.Errorf("the console has %q, %v", log, err)
+			text, err := os.ReadFile(filepath.Join(dir, "console/b.log"))
+			if err != nil || string(text) != "line\n" {
+				t.Errorf("the console has %q, %v", text, err)
 			}
 			events, err := os.ReadFile(filepath.Join(dir, EventsFile))
 			lines := strings.Split(strings.TrimSuffix(string(events), "\n"), "\n")
-			if err != nil || len(events) > 10_200 || lines[len(lines)-1] != `{"t":2000000000,"kind":"record","detail":"the record's limit of 10000 is reached (--record-limit sets another)"}` {
+			if err != nil || len(events) > 10_200 || lines[len(lines)-1] != `{"t":2000000000,"kind":"record","detail":"the limit is reached"}` {
 				t.Errorf("%d bytes of events, %v, and the last is %s", len(events), err, lines[len(lines)-1])
 			}
 			if n := len(lines); first == EventsFile && n < 200 || first != EventsFile && n != 2 {
 				t.Errorf("%d lines of events", n)
 			}
-			err = CheckRecord(dir)
+			err = Check(dir)
 			if !errors.As(err, &cut) || len(cut.Why) != 1 || cut.Why[0] != want || strings.Join(cut.Short, " ") != "events.jsonl console/b.log" {
 				t.Errorf("read back: %v, short %q", err, cut.Short)
 			}
@@ -279,26 +279,26 @@ func TestRecordInAFolderOfLinks(t *testing.T) {
 		unix.Mkfifo(at("a.pcapng"), 0o600), unix.Mkfifo(at("report.json.part"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	rec, err := newRecord(dir, 0, func() simbus.Time { return 0 }, nil)
+	rec, err := New(Config{Dir: dir, Now: func() simbus.Time { return 0 }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{EventsFile, InputsFile, "a.pcapng"} {
-		if f, err := rec.file(name); err != nil {
+		if f, err := rec.File(name); err != nil {
 			t.Errorf("what has the place of %s: %v", name, err)
 		} else {
 			_, _ = f.Write([]byte("theirs"))
 		}
 	}
 	for _, name := range []string{"run.json", "report.json"} {
-		if err := rec.whole([]byte("theirs"), name); err != nil {
+		if err := rec.Whole([]byte("theirs"), name); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := rec.file("console", "b.log"); err == nil || !strings.Contains(err.Error(), "escapes") {
+	if _, err := rec.File("console", "b.log"); err == nil || !strings.Contains(err.Error(), "escapes") {
 		t.Errorf("a link in the place of a folder: %v", err)
 	}
-	if err := rec.close(End{}, nil); err != nil {
+	if err := rec.Close(End{}, nil); err != nil {
 		t.Error(err)
 	}
 	for _, name := range []string{EventsFile, InputsFile, "a.pcapng", "run.json", "report.json", EndFile} {

@@ -1,4 +1,4 @@
-package boards
+package record
 
 import (
 	"errors"
@@ -39,7 +39,7 @@ func isRecord(dir string) bool {
 
 // replace removes the files of the record that is in the folder, if one is, and says so.
 // What else is there stays.
-func (rec *record) replace() error {
+func (rec *Writer) replace() error {
 	if !isRecord(rec.dir) {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package boards
+package record
 
 import (
 	"fmt"
@@ -8,11 +8,12 @@ import (
 	"backplane/simbus"
 )
 
-// recordLimit bounds what of a record comes as the run goes: events, consoles,
+// limit bounds what of a record comes as the run goes: events, consoles,
 // captures, inputs. What is written at once, at its start and at its end, is small,
 // and always there. Its zero value is no limit.
-type recordLimit struct {
+type limit struct {
 	size    int64 // bytes; 0: none
+	reached error // why the record ends there
 	used    atomic.Int64
 	reach   sync.Once
 	over    atomic.Bool // at is set
@@ -20,19 +21,10 @@ type recordLimit struct {
 	onReach func()      // if set: writes that into the record
 }
 
-// limitError is why a record ends before its run does.
-type limitError struct{ size Size }
-
-func (e *limitError) Error() string {
-	return fmt.Sprintf("the record's limit of %s is reached (--record-limit sets another)", e.size)
-}
-
-func (l *recordLimit) reached() error { return &limitError{Size(l.size)} }
-
 // take asks for n more bytes. If they are too many the record ends: nobody gets any
 // more, so that no file goes on where another does not.
-func (rec *record) take(n int) bool {
-	l := &rec.recordLimit
+func (rec *Writer) take(n int) bool {
+	l := &rec.limit
 	if l.size == 0 {
 		return true
 	}
@@ -48,7 +40,7 @@ func (rec *record) take(n int) bool {
 		return false
 	}
 	if rec.tell != nil {
-		end := End{Cut: l.reached().Error(), At: l.at}
+		end := End{Cut: l.reached.Error(), At: l.at}
 		go rec.tell(fmt.Sprintf("the record %s; the run goes on", end.verb()))
 	}
 	if l.onReach != nil {
