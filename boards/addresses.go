@@ -40,8 +40,8 @@ func (Texts) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, {Type: "array", Items: &jsonschema.Schema{Type: "string"}}}}
 }
 
-// dhcp tells whether the port gets an address by DHCP.
-func (e *Ethernet) dhcp() bool { return slices.Contains(e.Address, DHCPAddress) }
+// DHCP tells whether the port gets an address by DHCP.
+func (e *Ethernet) DHCP() bool { return slices.Contains(e.Address, DHCPAddress) }
 
 // slaac tells whether init waits for the port to have an address by SLAAC.
 func (e *Ethernet) slaac() bool { return slices.Contains(e.Address, SLAACAddress) }
@@ -68,7 +68,7 @@ func (e *Ethernet) ip4() netip.Addr {
 
 // leased tells whether DHCP may give the port its IPv4 address: if the file says so, or
 // nothing, since a system of its own may then ask.
-func (e *Ethernet) leased() bool { return e.dhcp() || len(e.Address) == 0 }
+func (e *Ethernet) leased() bool { return e.DHCP() || len(e.Address) == 0 }
 
 // addresses checks what addresses a port has.
 func (c *checker) addresses(at string, e *Ethernet) {
@@ -93,7 +93,7 @@ func (c *checker) addresses(at string, e *Ethernet) {
 		}
 		seen[text] = true
 	}
-	if e.dhcp() && e.ip4().IsValid() {
+	if e.DHCP() && e.ip4().IsValid() {
 		c.doc.Add(at, "the port has an IPv4 address, %s, and would get another by DHCP: leave one of them out", e.ip4())
 	}
 }
@@ -122,7 +122,7 @@ func (c *checker) routes(at string, e *Ethernet) {
 		switch {
 		case families[family]:
 			c.doc.Add(at, "there is an %s gateway already: a port has at most one of each", name)
-		case a.Is4() && e.dhcp():
+		case a.Is4() && e.DHCP():
 			c.doc.Add(at, "an address by DHCP brings its gateway along: leave one of them out")
 		case a.Is6() && e.slaac():
 			c.doc.Add(at, "a router that advertises itself is the gateway of an address by SLAAC: leave one of them out")

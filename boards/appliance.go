@@ -123,7 +123,7 @@ var (
 	}}
 )
 
-// port resolves "board.port" for a plug at that place of the file, and notes in
+// Port resolves "board.port" for a plug at that place of the file, and notes in
 // used that it is taken. It says what is wrong, and returns nil if there is no such port.
 func (a *Appliance) port(at, text string, kind portKind, used map[string]string) (*Member, string) {
 	m, port := a.end(at, text)
@@ -171,7 +171,7 @@ func (a *Appliance) checkWires(links map[string]string) {
 		at := fmt.Sprintf("wire[%d]", i)
 		a.unique(links, at, w.Name, "wire")
 		if !a.doc.Has(at + ".delay") {
-			w.Delay = Duration(defaultWireDelay)
+			w.Delay = Duration(DefaultWireDelay)
 		}
 		from, _ := a.wireEnd(at+".from", w.From)
 		to, toRef := a.wireEnd(at+".to", w.To)
@@ -193,24 +193,24 @@ func (a *Appliance) checkWires(links map[string]string) {
 	}
 }
 
-func (a *Appliance) wireEnd(at, text string) (*Member, lineRef) {
+func (a *Appliance) wireEnd(at, text string) (*Member, Line) {
 	m, rest := a.end(at, text)
 	if m == nil {
-		return nil, lineRef{}
+		return nil, Line{}
 	}
-	ref, err := m.Board.line(rest, -1)
+	ref, err := m.Board.Line(rest, -1)
 	if err != nil {
 		a.doc.Add(at, "board %s: %v", m.Name, err)
-		return nil, lineRef{}
+		return nil, Line{}
 	}
 	return m, ref
 }
 
 // drives names the push-pull output of a chip on that line, "" if there is none.
-func (b *Board) drives(ref lineRef) string {
-	for _, p := range b.allParts() {
+func (b *Board) drives(ref Line) string {
+	for _, p := range b.Parts() {
 		for _, name := range slices.Sorted(maps.Keys(p.Pins)) {
-			if spec, ok := pin(p.model, name); ok && spec.Output && !p.openDrain(spec) && p.pins[name] == ref && p.options.Wired[name] {
+			if spec, ok := pin(p.Model, name); ok && spec.Output && !p.openDrain(spec) && p.Soldered[name] == ref && p.Options.Wired[name] {
 				return p.Name + "." + name
 			}
 		}
@@ -218,12 +218,12 @@ func (b *Board) drives(ref lineRef) string {
 	return ""
 }
 
-// allParts are the board's chips that could be resolved.
-func (b *Board) allParts() []*part {
-	var parts []*part
+// Parts are the board's chips that could be resolved.
+func (b *Board) Parts() []*Part {
+	var parts []*Part
 	add := func(chips []Chip) {
 		for i := range chips {
-			if p := chips[i].part; p != nil && p.model != nil {
+			if p := chips[i].Part; p != nil && p.Model != nil {
 				parts = append(parts, p)
 			}
 		}

@@ -1,9 +1,10 @@
-// Package boards turns descriptions into running machines: board and appliance
-// files and what may be wrong in them, the device tree that a kernel gets, and
-// the assembly of kernel, controllers and chips.
+// Package boards describes machines: board and appliance files, what may be wrong in
+// them, and what their names lead to. Package appliance runs what is described here.
 package boards
 
 import (
+	"time"
+
 	"backplane/boards/tomlfile"
 	"backplane/periph/regmap"
 )
@@ -83,7 +84,7 @@ type Chip struct {
 	Registers *regmap.Map       `toml:"registers,omitempty" jsonschema:"description=Register map of a part with model 'registers'"`
 	Values    map[string]any    `toml:",rest" jsonschema:"-"`
 
-	part *part
+	Part *Part `toml:"-" json:"-"` // once it was checked
 }
 
 // Serial is one serial port.
@@ -164,3 +165,6 @@ const (
 	// MaxKernelPatch is that of a patch.
 	MaxKernelPatch = 16 << 20
 )
+
+// DefaultWireDelay is how long a change of level is under way unless a file says otherwise.
+const DefaultWireDelay = time.Microsecond

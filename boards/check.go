@@ -13,19 +13,19 @@ import (
 	"backplane/periph/gpio"
 )
 
-// lineRef is a line of a GPIO controller of the same board.
-type lineRef struct {
-	gpio int // index
-	line int
+// Line is a line of a GPIO controller of the same board.
+type Line struct {
+	GPIO   int // index
+	Offset int
 }
 
-// part is a chip whose description has been checked.
-type part struct {
+// Part is a chip whose description has been checked.
+type Part struct {
 	*Chip
-	at      string // where it stands in the board file
-	model   *periph.Model
-	options periph.Options
-	pins    map[string]lineRef // by pin
+	at       string // where it stands in the board file
+	Model    *periph.Model
+	Options  periph.Options
+	Soldered map[string]Line // by pin
 }
 
 // checker finds what is wrong with one board, and resolves its names.
@@ -39,7 +39,7 @@ type checker struct {
 
 	parts   map[string]string // names in use, and the paths where they were given
 	devices map[string]string // device names in use
-	drivers map[lineRef]driver
+	drivers map[Line]driver
 }
 
 // driver is what drives a line.
@@ -59,7 +59,7 @@ func (c *checker) check() {
 		c.setOf[name] = append(c.setOf[name], key)
 	}
 	c.devices = make(map[string]string)
-	c.drivers = make(map[lineRef]driver)
+	c.drivers = make(map[Line]driver)
 	b, d := c.b, c.doc
 	switch {
 	case b.Name == "":
@@ -108,7 +108,7 @@ func (c *checker) check() {
 func (c *checker) firmware() {
 	f := &c.b.Firmware
 	for i, r := range f.Rootfs {
-		c.layer(fmt.Sprintf("firmware.rootfs[%d]", i), r, c.b.path(r))
+		c.layer(fmt.Sprintf("firmware.rootfs[%d]", i), r, c.b.Beside(r))
 	}
 	c.mountPoints(f.Rootfs)
 	c.kernel()

@@ -68,15 +68,15 @@ func (c *checker) numberBuses(taken map[int]string) {
 // chip checks one chip and resolves its model, options and pins.
 func (c *checker) chip(at string, ch *Chip, bus periph.Bus, on int) {
 	c.part(at, ch.Name, "part")
-	p := &part{Chip: ch, at: at, pins: make(map[string]lineRef)}
-	ch.part = p
-	if p.model = c.model(at, ch, bus); p.model == nil {
+	p := &Part{Chip: ch, at: at, Soldered: make(map[string]Line)}
+	ch.Part = p
+	if p.Model = c.model(at, ch, bus); p.Model == nil {
 		return
 	}
-	c.address(at, ch, p.model, bus)
-	p.options = periph.Options{Name: ch.Name, Values: make(map[string]periph.Value), Wired: make(map[string]bool)}
+	c.address(at, ch, p.Model, bus)
+	p.Options = periph.Options{Name: ch.Name, Values: make(map[string]periph.Value), Wired: make(map[string]bool)}
 	if ch.Address != nil {
-		p.options.Address = uint8(*ch.Address)
+		p.Options.Address = uint8(*ch.Address)
 	}
 	c.values(at, p)
 	c.pins(at, p, on)
@@ -174,36 +174,36 @@ func possible(m *periph.Model) string {
 }
 
 // values checks the options and initial properties that stand beside the fixed keys.
-func (c *checker) values(at string, p *part) {
-	for _, specs := range [][]periph.Spec{p.model.Options, p.model.Properties} {
+func (c *checker) values(at string, p *Part) {
+	for _, specs := range [][]periph.Spec{p.Model.Options, p.Model.Properties} {
 		for i := range specs {
-			p.options.Values[specs[i].Name] = specs[i].Default
+			p.Options.Values[specs[i].Name] = specs[i].Default
 		}
 	}
 	take := func(key string, raw any, complain func(format string, args ...any)) {
-		spec, isOption := p.model.Option(key)
+		spec, isOption := p.Model.Option(key)
 		if !isOption {
 			var ok bool
-			if spec, ok = p.model.Property(key); !ok {
-				complain("unknown key %q of a %s%s", key, p.model.Name, tomlfile.Suggest(key, c.chipKeys(p.model)))
+			if spec, ok = p.Model.Property(key); !ok {
+				complain("unknown key %q of a %s%s", key, p.Model.Name, tomlfile.Suggest(key, c.chipKeys(p.Model)))
 				return
 			}
 			if spec.ReadOnly || spec.Kind == periph.Action {
-				complain("%s of a %s cannot be set in a board file", key, p.model.Name)
+				complain("%s of a %s cannot be set in a board file", key, p.Model.Name)
 				return
 			}
-			spec = spec.For(&p.options)
+			spec = spec.For(&p.Options)
 		}
 		v, err := fromTOML(spec, raw)
 		if err != nil {
 			complain("%v", err)
 			return
 		}
-		p.options.Values[key] = v
+		p.Options.Values[key] = v
 	}
 	for _, options := range []bool{true, false} { // which properties' ranges may hang on
 		mine := func(key string) bool {
-			_, ok := p.model.Option(key)
+			_, ok := p.Model.Option(key)
 			return ok == options
 		}
 		for key, raw := range p.Values {
@@ -216,7 +216,7 @@ func (c *checker) values(at string, p *part) {
 }
 
 // overrides takes those of the values that the appliance gives this instance.
-func (c *checker) overrides(p *part, mine func(key string) bool, take func(string, any, func(string, ...any))) {
+func (c *checker) overrides(p *Part, mine func(key string) bool, take func(string, any, func(string, ...any))) {
 	for _, key := range c.setOf[p.Name] {
 		_, property, _ := strings.Cut(key, ".")
 		raw, left := c.set[key]
@@ -276,25 +276,25 @@ func fromTOML(s *periph.Spec, raw any) (periph.Value, error) {
 }
 
 // pins resolves which lines a chip's pins are soldered to.
-func (c *checker) pins(at string, p *part, on int) {
+func (c *checker) pins(at string, p *Part, on int) {
 	for _, name := range slices.Sorted(maps.Keys(p.Pins)) {
 		at := at + ".pins." + name
-		spec, ok := pin(p.model, name)
+		spec, ok := pin(p.Model, name)
 		if !ok {
 			var names []string
-			for _, s := range p.model.Pins {
+			for _, s := range p.Model.Pins {
 				names = append(names, s.Name)
 			}
-			c.doc.Add(at, "a %s has no pin %q%s", p.model.Name, name, tomlfile.Suggest(name, names))
+			c.doc.Add(at, "a %s has no pin %q%s", p.Model.Name, name, tomlfile.Suggest(name, names))
 			continue
 		}
-		ref, err := c.b.line(p.Pins[name], on)
+		ref, err := c.b.Line(p.Pins[name], on)
 		if err != nil {
 			c.doc.Add(at, "pin %s: %v", name, err)
 			continue
 		}
-		p.pins[name] = ref
-		p.options.Wired[name] = true
+		p.Soldered[name] = ref
+		p.Options.Wired[name] = true
 		if !spec.Output {
 			continue
 		}
@@ -304,7 +304,7 @@ func (c *checker) pins(at string, p *part, on int) {
 		}
 		c.drivers[ref] = driver{who, p.openDrain(spec)}
 	}
-	for _, spec := range p.model.Pins {
+	for _, spec := range p.Model.Pins {
 		if _, ok := p.Pins[spec.Name]; spec.Required && !ok && len(p.Pins) == 0 {
 			c.doc.Add(at, "pin %q of part %q is not connected: say pins = { %s = \"LINE\" }", spec.Name, p.Name, spec.Name)
 		}
@@ -312,9 +312,9 @@ func (c *checker) pins(at string, p *part, on int) {
 }
 
 // openDrain tells whether a pin only pulls its line low, or leaves it.
-func (p *part) openDrain(spec *periph.PinSpec) bool {
+func (p *Part) openDrain(spec *periph.PinSpec) bool {
 	if spec.PushPull != nil {
-		return !spec.PushPull(&p.options)
+		return !spec.PushPull(&p.Options)
 	}
 	return spec.OpenDrain
 }

@@ -23,8 +23,8 @@ func (c *checker) mountPoints(layers []string) {
 		}
 		at, file := -1, ""
 		for i, layer := range layers {
-			name := filepath.Join(c.b.path(layer), m.Dir)
-			if info, err := os.Stat(c.b.path(layer)); err == nil && !info.IsDir() {
+			name := filepath.Join(c.b.Beside(layer), m.Dir)
+			if info, err := os.Stat(c.b.Beside(layer)); err == nil && !info.IsDir() {
 				at = -1 // it may have a folder of that name
 			} else if info, err := os.Lstat(name); err == nil && info.Mode()&os.ModeSymlink == 0 {
 				if at, file = i, name; info.IsDir() {

@@ -128,8 +128,8 @@ func memberEthernet(m *Member, port string) *Ethernet {
 	return m.Board.ethernet(port)
 }
 
-// hardware is the port's hardware address, on the appliance's board of that index.
-func (e *Ethernet) hardware(board int, b *Board) net.HardwareAddr {
+// Hardware is the port's hardware address, on the appliance's board of that index.
+func (e *Ethernet) Hardware(board int, b *Board) net.HardwareAddr {
 	if mac, err := net.ParseMAC(e.MAC); err == nil {
 		return mac
 	}
@@ -212,3 +212,6 @@ func (a *Appliance) checkRules(at string, g *Gateway) {
 		g.config.Resolvers = append(g.config.Resolvers, r)
 	}
 }
+
+// Config is what the gateway is made with, as its table says.
+func (g *Gateway) Config() gateway.Config { return g.config }

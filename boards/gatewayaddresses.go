@@ -105,7 +105,7 @@ func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Segment) {
 				continue // which has been said
 			}
 			h := &hosts[i]
-			h.Name, h.MAC, h.Lease = board, e.hardware(index, m.Board), e.leased()
+			h.Name, h.MAC, h.Lease = board, e.Hardware(index, m.Board), e.leased()
 			if pass == 0 && bytes.Equal(h.MAC, g.mac) {
 				a.doc.Add(at+".mac", "%s has the mac %s, in %s", port, g.mac, a.portPlace(m, name, "mac"))
 			}

@@ -62,10 +62,10 @@ func (a *Appliance) instance(at string, m *Member) {
 	}
 }
 
-// hardware is a port's hardware address.
+// Hardware is a port's hardware address.
 func (a *Appliance) hardware(m *Member, e *Ethernet) net.HardwareAddr {
 	_, index := a.memberIndex(m.Name)
-	return e.hardware(index, m.Board)
+	return e.Hardware(index, m.Board)
 }
 
 // portPlace is where a key of a port stands, "file:line": in the appliance file if that
@@ -98,16 +98,16 @@ func (a *Appliance) checkFiles() {
 		if m.Board == nil {
 			continue
 		}
-		for _, p := range m.Board.allParts() {
-			spec, ok := p.model.Option(contentsOption)
+		for _, p := range m.Board.Parts() {
+			spec, ok := p.Model.Option(contentsOption)
 			if !ok || spec.Kind != periph.Text {
 				continue
 			}
-			file := p.options.Values[contentsOption].Text()
+			file := p.Options.Values[contentsOption].Text()
 			if file == "" {
 				continue
 			}
-			path, err := filepath.Abs(m.Board.path(file))
+			path, err := filepath.Abs(m.Board.Beside(file))
 			if err != nil {
 				continue // a working folder that has gone, which others say
 			}

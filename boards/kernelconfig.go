@@ -1,7 +1,6 @@
 package boards
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,14 +19,14 @@ type kernelFile struct {
 // kernelConfigs are the files of the board's own configuration of its kernel.
 func (b *Board) kernelConfigs() (list []kernelFile) {
 	if f := b.Firmware.KernelConfig; f != "" {
-		list = append(list, kernelFile{"firmware.kernel_config", f, b.path(f)})
+		list = append(list, kernelFile{"firmware.kernel_config", f, b.Beside(f)})
 	}
 	return append(list, b.kernelFiles("firmware.kernel.config", b.Firmware.Kernel.Config)...)
 }
 
 func (b *Board) kernelFiles(at string, names []string) (list []kernelFile) {
 	for i, name := range names {
-		list = append(list, kernelFile{fmt.Sprintf("%s[%d]", at, i), name, b.path(name)})
+		list = append(list, kernelFile{fmt.Sprintf("%s[%d]", at, i), name, b.Beside(name)})
 	}
 	return list
 }
@@ -75,7 +74,7 @@ func (c *checker) kernelSource() {
 	if k.Source == "" {
 		return
 	}
-	path := c.b.path(k.Source)
+	path := c.b.Beside(k.Source)
 	err := c.trusted(kernelFile{"firmware.kernel.source", k.Source, path})
 	if err == nil {
 		_, err = guestkernel.KindOf(path, k.Revision)
@@ -128,12 +127,12 @@ func (b *Board) kernelProblems(f kernelFile, err error) (problems tomlfile.Probl
 	return problems
 }
 
-// recipe reads what the board's kernel is made of.
-func (b *Board) recipe(folder *hostfile.Folder) (r guestkernel.Recipe, err error) {
+// Recipe reads what the board's kernel is made of.
+func (b *Board) Recipe(folder *hostfile.Folder) (r guestkernel.Recipe, err error) {
 	k := &b.Firmware.Kernel
 	r.Revision, r.Debug = k.Revision, k.Debug
 	if k.Source != "" {
-		r.Source = b.path(k.Source)
+		r.Source = b.Beside(k.Source)
 	}
 	for _, f := range b.kernelConfigs() {
 		text, err := readKernelConfig(folder, f.path)
@@ -165,7 +164,7 @@ func (a *Appliance) Kernels() (list []BoardKernel, err error) {
 	for i := range a.Board {
 		b := a.Board[i].Board
 		k := BoardKernel{Board: a.Board[i].Name, CPUs: b.CPUs, Own: b.doc.Has("firmware.kernel") || b.Firmware.KernelConfig != ""}
-		if k.Recipe, err = b.recipe(a.paths.Folder); err != nil {
+		if k.Recipe, err = b.Recipe(a.paths.Folder); err != nil {
 			return nil, err
 		}
 		list = append(list, k)
@@ -173,27 +172,8 @@ func (a *Appliance) Kernels() (list []BoardKernel, err error) {
 	return list, nil
 }
 
-// kernel finds or builds a board's kernel.
-func (r *Running) kernel(ctx context.Context, m *Member) (string, error) {
-	want, err := m.Board.recipe(r.appliance.paths.Folder)
-	if err != nil {
-		return "", err
-	}
-	// In real time a board with one CPU is better off with the flavour for one,
-	// too: docs/benchmarks.md says by how much.
-	path, err := r.opts.Kernel(ctx, r.opts.Virtual || m.Board.CPUs == 1, want)
-	var problems tomlfile.Problems
-	if errors.As(err, &problems) {
-		m.Board.placeDebug(problems)
-	}
-	if err != nil {
-		return "", fmt.Errorf("board %s: kernel: %w", m.Name, err)
-	}
-	return path, nil
-}
-
-// placeDebug lets problems of a means of debugging be the board's that wants it.
-func (b *Board) placeDebug(problems tomlfile.Problems) {
+// PlaceDebug lets problems of a means of debugging be the board's that wants it.
+func (b *Board) PlaceDebug(problems tomlfile.Problems) {
 	for i, means := range b.Firmware.Kernel.Debug {
 		for j, p := range problems {
 			if p.File == guestkernel.DebugFile(means) {

@@ -38,31 +38,31 @@ func nameLines(gpio []GPIO) *lineNames {
 	return n
 }
 
-// line finds a line: "gpio0.alarm", "gpio0.3", or without the controller where on >= 0.
-func (b *Board) line(text string, on int) (lineRef, error) {
+// Line finds a line: "gpio0.alarm", "gpio0.3", or without the controller where on >= 0.
+func (b *Board) Line(text string, on int) (Line, error) {
 	name := text
 	if controller, rest, ok := strings.Cut(text, "."); ok {
 		if on, ok = b.lines.controllers[controller]; !ok {
-			return lineRef{}, fmt.Errorf("the board has no GPIO controller %q%s", controller, tomlfile.Suggest(controller, b.lines.names))
+			return Line{}, fmt.Errorf("the board has no GPIO controller %q%s", controller, tomlfile.Suggest(controller, b.lines.names))
 		}
 		name = rest
 	}
 	if on < 0 {
-		return lineRef{}, fmt.Errorf("%q is no line: write controller.line, such as \"gpio0.3\"", text)
+		return Line{}, fmt.Errorf("%q is no line: write controller.line, such as \"gpio0.3\"", text)
 	}
 	g, named := &b.GPIO[on], &b.lines.lines[on]
 	switch same := named.at[name]; len(same) {
 	case 0:
 	case 1:
-		return lineRef{on, same[0]}, nil
+		return Line{on, same[0]}, nil
 	default:
-		return lineRef{}, fmt.Errorf("%d lines of %s are named %q: say the number of the one that you mean, such as %s.%d", len(same), g.Name, name, g.Name, same[0])
+		return Line{}, fmt.Errorf("%d lines of %s are named %q: say the number of the one that you mean, such as %s.%d", len(same), g.Name, name, g.Name, same[0])
 	}
 	if i, err := strconv.Atoi(name); err == nil {
 		if i < 0 || i >= len(g.Lines) {
-			return lineRef{}, fmt.Errorf("%s has no line %d: its lines are 0 to %d", g.Name, i, len(g.Lines)-1)
+			return Line{}, fmt.Errorf("%s has no line %d: its lines are 0 to %d", g.Name, i, len(g.Lines)-1)
 		}
-		return lineRef{on, i}, nil
+		return Line{on, i}, nil
 	}
-	return lineRef{}, fmt.Errorf("%s has no line %q%s", g.Name, name, tomlfile.Suggest(name, named.names))
+	return Line{}, fmt.Errorf("%s has no line %q%s", g.Name, name, tomlfile.Suggest(name, named.names))
 }

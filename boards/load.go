@@ -46,8 +46,8 @@ func (b *Board) defaults() {
 	}
 }
 
-// path is where a file that the board file names is.
-func (b *Board) path(name string) string { return b.doc.Beside(name) }
+// Beside is where a file that the board file names is.
+func (b *Board) Beside(name string) string { return b.doc.Beside(name) }
 
 // IsAppliance tells whether a file is an appliance's, rather than a board's.
 func IsAppliance(file string) bool { return tomlfile.Keys(file)["board"] }

@@ -7,11 +7,12 @@ import (
 
 	"backplane/boards/tomlfile"
 	"backplane/periph"
+	"backplane/simbus/wire"
 )
 
 // What the outside names, looked up in the description: a scenario's names are
-// resolved before anything boots. Paths are those of [Running.Get], [Running.Set],
-// [Running.Send] and [Running.Cut]. Each error ends with the nearest name, or with
+// resolved before anything boots. Paths are those that a running appliance takes, to get,
+// set, send or cut something. Each error ends with the nearest name, or with
 // those that there are.
 
 // CheckBoard says what is wrong with the name of a board.
@@ -24,7 +25,7 @@ func (a *Appliance) member(name string) (*Member, error) {
 	if m := a.Member(name); m != nil {
 		return m, nil
 	}
-	return nil, unknown("board", name, a.boardNames())
+	return nil, Unknown("board", name, a.boardNames())
 }
 
 // named are the names of a list's items.
@@ -60,7 +61,7 @@ func (b *Board) terminals() []string {
 
 // places names all that has properties on a board.
 func (b *Board) places() []string {
-	parts := named(b.allParts(), func(p **part) string { return (*p).Name })
+	parts := named(b.Parts(), func(p **Part) string { return (*p).Name })
 	return slices.Concat(parts, named(b.GPIO, gpioName), named(b.Serial, serialName), named(b.Ethernet, func(e *Ethernet) string { return e.Name }))
 }
 
@@ -84,7 +85,7 @@ func (a *Appliance) CheckLine(path string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := m.Board.line(line, -1); err != nil {
+	if _, err := m.Board.Line(line, -1); err != nil {
 		return fmt.Errorf("board %s: %w", board, err)
 	}
 	return nil
@@ -95,7 +96,7 @@ func (a *Appliance) CheckSegment(name string) error {
 	if a.segment(name) != nil {
 		return nil
 	}
-	return unknown("segment", name, a.segmentNames())
+	return Unknown("segment", name, a.segmentNames())
 }
 
 // CheckPort says what is wrong with the name of a port of a segment: board.port, or a gateway.
@@ -109,8 +110,8 @@ func (a *Appliance) CheckPort(segment, port string) error {
 	return nil
 }
 
-// checkPlace says what is wrong with the name of a segment or of a port ("lan:sensor.eth0").
-func (a *Appliance) checkPlace(name string) error {
+// CheckPlace says what is wrong with the name of a segment or of a port ("lan:sensor.eth0").
+func (a *Appliance) CheckPlace(name string) error {
 	if segment, port, ok := strings.Cut(name, ":"); ok {
 		return a.CheckPort(segment, port)
 	}
@@ -132,10 +133,10 @@ func (a *Appliance) portsOf(s *Segment) []string {
 // serial link, a wire, or a port ("lan:sensor.eth0").
 func (a *Appliance) CheckLink(name string) error {
 	if strings.Contains(name, ":") {
-		return a.checkPlace(name)
+		return a.CheckPlace(name)
 	}
 	if names := a.linkNames(); !slices.Contains(names, name) {
-		return unknown("segment, link or wire", name, names)
+		return Unknown("segment, link or wire", name, names)
 	}
 	return nil
 }
@@ -176,24 +177,24 @@ type Property struct {
 
 // Property finds a property, a GPIO line or a setting of a network.
 func (a *Appliance) Property(path string) (*Property, error) {
-	t, err := a.target(path)
+	t, err := a.Resolve(path)
 	if err != nil {
 		return nil, err
 	}
-	if t.segment != nil {
+	if t.Segment != nil {
 		return a.netProperty(t)
 	}
-	s, err := t.member.spot(t.part, t.name)
+	s, err := t.Member.Resolve(t.Part, t.Name)
 	if err != nil {
 		return nil, err
 	}
-	found := &Property{what: t.part + "." + t.name, kind: periph.Whole}
+	found := &Property{what: t.Part + "." + t.Name, kind: periph.Whole}
 	switch {
-	case s.part != nil:
-		return s.part.property(s.spec), nil
-	case s.uart != nil, s.missed:
-	case s.ethernet != nil:
-		found.kind, found.enum, found.set = periph.Text, upOrDown, oneOf("a link", upOrDown)
+	case s.Part != nil:
+		return s.Part.property(s.Spec), nil
+	case s.UART != nil, s.Missed:
+	case s.Ethernet != nil:
+		found.kind, found.enum, found.set = periph.Text, upOrDown, CheckLinkState
 	default:
 		found.set = checkProbe
 	}
@@ -202,8 +203,8 @@ func (a *Appliance) Property(path string) (*Property, error) {
 
 var upOrDown = []string{"up", "down"}
 
-func (p *part) property(spec *periph.Spec) *Property {
-	found := &Property{what: fmt.Sprintf("%s of a %s", spec.Name, p.model.Name), kind: spec.Kind, enum: spec.Enum}
+func (p *Part) property(spec *periph.Spec) *Property {
+	found := &Property{what: fmt.Sprintf("%s of a %s", spec.Name, p.Model.Name), kind: spec.Kind, enum: spec.Enum}
 	if !spec.ReadOnly {
 		found.set = func(value string) error {
 			_, err := spec.Parse(value)
@@ -224,6 +225,9 @@ func (p *Property) CheckSet(value string, known bool) error {
 	}
 	return p.set(value)
 }
+
+// ReadOnly tells whether the property cannot be set.
+func (p *Property) ReadOnly() bool { return p.set == nil }
 
 // CheckGet says why the property cannot be read.
 func (p *Property) CheckGet() error {
@@ -267,9 +271,35 @@ func oneOf(what string, words []string) func(string) error {
 }
 
 func checkProbe(value string) error {
-	_, err := probeDrive(value)
+	_, err := ProbeDrive(value)
 	return err
 }
 
 // Kind is the kind of the property's value.
 func (p *Property) Kind() periph.Kind { return p.kind }
+
+// MainConsole is the name of a board's main console.
+const MainConsole = "console"
+
+// ConsolePlace is the board and the console that "board.uart1", "board:uart1" and
+// "board" name: that without a name is its main console.
+func ConsolePlace(path string) (board, console string) {
+	board, console, ok := strings.Cut(strings.Replace(path, ":", ".", 1), ".")
+	if !ok {
+		console = MainConsole
+	}
+	return board, console
+}
+
+// ProbeDrive is what a value that a line is set to from outside does to it.
+func ProbeDrive(value string) (wire.Drive, error) {
+	drive, ok := map[string]wire.Drive{"0": wire.DriveLow, "low": wire.DriveLow, "1": wire.DriveHigh, "high": wire.DriveHigh,
+		"float": wire.Float, "up": wire.PullUp, "down": wire.PullDown}[value]
+	if !ok {
+		return drive, fmt.Errorf("%q is nothing to do to a line: say 0, 1, up or down (a pull), or float", value)
+	}
+	return drive, nil
+}
+
+// CheckLinkState says what is wrong with a word for the state of a link.
+func CheckLinkState(value string) error { return oneOf("a link", upOrDown)(value) }

@@ -2,7 +2,6 @@ package boards
 
 import (
 	"fmt"
-	"slices"
 
 	"backplane/periph"
 	"backplane/simbus/ether"
@@ -17,21 +16,21 @@ type netProperties []struct {
 }
 
 var segmentProperties = netProperties{
-	{"link", periph.Text, oneOf("a link", upOrDown)},
-	{"addresses", periph.Whole, func(v string) error { return second(parseCount(v, "addresses")) }},
+	{"link", periph.Text, CheckLinkState},
+	{"addresses", periph.Whole, func(v string) error { return second(ParseCount(v, "addresses")) }},
 	{"ageing", periph.Text, func(v string) error { return new(Duration).UnmarshalText([]byte(v)) }},
-	{"snooping", periph.Switch, func(v string) error { return second(parseSwitch(v)) }},
+	{"snooping", periph.Switch, func(v string) error { return second(ParseSwitch(v)) }},
 	{"known", periph.Whole, nil},
 }
 
 // portProperties lack the check of mirror, for which netProperty knows the segment.
 var portProperties = netProperties{
-	{"link", periph.Text, oneOf("a link", upOrDown)},
+	{"link", periph.Text, CheckLinkState},
 	// A trunk may have no VLAN for frames without a tag: whether this is one, the run will see.
-	{"vlan", periph.Whole, func(v string) error { return second((&SegmentPort{Trunk: []int{1}}).with("vlan", v)) }},
-	{"trunk", periph.Text, func(v string) error { return second(new(SegmentPort).with("trunk", v)) }},
+	{"vlan", periph.Whole, func(v string) error { return second((&SegmentPort{Trunk: []int{1}}).With("vlan", v)) }},
+	{"trunk", periph.Text, func(v string) error { return second(new(SegmentPort).With("trunk", v)) }},
 	{"mirror", periph.Text, nil},
-	{"storm_limit", periph.Whole, func(v string) error { return second(parseCount(v, "frames a second")) }},
+	{"storm_limit", periph.Whole, func(v string) error { return second(ParseCount(v, "frames a second")) }},
 	{"storms", periph.Whole, nil},
 }
 
@@ -39,7 +38,7 @@ func second[T any](_ T, err error) error { return err }
 
 // netNames are the names of all properties, settings too.
 func netNames(own netProperties) []string {
-	names := settingNames()
+	names := SettingNames()
 	for _, p := range own {
 		names = append(names, p.name)
 	}
@@ -47,40 +46,40 @@ func netNames(own netProperties) []string {
 }
 
 // netProperty finds a property of a place on a network.
-func (a *Appliance) netProperty(t *target) (*Property, error) {
+func (a *Appliance) netProperty(t *Target) (*Property, error) {
 	own := segmentProperties
 	switch {
-	case t.way != "":
+	case t.Way != "":
 		own = countProperties()
-	case t.port != "":
+	case t.Port != "":
 		own = portProperties
 	}
-	what := t.place() + "." + t.name
-	if s := findSetting(t.name); s != nil {
-		return &Property{what: what, kind: s.kind, loose: true, set: func(value string) error { return s.set(new(ether.Impairment), value) }}, nil
+	what := t.Place() + "." + t.Name
+	if s := FindSetting(t.Name); s != nil {
+		return &Property{what: what, kind: s.Kind, loose: true, set: func(value string) error { return s.Set(new(ether.Impairment), value) }}, nil
 	}
 	for _, p := range own {
 		switch {
-		case p.name != t.name:
+		case p.name != t.Name:
 			continue
-		case t.segment.Cable && (slices.Contains(switchSettings, p.name) || slices.Contains(switchPortSettings, p.name)):
-			p.check = func(string) error { return t.segment.noSwitch(p.name) }
+		case t.Segment.CheckSwitch(p.name) != nil:
+			p.check = func(string) error { return t.Segment.CheckSwitch(p.name) }
 		case p.name == "mirror":
-			p.check = func(value string) error { return a.checkMirror(t, fields(value)) }
+			p.check = func(value string) error { return a.checkMirror(t, ParseList(value)) }
 		}
 		return &Property{what: what, kind: p.kind, loose: p.kind == periph.Text, set: p.check}, nil
 	}
-	return nil, fmt.Errorf("%s: %w", t.place(), unknown("property", t.name, netNames(own)))
+	return nil, fmt.Errorf("%s: %w", t.Place(), Unknown("property", t.Name, netNames(own)))
 }
 
 // checkMirror says what is wrong with the ports that a port is to have the frames of.
-func (a *Appliance) checkMirror(t *target, ports []string) error {
+func (a *Appliance) checkMirror(t *Target, ports []string) error {
 	for _, p := range ports {
-		if err := a.CheckPort(t.segment.Name, p); err != nil {
+		if err := a.CheckPort(t.Segment.Name, p); err != nil {
 			return err
 		}
-		if p == t.port {
-			return errMirror
+		if p == t.Port {
+			return ErrMirror
 		}
 	}
 	return nil
@@ -88,8 +87,14 @@ func (a *Appliance) checkMirror(t *target, ports []string) error {
 
 // countProperties are what one direction of a port counts.
 func countProperties() (list netProperties) {
-	for _, name := range counterNames() {
+	for _, name := range ether.CounterNames() {
 		list = append(list, netProperties{{name, periph.Whole, nil}}...)
 	}
 	return list
 }
+
+// SegmentProperties are the names of the properties of a segment, and PortProperties
+// those of a port of one.
+func SegmentProperties() []string { return netNames(segmentProperties) }
+
+func PortProperties() []string { return netNames(portProperties) }

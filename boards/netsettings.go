@@ -10,16 +10,16 @@ import (
 	"backplane/simbus/ether"
 )
 
-// setting is one field of an impairment, as text.
-type setting struct {
-	name string
-	kind periph.Kind // of its value, as text of which get and set tell
-	get  func(ether.Impairment) string
-	set  func(*ether.Impairment, string) error
+// Setting is one field of an impairment, as text.
+type Setting struct {
+	Name string
+	Kind periph.Kind // of its value, as text of which get and set tell
+	Get  func(ether.Impairment) string
+	Set  func(*ether.Impairment, string) error
 }
 
 // settings are all fields.
-var settings = []setting{
+var settings = []Setting{
 	lengthOfTime("latency", func(i *ether.Impairment) *time.Duration { return &i.Latency }),
 	lengthOfTime("jitter", func(i *ether.Impairment) *time.Duration { return &i.Jitter }),
 	{"bandwidth", periph.Text, func(i ether.Impairment) string { return Rate(i.Bandwidth).String() }, setBandwidth},
@@ -31,25 +31,25 @@ var settings = []setting{
 	fraction("corrupt", func(i *ether.Impairment) *float64 { return &i.Corrupt }),
 }
 
-// settingNames are their names.
-func settingNames() (names []string) {
+// SettingNames are their names.
+func SettingNames() (names []string) {
 	for i := range settings {
-		names = append(names, settings[i].name)
+		names = append(names, settings[i].Name)
 	}
 	return names
 }
 
-func findSetting(name string) *setting {
+func FindSetting(name string) *Setting {
 	for i := range settings {
-		if settings[i].name == name {
+		if settings[i].Name == name {
 			return &settings[i]
 		}
 	}
 	return nil
 }
 
-func lengthOfTime(name string, field func(*ether.Impairment) *time.Duration) setting {
-	return setting{name, periph.Text, func(i ether.Impairment) string { return field(&i).String() },
+func lengthOfTime(name string, field func(*ether.Impairment) *time.Duration) Setting {
+	return Setting{name, periph.Text, func(i ether.Impairment) string { return field(&i).String() },
 		func(i *ether.Impairment, text string) error {
 			var d Duration
 			if err := d.UnmarshalText([]byte(text)); err != nil {
@@ -63,13 +63,13 @@ func lengthOfTime(name string, field func(*ether.Impairment) *time.Duration) set
 		}}
 }
 
-func size(name string, field func(*ether.Impairment) *int64) setting {
-	return setting{name, periph.Text, func(i ether.Impairment) string { return Size(*field(&i)).String() },
+func size(name string, field func(*ether.Impairment) *int64) Setting {
+	return Setting{name, periph.Text, func(i ether.Impairment) string { return Size(*field(&i)).String() },
 		func(i *ether.Impairment, text string) error { return (*Size)(field(i)).UnmarshalText([]byte(text)) }}
 }
 
-func fraction(name string, field func(*ether.Impairment) *float64) setting {
-	return setting{name, periph.Number, func(i ether.Impairment) string { return strconv.FormatFloat(*field(&i), 'g', -1, 64) },
+func fraction(name string, field func(*ether.Impairment) *float64) Setting {
+	return Setting{name, periph.Number, func(i ether.Impairment) string { return strconv.FormatFloat(*field(&i), 'g', -1, 64) },
 		func(i *ether.Impairment, text string) error {
 			v, err := strconv.ParseFloat(text, 64)
 			if err != nil || !(v >= 0 && v <= 1) {
@@ -89,8 +89,8 @@ func setBandwidth(i *ether.Impairment, text string) error {
 	return (*Rate)(&i.Bandwidth).UnmarshalText([]byte(text))
 }
 
-// parseCount reads a number of things.
-func parseCount(text, things string) (int, error) {
+// ParseCount reads a number of things.
+func ParseCount(text, things string) (int, error) {
 	v, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
 		return 0, fmt.Errorf("%q is no number of %s: write a whole number", text, things)
@@ -98,38 +98,38 @@ func parseCount(text, things string) (int, error) {
 	return int(v), nil
 }
 
-// parseSwitch reads the position of a switch, as those of parts are read.
-func parseSwitch(text string) (bool, error) {
+// ParseSwitch reads the position of a switch, as those of parts are read.
+func ParseSwitch(text string) (bool, error) {
 	v, err := (&periph.Spec{Kind: periph.Switch}).Parse(text)
 	return v.Bool(), err
 }
 
-// formatVLANs and parseVLANs write a list of VLANs as "10,20", none as "none".
-func formatVLANs(list []uint16) string {
+// FormatVLANs and ParseVLANs write a list of VLANs as "10,20", none as "none".
+func FormatVLANs(list []uint16) string {
 	var texts []string
 	for _, v := range list {
 		texts = append(texts, strconv.Itoa(int(v)))
 	}
-	return orNone(texts)
+	return FormatList(texts)
 }
 
-func orNone(list []string) string {
+func FormatList(list []string) string {
 	if len(list) == 0 {
 		return "none"
 	}
 	return strings.Join(list, ",")
 }
 
-// fields splits a list that orNone has made.
-func fields(text string) []string {
+// ParseList splits a list that FormatList has made.
+func ParseList(text string) []string {
 	if text == "none" || text == "" {
 		return nil
 	}
 	return strings.Split(strings.ReplaceAll(text, " ", ""), ",")
 }
 
-func parseVLANs(text string) (list []int, err error) {
-	for _, f := range fields(text) {
+func ParseVLANs(text string) (list []int, err error) {
+	for _, f := range ParseList(text) {
 		v, err := strconv.Atoi(f)
 		if err != nil {
 			return nil, fmt.Errorf("%q is no list of VLANs: write their numbers, such as \"10,20\", or none", text)

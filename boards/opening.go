@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// opening says, for people, what the gateway opens to boards of the host, and to others
+// Opening says, for people, what the gateway opens to boards of the host, and to others
 // of the boards.
-func (g *Gateway) opening() string {
+func (g *Gateway) Opening() string {
 	if g.Tap != "" || g.Bridge != "" {
 		return fmt.Sprintf("gateway %s: what boards reach is up to this machine's kernel, which routes and filters", g.Name)
 	}

@@ -8,8 +8,8 @@ import (
 	"backplane/guest/rootfs"
 )
 
-// packRoot packs a board's layers, or the small root file system of one that names none.
-func (b *Board) packRoot(p *rootfs.Packer, name string, note func(string)) error {
+// PackRoot packs a board's layers, or the small root file system of one that names none.
+func (b *Board) PackRoot(p *rootfs.Packer, name string, note func(string)) error {
 	p.Limit(hopeless * int64(b.Memory))
 	if !b.doc.Has("firmware.rootfs") {
 		if err := p.Small(); errors.Is(err, rootfs.ErrNoBusybox) {
@@ -19,15 +19,15 @@ func (b *Board) packRoot(p *rootfs.Packer, name string, note func(string)) error
 		}
 	}
 	for i, l := range b.Firmware.Rootfs {
-		if err := p.Layer(b.path(l)); err != nil {
+		if err := p.Layer(b.Beside(l)); err != nil {
 			return b.layerError(i, err)
 		}
 	}
 	return b.mountable(p)
 }
 
-// runnable says why the board's root file system, which is packed, does not have its init.
-func (b *Board) runnable(p *rootfs.Packer) error {
+// Runnable says why the board's root file system, which is packed, does not have its init.
+func (b *Board) Runnable(p *rootfs.Packer) error {
 	if b.Firmware.Init == "" {
 		return nil
 	}
@@ -73,9 +73,9 @@ func (a *Appliance) CheckRoots() error {
 		read[root] = true
 		p := rootfs.NewPacker(nowhere{})
 		p.In(a.paths.Folder)
-		err := b.packRoot(p, a.Board[i].Name, func(string) {})
+		err := b.PackRoot(p, a.Board[i].Name, func(string) {})
 		if err == nil {
-			err = b.runnable(p)
+			err = b.Runnable(p)
 		}
 		var problems tomlfile.Problems
 		if err != nil && !errors.As(err, &problems) {
@@ -87,4 +87,29 @@ func (a *Appliance) CheckRoots() error {
 		return all
 	}
 	return nil
+}
+
+// hopeless is how many times a board's memory is packed before its root file system is
+// given up, as one that may have no end. What is less is packed whole, to tell how much it is.
+const hopeless = 2
+
+// layerError says what is wrong with the i-th layer of the board's root file system.
+func (b *Board) layerError(i int, err error) error {
+	var content *rootfs.ContentError
+	switch {
+	case errors.Is(err, rootfs.ErrTooLarge):
+		return tomlfile.Problems{b.doc.Problem("memory", "memory is %s, and the root file system has more than %d times that: %v", b.Memory, hopeless, err)}
+	case errors.As(err, &content):
+		return tomlfile.Problems{b.layerProblem(i, err)}
+	}
+	return fmt.Errorf("root file system: %w", err)
+}
+
+// layerProblem is a mistake in the i-th layer of a board's root file system, which its
+// own file names, or the appliance's.
+func (b *Board) layerProblem(i int, err error) tomlfile.Problem {
+	if own := len(b.Firmware.Rootfs) - len(b.layers); i >= own {
+		return b.layers[i-own].problem("root file system: %v", err)
+	}
+	return b.doc.Problem(fmt.Sprintf("firmware.rootfs[%d]", i), "root file system: %v", err)
 }

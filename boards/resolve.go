@@ -7,30 +7,31 @@ import (
 
 	"backplane/boards/tomlfile"
 	"backplane/periph"
+	"backplane/simbus/ether"
 )
 
-// target is what a path leads to: something with properties on a network, or on a
+// Target is what a path leads to: something with properties on a network, or on a
 // board. Whoever takes a path, before anything boots or after, has it resolved here.
-type target struct {
-	name string // of the property
+type Target struct {
+	Name string // of the property
 
-	segment *Segment // nil: it is on a board
-	port    string   // of the segment; empty: the segment itself
-	way     string   // tx or rx: one direction of the port
+	Segment *Segment // nil: it is on a board
+	Port    string   // of the segment; empty: the segment itself
+	Way     string   // tx or rx: one direction of the port
 
-	member *Member
-	part   string // the part or the controller
+	Member *Member
+	Part   string // the part or the controller
 }
 
-// target resolves "segment.property", "segment:port.property", "segment:port.tx.property",
+// Resolve finds what a path leads to: "segment.property", "segment:port.property", "segment:port.tx.property",
 // "board.part.property" and "board.controller.line".
-func (a *Appliance) target(path string) (*target, error) {
+func (a *Appliance) Resolve(path string) (*Target, error) {
 	if segment, rest, ok := strings.Cut(path, ":"); ok {
 		return a.portTarget(segment, rest)
 	}
 	place, rest, _ := strings.Cut(path, ".")
 	if s := a.segment(place); s != nil && !strings.Contains(rest, ".") {
-		return &target{segment: s, name: rest}, nil
+		return &Target{Segment: s, Name: rest}, nil
 	}
 	m, err := a.member(place)
 	if err != nil {
@@ -40,25 +41,25 @@ func (a *Appliance) target(path string) (*target, error) {
 	if !ok {
 		return nil, fmt.Errorf("%q leads nowhere: write board.part.property, or board.controller.line", path)
 	}
-	return &target{member: m, part: part, name: name}, nil
+	return &Target{Member: m, Part: part, Name: name}, nil
 }
 
 // portTarget resolves "sensor.eth0.loss", "sensor.eth0.tx.loss" and "outside.rx.frames"
 // on a segment.
-func (a *Appliance) portTarget(segment, rest string) (*target, error) {
+func (a *Appliance) portTarget(segment, rest string) (*Target, error) {
 	if err := a.CheckSegment(segment); err != nil {
 		return nil, err
 	}
-	t := &target{segment: a.segment(segment)}
-	ports := a.portsOf(t.segment)
+	t := &Target{Segment: a.segment(segment)}
+	ports := a.portsOf(t.Segment)
 	i := slices.IndexFunc(ports, func(p string) bool { return strings.HasPrefix(rest, p+".") })
 	if i < 0 {
-		return nil, fmt.Errorf("segment %s: %w", segment, unknown("port", portIn(rest), ports))
+		return nil, fmt.Errorf("segment %s: %w", segment, Unknown("port", portIn(rest), ports))
 	}
-	t.port, t.name = ports[i], rest[len(ports[i])+1:]
-	for _, d := range directions {
-		if name, ok := strings.CutPrefix(t.name, d.String()+"."); ok {
-			t.way, t.name = d.String(), name
+	t.Port, t.Name = ports[i], rest[len(ports[i])+1:]
+	for _, d := range ether.Directions {
+		if name, ok := strings.CutPrefix(t.Name, d.String()+"."); ok {
+			t.Way, t.Name = d.String(), name
 		}
 	}
 	return t, nil
@@ -70,77 +71,77 @@ func portIn(rest string) string {
 	return strings.Join(names[:min(2, len(names))], ".")
 }
 
-// place is the path without the property's name.
-func (t *target) place() string {
+// Place is the path without the property's name.
+func (t *Target) Place() string {
 	switch {
-	case t.segment == nil:
-		return t.member.Name + "." + t.part
-	case t.port == "":
-		return t.segment.Name
-	case t.way == "":
-		return t.segment.Name + ":" + t.port
+	case t.Segment == nil:
+		return t.Member.Name + "." + t.Part
+	case t.Port == "":
+		return t.Segment.Name
+	case t.Way == "":
+		return t.Segment.Name + ":" + t.Port
 	}
-	return t.segment.Name + ":" + t.port + "." + t.way
+	return t.Segment.Name + ":" + t.Port + "." + t.Way
 }
 
-// spot is what a part's or a controller's name and that of a property lead to on a
+// Spot is what a part's or a controller's name and that of a property lead to on a
 // board: one of these.
-type spot struct {
-	part *part
-	spec *periph.Spec // the part's property
+type Spot struct {
+	Part *Part
+	Spec *periph.Spec // the part's property
 
-	uart     *Serial   // whose counter it is
-	ethernet *Ethernet // whose link it is
+	UART     *Serial   // whose counter it is
+	Ethernet *Ethernet // whose link it is
 
-	line   lineRef
-	missed bool // the line's edges that its guest was too slow for
+	Line   Line
+	Missed bool // the line's edges that its guest was too slow for
 }
 
-// spot resolves what target leaves to the board.
-func (m *Member) spot(part, name string) (*spot, error) {
+// Resolve finds what target leaves to the board.
+func (m *Member) Resolve(part, name string) (*Spot, error) {
 	b := m.Board
-	for _, p := range b.allParts() {
+	for _, p := range b.Parts() {
 		if p.Name == part {
 			spec, err := propertyOf(p, name)
 			if err != nil {
 				return nil, err
 			}
-			return &spot{part: p, spec: spec}, nil
+			return &Spot{Part: p, Spec: spec}, nil
 		}
 	}
 	if uart := b.serial(part); uart != nil {
-		if !slices.Contains(uartCounters, name) {
-			return nil, unknown("counter of a UART", name, slices.Clone(uartCounters))
+		if !slices.Contains(UARTCounters, name) {
+			return nil, Unknown("counter of a UART", name, slices.Clone(UARTCounters))
 		}
-		return &spot{uart: uart}, nil
+		return &Spot{UART: uart}, nil
 	}
 	if e := b.ethernet(part); e != nil {
 		if name != "link" {
-			return nil, unknown("property of an Ethernet port", name, []string{"link"})
+			return nil, Unknown("property of an Ethernet port", name, []string{"link"})
 		}
-		return &spot{ethernet: e}, nil
+		return &Spot{Ethernet: e}, nil
 	}
 	if !slices.Contains(named(b.GPIO, gpioName), part) {
 		return nil, fmt.Errorf("board %s has no part %q%s", m.Name, part, tomlfile.Suggest(part, b.places()))
 	}
 	line, missed := strings.CutSuffix(name, ".missed")
-	ref, err := b.line(part+"."+line, -1)
+	ref, err := b.Line(part+"."+line, -1)
 	if err != nil {
 		return nil, fmt.Errorf("board %s: %w", m.Name, err)
 	}
-	return &spot{line: ref, missed: missed}, nil
+	return &Spot{Line: ref, Missed: missed}, nil
 }
 
-// uartCounters are what a UART counts.
-var uartCounters = []string{"sent", "received", "overrun"}
+// UARTCounters are what a UART counts.
+var UARTCounters = []string{"sent", "received", "overrun"}
 
 // propertyOf finds the spec of a part's property.
-func propertyOf(p *part, name string) (*periph.Spec, error) {
-	model := p.model
+func propertyOf(p *Part, name string) (*periph.Spec, error) {
+	model := p.Model
 	spec, ok := model.Property(name)
 	if !ok {
 		names := named(model.Properties, func(s *periph.Spec) string { return s.Name })
 		return nil, fmt.Errorf("a %s has no property %q%s", model.Name, name, tomlfile.Suggest(name, names))
 	}
-	return spec.For(&p.options), nil
+	return spec.For(&p.Options), nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,23 +52,23 @@ type SegmentPort struct {
 	StormLimit int         `toml:"storm_limit,omitempty" jsonschema:"minimum=0,description=Broadcast and multicast frames that the board may send in a second"`
 }
 
-// over lays what is given over i.
-func (m *Impairment) over(i *ether.Impairment) {
+// Over lays what is given over i.
+func (m *Impairment) Over(i *ether.Impairment) {
 	if m == nil {
 		return
 	}
-	lay(&i.Latency, (*time.Duration)(m.Latency))
-	lay(&i.Jitter, (*time.Duration)(m.Jitter))
-	lay(&i.Bandwidth, (*int64)(m.Bandwidth))
-	lay(&i.Burst, (*int64)(m.Burst))
-	lay(&i.Queue, (*int64)(m.Queue))
-	lay(&i.Loss, m.Loss)
-	lay(&i.Duplicate, m.Duplicate)
-	lay(&i.Reorder, m.Reorder)
-	lay(&i.Corrupt, m.Corrupt)
+	Lay(&i.Latency, (*time.Duration)(m.Latency))
+	Lay(&i.Jitter, (*time.Duration)(m.Jitter))
+	Lay(&i.Bandwidth, (*int64)(m.Bandwidth))
+	Lay(&i.Burst, (*int64)(m.Burst))
+	Lay(&i.Queue, (*int64)(m.Queue))
+	Lay(&i.Loss, m.Loss)
+	Lay(&i.Duplicate, m.Duplicate)
+	Lay(&i.Reorder, m.Reorder)
+	Lay(&i.Corrupt, m.Corrupt)
 }
 
-func lay[T any](to, from *T) {
+func Lay[T any](to, from *T) {
 	if from != nil {
 		*to = *from
 	}
@@ -175,14 +176,14 @@ func (s *Segment) noSwitch(setting string) error {
 	return fmt.Errorf("%s is for a switch, and segment %s is a cable", setting, s.Name)
 }
 
-// speed is how fast a port's cable is, in bits a second. Where nothing holds frames
+// Speed is how fast a port's cable is, in bits a second. Where nothing holds frames
 // up, it is what ports have in virtual time, so that a board sees the same in both.
-func (s *Segment) speed(port string) int64 {
+func (s *Segment) Speed(port string) int64 {
 	bits := int64(ether.DefaultBandwidth)
-	lay(&bits, (*int64)(s.Bandwidth))
+	Lay(&bits, (*int64)(s.Bandwidth))
 	for i := range s.Port {
 		if s.Port[i].Name == port {
-			lay(&bits, (*int64)(s.Port[i].Bandwidth))
+			Lay(&bits, (*int64)(s.Port[i].Bandwidth))
 		}
 	}
 	return bits
@@ -214,10 +215,10 @@ func (a *Appliance) checkPort(at string, s *Segment, j int) {
 	for k, name := range p.Mirror {
 		a.onSegment(fmt.Sprintf("%s.mirror[%d]", at, k), s, name)
 		if name == p.Name {
-			a.doc.Add(fmt.Sprintf("%s.mirror[%d]", at, k), "%v", errMirror)
+			a.doc.Add(fmt.Sprintf("%s.mirror[%d]", at, k), "%v", ErrMirror)
 		}
 	}
-	if _, err := p.membership(); err != nil {
+	if _, err := p.Membership(); err != nil {
 		key := ".vlan"
 		if len(p.Trunk) > 0 {
 			key = ".trunk"
@@ -226,7 +227,7 @@ func (a *Appliance) checkPort(at string, s *Segment, j int) {
 	}
 }
 
-var errMirror = errors.New("a port cannot mirror itself")
+var ErrMirror = errors.New("a port cannot mirror itself")
 
 // onSegment says it if the segment has no such port.
 func (a *Appliance) onSegment(at string, s *Segment, port string) {
@@ -235,8 +236,8 @@ func (a *Appliance) onSegment(at string, s *Segment, port string) {
 	}
 }
 
-// membership is which VLANs the port belongs to.
-func (p *SegmentPort) membership() (ether.Membership, error) {
+// Membership is which VLANs the port belongs to.
+func (p *SegmentPort) Membership() (ether.Membership, error) {
 	m := ether.Membership{VLAN: ether.DefaultVLAN}
 	if p.VLAN != nil {
 		if *p.VLAN < 0 || *p.VLAN > ether.MaxVLAN || *p.VLAN == 0 && len(p.Trunk) == 0 {
@@ -251,4 +252,30 @@ func (p *SegmentPort) membership() (ether.Membership, error) {
 		m.Trunk = append(m.Trunk, uint16(v))
 	}
 	return m, nil
+}
+
+// With is the membership after the port's vlan or trunk was set.
+func (p *SegmentPort) With(name, value string) (ether.Membership, error) {
+	if name == "trunk" {
+		list, err := ParseVLANs(value)
+		if err != nil {
+			return ether.Membership{}, err
+		}
+		p.Trunk = list
+		return p.Membership()
+	}
+	vlan, err := strconv.Atoi(value)
+	if err != nil {
+		return ether.Membership{}, fmt.Errorf("%q is no VLAN: write its number", value)
+	}
+	p.VLAN = &vlan
+	return p.Membership()
+}
+
+// CheckSwitch says why a cable has no such setting: it is one of switches.
+func (s *Segment) CheckSwitch(setting string) error {
+	if s.Cable && (slices.Contains(switchSettings, setting) || slices.Contains(switchPortSettings, setting)) {
+		return s.noSwitch(setting)
+	}
+	return nil
 }

@@ -56,8 +56,8 @@ func (c *checker) timing() {
 	}
 }
 
-// kernelArgs tell a kernel in virtual time what its programs take
+// KernelArgs tell a kernel in virtual time what its programs take
 // (firmware/kernel/patches).
-func (t *Timing) kernelArgs() []string {
+func (t *Timing) KernelArgs() []string {
 	return []string{fmt.Sprintf("um_time.syscall=%d", t.Syscall), fmt.Sprintf("um_time.clock_read=%d", t.ClockRead)}
 }

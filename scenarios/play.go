@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/awake"
@@ -24,7 +25,7 @@ const shutDownSlack = 20 * time.Second
 // folder in o.Out it writes the reports there, beside what the appliance
 // records. The error is about the machine; what becomes of the scenario is in
 // the report.
-func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Options, onStep func(StepResult)) (*Report, error) {
+func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o appliance.Options, onStep func(StepResult)) (*Report, error) {
 	seen := Recorder{Tolerant: s.GuestLoss == LossContinues}
 	if s.Stall > 0 {
 		o.StallLimit = time.Duration(s.Stall)
@@ -33,7 +34,7 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 	if err := noReports(o.Out); err != nil {
 		return nil, err
 	}
-	r, err := boards.Start(ctx, a, o)
+	r, err := appliance.Start(ctx, a, o)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o boards.Option
 
 // limit is the context of a run that may take only so much of the host's time, while this
 // program runs. Its cause says what the appliance was doing with it.
-func (s *Scenario) limit(ctx context.Context, r *boards.Running) (context.Context, func()) {
+func (s *Scenario) limit(ctx context.Context, r *appliance.Running) (context.Context, func()) {
 	if s.HostLimit <= 0 {
 		return ctx, func() {}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 )
 
 // TestNoOldReports: a run that comes to no end has no report of an earlier one.
@@ -17,7 +18,7 @@ func TestNoOldReports(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := Play(context.Background(), &Scenario{}, &boards.Appliance{}, boards.Options{Out: dir, Virtual: true}, nil)
+	_, err := Play(context.Background(), &Scenario{}, &boards.Appliance{}, appliance.Options{Out: dir, Virtual: true}, nil)
 	if err == nil {
 		t.Fatal("an appliance starts at no time at all")
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 )
 
@@ -143,10 +143,10 @@ func (r *Recorder) forget(board string) {
 func (r *Recorder) guest(e *simbus.Event, expected bool) {
 	state, _ := e.Get("state")
 	switch state {
-	case boards.StateBooting:
+	case appliance.StateBooting:
 		delete(r.gone, e.Board)
 		r.forget(e.Board)
-	case boards.StatePanic, boards.StateLost:
+	case appliance.StatePanic, appliance.StateLost:
 		if expected {
 			if r.gone == nil {
 				r.gone = make(map[string]bool)
@@ -157,11 +157,11 @@ func (r *Recorder) guest(e *simbus.Event, expected bool) {
 			return
 		}
 		what := "was lost"
-		if state == boards.StatePanic {
+		if state == appliance.StatePanic {
 			what = "panicked"
 		}
 		r.lose(e, what)
-	case boards.StateIncomplete:
+	case appliance.StateIncomplete:
 		if !r.Tolerant && r.loss == "" && !expected {
 			r.lose(e, "came up incomplete")
 		}
@@ -187,7 +187,7 @@ func (r *Recorder) lost() string {
 // no step has looked at count as if they came now, but not for a step that acts:
 // what it expects comes after that. Nor do they for what must not happen. before
 // has the lines of the consoles that have not ended.
-func (r *Recorder) arm(x *expectation, acts bool, before map[string]boards.Pending) {
+func (r *Recorder) arm(x *expectation, acts bool, before map[string]appliance.Pending) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.expected = x
@@ -227,7 +227,7 @@ func (r *Recorder) arm(x *expectation, acts bool, before map[string]boards.Pendi
 
 // pending looks at a console's line that has not ended, and from which nothing more
 // has come for a while.
-func (r *Recorder) pending(name string, p boards.Pending) {
+func (r *Recorder) pending(name string, p appliance.Pending) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.console(name)

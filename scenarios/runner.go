@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 )
 
@@ -32,7 +33,7 @@ type Appliance interface {
 	// Set sets a property or does an action: "sensor.button0.press" with "100".
 	Set(path, value string) error
 	// Pending is the line of a console or UART that has not ended.
-	Pending(path string) (boards.Pending, error)
+	Pending(path string) (appliance.Pending, error)
 	// Send gives bytes to a UART ("board.uart1") or a console ("board").
 	Send(path string, p []byte) error
 	// Exec starts a program on a board. The functions are called while Advance
@@ -136,7 +137,7 @@ func (r *runner) boot(ctx context.Context, within time.Duration) error {
 			if err != nil {
 				return err
 			}
-			if state == boards.StateBooting {
+			if state == appliance.StateBooting {
 				waiting = b
 			}
 		}
@@ -193,7 +194,7 @@ func (r *runner) arm(st *Step) (*expectation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("regular expression: %w", err)
 	}
-	before := make(map[string]boards.Pending)
+	before := make(map[string]appliance.Pending)
 	for _, name := range x.consoles() {
 		if before[name], err = r.app.Pending(name); err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,7 +24,7 @@ type fake struct {
 	d      *simbus.Domain
 	values map[string]string
 	did    []string
-	begun  boards.Pending // of the console "b"
+	begun  appliance.Pending // of the console "b"
 }
 
 func newFake(t *testing.T, r *Recorder) *fake {
@@ -50,7 +51,7 @@ func (f *fake) note(format string, args ...any) error {
 }
 
 func (f *fake) Boards() []string             { return []string{"b"} }
-func (f *fake) State(string) (string, error) { return boards.StateUp, nil }
+func (f *fake) State(string) (string, error) { return appliance.StateUp, nil }
 func (f *fake) Get(path string) (string, string, error) {
 	v, ok := f.values[path]
 	if !ok {
@@ -63,9 +64,9 @@ func (f *fake) Set(path, value string) error {
 	return f.note("set %s %s", path, value)
 }
 func (f *fake) Send(path string, p []byte) error { return f.note("send %s %q", path, p) }
-func (f *fake) Pending(path string) (boards.Pending, error) {
+func (f *fake) Pending(path string) (appliance.Pending, error) {
 	if path != "b.console" {
-		return boards.Pending{}, nil
+		return appliance.Pending{}, nil
 	}
 	return f.begun, nil
 }
@@ -78,7 +79,7 @@ func (f *fake) Exec(board string, args []string, _ []byte, stdout, _ func([]byte
 	simbus.After(f.d, time.Second, func() {
 		stdout([]byte("serial 4711\n"))
 		done(len(args)-1, nil) // its status is the number of its arguments
-		f.d.Emit(simbus.Event{Kind: boards.KindExec})
+		f.d.Emit(simbus.Event{Kind: appliance.KindExec})
 	})
 	return func() {}, f.note("exec %s %q", board, args)
 }
@@ -119,10 +120,10 @@ func TestSteps(t *testing.T) {
 	}
 	prompt := func(f *fake) { // begins at 1 s, and ends as a line at 3 s
 		simbus.After(f.d, time.Second, func() {
-			f.begun = boards.Pending{Text: "login: ", Since: f.d.Now(), Quiet: f.d.Now().Add(boards.PromptDelay)}
+			f.begun = appliance.Pending{Text: "login: ", Since: f.d.Now(), Quiet: f.d.Now().Add(appliance.PromptDelay)}
 		})
 		simbus.After(f.d, 3*time.Second, func() {
-			f.begun = boards.Pending{Line: 1}
+			f.begun = appliance.Pending{Line: 1}
 			f.d.Emit(simbus.Event{Part: "console", Kind: simbus.KindConsole, Attrs: []simbus.Attr{line("login: root")}})
 		})
 	}
@@ -188,7 +189,7 @@ expect = { console = "b", match = "ready", within = "1ms" }
 `, did: []string{"6.000000000s set b.button0.press 100"}, message: "expected a line that matches \"ready\" on b.console within 1ms, until 6.001000000s\n4.000000000s b.console console line=\"ready at 42\""},
 		{name: "a line of the boot before does not", prepare: func(f *fake) {
 			edges(f)
-			f.after(5*time.Second, "", simbus.KindGuest, simbus.Text("state", boards.StateBooting))
+			f.after(5*time.Second, "", simbus.KindGuest, simbus.Text("state", appliance.StateBooting))
 		}, steps: `
 [[step]]
 wait = "6s"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -57,9 +58,9 @@ name = "i2c1"
 			s, _ := e.Get("state")
 			m, _ := e.Get("messages")
 			switch {
-			case s == boards.StateBooting:
+			case s == appliance.StateBooting:
 				on = append(on, e.Time)
-			case s == boards.StateUp:
+			case s == appliance.StateUp:
 				hello = append(hello, e.Time)
 			case e.Part == "i2c1" && strings.HasPrefix(m, "W 01 R") && len(bound) < len(on):
 				bound = append(bound, e.Time)
@@ -71,7 +72,7 @@ name = "i2c1"
 		t.Error("the driver has no value when init runs")
 	}
 	app.StartCommand("b", "reboot", "-f")
-	untilState(app, "b", boards.StateUp)
+	untilState(app, "b", appliance.StateUp)
 	on, bound, hello := times()
 	if len(on) != 2 || len(bound) != 2 || len(hello) != 2 {
 		t.Fatalf("on at %v, bound at %v, up at %v", on, bound, hello)
@@ -107,7 +108,7 @@ name = "i2c1"
 		t.Fatal(err)
 	}
 	app.Sleep(time.Second)
-	if s, err := app.State("b"); err != nil || s != boards.StateOff {
+	if s, err := app.State("b"); err != nil || s != appliance.StateOff {
 		t.Errorf("a board whose plug was pulled is %s (%v)", s, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
@@ -75,7 +76,7 @@ lines = ["out", "in"]
 	runtime.GC()
 	before := heap()
 	recorder, seen := &scenarios.Recorder{Tolerant: true}, &kinds{count: make(map[string]int)}
-	r, err := boards.Start(context.Background(), a, boards.Options{
+	r, err := appliance.Start(context.Background(), a, appliance.Options{
 		Virtual: virtual, Start: guesttest.Start, Init: guesttest.Init(t), Out: filepath.Join(dir, "record"), RecordLimit: 64 << 20,
 		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
 			return guesttest.Kernel(t, virtual, want), nil
@@ -97,7 +98,7 @@ lines = ["out", "in"]
 	}
 	up := 0
 	advance(time.Minute, func(e *simbus.Event) bool {
-		if state, _ := e.Get("state"); e.Kind == simbus.KindGuest && state == boards.StateUp {
+		if state, _ := e.Get("state"); e.Kind == simbus.KindGuest && state == appliance.StateUp {
 			up++
 		}
 		return up == count

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/control"
 	"backplane/tests/guesttest"
 )
@@ -187,7 +187,7 @@ func (p *plant) heal(settings map[string]string) {
 			if err := p.r.PowerOn(b); err != nil {
 				p.t.Error(err)
 			}
-			for state := ""; state != boards.StateUp; time.Sleep(10 * time.Millisecond) {
+			for state := ""; state != appliance.StateUp; time.Sleep(10 * time.Millisecond) {
 				state, _ = p.r.State(b)
 			}
 			if err := p.answers(b); err != nil {
@@ -201,7 +201,7 @@ func (p *plant) heal(settings map[string]string) {
 
 // answers runs a program on a board.
 func (p *plant) answers(board string) error {
-	if state, err := p.r.State(board); err != nil || state != boards.StateUp {
+	if state, err := p.r.State(board); err != nil || state != appliance.StateUp {
 		return errors.Join(err, errors.New("it is "+state))
 	}
 	c, err := control.Dial(p.name)

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/control"
 
 	"golang.org/x/sys/unix"
@@ -99,7 +99,7 @@ func (p *plant) down(r *rand.Rand) string {
 	first := r.IntN(plantBoards)
 	for i := range plantBoards {
 		b := fmt.Sprintf("b%d", (first+i)%plantBoards)
-		if state, err := p.r.State(b); err == nil && state != boards.StateUp && state != boards.StateBooting {
+		if state, err := p.r.State(b); err == nil && state != appliance.StateUp && state != appliance.StateBooting {
 			return b
 		}
 	}
@@ -143,7 +143,7 @@ func (p *plant) program(r *rand.Rand, script, input string) error {
 }
 
 func (p *plant) job(request control.Request, r *rand.Rand, input string) error {
-	if state, err := p.r.State(request.Path); err != nil || state != boards.StateUp {
+	if state, err := p.r.State(request.Path); err != nil || state != appliance.StateUp {
 		return err // a board that boots would be waited for
 	}
 	c, err := control.Dial(p.name)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/control"
 	"backplane/boards/record"
 	"backplane/guest/agent"
@@ -27,7 +28,7 @@ const plantBoards = 12
 // its control socket, in this program, whose memory and files can be counted then.
 type plant struct {
 	t       *testing.T
-	r       *boards.Running
+	r       *appliance.Running
 	claim   *control.Claim
 	server  *control.Server
 	journal *journal
@@ -137,7 +138,7 @@ func newPlant(t *testing.T, file string, o guesttest.Options, out string) *plant
 			p.server.Event(e)
 		}
 	}
-	p.r, err = boards.Start(context.Background(), a, boards.Options{
+	p.r, err = appliance.Start(context.Background(), a, appliance.Options{
 		Virtual: !o.Real, Paced: true, Seed: o.Seed, Start: guesttest.Start, Init: init, StallLimit: o.StallLimit, Out: out,
 		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
 			return guesttest.Kernel(t, virtual, want), nil
@@ -189,7 +190,7 @@ func (p *plant) close() error {
 
 // plantApp is what the control socket's server lets clients do. It counts jobs.
 type plantApp struct {
-	*boards.Running
+	*appliance.Running
 	journal *journal
 }
 

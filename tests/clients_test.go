@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/tests/guesttest"
 
 	"github.com/creack/pty"
@@ -557,19 +557,19 @@ func TestActions(t *testing.T) {
 func TestLists(t *testing.T) {
 	s := place(t)
 	s.do(0, "", "up", "--detach", s.file())
-	var states []boards.BoardState
+	var states []appliance.BoardState
 	if err := json.Unmarshal([]byte(s.do(0, "", "ps", "--json")), &states); err != nil || len(states) != 1 || states[0].State != "up" || unix.Kill(states[0].PID, 0) != nil {
 		t.Errorf("ps: %+v, %v", states, err)
 	}
 	if out := s.do(0, "", "ps"); !strings.Contains(out, fmt.Sprintf(" %d\n", states[0].PID)) || strings.Contains(out, "\x1b") {
 		t.Errorf("ps prints\n%q", out)
 	}
-	var readings []boards.Reading
+	var readings []appliance.Reading
 	if err := json.Unmarshal([]byte(s.do(0, "", "get", "--json")), &readings); err != nil {
 		t.Fatal(err)
 	}
 	list := s.do(0, "", "get")
-	for _, want := range []boards.Reading{
+	for _, want := range []appliance.Reading{
 		{Path: "b.temp0.temperature", Value: "25", Unit: "°C"}, {Path: "b.button0.pressed", Value: "off"},
 		{Path: "b.gpio0.key", Value: "1"}, {Path: "b.uart1.sent", Value: "0"},
 	} {
@@ -577,7 +577,7 @@ func TestLists(t *testing.T) {
 			t.Errorf("no %+v in\n%s", want, list)
 		}
 	}
-	var one boards.Reading
+	var one appliance.Reading
 	if err := json.Unmarshal([]byte(s.do(0, "", "get", "--json", "b.temp0.temperature")), &one); err != nil || one.Unit != "°C" {
 		t.Errorf("%+v, %v", one, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/periph/chips"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -38,11 +39,11 @@ func TestEarlyPanic(t *testing.T) {
 				line, _ := e.Get("line")
 				console += line + "\n"
 			}
-			return state == boards.StatePanic || state == boards.StateLost || state == boards.StateStuck
+			return state == appliance.StatePanic || state == appliance.StateLost || state == appliance.StateStuck
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if state != boards.StatePanic || !strings.HasPrefix(detail, "Kernel panic - not syncing: ") {
+		if state != appliance.StatePanic || !strings.HasPrefix(detail, "Kernel panic - not syncing: ") {
 			t.Errorf("the board's state is %q (%s), want that it panicked", state, detail)
 		}
 		if !strings.Contains(console, "] Linux version ") || !strings.Contains(console, "] Kernel panic - not syncing: ") {

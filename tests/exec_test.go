@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -69,7 +69,7 @@ func TestExecOnLostBoard(t *testing.T) {
 	if err := app.PullPlug("b"); err != nil {
 		t.Fatal(err)
 	}
-	e := app.Until(time.Second, "the end of sleep", func(e *simbus.Event) bool { return e.Kind == boards.KindExec })
+	e := app.Until(time.Second, "the end of sleep", func(e *simbus.Event) bool { return e.Kind == appliance.KindExec })
 	if status, has := e.Get("status"); has {
 		t.Errorf("it has status %s", status)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/periph/chips"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -34,7 +35,7 @@ func TestPanicLeavesTheOthers(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		app := guesttest.Run(t, pair(guesttest.Rootfs(t), ""), o)
 		app.StartCommand("b1", "/bin/sh", "-c", "kill -QUIT 1")
-		if detail := untilState(app, "b1", boards.StatePanic); !strings.Contains(detail, "Attempted to kill init") {
+		if detail := untilState(app, "b1", appliance.StatePanic); !strings.Contains(detail, "Attempted to kill init") {
 			t.Errorf("the panic is reported as %q", detail)
 		}
 		if out := app.Sh("b2", "echo alive"); out != "alive\n" {
@@ -43,7 +44,7 @@ func TestPanicLeavesTheOthers(t *testing.T) {
 		if err := app.PowerOn("b1"); err != nil {
 			t.Fatal(err)
 		}
-		untilState(app, "b1", boards.StateUp)
+		untilState(app, "b1", appliance.StateUp)
 		if out := app.Sh("b1", "echo back"); out != "back\n" {
 			t.Errorf("switched on again it says %q", out)
 		}
@@ -54,13 +55,13 @@ func TestRebootAndPowerOff(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		app := guesttest.Run(t, pair(guesttest.Rootfs(t), ""), o)
 		app.StartCommand("b1", "/bin/sh", "-c", "sleep 1; reboot -f")
-		untilState(app, "b1", boards.StateOff)
-		untilState(app, "b1", boards.StateUp)
+		untilState(app, "b1", appliance.StateOff)
+		untilState(app, "b1", appliance.StateUp)
 		app.Do("b1", "/bin/ping", "-c", "1", "10.0.0.2")
 		if err := app.PowerOff("b1"); err != nil {
 			t.Fatal(err)
 		}
-		if detail := untilState(app, "b1", boards.StateOff); detail != "" {
+		if detail := untilState(app, "b1", appliance.StateOff); detail != "" {
 			t.Errorf("powered off in order, it says %q", detail)
 		}
 		if err := app.PowerOff("b1"); err == nil || !strings.Contains(err.Error(), "off already") {
@@ -69,7 +70,7 @@ func TestRebootAndPowerOff(t *testing.T) {
 		if err := app.PullPlug("b2"); err != nil {
 			t.Fatal(err)
 		}
-		untilState(app, "b2", boards.StateOff)
+		untilState(app, "b2", appliance.StateOff)
 	})
 }
 
@@ -85,7 +86,7 @@ func TestNoInit(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := guesttest.StartAppliance(t, a, guesttest.Options{Seed: 1})
-	if detail := untilState(app, "b", boards.StatePanic); !strings.Contains(detail, "init") && !strings.Contains(detail, "root") {
+	if detail := untilState(app, "b", appliance.StatePanic); !strings.Contains(detail, "init") && !strings.Contains(detail, "root") {
 		t.Errorf("a kernel without its init is reported as %q", detail)
 	}
 }
@@ -103,7 +104,7 @@ func TestStuck(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := guesttest.StartAppliance(t, a, guesttest.Options{Seed: 1})
-	if detail := untilState(app, "b", boards.StateStuck); !strings.Contains(detail, "no word from init after 1m0s") {
+	if detail := untilState(app, "b", appliance.StateStuck); !strings.Contains(detail, "no word from init after 1m0s") {
 		t.Errorf("a board whose init is no init is reported as %q", detail)
 	}
 }
@@ -112,7 +113,7 @@ func TestStuck(t *testing.T) {
 func TestBusyLoop(t *testing.T) {
 	app := guesttest.Run(t, pair(guesttest.Rootfs(t), ""), guesttest.Options{Seed: 1, StallLimit: 2 * time.Second})
 	app.StartCommand("b1", "/bin/sh", "-c", "while true; do :; done")
-	if detail := untilState(app, "b1", boards.StateLost); !strings.Contains(detail, "loops without sleeping") {
+	if detail := untilState(app, "b1", appliance.StateLost); !strings.Contains(detail, "loops without sleeping") {
 		t.Errorf("a guest that loops is reported as %q", detail)
 	}
 	app.Sh("b2", "echo alive")
@@ -129,7 +130,7 @@ func TestKernelKilled(t *testing.T) {
 		if err := unix.Kill(pids, unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if detail := untilState(app, "b1", boards.StateLost); !strings.Contains(detail, "killed") {
+		if detail := untilState(app, "b1", appliance.StateLost); !strings.Contains(detail, "killed") {
 			t.Errorf("a kernel that was killed is reported as %q", detail)
 		}
 		app.Sh("b2", "echo alive")

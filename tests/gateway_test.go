@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/tomlfile"
 	"backplane/periph/chips"
 	"backplane/simbus"
@@ -164,7 +165,7 @@ forward = [{ host = %q, to = "control:7" }]
 		}
 		app.Until(10*time.Second, "the sensor's return", func(e *simbus.Event) bool {
 			state, _ := e.Get("state")
-			return e.Kind == simbus.KindGuest && e.Board == "sensor" && state == boards.StateUp
+			return e.Kind == simbus.KindGuest && e.Board == "sensor" && state == appliance.StateUp
 		})
 		if got := app.Sh("sensor", fmt.Sprintf("ip -o -4 addr show eth0; wget -q -O - http://outside:%d/again", port)); !strings.Contains(got, "10.0.0.1/24") || !strings.HasSuffix(got, "hello /again\n") {
 			t.Errorf("after a loss of power:\n%s", got)
@@ -213,7 +214,7 @@ func TestGatewayNeedsPace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = boards.Start(t.Context(), a, boards.Options{Virtual: true, Start: guesttest.Start})
+	_, err = appliance.Start(t.Context(), a, appliance.Options{Virtual: true, Start: guesttest.Start})
 	if p, ok := err.(tomlfile.Problems); !ok || !strings.HasPrefix(p.Error(), filepath.Join(dir, "main.toml")+":10:3: a gateway leads to the world outside") {
 		t.Errorf("the error is %v", err)
 	}

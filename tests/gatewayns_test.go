@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/guest/kernel"
 	"backplane/periph/chips"
 	"backplane/simbus/gateway"
@@ -159,7 +160,7 @@ func TestTapNeedsRights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = boards.Start(t.Context(), a, boards.Options{Init: guesttest.Init(t),
+		_, err = appliance.Start(t.Context(), a, appliance.Options{Init: guesttest.Init(t),
 			Kernel: func(context.Context, bool, kernel.Recipe) (string, error) { return "/bin/false", nil }})
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("with %s the error is\n%v, want\n%s", kind, err, want)

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/simbus"
 )
@@ -48,13 +48,13 @@ func (j *journal) listen(e *simbus.Event, f func(*simbus.Event)) {
 
 // follows are the states that a board can have after another.
 var follows = map[string][]string{
-	"":                  {boards.StateBooting},
-	boards.StateOff:     {boards.StateBooting, boards.StateLost}, // the second: it could not be started
-	boards.StateBooting: {boards.StateUp, boards.StateOff, boards.StatePanic, boards.StateLost, boards.StateStuck},
-	boards.StateStuck:   {boards.StateUp, boards.StateOff, boards.StatePanic, boards.StateLost},
-	boards.StateUp:      {boards.StateOff, boards.StatePanic, boards.StateLost},
-	boards.StatePanic:   {boards.StateBooting, boards.StateOff},
-	boards.StateLost:    {boards.StateBooting, boards.StateOff},
+	"":                     {appliance.StateBooting},
+	appliance.StateOff:     {appliance.StateBooting, appliance.StateLost}, // the second: it could not be started
+	appliance.StateBooting: {appliance.StateUp, appliance.StateOff, appliance.StatePanic, appliance.StateLost, appliance.StateStuck},
+	appliance.StateStuck:   {appliance.StateUp, appliance.StateOff, appliance.StatePanic, appliance.StateLost},
+	appliance.StateUp:      {appliance.StateOff, appliance.StatePanic, appliance.StateLost},
+	appliance.StatePanic:   {appliance.StateBooting, appliance.StateOff},
+	appliance.StateLost:    {appliance.StateBooting, appliance.StateOff},
 }
 
 func (j *journal) event(e *simbus.Event) {
@@ -71,14 +71,14 @@ func (j *journal) event(e *simbus.Event) {
 		}
 	}
 	switch e.Kind {
-	case boards.KindExec:
+	case appliance.KindExec:
 		j.ended++
 	case simbus.KindConsole:
 		j.lines[[2]string{e.Board, e.Part}]++
 	case simbus.KindGuest:
 		j.fates.Add(e)
 		state, _ := e.Get("state")
-		if state == boards.StateIncomplete {
+		if state == appliance.StateIncomplete {
 			break
 		}
 		before := j.states[e.Board]
@@ -134,7 +134,7 @@ func (j *journal) check(t *testing.T, out string) {
 		t.Errorf("%d jobs were begun, and %d have ended", int(j.jobs.Load()), j.ended)
 	}
 	for b, state := range j.states {
-		if state != boards.StateOff && state != boards.StatePanic && state != boards.StateLost {
+		if state != appliance.StateOff && state != appliance.StatePanic && state != appliance.StateLost {
 			t.Errorf("at the end %s is %s", b, state)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/periph/chips"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -106,8 +107,8 @@ func TestLossOfAGuest(t *testing.T) {
 		state  string
 		detail string
 	}{
-		{"killed while it waits", nil, func(t *testing.T, app *guesttest.App) { signal(t, app, unix.SIGKILL) }, boards.StateLost, "killed"},
-		{"killed while it computes", nil, func(t *testing.T, app *guesttest.App) { inItsTurn(t, app, unix.SIGKILL) }, boards.StateLost, "killed"},
+		{"killed while it waits", nil, func(t *testing.T, app *guesttest.App) { signal(t, app, unix.SIGKILL) }, appliance.StateLost, "killed"},
+		{"killed while it computes", nil, func(t *testing.T, app *guesttest.App) { inItsTurn(t, app, unix.SIGKILL) }, appliance.StateLost, "killed"},
 		{"killed while it sends", nil, func(t *testing.T, app *guesttest.App) {
 			var once sync.Once
 			pid, err := app.KernelPID("b1")
@@ -120,14 +121,14 @@ func TestLossOfAGuest(t *testing.T) {
 				}
 				return false
 			})
-		}, boards.StateLost, "killed"},
-		{"killed before it boots", func(t *testing.T, app *guesttest.App) { signal(t, app, unix.SIGKILL) }, nil, boards.StateLost, "killed"},
-		{"stopped while it waits", nil, func(t *testing.T, app *guesttest.App) { signal(t, app, unix.SIGSTOP) }, boards.StateLost, "was stopped by a signal"},
-		{"stopped while it computes", nil, func(t *testing.T, app *guesttest.App) { inItsTurn(t, app, unix.SIGSTOP) }, boards.StateLost, "was stopped by a signal"},
-		{"stopped before it boots", func(t *testing.T, app *guesttest.App) { signal(t, app, unix.SIGSTOP) }, nil, boards.StateLost, "was stopped by a signal"},
-		{"held by a tracer", nil, func(t *testing.T, app *guesttest.App) { trace(t, app) }, boards.StateLost, "is held by a tracer, tests.test"},
-		{"hangs", nil, busy, boards.StateLost, "loops without sleeping"},
-		{"panics", nil, func(t *testing.T, app *guesttest.App) { app.StartCommand("b1", "/bin/sh", "-c", "kill -QUIT 1") }, boards.StatePanic, "Attempted to kill init"},
+		}, appliance.StateLost, "killed"},
+		{"killed before it boots", func(t *testing.T, app *guesttest.App) { signal(t, app, unix.SIGKILL) }, nil, appliance.StateLost, "killed"},
+		{"stopped while it waits", nil, func(t *testing.T, app *guesttest.App) { signal(t, app, unix.SIGSTOP) }, appliance.StateLost, "was stopped by a signal"},
+		{"stopped while it computes", nil, func(t *testing.T, app *guesttest.App) { inItsTurn(t, app, unix.SIGSTOP) }, appliance.StateLost, "was stopped by a signal"},
+		{"stopped before it boots", func(t *testing.T, app *guesttest.App) { signal(t, app, unix.SIGSTOP) }, nil, appliance.StateLost, "was stopped by a signal"},
+		{"held by a tracer", nil, func(t *testing.T, app *guesttest.App) { trace(t, app) }, appliance.StateLost, "is held by a tracer, tests.test"},
+		{"hangs", nil, busy, appliance.StateLost, "loops without sleeping"},
+		{"panics", nil, func(t *testing.T, app *guesttest.App) { app.StartCommand("b1", "/bin/sh", "-c", "kill -QUIT 1") }, appliance.StatePanic, "Attempted to kill init"},
 	}
 	for _, n := range []int{3, 6} { // on one CPU, and on all
 		t.Run(fmt.Sprintf("%d boards", n), func(t *testing.T) {
@@ -171,7 +172,7 @@ func TestLossOfAGuest(t *testing.T) {
 					if err := app.PowerOn("b1"); err != nil {
 						t.Fatal(err)
 					}
-					untilState(app, "b1", boards.StateUp)
+					untilState(app, "b1", appliance.StateUp)
 				})
 			}
 		})

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -43,7 +43,7 @@ func TestPolledLine(t *testing.T) {
 	var end simbus.Time
 	r := c.Wait()
 	for _, e := range app.Events() {
-		if e.Kind == boards.KindExec {
+		if e.Kind == appliance.KindExec {
 			end = e.Time
 		}
 	}
@@ -142,7 +142,7 @@ func TestBurn(t *testing.T) {
 	app := guesttest.Run(t, pollBoard(t, ""), guesttest.Options{Seed: 1, StallLimit: time.Second})
 	app.StartCommand("b", "sh", "-c", "exec poll burn > /dev/console")
 	pid := found(t, app.Console("b", `burning, PID`, time.Second), `(\d+)`)
-	detail := untilState(app, "b", boards.StateLost)
+	detail := untilState(app, "b", appliance.StateLost)
 	if want := fmt.Sprintf("poll (PID %d) loops without sleeping", pid); !strings.Contains(detail, want) {
 		t.Errorf("it is reported as %q, want %q", detail, want)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/periph/chips"
 	"backplane/scenarios"
 	"backplane/simbus"
@@ -50,7 +51,7 @@ gateway = "fd00:2::fe"
 		}
 	}
 	for _, e := range app.Events() {
-		if state, _ := e.Get("state"); state == boards.StateIncomplete {
+		if state, _ := e.Get("state"); state == appliance.StateIncomplete {
 			t.Errorf("%s", e.AppendJSON(nil))
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -112,7 +112,7 @@ func TestPowerCut(t *testing.T) {
 			if err := app.PowerOn("robot"); err != nil {
 				t.Fatal(err)
 			}
-			untilState(app, "robot", boards.StateUp)
+			untilState(app, "robot", appliance.StateUp)
 			if got := registersOf(app); got != "0x10 0x0050 0x00" {
 				t.Errorf("registers after a power cycle: %s, want those of power-on", got)
 			}
@@ -128,14 +128,14 @@ func TestPowerReset(t *testing.T) {
 	const kept = "0x10 0x0020 0x55" // the PWM driver switches its outputs off as it probes
 	app, _ := startPowered(t, guesttest.Options{})
 	app.StartCommand("robot", "reboot", "-f")
-	untilState(app, "robot", boards.StateOff)
-	untilState(app, "robot", boards.StateUp)
+	untilState(app, "robot", appliance.StateOff)
+	untilState(app, "robot", appliance.StateUp)
 	if got := registersOf(app); got != kept {
 		t.Errorf("registers after a reboot: %s, want %s", got, kept)
 	}
 	app.Sh("robot", "i2cset -f -y 1 0x41 0 0x20; i2cset -f -y 1 0x41 6 0 0 0 8 i")
 	app.StartCommand("robot", "/bin/sh", "-c", "kill -QUIT 1")
-	untilState(app, "robot", boards.StatePanic)
+	untilState(app, "robot", appliance.StatePanic)
 	if got := app.MustGet("robot.pwm0.duty0"); got != "0.5" {
 		t.Errorf("duty0 is %s though nobody took the power", got)
 	}
@@ -179,7 +179,7 @@ func TestPowerOff(t *testing.T) {
 	if err := app.PowerOff("robot"); err != nil {
 		t.Fatal(err)
 	}
-	untilState(app, "robot", boards.StateOff)
+	untilState(app, "robot", appliance.StateOff)
 	app.Sleep(time.Second)
 	b, err := os.ReadFile(filepath.Join(dir, "eeprom.bin"))
 	if err != nil || !bytes.Equal(b[:32], page) {
@@ -204,7 +204,7 @@ func TestPowerNever(t *testing.T) {
 	if err := app.PowerOn("robot"); err != nil {
 		t.Fatal(err)
 	}
-	untilState(app, "robot", boards.StateUp)
+	untilState(app, "robot", appliance.StateUp)
 	if got := app.MustGet("robot.gpio0.alert"); got != "1" {
 		t.Errorf("alert is %s with power", got)
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/tests/guesttest"
 )
 
@@ -36,8 +36,8 @@ number = 1
 			app.StartCommand("b", "/bin/sh", "-c", "while cat /sys/class/hwmon/hwmon0/temp1_input; do :; done")
 			app.StartCommand("b", "/bin/sh", "-c", "while gpioget gpiochip0 0; do :; done")
 			app.StartCommand("b", "/bin/sh", "-c", fmt.Sprintf("sleep 0.%06d; reboot -f", 40000+i*137))
-			untilState(app, "b", boards.StateOff)
-			untilState(app, "b", boards.StateUp)
+			untilState(app, "b", appliance.StateOff)
+			untilState(app, "b", appliance.StateUp)
 		}
 	})
 }

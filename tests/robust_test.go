@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/periph/chips"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -255,23 +256,23 @@ func TestDescriptors(t *testing.T) {
 		before := descriptors(t)
 		app := guesttest.RunFile(t, filepath.Join(dir, "main.toml"), o)
 		const spare = 32 + 24 - 8 // for clients, and of the program itself: 8 of that come with the appliance
-		boardsHave, boardsNeed := descriptors(t)-before, a.Descriptors(!o.Real, true)-spare
+		boardsHave, boardsNeed := descriptors(t)-before, appliance.Descriptors(a, !o.Real, true)-spare
 		if boardsHave > boardsNeed || boardsHave < boardsNeed*2/3 {
 			t.Errorf("it has %d file descriptors open, and is said to need %d", boardsHave, boardsNeed)
 		}
 		cycle := func() {
 			app.Sh("b2", "echo x")
 			app.StartCommand("b1", "/bin/sh", "-c", "reboot -f")
-			untilState(app, "b1", boards.StateOff)
-			untilState(app, "b1", boards.StateUp)
+			untilState(app, "b1", appliance.StateOff)
+			untilState(app, "b1", appliance.StateUp)
 			if err := app.PullPlug("b2"); err != nil {
 				t.Fatal(err)
 			}
-			untilState(app, "b2", boards.StateOff)
+			untilState(app, "b2", appliance.StateOff)
 			if err := app.PowerOn("b2"); err != nil {
 				t.Fatal(err)
 			}
-			untilState(app, "b2", boards.StateUp)
+			untilState(app, "b2", appliance.StateUp)
 		}
 		cycle()
 		first := descriptors(t)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -82,7 +82,7 @@ func TestBoardWithoutRoot(t *testing.T) {
 	}
 	app = guesttest.Run(t, map[string]string{"main.toml": "name = \"b\"\n[firmware]\nrootfs = []\n"}, guesttest.Options{Seed: 1})
 	app.StartCommand("b", "/bin/cat", "/proc/sys/kernel/hostname")
-	e := app.Until(time.Second, "the end of cat", func(e *simbus.Event) bool { return e.Kind == boards.KindExec })
+	e := app.Until(time.Second, "the end of cat", func(e *simbus.Event) bool { return e.Kind == appliance.KindExec })
 	if status, _ := e.Get("status"); status != "127" {
 		t.Errorf("on a board with an empty root cat ends with status %s", status)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/guest/kernel"
 	"backplane/periph/chips"
 	"backplane/scenarios"
@@ -41,7 +42,7 @@ func play(t *testing.T, real bool, main, steps string) *scenarios.Report {
 	if err := s.Check(a); err != nil {
 		t.Fatal(err)
 	}
-	report, err := scenarios.Play(context.Background(), s, a, boards.Options{
+	report, err := scenarios.Play(context.Background(), s, a, appliance.Options{
 		Virtual: !real, Start: guesttest.Start, Init: guesttest.Init(t), Out: filepath.Join(dir, "out"),
 		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
 			return guesttest.Kernel(t, virtual, want), nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/control"
 	"backplane/tests/guesttest"
 )
@@ -146,12 +147,12 @@ func (p *plant) round(r *rand.Rand, n int) {
 	// Not one that reads its sensor without end: a kernel that restarts in the middle of an
 	// I2C transfer can hang.
 	reboots, cycles := fmt.Sprintf("b%d", n%3*4+n%2), fmt.Sprintf("b%d", (n+5)%plantBoards)
-	before := p.journal.count(reboots, boards.StateUp)
+	before := p.journal.count(reboots, appliance.StateUp)
 	check(p.request(control.Request{Command: "exec", Path: reboots, Args: []string{"/bin/reboot", "-f"}}))
 	check(p.ask("pull_plug", cycles, ""))
 	check(p.ask("power_on", cycles, ""))
 	defer p.within(reboots + " to reboot")()
-	for p.journal.count(reboots, boards.StateUp) == before {
+	for p.journal.count(reboots, appliance.StateUp) == before {
 		time.Sleep(10 * time.Millisecond)
 	}
 	p.untilUp()

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -57,7 +57,7 @@ func TestMisusedSockets(t *testing.T) {
 			}
 			app.Until(time.Minute, what+": the board's next hello", func(e *simbus.Event) bool {
 				state, _ := e.Get("state")
-				return e.Board == "evil" && e.Kind == simbus.KindGuest && state == boards.StateUp
+				return e.Board == "evil" && e.Kind == simbus.KindGuest && state == appliance.StateUp
 			})
 			if out := app.Do("evil", "head", "-c", "4", "/dev/hwrng"); len(out) != 4 {
 				t.Errorf("%s: the board's devices give %q", what, out)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -29,7 +29,7 @@ func TestNetworkScenario(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var counts []boards.PortCounts
+	var counts []appliance.PortCounts
 	if err := json.Unmarshal(b, &counts); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -25,7 +25,7 @@ func TestSerialWithoutPower(t *testing.T) {
 	}
 	app.Until(5*time.Second, "b to be off", func(e *simbus.Event) bool {
 		state, _ := e.Get("state")
-		return e.Kind == simbus.KindGuest && state == boards.StateOff
+		return e.Kind == simbus.KindGuest && state == appliance.StateOff
 	})
 	app.Sleep(time.Second)
 	app.Sh("a", "echo link > /dev/ttyS1")
@@ -39,7 +39,7 @@ func TestSerialWithoutPower(t *testing.T) {
 	}
 	app.Until(5*time.Second, "b to be up", func(e *simbus.Event) bool {
 		state, _ := e.Get("state")
-		return e.Kind == simbus.KindGuest && state == boards.StateUp
+		return e.Kind == simbus.KindGuest && state == appliance.StateUp
 	})
 	app.Sh("a", "sleep 1; echo then > /dev/ttyS1")
 	if got := app.Sh("b", "head -n 1 /dev/ttyS1"); got != "then\n" {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/simbus"
 )
@@ -68,7 +68,7 @@ func (n *session) get(r *Request) error {
 	if err != nil {
 		return err
 	}
-	return n.data(boards.Reading{Path: r.Path, Value: v, Unit: unit})
+	return n.data(appliance.Reading{Path: r.Path, Value: v, Unit: unit})
 }
 
 // What a client can wait for.
@@ -131,11 +131,11 @@ func (n *session) reached(board, want string) (bool, error) {
 	switch {
 	case err != nil:
 		return false, err
-	case want == Up && state == boards.StateUp, want == Off && state == boards.StateOff:
+	case want == Up && state == appliance.StateUp, want == Off && state == appliance.StateOff:
 		return true, nil
 	case want != Up && want != Off:
 		return false, fmt.Errorf("%q is nothing to wait for: say up, off or end", want)
-	case state == boards.StatePanic, state == boards.StateLost, state == boards.StateStuck && want == Up:
+	case state == appliance.StatePanic, state == appliance.StateLost, state == appliance.StateStuck && want == Up:
 		return false, fmt.Errorf("board %s is not going to be %s: %s", board, want, state)
 	}
 	return false, nil

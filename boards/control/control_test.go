@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
@@ -30,13 +30,13 @@ type fake struct {
 	values map[string]string
 }
 
-func (f *fake) States() []boards.BoardState {
-	return []boards.BoardState{{Name: "sensor", State: "up", PID: 7}}
+func (f *fake) States() []appliance.BoardState {
+	return []appliance.BoardState{{Name: "sensor", State: "up", PID: 7}}
 }
-func (f *fake) Counts() []boards.PortCounts {
-	return []boards.PortCounts{{Segment: "lan", Port: "sensor.eth0", Link: "up"}}
+func (f *fake) Counts() []appliance.PortCounts {
+	return []appliance.PortCounts{{Segment: "lan", Port: "sensor.eth0", Link: "up"}}
 }
-func (f *fake) Readings() []boards.Reading { return []boards.Reading{{Path: "x", Value: "1"}} }
+func (f *fake) Readings() []appliance.Reading { return []appliance.Reading{{Path: "x", Value: "1"}} }
 func (f *fake) Places(kind string) []string {
 	if kind == "console" {
 		return []string{"sensor:console", "sensor:uart1"}
@@ -451,7 +451,7 @@ func TestDown(t *testing.T) {
 
 // TestWait waits for a board, through all that happens meanwhile.
 func TestWait(t *testing.T) {
-	app := &fake{values: map[string]string{"state": boards.StateBooting}}
+	app := &fake{values: map[string]string{"state": appliance.StateBooting}}
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	s := listen(t, "thermal", app)
 	c := dial(t)
@@ -476,12 +476,12 @@ func TestWait(t *testing.T) {
 		t.Fatalf("it waits for nothing: %v", err)
 	default:
 	}
-	_ = app.Set("state", boards.StateUp)
+	_ = app.Set("state", appliance.StateUp)
 	s.Event(&simbus.Event{Kind: simbus.KindGuest})
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	_ = app.Set("state", boards.StatePanic)
+	_ = app.Set("state", appliance.StatePanic)
 	if _, _, err := do(t, Request{Command: "wait", Value: Off}); fmt.Sprint(err) != "board sensor is not going to be off: panic" {
 		t.Errorf("got %v", err)
 	}

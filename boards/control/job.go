@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/guest/agent"
 	"backplane/simbus/awake"
@@ -71,9 +71,9 @@ func (n *session) booted(board string) error {
 		switch {
 		case err != nil:
 			return err
-		case state == boards.StateOff:
+		case state == appliance.StateOff:
 			return fmt.Errorf("board %s is off", board)
-		case state != boards.StateBooting:
+		case state != appliance.StateBooting:
 			return nil
 		}
 		r := Reply{} // a client that has gone waits for nothing

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
@@ -23,10 +24,10 @@ import (
 // Appliance is what the server lets its clients do. It is safe for use by
 // several goroutines at once.
 type Appliance interface {
-	States() []boards.BoardState
-	Counts() []boards.PortCounts
-	Readings() []boards.Reading
-	Places(kind string) []string // of those that a client can name: see [boards.Running]
+	States() []appliance.BoardState
+	Counts() []appliance.PortCounts
+	Readings() []appliance.Reading
+	Places(kind string) []string // of those that a client can name: see [appliance.Running]
 	State(board string) (string, error)
 	Get(path string) (value, unit string, err error)
 	Set(path, value string) error
@@ -44,7 +45,7 @@ type Appliance interface {
 	Capture(at []string, filter string, snap int, w io.Writer) (*capture.Live, error)
 }
 
-// Program is a [boards.Program].
+// Program is a [appliance.Program].
 type Program interface {
 	Write(p []byte)
 	CloseInput()

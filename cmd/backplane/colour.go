@@ -4,7 +4,7 @@ import (
 	"io"
 	"os"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 )
 
 // Colours of a terminal (ECMA-48, SGR).
@@ -27,9 +27,9 @@ func stateColour(state string) string {
 	switch state {
 	case "up":
 		return green
-	case boards.StateBooting:
+	case appliance.StateBooting:
 		return yellow
-	case boards.StatePanic, boards.StateLost, boards.StateStuck:
+	case appliance.StatePanic, appliance.StateLost, appliance.StateStuck:
 		return red
 	}
 	return ""

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/control"
 
 	"github.com/spf13/cobra"
@@ -165,9 +166,9 @@ func (d *detached) state(board, state, detail string) {
 		return
 	}
 	switch state {
-	case boards.StateUp:
+	case appliance.StateUp:
 		delete(d.waiting, board)
-	case boards.StatePanic, boards.StateLost, boards.StateStuck, boards.StateOff:
+	case appliance.StatePanic, appliance.StateLost, appliance.StateStuck, appliance.StateOff:
 		if d.problem == "" {
 			d.problem = strings.TrimSpace(fmt.Sprintf("board %s is not up: %s %s", board, state, detail))
 		}

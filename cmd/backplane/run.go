@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/guest/kernel"
 	"backplane/scenarios"
@@ -59,21 +60,21 @@ func (s *size) String() string        { return boards.Size(*s).String() }
 func (s *size) Set(text string) error { return (*boards.Size)(s).UnmarshalText([]byte(text)) }
 func (s *size) Type() string          { return "size" }
 
-// options turns the flags into what boards.Start takes, and says what the appliance
+// options turns the flags into what appliance.Start takes, and says what the appliance
 // will not have.
-func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...func(*simbus.Event)) (boards.Options, error) {
+func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...func(*simbus.Event)) (appliance.Options, error) {
 	if o.clock != "virtual" && o.clock != "real" {
-		return boards.Options{}, badInput(fmt.Errorf("--clock is %q, and must be virtual or real", o.clock))
+		return appliance.Options{}, badInput(fmt.Errorf("--clock is %q, and must be virtual or real", o.clock))
 	}
 	if err := o.confined(); err != nil {
-		return boards.Options{}, err
+		return appliance.Options{}, err
 	}
 	if err := record.CheckOut(o.out); err != nil {
-		return boards.Options{}, badInput(fmt.Errorf("--out: %w", err))
+		return appliance.Options{}, badInput(fmt.Errorf("--out: %w", err))
 	}
 	init, err := firmware("init")
 	if err != nil {
-		return boards.Options{}, badMachine(err)
+		return appliance.Options{}, badMachine(err)
 	}
 	start := o.start
 	if start.IsZero() {
@@ -86,7 +87,7 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	if o.unconfined {
 		fmt.Fprintln(stderr, "backplane: guests run without all walls around them (docs/security.md)")
 	}
-	return boards.Options{Unconfined: o.unconfined, Copies: o.restrict != "", Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, RecordLimit: int64(o.limit), Init: init,
+	return appliance.Options{Unconfined: o.unconfined, Copies: o.restrict != "", Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, RecordLimit: int64(o.limit), Init: init,
 		Kernel: kernelFor(stderr, o.source), Events: events,
 		Note: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }

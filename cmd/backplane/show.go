@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/control"
 	"backplane/boards/record"
 	"backplane/simbus"
@@ -48,7 +49,7 @@ func printJSON(out io.Writer, v any) error {
 }
 
 func newPs() *cobra.Command {
-	return list("ps", "List the boards and their state", control.Request{Command: "ps"}, func(out io.Writer, list []boards.BoardState) {
+	return list("ps", "List the boards and their state", control.Request{Command: "ps"}, func(out io.Writer, list []appliance.BoardState) {
 		fmt.Fprintf(out, "%-16s %-8s %5s %7s %10s %8s\n", "BOARD", "STATE", "CPUS", "MEMORY", "UP", "PID")
 		for _, b := range list {
 			up, pid := "-", "-"
@@ -62,8 +63,8 @@ func newPs() *cobra.Command {
 }
 
 func newNet() *cobra.Command {
-	cmd := list("net", "Show what the ports of the networks have counted", control.Request{Command: "net"}, func(out io.Writer, list []boards.PortCounts) {
-		fmt.Fprint(out, boards.CountsTable(list))
+	cmd := list("net", "Show what the ports of the networks have counted", control.Request{Command: "net"}, func(out io.Writer, list []appliance.PortCounts) {
+		fmt.Fprint(out, appliance.CountsTable(list))
 	})
 	cmd.Long = `Show what each port of each Ethernet segment has counted: frames from the board
 (tx) and to it (rx), what became of them, the most bytes that waited in its queue,
@@ -77,7 +78,7 @@ func newGet() *cobra.Command {
 		func(c *control.Conn, cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
 			if len(args) == 1 {
-				var one boards.Reading
+				var one appliance.Reading
 				if err := ask(c, control.Request{Command: "get", Path: args[0]}, &one); err != nil {
 					return err
 				}
@@ -87,7 +88,7 @@ func newGet() *cobra.Command {
 				fmt.Fprintln(out, withUnit(one))
 				return nil
 			}
-			var all []boards.Reading
+			var all []appliance.Reading
 			if err := ask(c, control.Request{Command: "list"}, &all); err != nil {
 				return err
 			}
@@ -108,7 +109,7 @@ SEGMENT:PORT.SETTING. Without one, list all that there are.`
 	return cmd
 }
 
-func withUnit(r boards.Reading) string {
+func withUnit(r appliance.Reading) string {
 	if r.Unit == "" {
 		return r.Value
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/control"
 	"backplane/boards/record"
 	"backplane/guest/agent"
@@ -97,7 +98,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 		return err
 	}
 	opts.Paced = true
-	r, err := boards.Start(ctx, a, opts)
+	r, err := appliance.Start(ctx, a, opts)
 	if err != nil {
 		return badStart(err)
 	}
@@ -121,7 +122,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 }
 
 // served is what the control socket's server needs of an appliance.
-type served struct{ *boards.Running }
+type served struct{ *appliance.Running }
 
 func (s served) Start(j record.Job, o agent.Output) (control.Program, error) {
 	p, err := s.Running.Start(j, o)
@@ -132,14 +133,14 @@ func (s served) Start(j record.Job, o agent.Output) (control.Program, error) {
 }
 
 func stateWord(state string) string {
-	if state == boards.StateUp {
+	if state == appliance.StateUp {
 		return "up"
 	}
 	return state
 }
 
 // keep lets time go on until somebody wants the end, and says when that was.
-func keep(ctx context.Context, r *boards.Running, down <-chan struct{}) (told time.Time, err error) {
+func keep(ctx context.Context, r *appliance.Running, down <-chan struct{}) (told time.Time, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	wanted := make(chan time.Time, 1)
 	go func() {

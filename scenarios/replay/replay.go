@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/scenarios/verify"
 	"backplane/simbus"
@@ -51,7 +52,7 @@ func (e *ChangedError) Error() string {
 // Options say how to replay.
 type Options struct {
 	// Boards are those of the appliance; seed, start and such come from the record.
-	Boards boards.Options
+	Boards appliance.Options
 	// Changed goes on although what runs is not what was recorded.
 	Changed bool
 	// Progress, if not nil, is told how far it has come.
@@ -92,7 +93,7 @@ func (s *Session) Play(ctx context.Context, a *boards.Appliance, o Options) (*Re
 	}
 	defer file.Close()
 	begin := time.Now()
-	r, err := boards.Start(ctx, a, b)
+	r, err := appliance.Start(ctx, a, b)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func (s *Session) same(other string) error {
 
 // player gives an appliance the inputs of a record.
 type player struct {
-	r        *boards.Running
+	r        *appliance.Running
 	progress func(simbus.Time)
 	inputs   int
 	ended    bool // the record of the inputs is whole

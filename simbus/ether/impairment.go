@@ -55,6 +55,9 @@ const (
 	Rx                  // from the switch to the board
 )
 
+// Directions are both.
+var Directions = [...]Direction{Tx, Rx}
+
 // String is tx or rx.
 func (d Direction) String() string { return [...]string{"tx", "rx"}[d] }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/guest/kernel"
 	"backplane/periph/chips"
 	"backplane/simbus"
@@ -94,7 +95,7 @@ func number(v float64) string {
 }
 
 // start runs an appliance of n equal boards and waits until all are up.
-func (b *bench) start(virtual bool, n int, board, links string) (*boards.Running, error) {
+func (b *bench) start(virtual bool, n int, board, links string) (*appliance.Running, error) {
 	dir, err := os.MkdirTemp(b.dir, "run-")
 	if err != nil {
 		return nil, err
@@ -116,7 +117,7 @@ func (b *bench) start(virtual bool, n int, board, links string) (*boards.Running
 	if err != nil {
 		return nil, err
 	}
-	r, err := boards.Start(b.ctx, a, boards.Options{Virtual: virtual, Seed: 1, Start: time.Unix(1767225600, 0), Init: b.Init, Kernel: b.Kernel})
+	r, err := appliance.Start(b.ctx, a, appliance.Options{Virtual: virtual, Seed: 1, Start: time.Unix(1767225600, 0), Init: b.Init, Kernel: b.Kernel})
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +125,11 @@ func (b *bench) start(virtual bool, n int, board, links string) (*boards.Running
 		up := 0
 		for _, name := range r.Boards() {
 			state, err := r.State(name)
-			if err != nil || state != boards.StateUp && state != boards.StateBooting || r.Now() >= limit {
+			if err != nil || state != appliance.StateUp && state != appliance.StateBooting || r.Now() >= limit {
 				r.Close()
 				return nil, fmt.Errorf("board %s did not come up: %s, %v", name, state, err)
 			}
-			if state == boards.StateUp {
+			if state == appliance.StateUp {
 				up++
 			}
 		}
@@ -143,7 +144,7 @@ func (b *bench) start(virtual bool, n int, board, links string) (*boards.Running
 }
 
 // command starts a program; the returned function waits for its end.
-func (b *bench) command(r *boards.Running, board string, args ...string) (wait func() (string, error), err error) {
+func (b *bench) command(r *appliance.Running, board string, args ...string) (wait func() (string, error), err error) {
 	var out []byte
 	ended, status := false, 0
 	var failure error
@@ -154,7 +155,7 @@ func (b *bench) command(r *boards.Running, board string, args ...string) (wait f
 	return func() (string, error) {
 		limit := r.Now().Add(10 * time.Minute)
 		for !ended && r.Now() < limit {
-			if _, err := r.Advance(b.ctx, limit, func(e *simbus.Event) bool { return e.Kind == boards.KindExec && e.Board == board }); err != nil {
+			if _, err := r.Advance(b.ctx, limit, func(e *simbus.Event) bool { return e.Kind == appliance.KindExec && e.Board == board }); err != nil {
 				return "", err
 			}
 		}

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/guest/kernel"
 	"backplane/guest/rootfs"
 )
@@ -159,7 +159,7 @@ func (b *bench) idle() error {
 }
 
 // beating starts n boards that each send the next one a heartbeat a second.
-func (b *bench) beating(n int, links string) (*boards.Running, error) {
+func (b *bench) beating(n int, links string) (*appliance.Running, error) {
 	return b.pulsing(n, b.wakeBoard(ethernet), links, func(i int) []string {
 		return []string{"1000000000", "100000000", fmt.Sprintf("10.0.0.%d", (i+1)%n+1)}
 	})
@@ -177,12 +177,12 @@ func (b *bench) wake(n int, period, simulated time.Duration, board, links string
 }
 
 // waking starts n boards that wake up once a period.
-func (b *bench) waking(n int, period time.Duration, board, links string) (*boards.Running, error) {
+func (b *bench) waking(n int, period time.Duration, board, links string) (*appliance.Running, error) {
 	return b.pulsing(n, board, links, func(int) []string { return []string{fmt.Sprint(period.Nanoseconds()), "100000000"} })
 }
 
 // pulsing starts n boards that run pulse, each with its own arguments.
-func (b *bench) pulsing(n int, board, links string, args func(i int) []string) (*boards.Running, error) {
+func (b *bench) pulsing(n int, board, links string, args func(i int) []string) (*appliance.Running, error) {
 	r, err := b.start(true, n, board, links)
 	if err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (b *bench) pulsing(n int, board, links string, args func(i int) []string) (
 }
 
 // advance lets time pass and returns how long that took.
-func (b *bench) advance(r *boards.Running, simulated time.Duration) (time.Duration, error) {
+func (b *bench) advance(r *appliance.Running, simulated time.Duration) (time.Duration, error) {
 	begin := time.Now()
 	_, err := r.Advance(b.ctx, r.Now().Add(simulated), nil)
 	return time.Since(begin), err

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"backplane/boards"
+	"backplane/boards/appliance"
 )
 
 // links measures a serial line of 4 Mbaud with streams both ways, and a wire
@@ -31,7 +31,7 @@ func (b *bench) linkBoard(more string) string {
 
 // both runs a program on each of two boards that waits, then one on each (or on
 // the first) that acts, and returns how long that took here and there.
-func (b *bench) both(r *boards.Running, wait, act map[string][]string) (wall, simulated time.Duration, err error) {
+func (b *bench) both(r *appliance.Running, wait, act map[string][]string) (wall, simulated time.Duration, err error) {
 	var ends []func() (string, error)
 	run := func(programs map[string][]string) error {
 		for _, board := range r.Boards() {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/guest/kernel"
 	"backplane/periph/chips"
 	"backplane/simbus"
@@ -31,7 +32,7 @@ type Options struct {
 	Real bool // the clock: virtual if not set
 	Seed uint64
 	Out  string
-	// StallLimit is that of boards.Options.
+	// StallLimit is that of appliance.Options.
 	StallLimit time.Duration
 	// Events are told of each event, beside the App.
 	Events []func(*simbus.Event)
@@ -39,7 +40,7 @@ type Options struct {
 
 // App is a running appliance.
 type App struct {
-	*boards.Running
+	*appliance.Running
 	t testing.TB
 
 	mu     sync.Mutex
@@ -81,10 +82,10 @@ func RunFile(t testing.TB, file string, o Options) *App {
 	for range up {
 		app.Until(time.Minute, "a board's hello", func(e *simbus.Event) bool {
 			state, _ := e.Get("state")
-			if state == boards.StatePanic || state == boards.StateLost {
+			if state == appliance.StatePanic || state == appliance.StateLost {
 				t.Fatalf("a board did not come up: %s", e.AppendJSON(nil))
 			}
-			return e.Kind == simbus.KindGuest && state == boards.StateUp
+			return e.Kind == simbus.KindGuest && state == appliance.StateUp
 		})
 	}
 	return app
@@ -94,7 +95,7 @@ func RunFile(t testing.TB, file string, o Options) *App {
 func StartAppliance(t testing.TB, a *boards.Appliance, o Options) *App {
 	t.Helper()
 	app := &App{t: t}
-	r, err := boards.Start(context.Background(), a, boards.Options{
+	r, err := appliance.Start(context.Background(), a, appliance.Options{
 		Virtual: !o.Real, Seed: o.Seed, Start: Start, Out: o.Out, Init: Init(t), StallLimit: o.StallLimit,
 		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
 			return Kernel(t, virtual, want), nil
@@ -238,7 +239,7 @@ func (c *Command) Wait() Result {
 		if c.app.Now() >= until {
 			c.app.t.Fatalf("%s: did not end within %s", c.name, commandLimit)
 		}
-		if _, err := c.app.Advance(context.Background(), until, func(e *simbus.Event) bool { return e.Kind == boards.KindExec }); err != nil {
+		if _, err := c.app.Advance(context.Background(), until, func(e *simbus.Event) bool { return e.Kind == appliance.KindExec }); err != nil {
 			c.app.t.Fatalf("%s: %v", c.name, err)
 		}
 	}

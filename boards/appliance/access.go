@@ -1,0 +1,250 @@
+package appliance
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"backplane/boards"
+	"backplane/boards/record"
+	"backplane/periph"
+)
+
+// Get reads a property ("sensor.temp0.temperature"), a GPIO line's level
+// ("sensor.gpio0.alarm": 0 or 1) and how many of its edges its guest was too
+// slow for ("sensor.gpio0.alarm.missed"), a link ("sensor.eth0.link": up or down), a
+// UART's counters of bytes ("sensor.uart1.sent", received, overrun), or what a
+// network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
+func (r *Running) Get(path string) (value, unit string, err error) {
+	t, err := r.appliance.Resolve(path)
+	switch {
+	case err != nil:
+	case t.Segment != nil:
+		value, err = r.getNetwork(t)
+		return value, "", err
+	default:
+		err = r.lookAt(t.Member.Name, func(m *Machine) (err error) {
+			value, unit, err = m.get(t.Part, t.Name)
+			return err
+		})
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", path, err)
+	}
+	return value, unit, nil
+}
+
+// Get reads one of a board's properties.
+func (m *Machine) get(part, name string) (value, unit string, err error) {
+	s, err := m.member.Resolve(part, name)
+	switch {
+	case err != nil:
+		return "", "", err
+	case s.Part != nil:
+		return s.Spec.Format(m.chips[part].Get(name)), s.Spec.Unit, nil
+	case s.UART != nil:
+		return fmt.Sprint(m.consoles[part].counter(name)), "", nil
+	case s.Ethernet != nil:
+		return linkState(m.nics[part].Up()), "", nil
+	case s.Missed:
+		return fmt.Sprint(m.gpio[s.Line.GPIO].Missed(s.Line.Offset)), "", nil
+	}
+	return m.wire(s.Line).Level().String(), "", nil
+}
+
+// Set sets a property, or does an action ("sensor.button0.press"). A GPIO line
+// is driven from outside with 0 and 1, and let go with "float". Networks change
+// at once ("lan.latency", "lan:sensor.eth0.tx.loss").
+func (r *Running) Set(path, value string) error {
+	return r.input(record.Input{Do: record.DoSet, Path: path, Value: value}, func() error { return r.set(path, value) })
+}
+
+func (r *Running) set(path, value string) error {
+	t, err := r.appliance.Resolve(path)
+	switch {
+	case err != nil:
+	case t.Segment != nil:
+		return r.setNetwork(t, value)
+	default:
+		err = r.setOnBoard(t, value)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func (r *Running) setOnBoard(t *boards.Target, value string) error {
+	s, err := t.Member.Resolve(t.Part, t.Name)
+	if err != nil {
+		return err
+	}
+	if s.Ethernet != nil {
+		if cable := r.cable(t.Place()); cable != "" {
+			return r.setLink(cable, value)
+		}
+	}
+	return r.onMachine(t.Member.Name, func(m *Machine) error {
+		switch {
+		case s.Part != nil:
+			return m.set(s, value)
+		case s.UART != nil, s.Missed:
+			return errReadOnly
+		case s.Ethernet != nil:
+			if err := boards.CheckLinkState(value); err != nil {
+				return err
+			}
+			m.nics[t.Part].SetLink(value == "up")
+			return nil
+		}
+		return m.probe(s.Line, value)
+	})
+}
+
+// Set sets a part's property.
+func (m *Machine) set(s *boards.Spot, text string) error {
+	if s.Spec.ReadOnly {
+		return errReadOnly
+	}
+	v, err := s.Spec.Parse(text)
+	if err != nil {
+		return err
+	}
+	chip := m.chips[s.Part.Name]
+	if err := chip.Set(s.Spec.Name, v); err != nil {
+		return err
+	}
+	if s.Spec.Kind != periph.Action { // what it made of it: registers have steps
+		v = chip.Get(s.Spec.Name)
+	}
+	m.changed(s.Part, s.Spec.Name, v)
+	return nil
+}
+
+// probe drives a line from outside.
+func (m *Machine) probe(ref boards.Line, value string) error {
+	drive, err := boards.ProbeDrive(value)
+	if err != nil {
+		return err
+	}
+	p := m.probes[ref]
+	if p == nil {
+		p = m.wire(ref).NewPin("outside")
+		m.probes[ref] = p
+	}
+	p.Drive(drive)
+	return nil
+}
+
+// terminal finds "board.uart1", "board:uart1", or the main console of "board".
+func (r *Running) terminal(path string) (*Machine, *terminal, error) {
+	board, name := boards.ConsolePlace(path)
+	m, err := r.machine(board)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := m.consoles[name]
+	if t == nil {
+		return nil, nil, fmt.Errorf("board %s: %w", board, boards.Unknown("console", name, slices.Sorted(maps.Keys(m.consoles))))
+	}
+	return m, t, nil
+}
+
+// Send types bytes on a console, or sends them to a UART, at its rate.
+func (r *Running) Send(path string, p []byte) error {
+	m, t, err := r.terminal(path)
+	if err != nil {
+		return err
+	}
+	err = r.input(record.Input{Do: record.DoSend, Path: path, Data: p}, func() (err error) {
+		m.domain.Do(func() { err = t.input(p) })
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// counter is one of a UART's counters of bytes: see uartCounters.
+func (t *terminal) counter(name string) uint64 {
+	return map[string]uint64{"sent": t.uart.Sent, "received": t.uart.Received, "overrun": uint64(t.uart.Dropped())}[name]
+}
+
+func (t *terminal) input(p []byte) error {
+	if t.uart != nil {
+		return t.uart.Feed(p)
+	}
+	_, err := t.console.Write(p)
+	return err
+}
+
+// room is how many bytes of input there is room for.
+func (t *terminal) room() int {
+	if t.uart != nil {
+		return t.uart.Room()
+	}
+	return t.console.Room()
+}
+
+// Attach calls out with what the guest sends on a console or UART, until detach
+// is called; in gives it input if there is room for all of that, and tells.
+func (r *Running) Attach(path string, out func([]byte)) (in func([]byte) (taken bool, err error), detach func(), err error) {
+	m, t, err := r.terminal(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &client{out}
+	m.domain.Do(func() { t.clients = append(t.clients, c) })
+	in = func(p []byte) (bool, error) {
+		room := 0
+		m.domain.Look(func() { room = t.room() })
+		if len(p) > room {
+			return false, nil
+		}
+		return true, r.Send(path, p)
+	}
+	return in,
+		func() {
+			m.domain.Do(func() {
+				for i := range t.clients {
+					if t.clients[i] == c {
+						t.clients = append(t.clients[:i:i], t.clients[i+1:]...)
+						return
+					}
+				}
+			})
+		}, nil
+}
+
+// Boards names the boards in order.
+func (r *Running) Boards() []string {
+	var names []string
+	for _, m := range r.machines {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// State is a board's state: one of the State constants.
+func (r *Running) State(board string) (state string, err error) {
+	err = r.lookAt(board, func(m *Machine) error {
+		if state = m.state; state == "" {
+			state = StateOff
+		}
+		return nil
+	})
+	return state, err
+}
+
+// KernelPID is the process of a board's kernel on the host.
+func (r *Running) KernelPID(board string) (pid int, err error) {
+	err = r.lookAt(board, func(m *Machine) error {
+		if m.proc == nil {
+			return fmt.Errorf("board %s is off", board)
+		}
+		pid = m.proc.PID()
+		return nil
+	})
+	return pid, err
+}

@@ -1,0 +1,145 @@
+package appliance
+
+import (
+	"fmt"
+	"strings"
+
+	"backplane/boards"
+	"backplane/boards/fdt"
+	"backplane/periph"
+	"backplane/periph/virtio"
+)
+
+// slot is one virtio device of a board: a node of its device tree, and a socket.
+type slot struct {
+	name   string // of the controller
+	socket string // in the run folder
+	dev    virtio.Device
+}
+
+// deviceTree describes a board to its kernel. The kernel numbers gpiochips, hvc
+// consoles and network interfaces in the order of the slots.
+func deviceTree(b *boards.Board, name string, slots []slot, seed []byte) *fdt.Tree {
+	t := new(fdt.Tree)
+	root := &t.Root
+	root.Cells("#address-cells", 1).Cells("#size-cells", 1)
+	root.Strings("compatible", "backplane,"+b.Name).Strings("model", "Backplane board "+name)
+	if len(seed) > 0 {
+		root.Child("chosen").Bytes("rng-seed", seed)
+	}
+	aliases := root.Child("aliases")
+	nodes := make(map[string]*fdt.Node)
+	for _, s := range slots {
+		nodes[s.name] = controllerNode(root, s)
+	}
+	for i := range b.GPIO {
+		n := nodes[b.GPIO[i].Name]
+		n.Bytes("gpio-controller", nil).Cells("#gpio-cells", 2)
+		n.Bytes("interrupt-controller", nil).Cells("#interrupt-cells", 2)
+	}
+	d := describer{tree: t, board: b, nodes: nodes}
+	for i := range b.I2C {
+		bus := &b.I2C[i]
+		n := nodes[bus.Name]
+		n.Cells("#address-cells", 1).Cells("#size-cells", 0)
+		if bus.Frequency > 0 {
+			n.Cells("clock-frequency", uint32(bus.Frequency))
+		}
+		aliases.Strings(fmt.Sprintf("i2c%d", *bus.Number), "/"+slotNode(bus.Name)+"/"+n.Name)
+		for j := range bus.Chip {
+			if p := bus.Chip[j].Part; p.Model.Node != nil {
+				d.chip(n, p)
+			}
+		}
+	}
+	for i := range b.GPIO {
+		for j := range b.GPIO[i].Chip {
+			if p := b.GPIO[i].Chip[j].Part; p.Model.Node != nil {
+				d.chip(root, p)
+			}
+		}
+	}
+	return t
+}
+
+// slotNode is the name of the node of a slot's transport.
+func slotNode(name string) string { return "virtio-" + strings.ToLower(name) }
+
+// controllerNode adds a virtio device (Linux arch/um/drivers/virtio_uml.c,
+// Documentation/devicetree/bindings/virtio/virtio-device.yaml) and returns the
+// node that its driver sees as its own.
+func controllerNode(root *fdt.Node, s slot) *fdt.Node {
+	transport := root.Child(slotNode(s.name))
+	transport.Strings("compatible", "virtio,uml").Cells("virtio-device-id", s.dev.ID()).Strings("socket-path", s.socket)
+	n := transport.Child(s.name)
+	n.Strings("compatible", fmt.Sprintf("virtio,device%x", s.dev.ID()))
+	return n
+}
+
+type describer struct {
+	tree  *fdt.Tree
+	board *boards.Board
+	nodes map[string]*fdt.Node
+}
+
+// chip adds a chip's node, with its address and interrupt.
+func (d *describer) chip(parent *fdt.Node, p *boards.Part) {
+	desc := p.Model.Node(&p.Options)
+	name := desc.Name
+	if p.Model.Bus == periph.OnI2C {
+		name = fdt.Unit(name, uint64(p.Options.Address))
+	} else {
+		name += "-" + p.Name
+	}
+	n := d.node(parent, name, &desc, p)
+	if p.Model.Bus == periph.OnI2C {
+		n.Cells("reg", uint32(p.Options.Address))
+	}
+	if ref, ok := p.Soldered[desc.Interrupt]; ok && desc.Interrupt != "" {
+		gpio := d.nodes[d.board.GPIO[ref.GPIO].Name]
+		n.Cells("interrupt-parent", d.tree.Phandle(gpio)).Cells("interrupts", uint32(ref.Offset), desc.InterruptType)
+		if desc.WakeupSource {
+			n.Bytes("wakeup-source", nil)
+		}
+	}
+}
+
+func (d *describer) node(parent *fdt.Node, name string, desc *periph.Node, p *boards.Part) *fdt.Node {
+	n := parent.Child(name)
+	if len(desc.Compatible) > 0 {
+		n.Strings("compatible", desc.Compatible...)
+	}
+	for _, prop := range desc.Properties {
+		d.property(n, prop, p)
+	}
+	for i := range desc.Children {
+		d.node(n, desc.Children[i].Name, &desc.Children[i], p)
+	}
+	return n
+}
+
+func (d *describer) property(n *fdt.Node, prop periph.NodeProperty, p *boards.Part) {
+	switch v := prop.Value.(type) {
+	case string:
+		n.Strings(prop.Name, v)
+	case []string:
+		n.Strings(prop.Name, v...)
+	case uint32:
+		n.Cells(prop.Name, v)
+	case []uint32:
+		n.Cells(prop.Name, v...)
+	case []byte:
+		n.Bytes(prop.Name, v)
+	case bool:
+		if v {
+			n.Bytes(prop.Name, nil)
+		}
+	case periph.PinRef:
+		if ref, ok := p.Soldered[v.Pin]; ok {
+			gpio := d.nodes[d.board.GPIO[ref.GPIO].Name]
+			n.Cells(prop.Name, d.tree.Phandle(gpio), uint32(ref.Offset), v.Flags)
+		}
+	default:
+		panic(fmt.Sprintf("model %s: device-tree property %s of type %T", p.Model.Name, prop.Name, v))
+	}
+}

@@ -1,0 +1,86 @@
+package appliance
+
+import (
+	"fmt"
+	"strings"
+
+	"backplane/boards"
+	"backplane/simbus"
+)
+
+// domains says which time domain each board belongs to, counted from 0 in the
+// order of their first boards, and how many there are. Boards that wires
+// without delay join, directly or through others, share one.
+func domains(a *boards.Appliance) (of []int, n int) {
+	root := make([]int, len(a.Board))
+	for i := range root {
+		root[i] = i
+	}
+	find := func(i int) int {
+		for root[i] != i {
+			i = root[i]
+		}
+		return i
+	}
+	index := func(end string) int {
+		name, _, _ := strings.Cut(end, ".")
+		for i := range a.Board {
+			if a.Board[i].Name == name {
+				return i
+			}
+		}
+		return 0 // not reached: the ends were checked
+	}
+	for i := range a.Wire {
+		if w := &a.Wire[i]; w.Delay == 0 {
+			x, y := find(index(w.From)), find(index(w.To))
+			root[max(x, y)] = min(x, y)
+		}
+	}
+	of = make([]int, len(a.Board))
+	for i := range of {
+		if r := find(i); r != i {
+			of[i] = of[r]
+		} else {
+			of[i] = n
+			n++
+		}
+	}
+	return of, n
+}
+
+// addDomains makes the boards' domains.
+func (r *Running) addDomains(a *boards.Appliance) ([]*simbus.Domain, error) {
+	of, n := domains(a)
+	names := make([][]string, n)
+	for i := range a.Board {
+		names[of[i]] = append(names[of[i]], a.Board[i].Name)
+	}
+	all := make([]*simbus.Domain, n)
+	for i := range all {
+		d, err := r.cal.AddDomain(strings.Join(names[i], "+"))
+		if err != nil {
+			return nil, fmt.Errorf("board %s: %w", names[i][0], err)
+		}
+		d.OnFault = func(addr uintptr, err error) { r.fault(d, addr, err) }
+		all[i] = d
+	}
+	domains := make([]*simbus.Domain, len(a.Board))
+	for i := range domains {
+		domains[i] = all[of[i]]
+	}
+	return domains, nil
+}
+
+// fault ends the board whose guest memory has gone.
+func (r *Running) fault(d *simbus.Domain, addr uintptr, err error) {
+	for _, m := range r.machines {
+		for _, s := range m.servers {
+			if m.domain == d && s.Maps(addr) {
+				m.ended(err)
+				return
+			}
+		}
+	}
+	panic(fmt.Sprintf("fault at %#x, which is no guest's memory", addr))
+}

@@ -1,0 +1,120 @@
+package appliance
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"backplane/boards/tomlfile"
+	"backplane/firmware/config"
+	"backplane/guest/rootfs"
+	"backplane/periph/virtio"
+)
+
+// writeInitrd packs the board's root file system, with our init and what it has to do.
+func (m *Machine) writeInitrd() error {
+	init, err := os.ReadFile(m.r.opts.Init)
+	if err != nil {
+		return fmt.Errorf("the init that every board needs: %w ('make' builds it)", err)
+	}
+	conf, err := json.MarshalIndent(m.config(), "", "\t")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(m.dir, "initrd.cpio")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p := rootfs.NewPacker(f)
+	p.In(m.r.appliance.Folder())
+	if err := m.board.PackRoot(p, m.name, m.r.note); err != nil {
+		return err
+	}
+	for _, file := range []rootfs.File{
+		{Path: "/init", Mode: 0o755, Data: init},
+		{Path: config.Path, Mode: 0o644, Data: conf},
+	} {
+		if err := p.Add(file); err != nil {
+			return fmt.Errorf("root file system: %w", err)
+		}
+	}
+	if err := m.board.Runnable(p); err != nil {
+		return err
+	}
+	err = p.Close()
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("root file system: %w", err)
+	}
+	for _, note := range p.Notes() {
+		m.r.noteOnce("root file system " + note) // boards may share a layer
+	}
+	return m.fits(path, p.Usage())
+}
+
+// What a board needs beside its root file system, in bytes: the kernel while it
+// unpacks it, and then, when what was packed has gone, the kernel with our init and a
+// small program; and the page array, a 64th of its memory. Measured on boards of 32 to
+// 200 MiB, with few large files and with many small ones.
+const (
+	toUnpack      = 21 << 20
+	toRun         = 23 << 20
+	pageArrayPart = 64
+)
+
+// fits checks that the board's memory holds its root file system twice, packed
+// and unpacked, as it does while it boots.
+func (m *Machine) fits(path string, unpacked rootfs.Usage) error {
+	packed, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	need := unpacked.Bytes + max(packed.Size()+toUnpack, toRun)
+	need += need / (pageArrayPart - 1) // so it is that part of all
+	if need > int64(m.board.Memory) {
+		return tomlfile.Problems{m.board.Problem("memory",
+			"memory is %s, and must be at least %dM: the root file system's %d files and folders take %d MiB, each in pages of 4 KiB, beside %d MiB packed while the kernel unpacks them",
+			m.board.Memory, need>>20+1, unpacked.Names, unpacked.Bytes>>20, packed.Size()>>20)}
+	}
+	return nil
+}
+
+// config is what init has to do.
+func (m *Machine) config() *config.Board {
+	f := &m.board.Firmware
+	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover, Startup: time.Duration(m.board.Time.Startup), Shutdown: f.Patience()}
+	for _, g := range m.board.GPIO {
+		c.GPIO = append(c.GPIO, g.Name)
+	}
+	devices := make(map[string]string) // by the console's name
+	for _, s := range m.board.Serial {
+		devices[s.Name] = s.Device
+	}
+	for _, s := range m.board.Console {
+		devices[s.Name] = s.Device
+	}
+	hvc := 0
+	for _, s := range m.slots {
+		if s.dev.ID() != virtio.IDConsole {
+			continue
+		}
+		target := fmt.Sprintf("/dev/hvc%d", hvc)
+		hvc++
+		if s.dev == m.slots[len(m.slots)-1].dev {
+			c.Agent = target
+		} else if name := devices[s.name]; name != "" && name != target {
+			c.Devices = append(c.Devices, config.Device{Name: name, Target: target})
+		}
+	}
+	for i := range m.board.Ethernet {
+		e := &m.board.Ethernet[i]
+		c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.nics[e.Name].MAC().String(), Name: e.Name, Addresses: e.Address, Gateways: e.Gateway, DNS: e.DNS})
+	}
+	return c
+}

@@ -1,0 +1,162 @@
+package appliance
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"backplane/boards"
+	"backplane/periph"
+)
+
+// BoardState is how a board is doing.
+type BoardState struct {
+	Name   string  `json:"name"`
+	State  string  `json:"state"` // off, on, up, panic, lost, stuck
+	CPUs   int     `json:"cpus"`
+	Memory int64   `json:"memory"` // bytes
+	Up     float64 `json:"up"`     // seconds since it was switched on, 0 if it is off
+	PID    int     `json:"pid"`    // of its kernel, on the host; 0 if it is off
+}
+
+// States are those of all boards, in the order of the appliance file.
+func (r *Running) States() []BoardState {
+	list := []BoardState{}
+	for _, m := range r.machines {
+		m.domain.Look(func() {
+			b := BoardState{Name: m.name, State: m.state, CPUs: m.board.CPUs, Memory: int64(m.board.Memory)}
+			if m.proc != nil {
+				b.Up, b.PID = m.domain.Now().Sub(m.on).Seconds(), m.proc.PID()
+			}
+			switch m.state {
+			case "":
+				b.State = StateOff
+			case StateUp:
+				b.State = "up"
+			}
+			list = append(list, b)
+		})
+	}
+	return list
+}
+
+// Reading is a property that can be read, and its value.
+type Reading struct {
+	Path  string `json:"path"`
+	Value string `json:"value"`
+	Unit  string `json:"unit,omitempty"`
+}
+
+// Readings are all that Get reads, with their values.
+func (r *Running) Readings() []Reading {
+	list := []Reading{}
+	for _, m := range r.machines {
+		m.domain.Look(func() {
+			m.eachProperty(func(part, name string, action bool) {
+				if action {
+					return
+				}
+				if v, unit, err := m.get(part, name); err == nil {
+					list = append(list, Reading{m.name + "." + part + "." + name, v, unit})
+				}
+			})
+		})
+	}
+	for _, path := range r.networkPaths() {
+		if v, unit, err := r.Get(path); err == nil {
+			list = append(list, Reading{path, v, unit})
+		}
+	}
+	return list
+}
+
+// eachProperty calls f with all of a board's properties, also those that only do
+// something.
+func (m *Machine) eachProperty(f func(part, name string, action bool)) {
+	for _, part := range slices.Sorted(maps.Keys(m.chips)) {
+		for _, s := range m.parts[part].Model.Properties {
+			f(part, s.Name, s.Kind == periph.Action)
+		}
+	}
+	for i := range m.board.GPIO {
+		for j := range m.board.GPIO[i].Lines {
+			f(m.board.GPIO[i].Name, lineName(&m.board.GPIO[i], j), false)
+		}
+	}
+	for _, t := range sortedTerminals(m.consoles) {
+		if t.uart != nil {
+			for _, name := range boards.UARTCounters {
+				f(t.name, name, false)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.nics)) {
+		f(name, "link", false)
+	}
+}
+
+// networkPaths are the properties of networks and links.
+func (r *Running) networkPaths() (list []string) {
+	for _, n := range r.networks {
+		for _, name := range n.names() {
+			list = append(list, n.seg.Name()+"."+name)
+		}
+		for _, p := range n.list {
+			at := n.seg.Name() + ":" + p.port.Name() + "."
+			for _, name := range p.names() {
+				if !strings.HasSuffix(name, ".NAME") { // of which messages tell
+					list = append(list, at+name)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// Places are what can be named of a kind: "board", "console" (board:console),
+// "property", "action" (what can be set, actions too), "button", "link" (what can be
+// cut), or "capture".
+func (r *Running) Places(kind string) []string {
+	list := []string{}
+	for _, m := range r.machines {
+		switch kind {
+		case "board":
+			list = append(list, m.name)
+		case "console":
+			for _, t := range sortedTerminals(m.consoles) {
+				list = append(list, m.name+":"+t.name)
+			}
+		case "property", "action", "button":
+			m.eachProperty(func(part, name string, action bool) {
+				switch {
+				case kind == "button" && action && name == "press":
+					list = append(list, m.name+"."+part)
+				case kind == "property" && !action, kind == "action":
+					list = append(list, m.name+"."+part+"."+name)
+				}
+			})
+		}
+	}
+	switch kind {
+	case "property":
+		list = append(list, r.networkPaths()...)
+	case "action":
+		list = slices.DeleteFunc(append(list, r.networkPaths()...), r.readOnly)
+	case "link":
+		list = append(list, slices.Sorted(maps.Keys(r.links))...)
+	case "capture":
+		for _, n := range r.networks {
+			list = append(list, n.seg.Name())
+			for _, p := range n.list {
+				list = append(list, n.seg.Name()+":"+p.port.Name())
+			}
+		}
+	}
+	return list
+}
+
+// readOnly tells whether a property can only be read.
+func (r *Running) readOnly(path string) bool {
+	p, err := r.appliance.Property(path)
+	return err != nil || p.ReadOnly()
+}

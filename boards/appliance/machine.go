@@ -1,0 +1,432 @@
+package appliance
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	mrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"backplane/boards"
+	"backplane/boards/record"
+	"backplane/guest/agent"
+	"backplane/periph"
+	"backplane/periph/console"
+	"backplane/periph/gpio"
+	"backplane/periph/i2c"
+	"backplane/periph/net"
+	"backplane/periph/rng"
+	"backplane/periph/vhostuser"
+	"backplane/periph/virtio"
+	"backplane/simbus"
+	"backplane/simbus/wire"
+)
+
+// Machine is one board of a running appliance: its controllers and chips, and
+// the kernel that runs on it while it is on. Everything in it belongs to the
+// board's domain.
+type Machine struct {
+	r      *Running
+	index  int
+	name   string
+	member *boards.Member
+	board  *boards.Board
+	domain *simbus.Domain
+
+	slots   []slot
+	servers []*vhostuser.Server
+
+	gpio     []*gpio.Controller
+	i2c      []*i2c.Controller
+	chips    map[string]periph.Chip
+	parts    map[string]*boards.Part
+	consoles map[string]*terminal // the main one and all others, UARTs too
+	nics     map[string]*net.NIC
+	probes   map[boards.Line]*wire.Pin // what the outside drives lines with
+	kept     map[string]record.Made    // part: the file that its contents came from, as it was then
+
+	agent        *agent.Client
+	agentConsole *console.Console
+
+	power
+}
+
+// terminal is a console or a UART with what listens to it.
+type terminal struct {
+	name    string
+	console *console.Console
+	uart    *console.UART // nil unless it is one
+	lines   console.Lines
+	ended   int         // how many lines have ended
+	since   simbus.Time // when it last said something
+	log     *record.File
+	clients []*client
+}
+
+// client is one who is attached to a terminal.
+type client struct{ out func([]byte) }
+
+// newMachine makes a board's controllers and chips; links come next.
+func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain, kernel string) (m *Machine, err error) {
+	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
+		chips: make(map[string]periph.Chip), parts: make(map[string]*boards.Part), consoles: make(map[string]*terminal),
+		nics: make(map[string]*net.NIC), probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made)}
+	m.kernel = kernel
+	if m.dir, err = r.dir.Board(m.name); err != nil {
+		return m, err
+	}
+	m.addGPIO()
+	m.addI2C()
+	if err := m.addConsoles(); err != nil {
+		return m, err
+	}
+	m.addEthernet()
+	m.add("rng", rng.New("rng", m.chance("rng")))
+	m.addAgent()
+	for _, p := range m.board.Parts() {
+		if err := m.addChip(p); err != nil {
+			return m, fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
+	return m, nil
+}
+
+// add gives a device a slot, in the order in which the kernel will find it.
+func (m *Machine) add(name string, dev virtio.Device) {
+	m.slots = append(m.slots, slot{name: name, socket: name + ".sock", dev: dev})
+}
+
+// seed is the board's own for one purpose, from the run's.
+func (m *Machine) seed(purpose string) [32]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "backplane %d %s %s", m.r.opts.Seed, m.name, purpose))
+}
+
+// chance is a source of random bytes: repeatable in virtual time.
+func (m *Machine) chance(purpose string) io.Reader {
+	if !m.r.opts.Virtual {
+		return rand.Reader
+	}
+	return mrand.NewChaCha8(m.seed(purpose))
+}
+
+func (m *Machine) emit(part, kind string, attrs ...simbus.Attr) {
+	m.domain.Emit(simbus.Event{Board: m.name, Part: part, Kind: kind, Attrs: attrs})
+}
+
+func (m *Machine) addGPIO() {
+	for i := range m.board.GPIO {
+		g := &m.board.GPIO[i]
+		c := gpio.New(g.Name, g.Lines)
+		if m.r.opts.Virtual {
+			c.Clock, c.Access = m.domain, time.Duration(m.board.Time.GPIO)
+		}
+		for j := range g.Lines {
+			line := lineName(g, j)
+			w := c.Line(j)
+			w.OnChange = func(l wire.Level) {
+				m.emit(g.Name, simbus.KindGPIO, simbus.Text("line", line), simbus.Int("number", j), simbus.Int("level", level(l)))
+			}
+			w.OnConflict = func(high, low *wire.Pin) {
+				m.emit(g.Name, simbus.KindDevice, simbus.Text("error",
+					fmt.Sprintf("line %s: %s drives it high and %s low", line, high.Name, low.Name)))
+			}
+		}
+		c.OnMissed = func(i, n int, total uint64) {
+			m.emit(g.Name, simbus.KindMissed, simbus.Text("line", lineName(g, i)), simbus.Int("number", i), simbus.Int("missed", n), simbus.Int("total", total))
+		}
+		m.gpio = append(m.gpio, c)
+		m.add(g.Name, c)
+	}
+}
+
+// lineName is a line's name, or its number if it has none.
+func lineName(g *boards.GPIO, i int) string {
+	if g.Lines[i] == "" {
+		return strconv.Itoa(i)
+	}
+	return g.Lines[i]
+}
+
+func level(l wire.Level) int {
+	if l {
+		return 1
+	}
+	return 0
+}
+
+func (m *Machine) addI2C() {
+	for i := range m.board.I2C {
+		bus := &m.board.I2C[i]
+		c := i2c.NewController(bus.Name)
+		c.Clock, c.Frequency = m.domain, bus.Frequency
+		c.OnTransfer = func(addr uint8, msgs []i2c.Msg, err error) {
+			if !m.domain.Observed() {
+				return
+			}
+			result := "ok"
+			if err != nil {
+				result = "nack"
+			}
+			m.emit(bus.Name, simbus.KindI2C, simbus.Text("addr", fmt.Sprintf("%#02x", addr)),
+				simbus.Text("messages", i2c.Format(msgs)), simbus.Text("result", result))
+		}
+		m.i2c = append(m.i2c, c)
+		m.add(bus.Name, c)
+	}
+}
+
+func (m *Machine) addConsoles() error {
+	if err := m.addTerminal(&terminal{name: boards.MainConsole, console: console.New(boards.MainConsole)}); err != nil {
+		return err
+	}
+	for _, s := range m.board.Serial {
+		u := console.NewUART(s.Name, m.domain, s.Baud)
+		u.Power(false)
+		if err := m.addTerminal(&terminal{name: s.Name, console: u.Console, uart: u}); err != nil {
+			return err
+		}
+	}
+	for _, c := range m.board.Console {
+		if err := m.addTerminal(&terminal{name: c.Name, console: console.New(c.Name)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Machine) addTerminal(t *terminal) (err error) {
+	file := m.name + ".log"
+	if t.name != boards.MainConsole {
+		file = m.name + "." + t.name + ".log"
+	}
+	if t.log, err = m.r.record.File("console", file); err != nil {
+		return err
+	}
+	t.lines.Line = func(line string) {
+		t.ended++
+		m.emit(t.name, simbus.KindConsole, simbus.Text("line", line))
+		if t.name == boards.MainConsole {
+			m.consoleLine(line)
+		}
+	}
+	output := func(p []byte) {
+		m.spoke = m.spoke || t.name == boards.MainConsole
+		t.since = m.domain.Now()
+		_, _ = t.log.Write(p)
+		_, _ = t.lines.Write(p)
+		for _, c := range t.clients {
+			c.out(p)
+		}
+	}
+	m.consoles[t.name] = t
+	if t.uart == nil {
+		t.console.OnOutput = output
+		m.add(t.name, t.console)
+		return nil
+	}
+	t.uart.OnSent = func(p []byte) {
+		m.emit(t.name, simbus.KindUARTTx, simbus.Text("data", string(p)))
+		output(p)
+	}
+	t.uart.OnReceive = func(p []byte) { m.emit(t.name, simbus.KindUARTRx, simbus.Text("data", string(p))) }
+	t.uart.OnOverrun = func(lost int) {
+		m.emit(t.name, simbus.KindUARTOverrun, simbus.Int("lost", lost), simbus.Int("total", t.uart.Dropped()))
+	}
+	m.add(t.name, t.uart)
+	return nil
+}
+
+func (m *Machine) addEthernet() {
+	for i := range m.board.Ethernet {
+		e := &m.board.Ethernet[i]
+		nic := net.New(e.Name, e.Hardware(m.index, m.board))
+		nic.SetLink(false) // until it is on a segment
+		nic.ConfigChanged = func() {
+			for j, s := range m.slots {
+				if s.dev == virtio.Device(nic) && m.servers != nil {
+					m.servers[j].ConfigChanged()
+				}
+			}
+		}
+		m.nics[e.Name] = nic
+		m.add(e.Name, nic)
+	}
+}
+
+func (m *Machine) addAgent() {
+	m.agentConsole = console.New("agent")
+	m.agentConsole.Limit = agentInput
+	m.agent = agent.New(func(p []byte) error {
+		if n := m.agentConsole.Waiting(); n+len(p) > agentInput { // half a frame would be the end of the agent
+			return fmt.Errorf("the board's agent has not taken the %d bytes that it was sent", n)
+		}
+		_, err := m.agentConsole.Write(p)
+		return err
+	})
+	m.agent.OnHello = m.hello
+	m.agent.OnFailure = func(what string) {
+		m.emit("", simbus.KindGuest, simbus.Text("state", StateIncomplete), simbus.Text("detail", what))
+	}
+	m.agentConsole.OnOutput = m.agent.Receive
+	m.add("agent", m.agentConsole)
+}
+
+// agentInput is how much can be under way to a board's agent, in bytes.
+const agentInput = 32 << 20
+
+func (m *Machine) addChip(p *boards.Part) error {
+	var noContents error
+	env := &periph.Env{
+		Clock: m.domain,
+		Epoch: m.r.epoch.Unix(),
+		Pin:   func(name string) *wire.Pin { return m.pinWire(p, name).NewPin(p.Name + "." + name) },
+		Changed: func(property string, v periph.Value) {
+			m.changed(p, property, v)
+		},
+		Path: func(name string) (path string) {
+			path, noContents = m.contents(p.Name, m.board.Beside(name))
+			return path
+		},
+	}
+	seed := m.seed("part " + p.Name)
+	env.Rand = mrand.New(mrand.NewPCG(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])))
+	chip, err := p.Model.New(env, &p.Options)
+	if noContents != nil {
+		return noContents
+	}
+	if err != nil {
+		return err
+	}
+	m.chips[p.Name], m.parts[p.Name] = chip, p
+	if p.Model.Bus != periph.OnI2C {
+		return nil
+	}
+	target, err := periph.Target(chip)
+	if err != nil {
+		return err
+	}
+	for i := range m.board.I2C {
+		for j := range m.board.I2C[i].Chip {
+			if m.board.I2C[i].Chip[j].Part == p {
+				return m.i2c[i].Attach(p.Options.Address, target)
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Machine) changed(p *boards.Part, property string, v periph.Value) {
+	if spec, ok := p.Model.Property(property); ok {
+		m.emit(p.Name, simbus.KindProperty, simbus.Text("name", property), simbus.Text("value", spec.Format(v)))
+	}
+}
+
+// pinWire is what a chip's pin is soldered to: a line, or nothing but itself.
+func (m *Machine) pinWire(p *boards.Part, name string) *wire.Wire {
+	if ref, ok := p.Soldered[name]; ok {
+		return m.wire(ref)
+	}
+	return &wire.Wire{Name: p.Name + "." + name}
+}
+
+func (m *Machine) wire(ref boards.Line) *wire.Wire { return m.gpio[ref.GPIO].Line(ref.Offset) }
+
+// solder makes the board ready to be switched on: files and sockets.
+func (m *Machine) solder() error {
+	if err := m.writeInitrd(); err != nil {
+		return err
+	}
+	if err := m.writeDeviceTree(); err != nil {
+		return err
+	}
+	for _, s := range m.slots {
+		var err error
+		m.domain.Do(func() {
+			var server *vhostuser.Server
+			server, err = vhostuser.Listen(filepath.Join(m.dir, s.socket), s.dev, vhostuser.Options{
+				Poller: m.domain, InBand: m.r.opts.Virtual, Bells: m.bells(s.dev), BeforeCall: m.present, Patience: m.r.opts.StallLimit,
+				Memory:  uint64(m.board.Memory),
+				Peer:    m.connects,
+				OnError: func(err error) { m.deviceError(s.name, err) },
+			})
+			if err == nil {
+				m.servers = append(m.servers, server)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// connects tells whether it was the board's own kernel that made a connection to one
+// of its sockets. Anybody else's is refused, and told of.
+func (m *Machine) connects(fd int) bool {
+	pid, err := simbus.Peer(fd)
+	if err == nil && m.proc != nil && pid == m.proc.PID() {
+		return true
+	}
+	m.emit("", simbus.KindDevice, simbus.Text("error", fmt.Sprintf("process %d, which is not the board's kernel, was refused a connection to a device", pid)))
+	return false
+}
+
+// deviceError is told why a device was stopped. A guest that this program cannot
+// serve is given up: it would wait for the device for ever.
+func (m *Machine) deviceError(name string, err error) {
+	m.emit(name, simbus.KindDevice, simbus.Text("error", err.Error()))
+	if errors.Is(err, vhostuser.ErrRefused) {
+		m.ended(fmt.Errorf("%s: %w", name, err))
+	}
+}
+
+// bells are those of the guest that the board runs at the time, for a device
+// whose driver sleeps until it is answered. The console's does not: it waits in
+// a loop, in interrupts too, in which time may not go on
+// (drivers/char/virtio_console.c, __send_to_port).
+func (m *Machine) bells(dev virtio.Device) vhostuser.Bells {
+	if !m.r.opts.Virtual || dev.ID() == virtio.IDConsole {
+		return nil
+	}
+	return guestBells{m}
+}
+
+type guestBells struct{ m *Machine }
+
+func (b guestBells) Answer(bell int, f func()) {
+	if g := b.m.guest; g != nil {
+		g.Answer(bell, f)
+	}
+}
+
+func (b guestBells) Ring(bell int) {
+	if g := b.m.guest; g != nil {
+		g.Ring(bell)
+	}
+}
+
+// present brings the guest's time up to date before something reaches it.
+func (m *Machine) present() {
+	if m.guest != nil {
+		m.guest.Present()
+	}
+}
+
+func (m *Machine) writeDeviceTree() error {
+	var seed []byte
+	if m.r.opts.Virtual {
+		s := m.seed("kernel " + strconv.Itoa(m.boots))
+		seed = s[:]
+	}
+	blob := deviceTree(m.board, m.name, m.slots, seed).Blob()
+	if err := os.WriteFile(filepath.Join(m.dir, "board.dtb"), blob, 0o600); err != nil {
+		return err
+	}
+	return m.r.record.Whole(blob, "dtb", m.name+".dtb")
+}

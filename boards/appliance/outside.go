@@ -1,0 +1,163 @@
+package appliance
+
+import (
+	"errors"
+	"fmt"
+
+	"backplane/boards"
+	"backplane/boards/record"
+	"backplane/boards/tomlfile"
+	"backplane/simbus"
+	"backplane/simbus/ether"
+	"backplane/simbus/gateway"
+)
+
+// outside is what is behind a gateway: [gateway.Gateway] or [gateway.Tap].
+type outside interface {
+	Deliver(*ether.Frame) error
+	Out() *gateway.Queue
+	Close() error
+}
+
+// gatewayPort is where a gateway meets its segment.
+type gatewayPort struct {
+	name   string
+	domain *simbus.Domain
+	port   *ether.Port
+	behind outside // nil if the appliance was started detached
+	batch  ether.Batch
+}
+
+// checkClock refuses gateways where virtual time would run past the outside.
+func (r *Running) checkClock(a *boards.Appliance) error {
+	if len(a.Gateway) == 0 || a.Paced || r.opts.Detached || !r.opts.Virtual {
+		return nil
+	}
+	return tomlfile.Problems{a.Problem("gateway[0]",
+		"a gateway leads to the world outside, which virtual time would run past: say paced = true, above all tables, for virtual time that keeps to the host's clock, or run in real time (--clock real)")}
+}
+
+// addGateway puts a gateway on its segment.
+func (r *Running) addGateway(g *boards.Gateway) error {
+	net := r.net(g.Segment)
+	d, err := r.cal.AddDomain("")
+	if err != nil {
+		return err
+	}
+	p := &gatewayPort{name: g.Name, domain: d}
+	if r.opts.Detached {
+		p.port = net.seg.AddPort(g.Name, d, func(*ether.Frame) error { return nil })
+	} else {
+		if p.behind, err = openGateway(g, !r.opts.Virtual); err != nil {
+			return err
+		}
+		p.port = net.seg.AddPort(g.Name, d, p.behind.Deliver)
+	}
+	r.gateways = append(r.gateways, p)
+	if !r.opts.Detached {
+		r.note(g.Opening())
+	}
+	net.add(&portLink{net: net, port: p.port})
+	if p.behind != nil && !r.opts.Virtual {
+		p.behind.Out().OnItem(func() { d.Post(p.admit) })
+	}
+	return nil
+}
+
+func openGateway(g *boards.Gateway, offload bool) (outside, error) {
+	if g.Tap != "" || g.Bridge != "" {
+		return gateway.OpenTap(gateway.TapConfig{Name: g.Name, Tap: g.Tap, Bridge: g.Bridge, Offload: offload})
+	}
+	c := g.Config()
+	c.Offload = offload
+	return gateway.New(c)
+}
+
+// admit lets in, in real time, what has come from outside. It is called on the
+// gateway's goroutine.
+func (p *gatewayPort) admit() {
+	for _, i := range p.behind.Out().Take() {
+		if i.Frame != nil {
+			i.Frame.Batch = &p.batch
+			i.Frame.Pad()
+			p.port.Send(i.Frame)
+			p.batch.Next()
+		} else {
+			p.emit(i.Event)
+		}
+		i.Release()
+	}
+	p.batch.Flush()
+}
+
+func (p *gatewayPort) emit(attrs []simbus.Attr) {
+	p.domain.Emit(simbus.Event{Part: p.name, Kind: simbus.KindGateway, Attrs: attrs})
+}
+
+// admit lets in, in virtual time, what has come from outside since the last
+// slice. Time stands still.
+func (r *Running) admit() {
+	for _, p := range r.gateways {
+		if p.behind == nil {
+			continue
+		}
+		for _, i := range p.behind.Out().Take() {
+			in := record.Input{Do: record.DoGateway, Path: p.name}
+			if i.Frame != nil {
+				i.Frame.Pad()
+				in.Do, in.Data = record.DoFrame, make([]byte, 0, i.Frame.Len())
+				for _, part := range i.Frame.Parts {
+					in.Data = append(in.Data, part...)
+				}
+			} else {
+				e := simbus.Event{Attrs: i.Event}
+				in.Event = e.AppendJSON(nil)
+			}
+			i.Release()
+			_ = r.Inject(in) // the gateway is there
+		}
+	}
+}
+
+// Inject lets something in from outside, at the appliance's present time: each
+// frame and each event of a gateway comes this way in virtual time. A replay
+// calls it between two calls of Advance, at the time that the record says, on an
+// appliance that was started detached.
+func (r *Running) Inject(in record.Input) error {
+	return r.input(in, func() error {
+		var names []string
+		for _, p := range r.gateways {
+			if p.name == in.Path {
+				return p.inject(&in)
+			}
+			names = append(names, p.name)
+		}
+		return boards.Unknown("gateway", in.Path, names)
+	})
+}
+
+func (p *gatewayPort) inject(in *record.Input) error {
+	if in.Do == record.DoFrame {
+		p.domain.Do(func() { p.port.Send(&ether.Frame{Parts: [][]byte{in.Data}}) })
+		return nil
+	}
+	e, err := simbus.ParseEvent(in.Event)
+	if err == nil {
+		p.domain.Do(func() { p.emit(e.Attrs) })
+	}
+	return err
+}
+
+// closeGateways ends what is behind the gateways, before the clock is ended.
+func (r *Running) closeGateways() error {
+	var errs []error
+	for _, p := range r.gateways {
+		if p.behind == nil {
+			continue
+		}
+		if err := p.behind.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("gateway %s: %w", p.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,449 @@
+package appliance
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"backplane/boards"
+	"backplane/boards/record"
+	"backplane/guest"
+	"backplane/simbus"
+)
+
+// power is the part of a Machine that comes and goes with its kernel.
+type power struct {
+	dir, kernel string
+	boots       int
+	uml         *record.File // what the kernel prints on the host side
+
+	proc       *guest.Process // nil while the board is off
+	pid        atomic.Int64   // of proc, 0 if that is nil: for whoever only looks
+	guest      *simbus.Guest  // in virtual time
+	powered    bool           // its parts have power
+	supply     *simbus.Timer  // which goes when this is due
+	loader     *simbus.Timer  // the bootloader, nil when the kernel has started
+	on         simbus.Time    // when it was switched on
+	state      string         // for people: off, booting, up, ...
+	ending     ending
+	whyPulled  string // what the event of an unplugged board says
+	panicked   string // the console's line that says so
+	spoke      bool   // it has a console
+	lastLine   string // on the console
+	helloTimer *simbus.Timer
+}
+
+// ending is what is known of how the kernel is going to end.
+type ending uint8
+
+const (
+	byItself  ending = iota
+	unplugged        // its power was taken
+	discarded        // the appliance ends
+)
+
+// holdUp is how long a board's supply still lasts when it was switched off in
+// order: parts end what they are doing. Supplies have capacitors that last as long.
+const holdUp = 10 * time.Millisecond
+
+// States of a board, as guest events and `ps` have them.
+const (
+	StateOff     = "off"
+	StateBooting = "on"    // switched on, its agent has not reported
+	StateUp      = "hello" // its agent has reported
+	StatePanic   = "panic"
+	StateLost    = "lost" // it ended, or was given up, for no good reason
+	StateStuck   = "stuck"
+	// StateIncomplete is in events only: init could not do something that the board
+	// file says. The board comes up without it.
+	StateIncomplete = "incomplete"
+)
+
+// HelloLimit is how long a board may take to reach its init, in its own time,
+// before that is reported.
+const HelloLimit = 60 * time.Second
+
+func (m *Machine) setState(state, detail string) {
+	m.state = state
+	attrs := []simbus.Attr{simbus.Text("state", state)}
+	if detail != "" {
+		attrs = append(attrs, simbus.Text("detail", detail))
+	}
+	m.emit("", simbus.KindGuest, attrs...)
+}
+
+// powerOn gives the board power and starts the kernel. A board that has power but
+// no kernel, since that has panicked or is restarting, is reset: parts notice nothing.
+func (m *Machine) powerOn() error {
+	if m.proc != nil || m.loader != nil {
+		return fmt.Errorf("board %s is on already", m.name)
+	}
+	if m.supply.Stop() {
+		m.powerParts(false)
+	}
+	m.powerParts(true)
+	m.on = m.domain.Now()
+	booting := func() { m.setState(StateBooting, m.board.Note(m.r.opts.Virtual)) }
+	if m.board.Time.Boot == 0 {
+		err := m.startKernel()
+		if err == nil {
+			booting()
+		}
+		return err
+	}
+	booting()
+	m.loader = simbus.After(m.domain, time.Duration(m.board.Time.Boot), func() {
+		m.loader = nil
+		if err := m.startKernel(); err != nil {
+			m.setState(StateLost, err.Error())
+		}
+	})
+	return nil
+}
+
+// startKernel is what a bootloader does at its end.
+func (m *Machine) startKernel() error {
+	if m.uml == nil {
+		w, err := m.r.record.File("uml", m.name+".log")
+		if err != nil {
+			return err
+		}
+		m.uml = w
+	}
+	if m.boots++; m.boots > 1 {
+		if err := m.writeDeviceTree(); err != nil {
+			return fmt.Errorf("board %s: %w", m.name, err)
+		}
+	}
+	args := []string{"con=none", "console=hvc0", "dtb=board.dtb", "initrd=initrd.cpio",
+		// A Go program reserves tens of megabytes that it never touches, which
+		// a small board would refuse it.
+		"sysctl.vm.overcommit_memory=1",
+		// No interface that nobody has asked for: what a module makes when it is
+		// loaded, a driver in the kernel makes on every board.
+		"bonding.max_bonds=0",
+		// The sleep from which parts of the board can wake it up.
+		"mem_sleep_default=s2idle"}
+	if m.r.opts.Virtual {
+		if err := m.listenTime(); err != nil {
+			return fmt.Errorf("board %s: time socket: %w", m.name, err)
+		}
+		args = append(args, "seccomp=on", "time-travel=ext:1:time.sock")
+		args = append(args, m.board.Time.KernelArgs()...)
+	} else {
+		args = append(args, "seccomp=on")
+		if m.board.CPUs > 1 {
+			args = append(args, fmt.Sprintf("ncpus=%d", m.board.CPUs))
+		}
+	}
+	args = append(args, strings.Fields(m.board.Firmware.KernelArgs)...)
+	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory),
+		Args: args, CPU: m.domain.CPU(), Output: m.uml, Panics: m.panics(m.boots), CPUs: m.board.CPUs, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined})
+	if err != nil {
+		if m.guest != nil {
+			m.guest.OnGone = nil
+			m.guest.Exited()
+			m.guest = nil
+		}
+		return err
+	}
+	m.proc, m.ending, m.panicked, m.spoke, m.lastLine = proc, byItself, "", false, ""
+	m.pid.Store(int64(proc.PID()))
+	if m.guest != nil {
+		m.guest.Halted = proc.Halted
+	}
+	if m.board.CPUs == 1 {
+		m.r.placement.add(m.domain, proc, m.index, len(m.r.machines))
+	}
+	if err := m.domain.Watch(proc.PidFD(), func() { m.ended(nil) }); err != nil {
+		return err
+	}
+	m.helloTimer = simbus.After(m.domain, HelloLimit, func() {
+		m.setState(StateStuck, fmt.Sprintf("no word from init after %s; the last line on the console: %q", HelloLimit, m.lastLine))
+	})
+	return nil
+}
+
+// powerParts gives all parts of the board power, or takes it.
+func (m *Machine) powerParts(on bool) {
+	m.supply.Stop()
+	if on == m.powered {
+		return
+	}
+	m.powered = on
+	if !on { // what is under way on the buses does not reach the chips, and the lines float
+		for _, c := range m.i2c {
+			c.Stop()
+		}
+		for _, c := range m.gpio {
+			c.Stop()
+		}
+	}
+	for _, p := range m.board.Parts() {
+		m.chips[p.Name].Power(on)
+	}
+	for _, t := range m.consoles {
+		if t.uart != nil {
+			t.uart.Power(on)
+		}
+	}
+}
+
+// listenTime makes the socket on which the kernel will ask for the time.
+func (m *Machine) listenTime() error {
+	path := filepath.Join(m.dir, "time.sock")
+	_ = os.Remove(path) // of the last time that the board was on
+	fd, err := simbus.Listen(path)
+	if err != nil {
+		return err
+	}
+	m.guest, err = m.domain.AddGuest(fd, m.r.epoch.UnixNano())
+	if err == nil {
+		m.guest.OnGone, m.guest.Peer = m.ended, m.connects
+	}
+	return err
+}
+
+// hello is called when the agent reports.
+func (m *Machine) hello() {
+	m.helloTimer.Stop()
+	m.setState(StateUp, "")
+}
+
+// consoleLine looks for a kernel's panic.
+func (m *Machine) consoleLine(line string) {
+	m.lastLine = line
+	if text := panicIn(line); text != "" && m.panicked == "" {
+		m.panicked = text
+		m.doom()
+	}
+}
+
+// panicIn is a kernel's message of its panic, "" if the line has none. It has a
+// time stamp before it, and before that there may be what a program was writing.
+func panicIn(line string) string {
+	const what = "] Kernel panic"
+	end := strings.Index(line, what)
+	if end < 0 {
+		return ""
+	}
+	stamp := strings.TrimSpace(line[strings.LastIndexByte(line[:end], '[')+1 : end])
+	if _, err := strconv.ParseFloat(stamp, 64); err != nil {
+		return ""
+	}
+	return line[end+len("] "):]
+}
+
+// panics is what to do when the kernel says on the host's side that it has panicked:
+// it has no console to say it on.
+func (m *Machine) panics(boot int) func() {
+	if g := m.guest; g != nil {
+		return g.Doom
+	}
+	return func() {
+		m.domain.Post(func() {
+			if m.boots == boot && m.proc != nil {
+				m.doom()
+			}
+		})
+	}
+}
+
+// lastWords puts on the console what a kernel had to say that ended before it had one.
+func (m *Machine) lastWords(proc *guest.Process) {
+	t := m.consoles[boards.MainConsole]
+	for _, line := range proc.Log() {
+		t.console.OnOutput([]byte(line + "\r\n"))
+	}
+}
+
+// doom ends the kernel when it has said its last words: as process 1 of its
+// namespace it cannot end itself by a signal, and would spin.
+func (m *Machine) doom() {
+	if m.guest != nil {
+		m.guest.Doom()
+		return
+	}
+	proc := m.proc
+	if proc == nil {
+		return // it has ended
+	}
+	simbus.After(m.domain, lastWordsLimit, func() {
+		if m.proc == proc {
+			m.kill(byItself)
+		}
+	})
+}
+
+// lastWordsLimit is how long a kernel may go on printing after it has panicked, in real time.
+const lastWordsLimit = time.Second
+
+// kill ends the kernel at once.
+func (m *Machine) kill(why ending) {
+	if m.proc == nil {
+		return
+	}
+	m.ending = why
+	m.proc.Kill()
+	m.ended(nil)
+}
+
+// ended is called when the kernel's process has ended, or was given up.
+func (m *Machine) ended(lost error) {
+	proc := m.proc
+	if proc == nil {
+		return
+	}
+	if lost != nil || m.panicked != "" || proc.Panicked() {
+		proc.Kill()
+	}
+	m.domain.Unwatch(proc.PidFD())
+	m.proc = nil
+	m.pid.Store(0)
+	m.r.placement.remove(m.domain, proc)
+	err := proc.Wait()
+	if g := m.guest; g != nil {
+		m.guest = nil
+		g.Exited()
+	}
+	m.helloTimer.Stop()
+	if !m.spoke {
+		m.lastWords(proc)
+	}
+	m.agent.Gone()
+	m.forget()
+	for _, t := range sortedTerminals(m.consoles) {
+		t.lines.Flush()
+		if t.uart != nil && m.ending != byItself {
+			t.uart.Discard()
+		}
+	}
+	switch {
+	case m.ending == discarded:
+		m.setState(StateOff, "plug pulled")
+	case m.ending == unplugged:
+		m.setState(StateOff, m.whyPulled)
+		m.powerParts(false)
+	case m.panicked != "":
+		m.setState(StatePanic, m.panicked)
+	case lost != nil:
+		m.setState(StateLost, lost.Error())
+	case errors.Is(err, guest.ErrRestart):
+		m.setState(StateOff, "restarting")
+		m.domain.At(m.domain.Now(), func() { // when the devices have seen its end
+			if err := m.powerOn(); err != nil {
+				m.setState(StateLost, err.Error())
+			}
+		})
+	case err != nil:
+		m.setState(StateLost, fmt.Sprintf("the kernel ended: %v; the last line on the console: %q", err, m.lastLine))
+	default:
+		m.setState(StateOff, "")
+		m.supply = simbus.After(m.domain, holdUp, func() { m.powerParts(false) })
+	}
+}
+
+// close ends the board for good.
+func (m *Machine) close() error {
+	m.kill(discarded)
+	m.loader.Stop()
+	var errs []error
+	for _, s := range m.servers {
+		s.Close()
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.chips)) {
+		if err := m.chips[name].Close(); err != nil {
+			errs = append(errs, fmt.Errorf("board %s: %s: %w", m.name, name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func sortedTerminals(m map[string]*terminal) []*terminal {
+	var list []*terminal
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, m[name])
+	}
+	return list
+}
+
+// PowerOn switches a board on.
+func (r *Running) PowerOn(board string) error {
+	return r.power(record.DoPowerOn, board, (*Machine).powerOn)
+}
+
+// PowerOff asks a board to shut down in order. A guest event tells when it has.
+func (r *Running) PowerOff(board string) error {
+	return r.power(record.DoPowerOff, board, func(m *Machine) error {
+		if m.loader != nil {
+			return fmt.Errorf("board %s: power off: its bootloader is running, and has no way to be asked: pull its plug", board)
+		}
+		if m.proc == nil {
+			return fmt.Errorf("board %s is off already", board)
+		}
+		if err := m.agent.PowerOff(); err != nil {
+			return fmt.Errorf("board %s: power off: %w", board, err)
+		}
+		return nil
+	})
+}
+
+// PullPlug ends a board's power without warning.
+func (r *Running) PullPlug(board string) error { return r.pullPlug(board, "") }
+
+// pullPlug is PullPlug, with a reason that is not "".
+func (r *Running) pullPlug(board, why string) error {
+	return r.input(record.Input{Do: record.DoPullPlug, Path: board, Value: why}, func() error {
+		return r.onMachine(board, func(m *Machine) error { return m.pullPlug(why) })
+	})
+}
+
+func (m *Machine) pullPlug(why string) error {
+	m.whyPulled = "plug pulled"
+	if why != "" {
+		m.whyPulled += ": " + why
+	}
+	switch {
+	case m.proc != nil:
+		m.kill(unplugged)
+	case m.powered && m.state != StateOff: // its kernel has panicked, or has not started
+		m.loader.Stop()
+		m.loader = nil
+		m.setState(StateOff, m.whyPulled)
+		m.powerParts(false)
+	default:
+		return fmt.Errorf("board %s is off already", m.name)
+	}
+	return nil
+}
+
+func (r *Running) power(do, board string, f func(*Machine) error) error {
+	return r.input(record.Input{Do: do, Path: board}, func() error { return r.onMachine(board, f) })
+}
+
+// lookAt looks at a board, even while time moves.
+func (r *Running) lookAt(board string, f func(*Machine) error) error {
+	m, err := r.machine(board)
+	if err != nil {
+		return err
+	}
+	m.domain.Look(func() { err = f(m) })
+	return err
+}
+
+// onMachine does something on a board's goroutine.
+func (r *Running) onMachine(board string, f func(*Machine) error) error {
+	m, err := r.machine(board)
+	if err != nil {
+		return err
+	}
+	m.domain.Do(func() { err = f(m) })
+	return err
+}

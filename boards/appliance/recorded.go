@@ -1,0 +1,110 @@
+package appliance
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"backplane/boards"
+	"backplane/boards/record"
+)
+
+// openRecord makes the record, and lets events come into it from now on.
+func (r *Running) openRecord() (err error) {
+	r.record, err = record.New(record.Config{
+		Dir: r.opts.Out, Limit: r.opts.RecordLimit, Now: r.cal.Now, Tell: r.note,
+		Reached: fmt.Errorf("the record's limit of %s is reached (--record-limit sets another)", boards.Size(r.opts.RecordLimit)),
+	})
+	if err != nil {
+		return err
+	}
+	if r.events, err = r.record.Events(); r.events != nil {
+		r.cal.Subscribe(r.events.Add)
+	}
+	return err
+}
+
+// recordRun writes down what is run, and lets inputs be recorded from now on.
+func (r *Running) recordRun(a *boards.Appliance) error {
+	if r.opts.Out == "" {
+		return nil
+	}
+	m, err := r.manifest(a)
+	if err != nil {
+		return err
+	}
+	if err := r.record.Manifest(m); err != nil {
+		return err
+	}
+	if r.opts.Virtual {
+		r.inputs, err = r.record.Inputs()
+	}
+	return err
+}
+
+func (r *Running) manifest(a *boards.Appliance) (*record.Manifest, error) {
+	m := &record.Manifest{Backplane: record.Revision(), Name: a.Name, Virtual: r.opts.Virtual, Seed: r.opts.Seed, Start: r.opts.Start, Confined: !r.opts.Unconfined}
+	var err error
+	if m.Appliance, err = filepath.Abs(a.SourceFile()); err != nil {
+		return nil, err
+	}
+	known := make(map[string]string)
+	add := func(what, path string) {
+		if known[path] == "" && err == nil {
+			known[path], err = record.HashFile(path)
+		}
+		m.Parts = append(m.Parts, record.Made{What: what, Path: path, Hash: known[path]})
+	}
+	add("appliance file", m.Appliance)
+	for i, b := range r.machines {
+		if file, e := filepath.Abs(b.board.SourceFile()); e == nil && file != m.Appliance {
+			add("board file of "+b.name, file)
+		}
+		add("kernel of "+b.name, b.kernel)
+		add("root file system of "+b.name, filepath.Join(b.dir, "initrd.cpio"))
+		m.Parts[len(m.Parts)-1].Path = strings.Join(a.Board[i].Board.Firmware.Rootfs, ", ")
+		for _, name := range slices.Sorted(maps.Keys(b.kept)) {
+			m.Parts = append(m.Parts, b.kept[name])
+		}
+	}
+	return m, err
+}
+
+// maxContents is how much a chip's file may have, in bytes.
+const maxContents = 64 << 20
+
+// contents is the file in which a chip keeps its contents. What it has at the
+// start is recorded; with Options.Copies it stays as it is, and the chip has a copy.
+func (m *Machine) contents(part, path string) (string, error) {
+	from, to := path, path
+	if m.r.opts.Copies {
+		to = filepath.Join(m.dir, "contents-"+part)
+	}
+	if m.r.opts.Contents != "" {
+		from = filepath.Join(m.r.opts.Contents, m.name+"."+part)
+	}
+	folder := m.r.appliance.Folder()
+	if m.r.opts.Contents != "" {
+		folder = nil // the record is another one, and has been checked
+	}
+	made := record.Made{What: "contents of " + m.name + "." + part, Path: from}
+	data, err := folder.Read(from, maxContents)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // the chip makes it
+		m.kept[part] = made
+		return to, nil
+	case err != nil:
+		return "", err
+	}
+	made.Hash = record.HashOf(data)
+	m.kept[part] = made
+	if err = m.r.record.Whole(data, record.ContentsDir, m.name+"."+part); err == nil && to != from {
+		err = os.WriteFile(to, data, 0o600)
+	}
+	return to, err
+}

@@ -1,0 +1,270 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"backplane/boards"
+	"backplane/boards/record"
+	"backplane/guest"
+	guestkernel "backplane/guest/kernel"
+	"backplane/simbus"
+)
+
+// Options say how to run an appliance.
+type Options struct {
+	Virtual bool
+	Seed    uint64
+	// Start is the wall-clock time at which the appliance is switched on in
+	// virtual time. In real time boards have the host's.
+	Start time.Time
+	// Out, if not empty, is the folder for what is recorded.
+	Out string
+	// RecordLimit bounds what comes into that as the run goes, in bytes; 0 does not.
+	// Where it is reached the record ends, and says so; the run goes on.
+	RecordLimit int64
+	// Copies lets chips that keep their contents in a file work on a copy of it,
+	// so that each run finds what the first one found.
+	Copies bool
+	// Contents, if not empty, is a record's folder of such files' contents, to
+	// begin with instead of what the files hold now. It goes with Copies.
+	Contents string
+	// Init is the board's init: a static executable (firmware/init).
+	Init string
+	// Kernel finds, or builds, the kernel for virtual time or a single CPU, or
+	// that for neither, made as the board wants it.
+	Kernel func(ctx context.Context, virtual bool, want guestkernel.Recipe) (path string, err error)
+	// StallLimit is how long, in host time, a guest may compute in virtual time
+	// without sleeping; a minute if it is 0.
+	StallLimit time.Duration
+	// Paced ties virtual time to the host's clock, as an appliance may also ask
+	// itself. [Running.Advance] tells how.
+	Paced bool
+	// Detached starts the appliance without what is behind its gateways: what
+	// comes in from outside is what Inject is given. It is never paced.
+	Detached bool
+	// Unconfined runs guests without namespaces, on a host that lets nobody have them:
+	// see package confine.
+	Unconfined bool
+	// Note, if not nil, is told for people what they should know: what a board will
+	// not have as its files say, what guests do while virtual time hardly gets on, and
+	// what of a record cannot be written. It is called on several goroutines, one
+	// call at a time.
+	Note func(text string)
+	// Events are told of all that happens, from the start.
+	Events []func(*simbus.Event)
+}
+
+// Running is an appliance that is running.
+type Running struct {
+	Name string
+
+	appliance *boards.Appliance // what runs
+	cal       *simbus.Calendar
+	opts      Options
+	epoch     time.Time
+	dir       *guest.RunDir
+	machines  []*Machine
+	networks  []*network
+	captures  []io.Closer // of frames
+	links     map[string]link
+	gateways  []*gatewayPort
+	pace      *pacer         // nil: as fast as it goes
+	watchdog  *watchdog      // nil: real time needs none
+	placement *placement     // nil: boards run where the host wants them
+	record    *record.Writer // nil: nothing is recorded
+	events    *record.EventLog
+	closed    bool
+
+	outside sync.Mutex       // virtual: held while time moves, and while the outside does something
+	inputs  *record.InputLog // where that is recorded, nil if it is not
+	jobs    jobList          // virtual: those that were started, guarded by outside
+	noting  sync.Mutex
+	noted   map[string]bool // what noteOnce has told
+	broken  bool            // it was interrupted while time moved
+}
+
+// Start assembles an appliance and switches its boards on. In virtual time
+// nothing moves before Advance is called.
+func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error) {
+	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[string]link), noted: make(map[string]bool)}
+	if o.Virtual {
+		if err := boards.CheckStart(o.Start); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.checkClock(a); err != nil {
+		return nil, err
+	}
+	if o.Virtual && (o.Paced || a.Paced) && !o.Detached {
+		r.pace = newPacer(len(a.Gateway) > 0)
+	}
+	if o.Virtual {
+		r.cal = simbus.NewVirtual()
+		_, n := domains(a)
+		r.cal.Spread(n)
+	} else {
+		r.cal, r.epoch = simbus.NewReal(), time.Now()
+	}
+	if o.StallLimit > 0 {
+		r.cal.StallLimit = o.StallLimit
+	}
+	if err := r.openRecord(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	for _, f := range o.Events {
+		r.cal.Subscribe(f)
+	}
+	if !o.Virtual {
+		r.placement = newPlacement()
+	}
+	if err := r.assemble(ctx, a); err != nil {
+		err = errors.Join(err, r.Close())
+		r.record.Drop()
+		return nil, err
+	}
+	for i, m := range r.machines {
+		if a.Board[i].Off {
+			continue
+		}
+		if err := r.onMachine(m.name, (*Machine).powerOn); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
+	if err := r.recordRun(a); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	if o.Virtual {
+		r.watchdog = newWatchdog(r)
+		if o.Out != "" || len(o.Events) > 0 { // else nobody wants events, and there are none
+			r.cal.Subscribe(r.watchdog.event)
+		}
+	}
+	return r, nil
+}
+
+func (r *Running) assemble(ctx context.Context, a *boards.Appliance) error {
+	if err := r.checkHost(a); err != nil {
+		return err
+	}
+	kernels := make([]string, len(a.Board))
+	for i := range a.Board {
+		var err error
+		if kernels[i], err = r.kernel(ctx, &a.Board[i]); err != nil {
+			return err
+		}
+	}
+	var err error
+	if r.dir, err = guest.NewRunDir(); err != nil {
+		return err
+	}
+	domains, err := r.addDomains(a)
+	if err != nil {
+		return err
+	}
+	for i := range a.Board {
+		m, err := r.newMachine(i, &a.Board[i], domains[i], kernels[i])
+		if m != nil {
+			r.machines = append(r.machines, m) // to be closed, whatever became of it
+		}
+		if err != nil {
+			return fmt.Errorf("board %s: %w", a.Board[i].Name, err)
+		}
+	}
+	if err := r.connect(a); err != nil {
+		return err
+	}
+	for _, m := range r.machines {
+		if err := m.solder(); err != nil {
+			return fmt.Errorf("board %s: %w", m.name, err)
+		}
+	}
+	return nil
+}
+
+// note tells people something.
+func (r *Running) note(text string) {
+	if r.opts.Note != nil {
+		r.noting.Lock()
+		defer r.noting.Unlock()
+		r.opts.Note(text)
+	}
+}
+
+// noteOnce tells people something that more than one board may find.
+func (r *Running) noteOnce(text string) {
+	if !r.noted[text] {
+		r.noted[text] = true
+		r.note(text)
+	}
+}
+
+// machine finds a board by name.
+func (r *Running) machine(name string) (*Machine, error) {
+	var names []string
+	for _, m := range r.machines {
+		if m.name == name {
+			return m, nil
+		}
+		names = append(names, m.name)
+	}
+	return nil, boards.Unknown("board", name, names)
+}
+
+// Now is the appliance's present time.
+func (r *Running) Now() simbus.Time { return r.cal.Now() }
+
+// Virtual tells which clock it runs on.
+func (r *Running) Virtual() bool { return r.opts.Virtual }
+
+// Turns is [simbus.Calendar.Turns].
+func (r *Running) Turns() uint64 { return r.cal.Turns() }
+
+// Emit puts an event of the appliance itself into the stream.
+func (r *Running) Emit(e simbus.Event) {
+	_ = r.input(record.Input{Do: record.DoEvent, Event: e.AppendJSON(nil)}, func() error {
+		r.cal.Emit(e)
+		return nil
+	})
+}
+
+// Close pulls all plugs and ends the appliance: nothing of it is left but what
+// was recorded. The error tells what could not be saved.
+func (r *Running) Close() error { return r.CloseWith(nil) }
+
+// CloseWith is Close with reports, if something is recorded.
+func (r *Running) CloseWith(reports record.Reports) error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	end := record.Input{Time: r.cal.Now(), Do: record.DoEnd}
+	if r.broken {
+		end.Value = record.Interrupted
+	}
+	r.inputs.Add(&end)
+	r.watchdog.close()
+	var errs []error
+	for _, m := range r.machines {
+		m.domain.Do(func() { errs = append(errs, m.close()) })
+	}
+	errs = append(errs, r.closeGateways())
+	r.placement.close()
+	r.cal.Close()
+	if len(r.networks) > 0 {
+		errs = append(errs, r.recordCounts())
+	}
+	for _, c := range r.captures {
+		errs = append(errs, c.Close())
+	}
+	r.events.Flush()
+	errs = append(errs, r.record.Close(record.End{Time: end.Time, Interrupted: r.broken}, reports))
+	if r.dir != nil {
+		errs = append(errs, r.dir.Close(r.opts.Unconfined))
+	}
+	return errors.Join(errs...)
+}
