@@ -118,7 +118,7 @@ func (r *RunDir) Guard() *os.File { return r.lease }
 func (r *RunDir) Board(name string) (string, error) {
 	dir := filepath.Join(r.path, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("board %s: make its run folder: %w", name, err)
+		return "", fmt.Errorf("make its run folder: %w", err)
 	}
 	return dir, nil
 }

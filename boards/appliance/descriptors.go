@@ -31,20 +31,25 @@ func Descriptors(a *boards.Appliance, virtual, recorded bool) (n int) {
 	}
 	for i := range a.Board {
 		b := a.Board[i].Board
-		consoles := 1 + len(b.Serial) + len(b.Console)
-		devices := consoles + len(b.GPIO) + len(b.I2C) + len(b.Ethernet) + 2 // and rng and agent
-		n += fdBoard + devices*fdDevice
+		n += fdBoard + devices(b)*fdDevice
 		if !virtual {
-			n += fdReal + devices*mostQueues*fdQueue
+			n += fdReal + devices(b)*mostQueues*fdQueue
 		}
 		if recorded {
-			n += consoles + 1 // and what the kernel prints on the host side
+			n += consoles(b) + 1 // and what the kernel prints on the host side
 		}
 	}
 	if recorded {
 		n += 2 + len(a.Segment) + len(a.Capture) // and events and inputs
 	}
 	return n
+}
+
+func consoles(b *boards.Board) int { return 1 + len(b.Serial) + len(b.Console) }
+
+// devices is how many its kernel finds, each by a socket of its own.
+func devices(b *boards.Board) int {
+	return consoles(b) + len(b.GPIO) + len(b.I2C) + len(b.Ethernet) + 2 // and rng and agent
 }
 
 // checkDescriptors refuses what this program may not hold open. The Go runtime has

@@ -19,9 +19,25 @@ func (r *Running) checkHost(a *boards.Appliance) error {
 	if err := doctor.Folder(os.TempDir()); err != nil {
 		return fmt.Errorf("%w: set TMPDIR to a place where guest memory can be", err)
 	}
+	if err := doctor.Files(os.TempDir(), files(a)); err != nil {
+		return err
+	}
 	sizes := make([]uint64, len(a.Board))
 	for i := range a.Board {
 		sizes[i] = uint64(a.Board[i].Board.Memory)
 	}
 	return doctor.Memory(os.TempDir(), sizes)
+}
+
+// filesBoard are those of a board in TMPDIR, beside its devices' sockets: its folder,
+// device tree, initial file system, memory and time.
+const filesBoard = 5
+
+// files is how many files and folders an appliance has in TMPDIR.
+func files(a *boards.Appliance) uint64 {
+	n := 1 // the run folder
+	for i := range a.Board {
+		n += filesBoard + devices(a.Board[i].Board)
+	}
+	return uint64(n)
 }

@@ -26,10 +26,14 @@ type Claim struct {
 
 // NewClaim takes a name, before anything of the appliance is started.
 func NewClaim(name string) (*Claim, error) {
-	path, err := Path(name)
+	p, err := findPlace()
+	if err == nil {
+		err = p.make()
+	}
 	if err != nil {
 		return nil, err
 	}
+	path := p.socket(name)
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket { // a socket that is left behind goes
 		return nil, fmt.Errorf("the control socket %s cannot be made: there is %s in its place", path, hostfile.Kind(info.Mode()))
 	}
@@ -52,7 +56,7 @@ func NewClaim(name string) (*Claim, error) {
 }
 
 // lockOf is the lock that whoever serves a socket holds.
-func lockOf(socket string) string { return strings.TrimSuffix(socket, ".sock") + ".lock" }
+func lockOf(socket string) string { return strings.TrimSuffix(socket, suffix) + ".lock" }
 
 // whole is a lock on all of a file that belongs to its open file description
 // (fcntl_locking(2)): others can ask whether it is held, and need not try it.

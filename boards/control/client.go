@@ -41,7 +41,7 @@ func Dial(name string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := net.Dial("unix", path)
+	c, err := connect(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("no appliance named %s is running%s", name, others(name))
@@ -51,6 +51,14 @@ func Dial(name string) (*Conn, error) {
 		return nil, fmt.Errorf("reach the appliance %s: %w", name, err)
 	}
 	return &Conn{c: c, in: bufio.NewReader(c), path: path}, nil
+}
+
+func connect(socket string) (c net.Conn, err error) {
+	err = reach(socket, func(address string) error {
+		c, err = net.Dial("unix", address)
+		return err
+	})
+	return c, err
 }
 
 // others says which appliances are running instead of one.
@@ -138,7 +146,7 @@ func (c *Conn) Next() (Reply, error) {
 
 // why is why nothing more comes. A server that ends takes no clients any more.
 func (c *Conn) why() error {
-	again, err := net.Dial("unix", c.path)
+	again, err := connect(c.path)
 	if err != nil {
 		return ErrEnded
 	}

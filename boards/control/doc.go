@@ -12,9 +12,10 @@ package control
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
 
 	"backplane/firmware/agentproto"
 )
@@ -66,40 +67,28 @@ type Reply struct {
 	Done    bool        `json:"done,omitempty"`
 }
 
-// Path is where the socket of the appliance of that name is: in the user's
-// runtime folder, or in a folder of the user's under TMPDIR. The folder is made
-// if need be, for its user alone.
+// Path is where the socket of the appliance of that name is: in the user's runtime
+// folder, or in a folder of the user's under TMPDIR, where there may be none yet.
 func Path(appliance string) (string, error) {
-	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if dir == "" {
-		dir = filepath.Join(os.TempDir(), fmt.Sprintf("backplane-user-%d", os.Getuid()))
-	} else {
-		dir = filepath.Join(dir, "backplane")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make the folder for control sockets: %w", err)
-	}
-	if err := private(dir); err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, appliance+".sock"), nil
+	p, err := findPlace()
+	return p.socket(appliance), err
 }
 
 // Running lists the names of appliances that are running: those that have a socket,
 // and somebody who serves it.
 func Running() ([]string, error) {
-	pattern, err := Path("*")
+	p, err := findPlace()
 	if err != nil {
 		return nil, err
 	}
-	found, err := filepath.Glob(pattern)
-	if err != nil {
-		return nil, err
+	files, err := os.ReadDir(p.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, p.wrong(err)
 	}
 	var names []string
-	for _, f := range found {
-		if held(f) {
-			names = append(names, filepath.Base(f[:len(f)-len(".sock")]))
+	for _, f := range files {
+		if name, ok := strings.CutSuffix(f.Name(), suffix); ok && held(p.socket(name)) {
+			names = append(names, name)
 		}
 	}
 	return names, nil

@@ -81,11 +81,16 @@ func (c *Claim) Listen(app Appliance) (*Server, error) {
 	path := c.path
 	// The folder is private already; the mask keeps the socket so if it is moved.
 	old := syscall.Umask(0o177)
-	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	var ln *net.UnixListener
+	err := reach(path, func(address string) (err error) {
+		ln, err = net.ListenUnix("unix", &net.UnixAddr{Name: address, Net: "unix"})
+		return err
+	})
 	syscall.Umask(old)
 	if err != nil {
 		return nil, fmt.Errorf("make the control socket: %w", err)
 	}
+	ln.SetUnlinkOnClose(false) // the address may lead there no more
 	s := &Server{app: app, ln: ln, path: path, down: make(chan struct{}),
 		limits: defaultLimits, finished: make(chan struct{}), conns: make(map[net.Conn]bool), follow: make(map[chan simbus.Event]net.Conn),
 		history: simbus.NewRecent(historyLength, historyBytes), log: make(map[string]*simbus.Recent)}
@@ -100,6 +105,7 @@ func (s *Server) Down() <-chan struct{} { return s.down }
 // Stop ends the server's connections but those that wait for the appliance's end;
 // there will be no others. After it nobody uses the appliance any more.
 func (s *Server) Stop() {
+	_ = os.Remove(s.path) // for clients there is no such appliance any more
 	s.ln.Close()
 	s.mu.Lock()
 	for c, waits := range s.conns {
@@ -117,7 +123,6 @@ func (s *Server) Finish(result error) {
 	s.result = result
 	close(s.finished)
 	s.wg.Wait()
-	_ = os.Remove(s.path)
 }
 
 func (s *Server) accept() {

@@ -23,8 +23,7 @@ func TestKilled(t *testing.T) {
 	if names, err := Running(); err != nil || !slices.Equal(names, []string{"killed", "thermal"}) {
 		t.Errorf("running: %q, %v", names, err)
 	}
-	s.ln.SetUnlinkOnClose(false)
-	s.Stop()
+	s.ln.Close()
 	c.lock.Close()
 	if _, err := os.Stat(s.path); err != nil {
 		t.Fatalf("the socket is not left behind: %v", err)
@@ -49,5 +48,6 @@ func TestKilled(t *testing.T) {
 		t.Errorf("the old socket is still there: %v", err)
 	}
 	again.Release()
+	s.Stop()
 	s.Finish(nil)
 }

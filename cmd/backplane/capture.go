@@ -67,13 +67,13 @@ frames, and the capture says how many.`
 
 // captureTo copies a capture to w until ctx or the appliance ends.
 func captureTo(ctx context.Context, name string, r control.Request, w io.Writer) error {
-	c, err := control.Dial(name)
+	c, err := dial(name)
 	if err != nil {
-		return badInput(err)
+		return err
 	}
 	defer c.Close()
 	if err := c.Send(r); err != nil {
-		return err
+		return badMachine(err)
 	}
 	if _, err := c.Next(); err != nil {
 		return badInput(err)
@@ -83,7 +83,7 @@ func captureTo(ctx context.Context, name string, r control.Request, w io.Writer)
 	if errors.Is(err, syscall.EPIPE) {
 		return nil // the reader has seen enough
 	}
-	return err
+	return badMachine(err)
 }
 
 // readerGrace is how long the reader of a named pipe may still read at the end.
@@ -91,18 +91,19 @@ const readerGrace = time.Second
 
 // captureFIFO hands a capture to those who open a named pipe, one after another.
 func captureFIFO(ctx context.Context, name string, r control.Request, path string) error {
-	if err := capture.TakeFIFO(path); err != nil {
+	pipe, err := capture.TakePipe(path)
+	if err != nil {
 		return badMachine(err)
 	}
-	defer undoing(func() { os.Remove(path) })()
-	// Opening waits for a reader: at the end, be one.
-	defer context.AfterFunc(ctx, func() {
-		if f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
-			f.Close()
+	defer pipe.Close()
+	defer undoing(func() { _ = pipe.Remove() })()
+	defer context.AfterFunc(ctx, func() { // be the reader that is waited for
+		if r, err := pipe.Reader(); err == nil {
+			r.Close()
 		}
 	})()
 	for {
-		w, err := os.OpenFile(path, os.O_WRONLY, 0)
+		w, err := pipe.Writer()
 		if err != nil {
 			return badMachine(fmt.Errorf("named pipe: %w", err))
 		}

@@ -92,7 +92,7 @@ func checkFile(folder *hostfile.Folder, file string) (*checked, error) {
 		}
 		virtual := s.Clock == scenarios.Virtual
 		notes, err := kernelNotes(a, virtual)
-		return &checked{fmt.Sprintf("a scenario of %d steps", s.Len()), append(a.Notes(virtual), notes...), append(s.Paths(), a.Paths()...)}, err
+		return &checked{"a scenario of " + count(s.Len(), "step"), append(a.Notes(virtual), notes...), append(s.Paths(), a.Paths()...)}, err
 	}
 	a, err := loadAppliance(folder, file)
 	if err == nil {
@@ -103,7 +103,7 @@ func checkFile(folder *hostfile.Folder, file string) (*checked, error) {
 	}
 	what := "a board"
 	if boards.IsAppliance(file) {
-		what = fmt.Sprintf("an appliance of %d boards", len(a.Board))
+		what = "an appliance of " + count(len(a.Board), "board")
 	}
 	notes, err := kernelNotes(a, true)
 	return &checked{what, append(a.Notes(true), notes...), a.Paths()}, err
@@ -133,4 +133,12 @@ func loadAppliance(folder *hostfile.Folder, file string) (*boards.Appliance, err
 		return nil, err
 	}
 	return a, nil
+}
+
+// count is a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

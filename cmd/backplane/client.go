@@ -22,9 +22,9 @@ func clientCommand(use, short string, args cobra.PositionalArgs, run func(c *con
 		Use: use, Short: short, Args: args,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return untilSignal(cmd.Context(), func() error {
-				c, err := control.Dial(name)
+				c, err := dial(name)
 				if err != nil {
-					return badInput(err)
+					return err
 				}
 				defer c.Close()
 				return run(c, cmd, args)
@@ -34,6 +34,17 @@ func clientCommand(use, short string, args cobra.PositionalArgs, run func(c *con
 	cmd.Flags().StringVar(&name, "name", "", "the appliance, if more than one is up")
 	_ = cmd.RegisterFlagCompletionFunc("name", completeName) // the flag is there
 	return cmd
+}
+
+func dial(name string) (*control.Conn, error) {
+	c, err := control.Dial(name)
+	switch {
+	case errors.Is(err, control.ErrPlace):
+		return nil, badMachine(err)
+	case err != nil:
+		return nil, badInput(err)
+	}
+	return c, nil
 }
 
 // untilSignal does what a client does, which may go on in the dark, for the rest of

@@ -91,6 +91,8 @@ func failed(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, new(*statusError)): // this end has failed
+		return err
 	case errors.As(err, new(*control.NameError)):
 		return badInput(err)
 	}

@@ -100,6 +100,7 @@ type detached struct {
 	to   *os.File
 	name string // of the appliance
 	log  string
+	file *os.File // which has that name
 
 	mu        sync.Mutex
 	waiting   map[string]bool // boards that are not up yet
@@ -132,15 +133,33 @@ func (d *detached) started(a *boards.Appliance) string {
 	return text + fmt.Sprintf(", Ctrl-C or 'backplane down %s' ends it.", a.Name)
 }
 
-// ended removes the file with what the appliance has had to say, if it has ended in order.
+// open makes the file for what the appliance will have to say, before anything boots.
+func (d *detached) open() (err error) {
+	if d != nil {
+		d.file, err = os.OpenFile(d.log, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	}
+	return err
+}
+
+// ended removes that file, if the appliance has ended in order.
 func (d *detached) ended(err error) {
 	if d == nil || err != nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.hasSpoken {
-		_ = os.Remove(d.log) // it says nothing that is missed
+	_ = os.Remove(d.log) // it says nothing that is missed
+}
+
+// close removes the file if nothing was ever said there.
+func (d *detached) close() {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.hasSpoken {
+		_ = os.Remove(d.log)
 	}
 }
 
@@ -191,7 +210,7 @@ func (d *detached) judge() {
 func (d *detached) speak(n news) {
 	d.hasSpoken = true
 	if n.Log != "" {
-		if err := redirect(n.Log); err != nil {
+		if err := d.redirect(); err != nil {
 			n.Status, n.Message = exitMachine, err.Error()
 		}
 	}
@@ -199,15 +218,11 @@ func (d *detached) speak(n news) {
 	d.to.Close()
 }
 
-// redirect writes what this program says to a file.
-func redirect(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
+// redirect writes what this program says to its file.
+func (d *detached) redirect() error {
+	defer d.file.Close()
 	for _, fd := range []int{unix.Stdout, unix.Stderr} {
-		if err := unix.Dup2(int(f.Fd()), fd); err != nil {
+		if err := unix.Dup2(int(d.file.Fd()), fd); err != nil {
 			return err
 		}
 	}

@@ -152,13 +152,25 @@ func (j *job) take(stdout, stderr io.Writer) (control.Reply, error) {
 		if r.Note != "" {
 			fmt.Fprintf(stderr, "backplane: %s\n", r.Note)
 		}
-		if _, err := stdout.Write(r.Stdout); err != nil {
+		if err := pass(stdout, r.Stdout); err != nil {
 			return r, err
 		}
-		if _, err := stderr.Write(r.Stderr); err != nil {
+		if err := pass(stderr, r.Stderr); err != nil {
 			return r, err
 		}
 	}
+}
+
+// pass writes what a board has said. Of nothing it makes no write(2), which fails on a
+// full device all the same.
+func pass(to io.Writer, p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	if _, err := to.Write(p); err != nil {
+		return badMachine(err)
+	}
+	return nil
 }
 
 // follow tells of each new size of this terminal.

@@ -56,8 +56,9 @@ func badStart(err error) error {
 
 func main() {
 	ctx, end := context.WithCancelCause(context.Background())
+	allowOwner()
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	signal.Notify(signals, deadly()...)
 	go func() {
 		s, _ := (<-signals).(unix.Signal)
 		end(&signalError{s})
@@ -78,6 +79,25 @@ func main() {
 		status = max(status, report(badMachine(lost)))
 	}
 	os.Exit(status)
+}
+
+// allowOwner lets this program use what it makes, whatever mask it was started with.
+func allowOwner() {
+	const owner = 0o700
+	unix.Umask(unix.Umask(owner) &^ owner)
+}
+
+// deadly are the signals that end this program in order. Those that whoever started it
+// has had ignored stay so: nohup(1) does it to SIGHUP, and shells do it to the SIGINT of
+// what scripts run in the background.
+func deadly() []os.Signal {
+	list := []os.Signal{unix.SIGTERM}
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGHUP} {
+		if !signal.Ignored(s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // minAddressSpace is what this program needs of addresses, in bytes, most of which it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -79,7 +80,12 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 	if err != nil {
 		return badMachine(err)
 	}
-	defer claim.Release()
+	release := sync.OnceFunc(claim.Release)
+	defer release()
+	if err := parent.open(); err != nil {
+		return badMachine(err)
+	}
+	defer parent.close()
 	var server *control.Server
 	var listening atomic.Pointer[control.Server] // events come on other goroutines
 	news := func(e *simbus.Event) {
@@ -115,6 +121,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 	}
 	err = errors.Join(err, r.Close())
 	parent.ended(err)
+	release() // before anybody is told that it has ended, and wants the name
 	if server != nil {
 		server.Finish(err)
 	}

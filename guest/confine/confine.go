@@ -237,9 +237,14 @@ func attributes(namespaces bool) *syscall.SysProcAttr {
 	return a
 }
 
-// Possible tries whether the host lets this user put up all walls.
+// Possible tries whether the host lets this user put up all walls. Where TMPDIR is no
+// folder, which is another fault, it tries them elsewhere.
 func Possible() error {
-	return try(spec{Root: os.TempDir(), Binds: []bind{{From: "/proc/cpuinfo", To: "/proc/cpuinfo"}}})
+	root := os.TempDir()
+	if info, err := os.Stat(root); err != nil || !info.IsDir() || !utf8.ValidString(root) {
+		root = "/dev"
+	}
+	return try(spec{Root: root, Binds: []bind{{From: "/proc/cpuinfo", To: "/proc/cpuinfo"}}})
 }
 
 // namespaces tells whether there are any to be had.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"backplane/guest/confine"
 	"backplane/guest/kernel"
@@ -88,7 +89,11 @@ func kernels() Finding {
 	for _, flavour := range []kernel.Flavour{kernel.Virtual, kernel.SMP} {
 		b := kernel.Builder{Flavour: flavour}
 		state := "built"
-		if _, ok, err := b.Lookup(); err != nil || !ok {
+		_, ok, err := b.Lookup()
+		if err != nil {
+			return result(f.Name, "", err, "set XDG_CACHE_HOME or HOME to a folder of this user's")
+		}
+		if !ok {
 			state, f.OK = "not built", false
 		}
 		f.Detail += fmt.Sprintf("%s %s; ", flavour, state)
@@ -116,6 +121,9 @@ func tools() error {
 // Folder checks that guest memory can be in a folder: a file that can be
 // written, and mapped executable, as User Mode Linux does with all of it.
 func Folder(dir string) error {
+	if !utf8.ValidString(dir) {
+		return fmt.Errorf("%q is no UTF-8 text, as paths of a guest's files have to be", dir)
+	}
 	f, err := probe(dir)
 	if err != nil {
 		return fmt.Errorf("no file can be made in %s: %w", dir, err)
@@ -178,6 +186,16 @@ func Memory(dir string, boards []uint64) error {
 	if err := unix.Statfs(dir, &st); err == nil && st.Bavail*uint64(st.Bsize) < need {
 		return fmt.Errorf("%s has %d MiB of space left, and %d boards need at least %d MiB there: set TMPDIR to another place",
 			dir, st.Bavail*uint64(st.Bsize)>>20, len(boards), need>>20)
+	}
+	return nil
+}
+
+// Files checks that so many files can be made in a folder. Some file systems do not
+// count them.
+func Files(dir string, need uint64) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err == nil && st.Files > 0 && st.Ffree < need {
+		return fmt.Errorf("%s has room for %d more files (inodes), and the appliance needs %d there: set TMPDIR to another place", dir, st.Ffree, need)
 	}
 	return nil
 }

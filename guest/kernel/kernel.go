@@ -87,8 +87,11 @@ func (b *Builder) cache() (string, error) {
 		return b.Cache, nil
 	}
 	dir, err := os.UserCacheDir()
+	if err == nil && !filepath.IsAbs(dir) { // each folder would have its own
+		err = errors.New("path in $HOME is relative")
+	}
 	if err != nil {
-		return "", fmt.Errorf("no cache folder for kernels: %w (set XDG_CACHE_HOME)", err)
+		return "", fmt.Errorf("no cache folder for kernels: %w (XDG_CACHE_HOME names one)", err)
 	}
 	return filepath.Join(dir, "backplane", "kernel"), nil
 }
