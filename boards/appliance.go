@@ -228,8 +228,8 @@ func (b *Board) Parts() []*Part {
 			}
 		}
 	}
-	for i := range b.I2C {
-		add(b.I2C[i].Chip)
+	for _, c := range b.Controllers {
+		add(c.Chip)
 	}
 	for i := range b.GPIO {
 		add(b.GPIO[i].Chip)

@@ -18,10 +18,13 @@ type Board struct {
 	Time     Timing     `toml:"time,omitempty" jsonschema:"description=What things take in virtual time"`
 	Firmware Firmware   `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
 	GPIO     []GPIO     `toml:"gpio,omitempty" jsonschema:"description=GPIO controllers in the order in which the kernel numbers them"`
-	I2C      []I2C      `toml:"i2c,omitempty" jsonschema:"description=I2C controllers"`
 	Serial   []Serial   `toml:"serial,omitempty" jsonschema:"description=Serial ports"`
 	Console  []Console  `toml:"console,omitempty" jsonschema:"description=Further consoles beside the main one"`
 	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=Ethernet ports"`
+
+	// Tables are those of the catalog's kinds of controllers, and Controllers what they say.
+	Tables      map[string]any `toml:",rest" jsonschema:"-"`
+	Controllers []*Controller  `toml:"-" json:"-"`
 
 	doc    *tomlfile.Doc
 	lines  *lineNames
@@ -66,20 +69,11 @@ type GPIO struct {
 	Chip  []Chip   `toml:"chip,omitempty" jsonschema:"description=Parts on the lines: LEDs and buttons and relays"`
 }
 
-// I2C is one I2C controller and its bus.
-type I2C struct {
-	Name      string `toml:"name" jsonschema:"description=What the bus is called"`
-	Number    *int   `toml:"number,omitempty" jsonschema:"minimum=0,maximum=255,description=N of /dev/i2c-N; the next free one if left out"`
-	Frequency int    `toml:"frequency,omitempty" jsonschema:"minimum=0,maximum=5000000,default=100000,description=Bus clock in Hz; 0: transfers take no time"`
-	Chip      []Chip `toml:"chip,omitempty" jsonschema:"description=Parts on the bus"`
-}
-
-// Chip is one part on a controller. The model's options and its properties'
-// initial values stand beside the keys named here.
+// Chip is one part on a controller. Its place there, the model's options and its
+// properties' initial values stand beside the keys named here.
 type Chip struct {
 	Name      string            `toml:"name" jsonschema:"description=What the part is called"`
 	Model     string            `toml:"model" jsonschema:"description=Its model: 'backplane parts' lists them; 'registers' is a part described in this file"`
-	Address   *int              `toml:"address,omitempty" jsonschema:"minimum=8,maximum=119,description=7-bit I2C address"`
 	Pins      map[string]string `toml:"pins,omitempty" jsonschema:"description=Pin = GPIO line: controller.line or the line alone on its own controller"`
 	Registers *regmap.Map       `toml:"registers,omitempty" jsonschema:"description=Register map of a part with model 'registers'"`
 	Values    map[string]any    `toml:",rest" jsonschema:"-"`

@@ -24,6 +24,8 @@ type Part struct {
 	*Chip
 	at       string // where it stands in the board file
 	Model    *periph.Model
+	On       string        // the controller that it hangs on
+	Mount    *periph.Mount // and how
 	Options  periph.Options
 	Soldered map[string]Line // by pin
 }
@@ -32,7 +34,7 @@ type Part struct {
 type checker struct {
 	b       *Board
 	doc     *tomlfile.Doc
-	catalog periph.Catalog
+	catalog *periph.Catalog
 	paths   *tomlfile.Paths     // which those that it finds are added to
 	set     map[string]any      // of the appliance's; what a part takes is removed
 	setOf   map[string][]string // its keys, by the part that they name
@@ -83,10 +85,10 @@ func (c *checker) check() {
 			d.Add(at+".lines", "%s: %v", g.Name, err)
 		}
 	}
-	c.i2c()
+	c.controllers()
 	for i := range b.GPIO {
 		for j := range b.GPIO[i].Chip {
-			c.chip(fmt.Sprintf("gpio[%d].chip[%d]", i, j), &b.GPIO[i].Chip[j], periph.OnGPIO, i)
+			c.chip(fmt.Sprintf("gpio[%d].chip[%d]", i, j), &b.GPIO[i].Chip[j], gpio.BusName, b.GPIO[i].Name, i)
 		}
 	}
 	for i, s := range b.Serial {

@@ -8,7 +8,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/tomlfile"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -28,7 +28,7 @@ func write(t testing.TB, files ...string) string {
 // mistakes is what Load says of a file, without the folder's path.
 func mistakes(t testing.TB, file string) string {
 	t.Helper()
-	_, err := boards.Load(file, chips.All)
+	_, err := boards.Load(file, catalog.All)
 	if err == nil {
 		return ""
 	}
@@ -65,8 +65,8 @@ func TestBoardMistakes(t *testing.T) {
 		{"too much for the shunt", "name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='c', model='ina219', address=0x40, current=6, shunt_ohms=5}]", "b.toml:4:50: current is 6, outside -5.2 to 5.2 A"},
 		{"unknown model", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp103'\naddress = 0x48", `b.toml:6:1: unknown model "tmp103": did you mean "tmp102"?`},
 		{"model on the wrong bus", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'led'\naddress = 0x48", "b.toml:6:1: a led hangs on gpio, not on i2c"},
-		{"address reserved", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x78", "b.toml:7:1: address 0x78 is reserved, and must be 0x08 to 0x77"},
-		{"address it cannot have", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x50", "b.toml:7:1: a tmp102 cannot have the address 0x50: it must be one of 0x48 to 0x4b"},
+		{"address reserved", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x78", "b.toml:7:1: address is 0x78, outside 0x08 to 0x77"},
+		{"address it cannot have", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x50", "b.toml:7:1: address is 0x50, and must be one of 0x48 to 0x4b"},
 		{"address used twice", "name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='a', model='tmp102', address=0x48}, {name='b', model='lm75', address=0x48}]", "b.toml:4:76: address 0x48 on i is taken, in line 4"},
 		{"no address", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'ds3231'", `b.toml:4:7: part "c" has no address: it must be 0x68`},
 		{"property out of range", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x48\ntemperature = 400", "b.toml:8:1: temperature is 400, outside -55 to 150 °C"},
@@ -77,7 +77,7 @@ func TestBoardMistakes(t *testing.T) {
 		{"line beyond the last", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['fan']\n[[gpio.chip]]\nname = 'c'\nmodel = 'led'\npins = { in = 'g.7' }", `b.toml:8:10: pin in: g has no line 7: its lines are 0 to 0`},
 		{"two outputs", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['l']\nchip = [{name='a', model='button', active_low=false, pins={out='l'}}, {name='b', model='button', pins={out='l'}}]",
 			"b.toml:5:104: b.out drives a line that a.out drives already: two outputs on one line must both be open-drain"},
-		{"bus number used twice", "name = 'x'\n[[i2c]]\nname = 'a'\nnumber = 1\n[[i2c]]\nname = 'b'\nnumber = 1", "b.toml:7:1: the bus number 1 is taken, in line 4"},
+		{"bus number used twice", "name = 'x'\n[[i2c]]\nname = 'a'\nnumber = 1\n[[i2c]]\nname = 'b'\nnumber = 1", "b.toml:7:1: the number 1 is taken, in line 4"},
 		{"device used twice", "name = 'x'\n[[serial]]\nname = 'a'\ndevice = '/dev/ttyS1'\n[[serial]]\nname = 'b'\ndevice = '/dev/ttyS1'", "b.toml:7:1: the device /dev/ttyS1 is taken, in line 4"},
 		{"bad addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\nmac = '01:00:00:00:00:01'\naddress = '10.0.0.300/24'",
 			"b.toml:4:1: mac 01:00:00:00:00:01 is a group address: the first byte must be even\nb.toml:5:1: address is \"10.0.0.300/24\", and must be an IP address with its prefix length, such as \"10.0.0.1/24\" or \"fd00::1/64\", or \"dhcp\", or \"slaac\""},
@@ -234,7 +234,7 @@ func TestGatewayMistakes(t *testing.T) {
 // they are made of.
 func TestSchemasAreCurrent(t *testing.T) {
 	for name, v := range map[string]any{"board": &boards.Board{}, "appliance": &boards.Appliance{}} {
-		want, err := boards.Schema(v, "Backplane "+name, chips.All)
+		want, err := boards.Schema(v, "Backplane "+name, catalog.All)
 		if err != nil {
 			t.Fatal(err)
 		}

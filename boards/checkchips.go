@@ -13,79 +13,26 @@ import (
 	"backplane/periph/regmap"
 )
 
-func (c *checker) i2c() {
-	numbers := make(map[int]string)
-	for i := range c.b.I2C {
-		bus := &c.b.I2C[i]
-		at := fmt.Sprintf("i2c[%d]", i)
-		c.part(at, bus.Name, "I2C controller")
-		if n := bus.Number; n != nil {
-			first, taken := numbers[*n]
-			switch {
-			case *n < 0 || *n > 255:
-				c.doc.Add(at+".number", "number is %d, and must be 0 to 255", *n)
-			case taken:
-				c.doc.Add(at+".number", "the bus number %d is taken, in %s", *n, c.doc.Where(first))
-			}
-			numbers[*n] = at + ".number"
-		}
-		if bus.Frequency < 0 || bus.Frequency > 5_000_000 {
-			c.doc.Add(at+".frequency", "frequency is %d Hz, and must be 0 to 5000000", bus.Frequency)
-		}
-		used := make(map[int]string)
-		for j := range bus.Chip {
-			ch := &bus.Chip[j]
-			at := fmt.Sprintf("i2c[%d].chip[%d]", i, j)
-			c.chip(at, ch, periph.OnI2C, -1)
-			if ch.Address == nil {
-				continue
-			}
-			if first, taken := used[*ch.Address]; taken {
-				c.doc.Add(at+".address", "address %#02x on %s is taken, in %s", *ch.Address, bus.Name, c.doc.Where(first))
-			} else {
-				used[*ch.Address] = at + ".address"
-			}
-		}
-	}
-	c.numberBuses(numbers)
-}
-
-// numberBuses gives the buses without a number the lowest free ones.
-func (c *checker) numberBuses(taken map[int]string) {
-	next := 0
-	for i := range c.b.I2C {
-		if bus := &c.b.I2C[i]; bus.Number == nil {
-			for taken[next] != "" {
-				next++
-			}
-			n := next
-			bus.Number = &n
-			next++
-		}
-	}
-}
-
-// chip checks one chip and resolves its model, options and pins.
-func (c *checker) chip(at string, ch *Chip, bus periph.Bus, on int) {
+// chip checks one chip on a controller with that kind of bus, and resolves its model,
+// place, options and pins. Lines without a controller's name are those of the GPIO
+// controller on, if it is not negative.
+func (c *checker) chip(at string, ch *Chip, bus, name string, on int) {
 	c.part(at, ch.Name, "part")
-	p := &Part{Chip: ch, at: at, Soldered: make(map[string]Line)}
+	p := &Part{Chip: ch, at: at, On: name, Soldered: make(map[string]Line)}
 	ch.Part = p
 	if p.Model = c.model(at, ch, bus); p.Model == nil {
 		return
 	}
-	c.address(at, ch, p.Model, bus)
+	p.Mount, _ = p.Model.Mount(bus)
 	p.Options = periph.Options{Name: ch.Name, Values: make(map[string]periph.Value), Wired: make(map[string]bool)}
-	if ch.Address != nil {
-		p.Options.Address = uint8(*ch.Address)
-	}
 	c.values(at, p)
 	c.pins(at, p, on)
 }
 
-func (c *checker) model(at string, ch *Chip, bus periph.Bus) *periph.Model {
+func (c *checker) model(at string, ch *Chip, bus string) *periph.Model {
 	d := c.doc
 	if ch.Model == regmap.Name {
-		if bus != periph.OnI2C {
+		if bus != i2c.BusName {
 			d.Add(at+".model", "a part with model %q hangs on an I2C bus", regmap.Name)
 			return nil
 		}
@@ -125,67 +72,36 @@ func (c *checker) model(at string, ch *Chip, bus periph.Bus) *periph.Model {
 		return nil
 	case !ok:
 		names := c.catalog.Names(bus)
-		if bus == periph.OnI2C {
+		if bus == i2c.BusName {
 			names = append(names, regmap.Name)
 		}
 		d.Add(at+".model", "unknown model %q%s", ch.Model, tomlfile.Suggest(ch.Model, names))
 		return nil
-	case m.Bus != bus:
-		d.Add(at+".model", "a %s hangs on %s, not on %s", m.Name, m.Bus, bus)
+	}
+	if _, fits := m.Mount(bus); !fits {
+		d.Add(at+".model", "a %s hangs on %s, not on %s", m.Name, strings.Join(m.Buses(), " or "), bus)
 		return nil
 	}
 	return m
 }
 
-func (c *checker) address(at string, ch *Chip, m *periph.Model, bus periph.Bus) {
-	d := c.doc
-	switch a := ch.Address; {
-	case bus != periph.OnI2C:
-		if a != nil {
-			d.Add(at+".address", "a %s has no address", m.Name)
-		}
-	case a == nil:
-		d.Add(at, "part %q has no address%s", ch.Name, possible(m))
-	case *a < i2c.MinAddress || *a > i2c.MaxAddress:
-		d.Add(at+".address", "address %#02x is reserved, and must be %#02x to %#02x", *a, i2c.MinAddress, i2c.MaxAddress)
-	case !strapped(m, uint8(*a)):
-		d.Add(at+".address", "a %s cannot have the address %#02x%s", m.Name, *a, possible(m))
-	}
-}
-
-func strapped(m *periph.Model, a uint8) bool {
-	for _, possible := range m.Addresses {
-		if a == possible {
-			return true
-		}
-	}
-	return len(m.Addresses) == 0
-}
-
-func possible(m *periph.Model) string {
-	switch n := len(m.Addresses); n {
-	case 0:
-		return ""
-	case 1:
-		return fmt.Sprintf(": it must be %#02x", m.Addresses[0])
-	default:
-		return fmt.Sprintf(": it must be one of %#02x to %#02x", m.Addresses[0], m.Addresses[n-1])
-	}
-}
-
 // values checks the options and initial properties that stand beside the fixed keys.
 func (c *checker) values(at string, p *Part) {
-	for _, specs := range [][]periph.Spec{p.Model.Options, p.Model.Properties} {
+	for _, specs := range [][]periph.Spec{p.Mount.Keys, p.Model.Options, p.Model.Properties} {
 		for i := range specs {
-			p.Options.Values[specs[i].Name] = specs[i].Default
+			if s := &specs[i]; !s.Required {
+				p.Options.Values[s.Name] = s.Default
+			} else if _, given := p.Values[s.Name]; !given {
+				c.doc.Add(at, "part %q has no %s%s", p.Name, s.Name, mustBe(s))
+			}
 		}
 	}
 	take := func(key string, raw any, complain func(format string, args ...any)) {
-		spec, isOption := p.Model.Option(key)
-		if !isOption {
+		spec, fixed := p.option(key)
+		if !fixed {
 			var ok bool
 			if spec, ok = p.Model.Property(key); !ok {
-				complain("unknown key %q of a %s%s", key, p.Model.Name, tomlfile.Suggest(key, c.chipKeys(p.Model)))
+				complain("unknown key %q of a %s%s", key, p.Model.Name, tomlfile.Suggest(key, c.chipKeys(p)))
 				return
 			}
 			if spec.ReadOnly || spec.Kind == periph.Action {
@@ -203,7 +119,7 @@ func (c *checker) values(at string, p *Part) {
 	}
 	for _, options := range []bool{true, false} { // which properties' ranges may hang on
 		mine := func(key string) bool {
-			_, ok := p.Model.Option(key)
+			_, ok := p.option(key)
 			return ok == options
 		}
 		for key, raw := range p.Values {
@@ -231,15 +147,30 @@ func (c *checker) overrides(p *Part, mine func(key string) bool, take func(strin
 	}
 }
 
-func (c *checker) chipKeys(m *periph.Model) []string {
+// mustBe is the end of a sentence that says which values there are, if they are few.
+func mustBe(s *periph.Spec) string {
+	if choice := s.Choice(); choice != "" {
+		return ": it must be " + choice
+	}
+	return ""
+}
+
+// option is what the board file fixes: a key of the part's place, or an option.
+func (p *Part) option(key string) (*periph.Spec, bool) {
+	if s, ok := p.Mount.Key(key); ok {
+		return s, true
+	}
+	return p.Model.Option(key)
+}
+
+func (c *checker) chipKeys(p *Part) []string {
 	keys := []string{"name", "model", "pins"}
-	if m.Bus == periph.OnI2C {
-		keys = append(keys, "address")
+	for _, specs := range [][]periph.Spec{p.Mount.Keys, p.Model.Options} {
+		for _, s := range specs {
+			keys = append(keys, s.Name)
+		}
 	}
-	for _, s := range m.Options {
-		keys = append(keys, s.Name)
-	}
-	for _, s := range m.Properties {
+	for _, s := range p.Model.Properties {
 		if !s.ReadOnly && s.Kind != periph.Action {
 			keys = append(keys, s.Name)
 		}

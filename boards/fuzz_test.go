@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"backplane/boards"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus/costtest"
 )
 
@@ -28,7 +28,7 @@ func FuzzLoad(f *testing.F) {
 func load(t *testing.T, size int, file string) {
 	t.Helper()
 	costtest.Of(size).Run(t, func() {
-		if a, err := boards.Load(file, chips.All); (a == nil) == (err == nil) {
+		if a, err := boards.Load(file, catalog.All); (a == nil) == (err == nil) {
 			t.Errorf("an appliance and an error, or neither: %v, %v", a, err)
 		}
 	})

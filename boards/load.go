@@ -9,9 +9,10 @@ import (
 )
 
 // readBoard reads and checks a board file: its Doc has the problems.
-func readBoard(paths *tomlfile.Paths, file string, set map[string]any, catalog periph.Catalog) *Board {
+func readBoard(paths *tomlfile.Paths, file string, set map[string]any, catalog *periph.Catalog) *Board {
 	b := new(Board)
 	b.doc = tomlfile.ReadIn(paths.Folder, file, b)
+	b.controllers(catalog)
 	b.lines = nameLines(b.GPIO)
 	b.defaults()
 	if b.doc.Parsed {
@@ -34,11 +35,6 @@ func (b *Board) defaults() {
 			*t.d = t.without
 		}
 	}
-	for i := range b.I2C {
-		if bus := &b.I2C[i]; !b.doc.Has(fmt.Sprintf("i2c[%d].frequency", i)) {
-			bus.Frequency = defaultFrequency
-		}
-	}
 	for i := range b.Serial {
 		if s := &b.Serial[i]; s.Baud == 0 && !b.doc.Has(fmt.Sprintf("serial[%d].baud", i)) {
 			s.Baud = 115200
@@ -55,13 +51,13 @@ func IsAppliance(file string) bool { return tomlfile.Keys(file)["board"] }
 // Load reads and checks an appliance file and the board files that it names. A
 // board file alone is an appliance of one board. The error is
 // [tomlfile.Problems], with the mistakes of all files.
-func Load(file string, catalog periph.Catalog) (*Appliance, error) {
+func Load(file string, catalog *periph.Catalog) (*Appliance, error) {
 	return LoadIn(nil, file, catalog)
 }
 
 // LoadIn is Load for an appliance of which nothing is read, now or later, that does not
 // lie in a folder.
-func LoadIn(folder *hostfile.Folder, file string, catalog periph.Catalog) (*Appliance, error) {
+func LoadIn(folder *hostfile.Folder, file string, catalog *periph.Catalog) (*Appliance, error) {
 	a := &Appliance{paths: tomlfile.Paths{Folder: folder}}
 	if !IsAppliance(file) {
 		b := readBoard(&a.paths, file, nil, catalog)
@@ -106,7 +102,7 @@ const (
 )
 
 // readBoards reads the boards' files, and returns what is wrong in those.
-func (a *Appliance) readBoards(catalog periph.Catalog) (problems tomlfile.Problems) {
+func (a *Appliance) readBoards(catalog *periph.Catalog) (problems tomlfile.Problems) {
 	said := make(map[tomlfile.Problem]bool)
 	read := 0
 	for i := range a.Board {

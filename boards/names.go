@@ -161,7 +161,7 @@ func (a *Appliance) PartNames() []string {
 
 // partNames are the names of all that a board has events of.
 func (b *Board) partNames() []string {
-	return slices.Concat(b.places(), b.terminals(), named(b.I2C, func(i *I2C) string { return i.Name }), []string{"rng", "agent"})
+	return slices.Concat(b.places(), b.terminals(), named(b.Controllers, func(c **Controller) string { return (*c).Name }), []string{"rng", "agent"})
 }
 
 // Property is what is known of a property before anything boots.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 )
 
 // TestOwnKernel looks what is said of tables that describe a board's own kernel.
@@ -42,7 +42,7 @@ func TestOwnKernel(t *testing.T) {
 		if err := os.WriteFile(file, []byte("name = \"b\"\n[firmware.kernel]\n"+kernel+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		a, err := LoadIn(nil, file, chips.All)
+		a, err := LoadIn(nil, file, catalog.All)
 		switch {
 		case want != "":
 			if want = strings.ReplaceAll(want, "DIR", dir); err == nil || !strings.Contains(err.Error(), want) {

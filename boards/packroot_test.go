@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"backplane/boards"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 )
 
 // TestCheckRoots finds an init that is not there before anything boots, once for all
@@ -33,7 +33,7 @@ func TestCheckRoots(t *testing.T) {
 		"a.toml":    filepath.Join(dir, "b.toml") + `:4:1: init cannot be run: there is no /bin/appd in the root file system: did you mean "/bin/app"?`,
 		"good.toml": "",
 	} {
-		a, err := boards.Load(filepath.Join(dir, name), chips.All)
+		a, err := boards.Load(filepath.Join(dir, name), catalog.All)
 		if err != nil {
 			t.Fatal(err)
 		}

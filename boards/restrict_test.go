@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"backplane/boards"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus/hostfile"
 )
 
@@ -54,7 +54,7 @@ func TestOutside(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = boards.LoadIn(folder, filepath.Join(dir, "in/main.toml"), chips.All)
+			_, err = boards.LoadIn(folder, filepath.Join(dir, "in/main.toml"), catalog.All)
 			if err == nil || !strings.HasPrefix(strings.TrimPrefix(err.Error(), dir+"/"), c.want) || !strings.Contains(err.Error(), "and must lie in ") {
 				t.Errorf("error %v\nwant %s", err, c.want)
 			}
@@ -83,11 +83,11 @@ func TestRestrictedKernelConfig(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = boards.LoadIn(folder, board, chips.All)
+		_, err = boards.LoadIn(folder, board, catalog.All)
 		if good && err != nil || !good && (err == nil || !strings.HasPrefix(err.Error(), dir+"/k:2:1: CONFIG_")) {
 			t.Errorf("%s: %v", line, err)
 		}
-		if _, err := boards.Load(board, chips.All); err != nil { // a file of the user's own
+		if _, err := boards.Load(board, catalog.All); err != nil { // a file of the user's own
 			t.Errorf("%s: %v", line, err)
 		}
 	}

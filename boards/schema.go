@@ -2,6 +2,7 @@ package boards
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"backplane/periph"
@@ -12,21 +13,26 @@ import (
 
 // Schema is the JSON schema of what a TOML file of v's type may hold, for
 // editors. It knows the models of the catalog, and the keys of each.
-func Schema(v any, title string, catalog periph.Catalog) ([]byte, error) {
+func Schema(v any, title string, catalog *periph.Catalog) ([]byte, error) {
 	r := jsonschema.Reflector{FieldNameTag: "toml", ExpandedStruct: true, Anonymous: true}
 	s := r.Reflect(v)
 	s.Title = title
 	if chip, ok := s.Definitions["Chip"]; ok {
 		chipSchema(chip, catalog)
 	}
+	if _, ok := v.(*Board); ok {
+		for _, k := range catalog.Controllers {
+			s.Properties.Set(k.Table, controllerSchema(r, k))
+		}
+	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	return append(b, '\n'), err
 }
 
 // chipSchema lets the keys of a chip, beside those of every chip, depend on its model.
-func chipSchema(chip *jsonschema.Schema, catalog periph.Catalog) {
+func chipSchema(chip *jsonschema.Schema, catalog *periph.Catalog) {
 	model, _ := chip.Properties.Get("model")
-	for _, m := range catalog {
+	for _, m := range catalog.Models {
 		model.Enum = append(model.Enum, m.Name)
 		chip.AllOf = append(chip.AllOf, forModel(m.Name, modelSchema(m)))
 	}
@@ -35,6 +41,25 @@ func chipSchema(chip *jsonschema.Schema, catalog periph.Catalog) {
 	chip.AllOf = append(chip.AllOf, forModel(regmap.Name, &jsonschema.Schema{AdditionalProperties: jsonschema.TrueSchema, Required: []string{"registers"}}))
 	chip.AdditionalProperties = nil
 	chip.Extras = map[string]any{"unevaluatedProperties": false}
+}
+
+// controllerSchema is a list of tables of a kind of controller.
+func controllerSchema(r jsonschema.Reflector, k *periph.ControllerKind) *jsonschema.Schema {
+	table := r.Reflect(k.Config())
+	table.Version = ""
+	if table.Properties == nil {
+		table.Properties = jsonschema.NewProperties()
+	}
+	table.Properties.Set("name", &jsonschema.Schema{Type: "string", Description: "What the controller is called"})
+	table.Required = append(table.Required, "name")
+	if k.Numbered {
+		table.Properties.Set("number", &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.Itoa(maxNumber)),
+			Description: "The number that the kernel gives it; the next free one if left out"})
+	}
+	if k.Chips {
+		table.Properties.Set("chip", &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Ref: "#/$defs/Chip"}, Description: "Parts on the bus"})
+	}
+	return &jsonschema.Schema{Type: "array", Items: table, Description: k.Title + "s"}
 }
 
 // forModel is what goes for the chips of one model.
@@ -48,15 +73,14 @@ func forModel(name string, then *jsonschema.Schema) *jsonschema.Schema {
 // and the properties that have a value at power-on.
 func modelSchema(m *periph.Model) *jsonschema.Schema {
 	s := &jsonschema.Schema{Description: m.Title, Properties: jsonschema.NewProperties()}
-	if m.Bus == periph.OnI2C {
-		s.Required = append(s.Required, "address")
-	}
-	if len(m.Addresses) > 0 {
-		address := new(jsonschema.Schema)
-		for _, a := range m.Addresses {
-			address.Enum = append(address.Enum, a)
+	for _, mount := range m.On {
+		for i := range mount.Keys {
+			key := &mount.Keys[i]
+			s.Properties.Set(key.Name, specSchema(key))
+			if key.Required && len(m.On) == 1 {
+				s.Required = append(s.Required, key.Name)
+			}
 		}
-		s.Properties.Set("address", address)
 	}
 	pins := &jsonschema.Schema{Properties: jsonschema.NewProperties(), AdditionalProperties: jsonschema.FalseSchema}
 	for _, p := range m.Pins {
@@ -89,11 +113,17 @@ func specSchema(p *periph.Spec) *jsonschema.Schema {
 		}
 	default:
 		s.Type = map[periph.Kind]string{periph.Number: "number", periph.Whole: "integer"}[p.Kind]
-		s.Default = json.Number(p.Format(p.Default))
+		if !p.Required {
+			s.Default = decimal(p.Default.Float())
+		}
+		for _, f := range p.Only {
+			s.Enum = append(s.Enum, decimal(f))
+		}
 		if p.Range == nil && (p.Min != 0 || p.Max != 0) {
-			s.Minimum = json.Number(p.Format(periph.Num(p.Min)))
-			s.Maximum = json.Number(p.Format(periph.Num(p.Max)))
+			s.Minimum, s.Maximum = decimal(p.Min), decimal(p.Max)
 		}
 	}
 	return s
 }
+
+func decimal(f float64) json.Number { return json.Number(strconv.FormatFloat(f, 'g', -1, 64)) }

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"backplane/periph"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -51,10 +51,12 @@ func TestSchemaKnowsTheModels(t *testing.T) {
 		got[branch.If.Properties["model"].Const] = slices.Sorted(maps.Keys(branch.Then.Properties))
 	}
 	want := map[string][]string{"registers": nil}
-	for _, m := range chips.All {
+	for _, m := range catalog.All.Models {
 		names := []string{"pins"}
-		if len(m.Addresses) > 0 {
-			names = append(names, "address")
+		for _, mount := range m.On {
+			for _, key := range mount.Keys {
+				names = append(names, key.Name)
+			}
 		}
 		for _, s := range append(slices.Clone(m.Options), m.Properties...) {
 			if !s.ReadOnly && s.Kind != periph.Action {

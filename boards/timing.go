@@ -21,7 +21,6 @@ const (
 	defaultSyscall   = Duration(time.Microsecond)
 	defaultClockRead = Duration(256 * time.Nanosecond) // a step of the clock, so that two readings in a row differ
 	defaultGPIO      = Duration(time.Microsecond)
-	defaultFrequency = 100_000 // Hz, I2C standard mode: clock-frequency of the kernel's I2C bindings
 )
 
 // maxTiming and maxBoot bound what can be told.

@@ -1,25 +1,12 @@
 package periph
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"sort"
 
-	"backplane/periph/i2c"
 	"backplane/simbus"
 	"backplane/simbus/wire"
 )
-
-// Bus is what a chip hangs on.
-type Bus uint8
-
-// The buses.
-const (
-	OnI2C  Bus = iota // an I2C controller, at an address
-	OnGPIO            // lines of a GPIO controller
-)
-
-func (b Bus) String() string { return [...]string{"i2c", "gpio"}[b] }
 
 // PinSpec is a pin of a model that the board file can wire to a GPIO line.
 type PinSpec struct {
@@ -36,11 +23,10 @@ type PinSpec struct {
 // Model is a kind of chip. A new one is one file under periph/chips that makes
 // a Model, its line in the table there, and a test; nothing else changes.
 type Model struct {
-	Name       string  // as TOML has it: "tmp102"
-	Title      string  // "TI TMP102 digital temperature sensor"
-	Source     string  // data sheet and revision
-	Bus        Bus     //
-	Addresses  []uint8 // the 7-bit addresses that the part can be strapped to; nil for none
+	Name       string   // as TOML has it: "tmp102"
+	Title      string   // "TI TMP102 digital temperature sensor"
+	Source     string   // data sheet and revision
+	On         []*Mount // the buses that the part can hang on: one of them
 	Pins       []PinSpec
 	Properties []Spec // what the outside can set and read while it runs
 	Options    []Spec // what the board file fixes
@@ -53,11 +39,12 @@ type Model struct {
 	New func(env *Env, o *Options) (Chip, error)
 }
 
-// Node is a chip's device-tree node, without the address and interrupt, which
-// the board adds. Properties hold string, []string, uint32, []uint32, []byte,
+// Node is a chip's device-tree node, without its place, which the mount adds, and
+// its interrupt, which the board adds. Properties hold string, []string, uint32, []uint32, []byte,
 // bool (true: an empty property) or PinRef.
 type Node struct {
 	Name       string // generic name: "temperature-sensor", "eeprom", "rtc"
+	Unit       string // unit address: the name's part after the @, empty for none
 	Compatible []string
 	Properties []NodeProperty
 	Children   []Node
@@ -84,17 +71,17 @@ type PinRef struct {
 // Options are the values that a board file gave for one chip, checked and with
 // defaults filled in.
 type Options struct {
-	Name    string           // of the chip: "temp0"
-	Address uint8            // on I2C
-	Values  map[string]Value // by name of the Spec, options and initial properties
-	Wired   map[string]bool  // pins that are connected
+	Name   string           // of the chip: "temp0"
+	Values map[string]Value // by name of the Spec: place, options and initial properties
+	Wired  map[string]bool  // pins that are connected
 }
 
 // Get is the value of the option or initial property of that name.
 func (o *Options) Get(name string) Value { return o.Values[name] }
 
-// Env is what a chip gets from its board.
+// Env is what a controller or a chip gets from its board.
 type Env struct {
+	Name  string // of the controller or chip
 	Clock simbus.Clock
 	// Epoch is the wall-clock time, in seconds since 1970 UTC, at Time 0.
 	Epoch int64
@@ -104,13 +91,18 @@ type Env struct {
 	// Changed tells the event stream that a property has a new value. Chips
 	// call it for changes that come from inside (a relay that the guest switched).
 	Changed func(property string, v Value)
+	// Emit tells the event stream of something that happened just now. Observed tells
+	// whether anybody listens: what is dear to say need not be said else.
+	Emit     func(kind string, attrs ...simbus.Attr)
+	Observed func() bool
 	// Rand is the chip's own source of chance, seeded from the run's seed and the chip's place.
 	Rand *rand.Rand
 	// Path turns a file name from the board file into one that can be opened.
 	Path func(name string) string
 }
 
-// Chip is one instance of a model. A chip on I2C is also an [i2c.Target].
+// Chip is one instance of a model. A chip on a bus is also what that
+// bus takes, such as an i2c.Target.
 // All its methods are called on the goroutine that drives its board.
 type Chip interface {
 	// Power switches the supply, which is off at first. When it comes, the chip
@@ -128,15 +120,6 @@ type Chip interface {
 	Close() error
 }
 
-// Target is a chip as an I2C target, and an error if it is none.
-func Target(c Chip) (i2c.Target, error) {
-	t, ok := c.(i2c.Target)
-	if !ok {
-		return nil, fmt.Errorf("%T does not answer on I2C", c)
-	}
-	return t, nil
-}
-
 // Property is the spec of the property of that name.
 func (m *Model) Property(name string) (*Spec, bool) { return find(m.Properties, name) }
 
@@ -152,12 +135,25 @@ func find(specs []Spec, name string) (*Spec, bool) {
 	return nil, false
 }
 
-// Catalog is a set of models that can be listed and looked up.
-type Catalog []*Model
+// Catalog is what a board can be made of: the kinds of controllers and the models of chips.
+type Catalog struct {
+	Controllers []*ControllerKind
+	Models      []*Model
+}
+
+// Controller finds a kind of controller by its table.
+func (c *Catalog) Controller(table string) (*ControllerKind, bool) {
+	for _, k := range c.Controllers {
+		if k.Table == table {
+			return k, true
+		}
+	}
+	return nil, false
+}
 
 // Lookup finds a model by name.
-func (c Catalog) Lookup(name string) (*Model, bool) {
-	for _, m := range c {
+func (c *Catalog) Lookup(name string) (*Model, bool) {
+	for _, m := range c.Models {
 		if m.Name == name {
 			return m, true
 		}
@@ -165,11 +161,11 @@ func (c Catalog) Lookup(name string) (*Model, bool) {
 	return nil, false
 }
 
-// Names lists the models on that bus, sorted.
-func (c Catalog) Names(b Bus) []string {
+// Names lists the models that can hang on that bus, sorted; all for "".
+func (c *Catalog) Names(bus string) []string {
 	var names []string
-	for _, m := range c {
-		if m.Bus == b {
+	for _, m := range c.Models {
+		if _, ok := m.Mount(bus); ok || bus == "" {
 			names = append(names, m.Name)
 		}
 	}

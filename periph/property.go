@@ -11,6 +11,7 @@ package periph
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -40,10 +41,14 @@ type Spec struct {
 	// Range, if set, is the range where options decide it: Min and Max are then
 	// those of a part whose options are left out.
 	Range    func(o *Options) (low, high float64)
-	Default  Value    // the value at power-on unless the board file says otherwise
-	Enum     []string // allowed words of a Text; empty for any text
-	ReadOnly bool     // cannot be set from outside
-	Doc      string   // one line
+	Default  Value     // the value at power-on unless the board file says otherwise
+	Enum     []string  // allowed words of a Text; empty for any text
+	Only     []float64 // the only values of a Number or Whole, in order; empty for all in the range
+	Hex      bool      // a Whole that people write in hexadecimal: an address
+	Required bool      // a board file must give it
+	Unique   bool      // no two chips of a bus may have the same
+	ReadOnly bool      // cannot be set from outside
+	Doc      string    // one line
 }
 
 // Value is a value of some Kind. The zero Value is the number 0, off, and "".
@@ -100,8 +105,16 @@ func (s *Spec) Format(v Value) string {
 	case Text, Action:
 		return v.text
 	default:
-		return strconv.FormatFloat(v.num, 'g', -1, 64)
+		return s.number(v.num)
 	}
+}
+
+// number writes a number.
+func (s *Spec) number(f float64) string {
+	if s.Hex && f >= 0 && f == math.Trunc(f) && f <= math.MaxUint32 {
+		return fmt.Sprintf("%#02x", uint32(f))
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
 // Parse reads a value from text and checks it.
@@ -137,7 +150,10 @@ func (s *Spec) Check(v Value) error {
 			return fmt.Errorf("%s is %s, and must be a whole number", s.Name, s.Format(v))
 		}
 		if (s.Min != 0 || s.Max != 0) && (v.num < s.Min || v.num > s.Max) {
-			return fmt.Errorf("%s is %s, outside %g to %g%s", s.Name, s.Format(v), s.Min, s.Max, s.unit())
+			return fmt.Errorf("%s is %s, outside %s to %s%s", s.Name, s.Format(v), s.number(s.Min), s.number(s.Max), s.unit())
+		}
+		if len(s.Only) > 0 && !slices.Contains(s.Only, v.num) {
+			return fmt.Errorf("%s is %s, and must be %s", s.Name, s.Format(v), s.Choice())
 		}
 	case Text:
 		if len(s.Enum) == 0 {
@@ -151,6 +167,18 @@ func (s *Spec) Check(v Value) error {
 		return fmt.Errorf("%s is %q, and must be one of %q", s.Name, v.text, s.Enum)
 	}
 	return nil
+}
+
+// Choice says which values there are, if they are few: "0x68", "one of 0x48 to 0x4b".
+func (s *Spec) Choice() string {
+	switch n := len(s.Only); n {
+	case 0:
+		return ""
+	case 1:
+		return s.number(s.Only[0])
+	default:
+		return fmt.Sprintf("one of %s to %s", s.number(s.Only[0]), s.number(s.Only[n-1]))
+	}
 }
 
 // InUnit says in what unit the value is, as the end of a sentence; nothing if it has none.

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"backplane/boards"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus/costtest"
 )
 
@@ -23,7 +23,7 @@ func fuzzed(f *testing.F) *boards.Appliance {
 			f.Fatal(err)
 		}
 	}
-	a, err := boards.Load(filepath.Join(dir, "a.toml"), chips.All)
+	a, err := boards.Load(filepath.Join(dir, "a.toml"), catalog.All)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"backplane/boards"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -77,7 +77,7 @@ func TestNames(t *testing.T) {
 // thermal is the appliance of the thermal scenario.
 func thermal(t *testing.T) *boards.Appliance {
 	t.Helper()
-	a, err := boards.Load("thermal/appliance.toml", chips.All)
+	a, err := boards.Load("thermal/appliance.toml", catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestRepositoryScenarios(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := boards.Load(s.AppliancePath(), chips.All)
+		a, err := boards.Load(s.AppliancePath(), catalog.All)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 	"backplane/firmware/agentproto"
 	"backplane/guest/agent"
 	"backplane/guest/kernel"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/scenarios"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -69,7 +69,7 @@ lines = ["out", "in"]
 		"[[serial]]\nname = \"line\"\nports = [\"b0.uart1\", \"b1.uart1\"]\n" +
 		"[[wire]]\nname = \"w\"\nfrom = \"b0.gpio0.out\"\nto = \"b1.gpio0.in\"\n"
 	dir := writeFiles(t, files)
-	a, err := boards.Load(filepath.Join(dir, "main.toml"), chips.All)
+	a, err := boards.Load(filepath.Join(dir, "main.toml"), catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"backplane/boards/record"
 	"backplane/guest/agent"
 	"backplane/guest/kernel"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -123,7 +123,7 @@ number = 1
 // XDG_RUNTIME_DIR, which the caller has set.
 func newPlant(t *testing.T, file string, o guesttest.Options, out string) *plant {
 	t.Helper()
-	a, err := boards.Load(file, chips.All)
+	a, err := boards.Load(file, catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}

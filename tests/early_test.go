@@ -10,7 +10,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/appliance"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -24,7 +24,7 @@ func TestEarlyPanic(t *testing.T) {
 		if err := os.WriteFile(file, []byte("name = \"b\"\nmemory = \"64M\"\n[firmware]\nargs = \"mem=18M\"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		a, err := boards.Load(file, chips.All)
+		a, err := boards.Load(file, catalog.All)
 		if err != nil {
 			t.Fatal(err)
 		}

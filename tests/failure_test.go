@@ -13,7 +13,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/appliance"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 
@@ -81,7 +81,7 @@ func TestNoInit(t *testing.T) {
 	if err := os.WriteFile(file, []byte(files["main.toml"]), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a, err := boards.Load(file, chips.All)
+	a, err := boards.Load(file, catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestStuck(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a, err := boards.Load(file, chips.All)
+	a, err := boards.Load(file, catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}

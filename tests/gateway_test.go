@@ -19,7 +19,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/appliance"
 	"backplane/boards/tomlfile"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus"
 	"backplane/simbus/gateway"
 	"backplane/tests/guesttest"
@@ -210,7 +210,7 @@ func TestGatewayNeedsPace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a, err := boards.Load(filepath.Join(dir, "main.toml"), chips.All)
+	a, err := boards.Load(filepath.Join(dir, "main.toml"), catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}

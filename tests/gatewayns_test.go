@@ -18,7 +18,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/appliance"
 	"backplane/guest/kernel"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus/gateway"
 	"backplane/tests/guesttest"
 
@@ -156,7 +156,7 @@ func TestTapNeedsRights(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		a, err := boards.Load(filepath.Join(dir, "main.toml"), chips.All)
+		a, err := boards.Load(filepath.Join(dir, "main.toml"), catalog.All)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/appliance"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 
@@ -47,7 +47,7 @@ func crowd(t *testing.T, n int) *boards.Appliance {
 		ports[i-1] = fmt.Sprintf("%q", fmt.Sprintf("b%d.eth0", i))
 	}
 	write(filepath.Join(dir, "main.toml"), main+"[[segment]]\nname = \"lan\"\nlatency = \"1ms\"\nports = ["+strings.Join(ports, ", ")+"]\n")
-	a, err := boards.Load(filepath.Join(dir, "main.toml"), chips.All)
+	a, err := boards.Load(filepath.Join(dir, "main.toml"), catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"backplane/boards"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/tests/guesttest"
 )
 
@@ -42,7 +42,7 @@ off = true
 name = "lan"
 ports = ["b1.eth0", "b2.eth0"]
 `})
-	a, err := boards.Load(filepath.Join(dir, "a.toml"), chips.All)
+	a, err := boards.Load(filepath.Join(dir, "a.toml"), catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/appliance"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/scenarios"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -78,7 +78,7 @@ func TestIncompleteBoardFails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, err := boards.Load(filepath.Join(dir, "b.toml"), chips.All)
+			a, err := boards.Load(filepath.Join(dir, "b.toml"), catalog.All)
 			if err != nil {
 				t.Fatal(err)
 			}

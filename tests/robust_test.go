@@ -14,7 +14,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/appliance"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -249,7 +249,7 @@ func TestDescriptors(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		o.Out = t.TempDir()
 		dir := writeFiles(t, pair(guesttest.Rootfs(t), ""))
-		a, err := boards.Load(filepath.Join(dir, "main.toml"), chips.All)
+		a, err := boards.Load(filepath.Join(dir, "main.toml"), catalog.All)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/appliance"
 	"backplane/guest/kernel"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/scenarios"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -35,7 +35,7 @@ func play(t *testing.T, real bool, main, steps string) *scenarios.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := boards.Load(s.AppliancePath(), chips.All)
+	a, err := boards.Load(s.AppliancePath(), catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}

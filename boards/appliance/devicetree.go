@@ -15,6 +15,7 @@ type slot struct {
 	name   string // of the controller
 	socket string // in the run folder
 	dev    virtio.Device
+	table  *boards.Controller // of a catalog's kind, else nil
 }
 
 // deviceTree describes a board to its kernel. The kernel numbers gpiochips, hvc
@@ -38,16 +39,18 @@ func deviceTree(b *boards.Board, name string, slots []slot, seed []byte) *fdt.Tr
 		n.Bytes("interrupt-controller", nil).Cells("#interrupt-cells", 2)
 	}
 	d := describer{tree: t, board: b, nodes: nodes}
-	for i := range b.I2C {
-		bus := &b.I2C[i]
-		n := nodes[bus.Name]
-		n.Cells("#address-cells", 1).Cells("#size-cells", 0)
-		if bus.Frequency > 0 {
-			n.Cells("clock-frequency", uint32(bus.Frequency))
+	for _, s := range slots {
+		c, ok := s.dev.(periph.Controller)
+		if !ok || s.table == nil {
+			continue
 		}
-		aliases.Strings(fmt.Sprintf("i2c%d", *bus.Number), "/"+slotNode(bus.Name)+"/"+n.Name)
-		for j := range bus.Chip {
-			if p := bus.Chip[j].Part; p.Model.Node != nil {
+		n, desc := nodes[s.name], c.Node()
+		d.properties(n, &desc, nil)
+		if alias := s.table.Alias(); alias != "" {
+			aliases.Strings(alias, "/"+slotNode(s.name)+"/"+n.Name)
+		}
+		for i := range s.table.Chip {
+			if p := s.table.Chip[i].Part; p.Model.Node != nil {
 				d.chip(n, p)
 			}
 		}
@@ -85,16 +88,8 @@ type describer struct {
 // chip adds a chip's node, with its address and interrupt.
 func (d *describer) chip(parent *fdt.Node, p *boards.Part) {
 	desc := p.Model.Node(&p.Options)
-	name := desc.Name
-	if p.Model.Bus == periph.OnI2C {
-		name = fdt.Unit(name, uint64(p.Options.Address))
-	} else {
-		name += "-" + p.Name
-	}
-	n := d.node(parent, name, &desc, p)
-	if p.Model.Bus == periph.OnI2C {
-		n.Cells("reg", uint32(p.Options.Address))
-	}
+	p.Mount.Node(&desc, &p.Options)
+	n := d.node(parent, &desc, p)
 	if ref, ok := p.Soldered[desc.Interrupt]; ok && desc.Interrupt != "" {
 		gpio := d.nodes[d.board.GPIO[ref.GPIO].Name]
 		n.Cells("interrupt-parent", d.tree.Phandle(gpio)).Cells("interrupts", uint32(ref.Offset), desc.InterruptType)
@@ -104,8 +99,19 @@ func (d *describer) chip(parent *fdt.Node, p *boards.Part) {
 	}
 }
 
-func (d *describer) node(parent *fdt.Node, name string, desc *periph.Node, p *boards.Part) *fdt.Node {
+func (d *describer) node(parent *fdt.Node, desc *periph.Node, p *boards.Part) *fdt.Node {
+	name := desc.Name
+	if desc.Unit != "" {
+		name += "@" + desc.Unit
+	}
 	n := parent.Child(name)
+	d.properties(n, desc, p)
+	return n
+}
+
+// properties fills a node in, with the nodes below it; p is the chip that is described,
+// nil for a controller.
+func (d *describer) properties(n *fdt.Node, desc *periph.Node, p *boards.Part) {
 	if len(desc.Compatible) > 0 {
 		n.Strings("compatible", desc.Compatible...)
 	}
@@ -113,9 +119,8 @@ func (d *describer) node(parent *fdt.Node, name string, desc *periph.Node, p *bo
 		d.property(n, prop, p)
 	}
 	for i := range desc.Children {
-		d.node(n, desc.Children[i].Name, &desc.Children[i], p)
+		d.node(n, &desc.Children[i], p)
 	}
-	return n
 }
 
 func (d *describer) property(n *fdt.Node, prop periph.NodeProperty, p *boards.Part) {
@@ -140,6 +145,6 @@ func (d *describer) property(n *fdt.Node, prop periph.NodeProperty, p *boards.Pa
 			n.Cells(prop.Name, d.tree.Phandle(gpio), uint32(ref.Offset), v.Flags)
 		}
 	default:
-		panic(fmt.Sprintf("model %s: device-tree property %s of type %T", p.Model.Name, prop.Name, v))
+		panic(fmt.Sprintf("node %s: device-tree property %s of type %T", n.Name, prop.Name, v))
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"backplane/periph"
 	"backplane/periph/console"
 	"backplane/periph/gpio"
-	"backplane/periph/i2c"
 	"backplane/periph/net"
 	"backplane/periph/rng"
 	"backplane/periph/vhostuser"
@@ -42,14 +41,14 @@ type Machine struct {
 	slots   []slot
 	servers []*vhostuser.Server
 
-	gpio     []*gpio.Controller
-	i2c      []*i2c.Controller
-	chips    map[string]periph.Chip
-	parts    map[string]*boards.Part
-	consoles map[string]*terminal // the main one and all others, UARTs too
-	nics     map[string]*net.NIC
-	probes   map[boards.Line]*wire.Pin // what the outside drives lines with
-	kept     map[string]record.Made    // part: the file that its contents came from, as it was then
+	gpio        []*gpio.Controller
+	controllers map[string]periph.Controller // of the catalog's kinds
+	chips       map[string]periph.Chip
+	parts       map[string]*boards.Part
+	consoles    map[string]*terminal // the main one and all others, UARTs too
+	nics        map[string]*net.NIC
+	probes      map[boards.Line]*wire.Pin // what the outside drives lines with
+	kept        map[string]record.Made    // part: the file that its contents came from, as it was then
 
 	agent        *agent.Client
 	agentConsole *console.Console
@@ -75,14 +74,16 @@ type client struct{ out func([]byte) }
 // newMachine makes a board's controllers and chips; links come next.
 func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain, kernel string) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
-		chips: make(map[string]periph.Chip), parts: make(map[string]*boards.Part), consoles: make(map[string]*terminal),
+		controllers: make(map[string]periph.Controller), chips: make(map[string]periph.Chip), parts: make(map[string]*boards.Part), consoles: make(map[string]*terminal),
 		nics: make(map[string]*net.NIC), probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made)}
 	m.kernel = kernel
 	if m.dir, err = r.dir.Board(m.name); err != nil {
 		return m, err
 	}
 	m.addGPIO()
-	m.addI2C()
+	if err := m.addControllers(); err != nil {
+		return m, err
+	}
 	if err := m.addConsoles(); err != nil {
 		return m, err
 	}
@@ -160,24 +161,30 @@ func level(l wire.Level) int {
 	return 0
 }
 
-func (m *Machine) addI2C() {
-	for i := range m.board.I2C {
-		bus := &m.board.I2C[i]
-		c := i2c.NewController(bus.Name)
-		c.Clock, c.Frequency = m.domain, bus.Frequency
-		c.OnTransfer = func(addr uint8, msgs []i2c.Msg, err error) {
-			if !m.domain.Observed() {
-				return
-			}
-			result := "ok"
-			if err != nil {
-				result = "nack"
-			}
-			m.emit(bus.Name, simbus.KindI2C, simbus.Text("addr", fmt.Sprintf("%#02x", addr)),
-				simbus.Text("messages", i2c.Format(msgs)), simbus.Text("result", result))
+// addControllers makes the controllers of the catalog's kinds.
+func (m *Machine) addControllers() error {
+	for _, c := range m.board.Controllers {
+		dev, err := c.Config.Build(m.env(c.Name))
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
 		}
-		m.i2c = append(m.i2c, c)
-		m.add(bus.Name, c)
+		m.controllers[c.Name] = dev
+		m.add(c.Name, dev)
+		m.slots[len(m.slots)-1].table = c
+	}
+	return nil
+}
+
+// env is what a controller or a chip of that name gets from its board.
+func (m *Machine) env(name string) *periph.Env {
+	seed := m.seed("part " + name)
+	return &periph.Env{
+		Name:     name,
+		Clock:    m.domain,
+		Epoch:    m.r.epoch.Unix(),
+		Emit:     func(kind string, attrs ...simbus.Attr) { m.emit(name, kind, attrs...) },
+		Observed: m.domain.Observed,
+		Rand:     mrand.New(mrand.NewPCG(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:]))),
 	}
 }
 
@@ -280,22 +287,16 @@ func (m *Machine) addAgent() {
 // agentInput is how much can be under way to a board's agent, in bytes.
 const agentInput = 32 << 20
 
+// addChip makes a chip and hangs it on its controller.
 func (m *Machine) addChip(p *boards.Part) error {
 	var noContents error
-	env := &periph.Env{
-		Clock: m.domain,
-		Epoch: m.r.epoch.Unix(),
-		Pin:   func(name string) *wire.Pin { return m.pinWire(p, name).NewPin(p.Name + "." + name) },
-		Changed: func(property string, v periph.Value) {
-			m.changed(p, property, v)
-		},
-		Path: func(name string) (path string) {
-			path, noContents = m.contents(p.Name, m.board.Beside(name))
-			return path
-		},
+	env := m.env(p.Name)
+	env.Pin = func(name string) *wire.Pin { return m.pinWire(p, name).NewPin(p.Name + "." + name) }
+	env.Changed = func(property string, v periph.Value) { m.changed(p, property, v) }
+	env.Path = func(name string) (path string) {
+		path, noContents = m.contents(p.Name, m.board.Beside(name))
+		return path
 	}
-	seed := m.seed("part " + p.Name)
-	env.Rand = mrand.New(mrand.NewPCG(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])))
 	chip, err := p.Model.New(env, &p.Options)
 	if noContents != nil {
 		return noContents
@@ -304,21 +305,10 @@ func (m *Machine) addChip(p *boards.Part) error {
 		return err
 	}
 	m.chips[p.Name], m.parts[p.Name] = chip, p
-	if p.Model.Bus != periph.OnI2C {
+	if p.Mount.Attach == nil {
 		return nil
 	}
-	target, err := periph.Target(chip)
-	if err != nil {
-		return err
-	}
-	for i := range m.board.I2C {
-		for j := range m.board.I2C[i].Chip {
-			if m.board.I2C[i].Chip[j].Part == p {
-				return m.i2c[i].Attach(p.Options.Address, target)
-			}
-		}
-	}
-	return nil
+	return p.Mount.Attach(m.controllers[p.On].Socket(""), &p.Options, chip)
 }
 
 func (m *Machine) changed(p *boards.Part, property string, v periph.Value) {

@@ -179,7 +179,7 @@ func (m *Machine) powerParts(on bool) {
 	}
 	m.powered = on
 	if !on { // what is under way on the buses does not reach the chips, and the lines float
-		for _, c := range m.i2c {
+		for _, c := range m.controllers {
 			c.Stop()
 		}
 		for _, c := range m.gpio {

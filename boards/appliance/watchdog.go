@@ -3,13 +3,11 @@ package appliance
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"backplane/boards"
 	"backplane/guest"
 	"backplane/simbus"
 )
@@ -225,12 +223,9 @@ func (m *Machine) describe(d deed) string {
 	if d.addr == "" {
 		return fmt.Sprintf("%s on %s", d.kind, at)
 	}
-	i := slices.IndexFunc(m.board.I2C, func(b boards.I2C) bool { return b.Name == d.part })
-	if i >= 0 {
-		for _, c := range m.board.I2C[i].Chip {
-			if fmt.Sprintf("%#02x", c.Part.Options.Address) == d.addr {
-				return fmt.Sprintf("%s with %s (%s) on %s", d.kind, c.Name, d.addr, at)
-			}
+	for _, p := range m.board.Parts() {
+		if address, ok := p.Mount.Key("address"); ok && p.On == d.part && address.Format(p.Options.Get("address")) == d.addr {
+			return fmt.Sprintf("%s with %s (%s) on %s", d.kind, p.Name, d.addr, at)
 		}
 	}
 	return fmt.Sprintf("%s with %s on %s", d.kind, d.addr, at)

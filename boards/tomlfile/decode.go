@@ -19,6 +19,12 @@ func (d *Doc) decode(tree map[string]any, into any) {
 	d.table("", tree, reflect.ValueOf(into).Elem())
 }
 
+// Decode fills into, a pointer, from a part of the file that a field with `toml:",rest"`
+// took: the value that stands at path.
+func (d *Doc) Decode(path string, v any, into any) {
+	d.value(path, v, reflect.ValueOf(into).Elem())
+}
+
 type unmarshaler interface{ UnmarshalTOML(any) error }
 
 var (
@@ -27,9 +33,10 @@ var (
 	timeType  = reflect.TypeFor[time.Time]()
 )
 
-func join(path, key string) string {
-	if path == "" {
-		return key
+// Join is the path of a key of the table at path; that of no key is the table's.
+func Join(path, key string) string {
+	if path == "" || key == "" {
+		return path + key
 	}
 	return path + "." + key
 }
@@ -39,7 +46,7 @@ func (d *Doc) table(path string, tree map[string]any, into reflect.Value) {
 	var rest reflect.Value
 	collectFields(into, fields, &rest)
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
-		at := join(path, key)
+		at := Join(path, key)
 		if f, ok := fields[key]; ok {
 			d.value(at, tree[key], f)
 			continue
@@ -254,7 +261,7 @@ func (d *Doc) mapping(path string, v any, into reflect.Value) {
 	into.Set(reflect.MakeMap(into.Type()))
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		e := reflect.New(into.Type().Elem()).Elem()
-		d.value(join(path, key), tree[key], e)
+		d.value(Join(path, key), tree[key], e)
 		into.SetMapIndex(reflect.ValueOf(key), e)
 	}
 }

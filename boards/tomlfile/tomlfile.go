@@ -283,7 +283,7 @@ type indexer struct {
 func (ix *indexer) header(e *unstable.Node, form string) {
 	var above, whole string
 	for it := e.Key(); it.Next(); {
-		above, whole = whole, join(whole, string(it.Node().Data))
+		above, whole = whole, Join(whole, string(it.Node().Data))
 	}
 	ix.headed[whole] = true
 	if _, known := ix.d.orphans[above]; above != "" && !ix.headed[above] && !known {

@@ -9,7 +9,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/tomlfile"
 	"backplane/periph"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/scenarios"
 
 	"github.com/spf13/cobra"
@@ -20,14 +20,14 @@ func newParts() *cobra.Command {
 		Use:   "parts [MODEL...]",
 		Short: "List the models of parts with their properties, units and ranges",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			models := []*periph.Model(chips.All)
+			models := catalog.All.Models
 			if len(names) > 0 {
 				models = nil
 			}
 			for _, n := range names {
-				m, ok := chips.All.Lookup(n)
+				m, ok := catalog.All.Lookup(n)
 				if !ok {
-					known := append(chips.All.Names(periph.OnI2C), chips.All.Names(periph.OnGPIO)...)
+					known := catalog.All.Names("")
 					return badInput(fmt.Errorf("unknown model %q%s", n, tomlfile.Suggest(n, known)))
 				}
 				models = append(models, m)
@@ -42,15 +42,13 @@ func newParts() *cobra.Command {
 
 func printModel(out io.Writer, m *periph.Model) {
 	fmt.Fprintf(out, "%s: %s\n  source: %s\n", m.Name, m.Title, m.Source)
-	if len(m.Addresses) > 0 {
-		var list []string
-		for _, a := range m.Addresses {
-			list = append(list, fmt.Sprintf("%#02x", a))
+	for _, mount := range m.On {
+		fmt.Fprintf(out, "  on: %s", mount.Bus)
+		for i := range mount.Keys {
+			key := &mount.Keys[i]
+			fmt.Fprintf(out, ", %s %s", key.Name, key.Choice())
 		}
-		if len(list) > 16 {
-			list = []string{list[0] + " to " + list[len(list)-1]}
-		}
-		fmt.Fprintf(out, "  I2C address: %s\n", strings.Join(list, ", "))
+		fmt.Fprintln(out)
 	}
 	if len(m.Kernel) > 0 {
 		fmt.Fprintf(out, "  Linux driver: %s\n", strings.Join(m.Kernel, ", "))
@@ -107,7 +105,7 @@ func newSchema() *cobra.Command {
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"board", "appliance", "scenario"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := boards.Schema(kinds[args[0]], "Backplane "+args[0], chips.All)
+			b, err := boards.Schema(kinds[args[0]], "Backplane "+args[0], catalog.All)
 			if err != nil {
 				return err
 			}

@@ -8,7 +8,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/record"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/scenarios/replay"
 	"backplane/simbus"
 
@@ -48,7 +48,7 @@ board, a root file system, the kernel or this program is not what it was.`,
 			if err != nil {
 				return badInput(err)
 			}
-			a, err := boards.LoadIn(folder, appliance, chips.All)
+			a, err := boards.LoadIn(folder, appliance, catalog.All)
 			if err != nil {
 				return badInput(err)
 			}

@@ -6,7 +6,7 @@ import (
 )
 
 // All lists every part that ships with Backplane.
-var All = periph.Catalog{
+var All = []*periph.Model{
 	at24c32,
 	button,
 	ds3231,

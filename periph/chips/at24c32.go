@@ -20,12 +20,11 @@ import (
 // most and whose WP protects the whole array. While it writes it does not
 // acknowledge, which is how drivers wait for it.
 var at24c32 = &periph.Model{
-	Name:      "at24c32",
-	Title:     "Microchip (Atmel) AT24C32 4 KiB EEPROM",
-	Source:    "Microchip DS20006109A (AT24C32E), 2018",
-	Bus:       periph.OnI2C,
-	Addresses: addresses(0x50, 0x57),
-	Pins:      []periph.PinSpec{{Name: "wp", Doc: "WP: writes change nothing while it is high"}},
+	Name:   "at24c32",
+	Title:  "Microchip (Atmel) AT24C32 4 KiB EEPROM",
+	Source: "Microchip DS20006109A (AT24C32E), 2018",
+	On:     []*periph.Mount{i2c.AtRange(0x50, 0x57)},
+	Pins:   []periph.PinSpec{{Name: "wp", Doc: "WP: writes change nothing while it is high"}},
 	Properties: []periph.Spec{
 		{Name: "write_protect", Kind: periph.Switch, Doc: "writes change nothing, as if WP were high"},
 		{Name: "writes", Kind: periph.Whole, ReadOnly: true, Doc: "write cycles since power-on"},

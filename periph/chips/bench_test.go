@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/periph"
+	"backplane/periph/i2c"
 	"backplane/periph/i2c/i2ctest"
 	"backplane/simbus"
 	"backplane/simbus/wire"
@@ -95,7 +96,7 @@ func (b *bench) wait(d time.Duration) {
 // run plays I2C transactions as i2ctest.Run has them.
 func (b *bench) run(transactions ...string) {
 	b.t.Helper()
-	target, err := periph.Target(b.chip)
+	target, err := i2c.TargetOf(b.chip)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"backplane/periph"
+	"backplane/periph/gpio"
 	"backplane/simbus"
 	"backplane/simbus/wire"
 )
@@ -19,7 +20,7 @@ var button = &periph.Model{
 	Name:   "button",
 	Title:  "push-button",
 	Source: "none: contacts that bounce for a given time",
-	Bus:    periph.OnGPIO,
+	On:     []*periph.Mount{gpio.Pins()},
 	Pins: []periph.PinSpec{{Name: "out", Output: true, Required: true, Doc: "the line that it closes: to ground, as open drain does, or to the supply",
 		OpenDrain: true, PushPull: func(o *periph.Options) bool { return !o.Get("active_low").Bool() }}},
 	Properties: []periph.Spec{

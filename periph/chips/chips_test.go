@@ -21,8 +21,8 @@ func TestAll(t *testing.T) {
 			if m.Title == "" || m.Source == "" {
 				t.Errorf("title %q and source %q: neither may be empty", m.Title, m.Source)
 			}
-			if (m.Bus == periph.OnI2C) != (len(m.Addresses) > 0) {
-				t.Errorf("on %s with addresses %#x", m.Bus, m.Addresses)
+			if len(m.On) == 0 {
+				t.Error("it can hang on nothing")
 			}
 			specs := make(map[string]bool)
 			for _, s := range append(append([]periph.Spec(nil), m.Properties...), m.Options...) {
@@ -37,13 +37,18 @@ func TestAll(t *testing.T) {
 					t.Errorf("%s has no doc", s.Name)
 				}
 			}
-			if b := powerOn(t, m, nil); m.Bus == periph.OnI2C {
-				if _, err := periph.Target(b.chip); err != nil {
+			if b := powerOn(t, m, nil); onI2C(m) {
+				if _, err := i2c.TargetOf(b.chip); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
+}
+
+func onI2C(m *periph.Model) bool {
+	_, ok := m.Mount(i2c.BusName)
+	return ok
 }
 
 // fuzzMessages cuts bytes into transactions: each message is a byte that has a
@@ -70,7 +75,7 @@ func fuzzMessages(data []byte, transfer func([]i2c.Msg), wait func()) {
 func FuzzTransfer(f *testing.F) {
 	var models []*periph.Model
 	for _, m := range All {
-		if m.Bus == periph.OnI2C {
+		if onI2C(m) {
 			models = append(models, m)
 		}
 	}
@@ -82,7 +87,7 @@ func FuzzTransfer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, model uint8, data []byte) {
 		m := models[int(model)%len(models)]
 		b := powerOn(t, m, nil)
-		target, err := periph.Target(b.chip)
+		target, err := i2c.TargetOf(b.chip)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/periph"
+	"backplane/periph/i2c"
 	"backplane/simbus"
 	"backplane/simbus/wire"
 )
@@ -16,12 +17,11 @@ import (
 // It measures the temperature at once, where the part does so each 64 s and when CONV
 // asks for it, for up to 200 ms: CONV and BSY are never seen set.
 var ds3231 = &periph.Model{
-	Name:      "ds3231",
-	Title:     "Maxim DS3231 real-time clock with temperature sensor",
-	Source:    "Maxim 19-5170 revision 10, March 2015",
-	Bus:       periph.OnI2C,
-	Addresses: []uint8{0x68},
-	Pins:      []periph.PinSpec{{Name: "int", Output: true, OpenDrain: true, Doc: "INT/SQW: an alarm; needs a pull-up, which it brings itself here"}},
+	Name:   "ds3231",
+	Title:  "Maxim DS3231 real-time clock with temperature sensor",
+	Source: "Maxim 19-5170 revision 10, March 2015",
+	On:     []*periph.Mount{i2c.At(0x68)},
+	Pins:   []periph.PinSpec{{Name: "int", Output: true, OpenDrain: true, Doc: "INT/SQW: an alarm; needs a pull-up, which it brings itself here"}},
 	Properties: []periph.Spec{
 		temperatureSpec(-40, 85),
 		{Name: "time", Kind: periph.Text, ReadOnly: true, Doc: "the time that it shows (RFC 3339)"},

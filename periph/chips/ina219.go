@@ -15,11 +15,10 @@ import (
 // takes, not what it gives. The SMBus alert response and the general call are not
 // answered.
 var ina219 = &periph.Model{
-	Name:      "ina219",
-	Title:     "TI INA219 current and power monitor",
-	Source:    "TI SBOS448G, December 2015",
-	Bus:       periph.OnI2C,
-	Addresses: addresses(0x40, 0x4f),
+	Name:   "ina219",
+	Title:  "TI INA219 current and power monitor",
+	Source: "TI SBOS448G, December 2015",
+	On:     []*periph.Mount{i2c.AtRange(0x40, 0x4f)},
 	Properties: []periph.Spec{
 		{Name: "voltage", Kind: periph.Number, Unit: "V", Min: 0, Max: ina219MaxBus, Default: periph.Num(5), Doc: "bus voltage, from IN- to ground"},
 		{Name: "current", Kind: periph.Number, Unit: "A", Default: periph.Num(0.1), Doc: "current through the shunt, from IN+ to IN-, at most 26 V over it; the part measures 320 mV",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"backplane/periph"
+	"backplane/periph/gpio"
 	"backplane/simbus/wire"
 )
 
@@ -14,7 +15,7 @@ var led = &periph.Model{
 	Name:       "led",
 	Title:      "LED",
 	Source:     "none: an ideal LED",
-	Bus:        periph.OnGPIO,
+	On:         []*periph.Mount{gpio.Pins()},
 	Pins:       []periph.PinSpec{{Name: "in", Required: true, Doc: "the line that drives it"}},
 	Properties: []periph.Spec{{Name: "lit", Kind: periph.Switch, ReadOnly: true, Doc: "whether it is lit"}},
 	Options: []periph.Spec{

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/periph"
+	"backplane/periph/i2c"
 )
 
 // lm75 is the temperature sensor of TI SNIS153. A change of temperature is
@@ -14,8 +15,7 @@ var lm75 = &periph.Model{
 	Name:       "lm75",
 	Title:      "TI/National LM75B digital temperature sensor and watchdog",
 	Source:     "TI SNIS153D, January 2015",
-	Bus:        periph.OnI2C,
-	Addresses:  addresses(0x48, 0x4f),
+	On:         []*periph.Mount{i2c.AtRange(0x48, 0x4f)},
 	Pins:       []periph.PinSpec{{Name: "os", Output: true, OpenDrain: true, Doc: "O.S.: overtemperature; needs a pull-up, which it brings itself here"}},
 	Properties: []periph.Spec{temperatureSpec(-55, 125)},
 	Node: func(*periph.Options) periph.Node {

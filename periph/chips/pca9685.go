@@ -17,8 +17,7 @@ var pca9685 = &periph.Model{
 	Name:       "pca9685",
 	Title:      "NXP PCA9685 16-channel PWM controller",
 	Source:     "NXP PCA9685 rev. 4, 16 April 2015",
-	Bus:        periph.OnI2C,
-	Addresses:  append(addresses(0x40, 0x6f), addresses(0x71, 0x77)...), // 0x70 is all-call, 0x78 and up are the bus's
+	On:         []*periph.Mount{i2c.At(append(addresses(0x40, 0x6f), addresses(0x71, 0x77)...)...)}, // 0x70 is all-call, 0x78 and up are the bus's
 	Properties: pca9685Properties,
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{

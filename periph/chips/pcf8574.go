@@ -15,8 +15,7 @@ var pcf8574 = &periph.Model{
 	Name:       "pcf8574",
 	Title:      "NXP PCF8574 8-bit I/O expander",
 	Source:     "NXP PCF8574/74A revision 5, May 2013",
-	Bus:        periph.OnI2C,
-	Addresses:  addresses(0x20, 0x27),
+	On:         []*periph.Mount{i2c.AtRange(0x20, 0x27)},
 	Pins:       append(pcf8574Pins(), periph.PinSpec{Name: "int", Output: true, OpenDrain: true, Doc: "INT: an input has changed; needs a pull-up, which it brings itself here"}),
 	Properties: append(pcf8574Properties(), periph.Spec{Name: "output", Kind: periph.Whole, Min: 0, Max: 255, ReadOnly: true, Default: periph.Num(255), Doc: "the byte that was last written"}),
 	Node: func(*periph.Options) periph.Node {

@@ -19,7 +19,7 @@ import (
 // dump is all that can be read from a chip that has just got power.
 func (b *bench) dump() []byte {
 	b.t.Helper()
-	target, err := periph.Target(b.chip)
+	target, err := i2c.TargetOf(b.chip)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestPowerLost(t *testing.T) {
 		t.Run(m.Name, func(t *testing.T) {
 			for seed := range uint64(50) {
 				b, fresh := powerOn(t, m, nil), powerOn(t, m, nil)
-				if m.Bus == periph.OnI2C {
+				if onI2C(m) {
 					scribble(b, seed)
 				}
 				b.power(false)
@@ -66,7 +66,7 @@ func TestPowerLost(t *testing.T) {
 						t.Errorf("seed %d: %s is %s, want %s", seed, s.Name, got, want)
 					}
 				}
-				if m.Bus != periph.OnI2C || keeps[m.Name] {
+				if !onI2C(m) || keeps[m.Name] {
 					continue
 				}
 				if diff := cmp.Diff(fresh.dump(), b.dump()); diff != "" {
@@ -79,7 +79,7 @@ func TestPowerLost(t *testing.T) {
 
 // scribble writes by chance all over a chip's registers.
 func scribble(b *bench, seed uint64) {
-	target, _ := periph.Target(b.chip)
+	target, _ := i2c.TargetOf(b.chip)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for range 20 {
 		data := []byte{byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}
@@ -192,7 +192,7 @@ func TestPowerAT24C32(t *testing.T) {
 	torn := func(after time.Duration) []byte {
 		_ = os.Remove(file)
 		b := powerOn(t, at24c32, map[string]periph.Value{"file": periph.Str(file)})
-		target, _ := periph.Target(b.chip)
+		target, _ := i2c.TargetOf(b.chip)
 		for _, data := range [][]byte{page, bytes.Repeat([]byte{0xf0}, at24c32Page)} {
 			if err := target.Transfer([]i2c.Msg{{Data: append([]byte{0, 0x40}, data...)}}); err != nil {
 				t.Fatal(err)

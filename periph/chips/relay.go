@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"backplane/periph"
+	"backplane/periph/gpio"
 	"backplane/simbus"
 )
 
@@ -14,7 +15,7 @@ var relay = &periph.Model{
 	Name:   "relay",
 	Title:  "relay, normally open",
 	Source: "none: an ideal relay that does not bounce",
-	Bus:    periph.OnGPIO,
+	On:     []*periph.Mount{gpio.Pins()},
 	Pins:   []periph.PinSpec{{Name: "in", Required: true, Doc: "the line that drives the coil"}},
 	Properties: []periph.Spec{
 		{Name: "closed", Kind: periph.Switch, ReadOnly: true, Doc: "whether the contact is closed"},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/periph"
+	"backplane/periph/i2c"
 )
 
 // tmp102 is the temperature sensor of TI SBOS397. A change of temperature is
@@ -15,8 +16,7 @@ var tmp102 = &periph.Model{
 	Name:       "tmp102",
 	Title:      "TI TMP102 digital temperature sensor",
 	Source:     "TI SBOS397H, December 2018",
-	Bus:        periph.OnI2C,
-	Addresses:  addresses(0x48, 0x4b),
+	On:         []*periph.Mount{i2c.AtRange(0x48, 0x4b)},
 	Pins:       []periph.PinSpec{{Name: "alert", Output: true, OpenDrain: true, Doc: "ALERT: a limit was crossed; needs a pull-up, which it brings itself here"}},
 	Properties: []periph.Spec{temperatureSpec(-55, 150)},
 	Node: func(*periph.Options) periph.Node {

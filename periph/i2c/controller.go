@@ -22,34 +22,18 @@ type Controller struct {
 	// the callee's only until it returns.
 	OnTransfer func(addr uint8, msgs []Msg, err error)
 
-	name    string
-	targets [MaxAddress + 1]Target
-	queue   *virtio.Queue
-	group   []request     // the transaction under way
-	data    arena         // its messages' bytes
-	msgs    []Msg         // its messages for one target; kept, like data, to save allocations
-	busy    *simbus.Timer // when it is over; nil while the bus is free
+	*Bus
+	queue *virtio.Queue
+	group []request     // the transaction under way
+	data  arena         // its messages' bytes
+	msgs  []Msg         // its messages for one target; kept, like data, to save allocations
+	busy  *simbus.Timer // when it is over; nil while the bus is free
 }
 
 var _ virtio.Device = (*Controller)(nil)
 
 // NewController makes a controller with nothing on its bus, which takes no time.
-func NewController(name string) *Controller { return &Controller{name: name} }
-
-// Name is the controller's name on its board.
-func (c *Controller) Name() string { return c.name }
-
-// Attach puts a target on the bus. It is an error if the address is taken or reserved.
-func (c *Controller) Attach(addr uint8, t Target) error {
-	switch {
-	case addr < MinAddress || addr > MaxAddress:
-		return fmt.Errorf("attach to %s: address %#02x is reserved: must be %#02x to %#02x", c.name, addr, MinAddress, MaxAddress)
-	case c.targets[addr] != nil:
-		return fmt.Errorf("attach to %s: address %#02x is taken", c.name, addr)
-	}
-	c.targets[addr] = t
-	return nil
-}
+func NewController(name string) *Controller { return &Controller{Bus: NewBus(name)} }
 
 // ID is virtio.IDI2C.
 func (c *Controller) ID() uint32 { return virtio.IDI2C }
@@ -204,10 +188,10 @@ func (c *Controller) transferRun(run []request) error {
 
 // target is what the request addresses, nil for nothing.
 func (c *Controller) target(r *request) Target {
-	if r.addr>>8 != 0 || r.addr&1 != 0 || r.address() > MaxAddress {
+	if r.addr>>8 != 0 || r.addr&1 != 0 {
 		return nil
 	}
-	return c.targets[r.address()]
+	return c.Bus.Target(r.address())
 }
 
 // sameAddress is how many requests at the head of the group have one address.

@@ -63,7 +63,7 @@ func powerOn(t testing.TB, m *Map, values map[string]periph.Value) *bench {
 
 func (b *bench) target() i2c.Target {
 	b.t.Helper()
-	target, err := periph.Target(b.chip)
+	target, err := i2c.TargetOf(b.chip)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"backplane/periph"
+	"backplane/periph/i2c"
 )
 
 // Interrupt types of dt-bindings/interrupt-controller/irq.h.
@@ -29,7 +30,7 @@ func Model(m *Map) (*periph.Model, error) {
 		Name:       Name,
 		Title:      "part described by its registers",
 		Source:     "the board file",
-		Bus:        periph.OnI2C,
+		On:         []*periph.Mount{i2c.At()},
 		Pins:       m.pins(),
 		Properties: d.specs,
 		New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {

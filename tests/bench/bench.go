@@ -17,7 +17,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/appliance"
 	"backplane/guest/kernel"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus"
 )
 
@@ -113,7 +113,7 @@ func (b *bench) start(virtual bool, n int, board, links string) (*appliance.Runn
 	if err := os.WriteFile(file, []byte(text+links), 0o644); err != nil {
 		return nil, err
 	}
-	a, err := boards.Load(file, chips.All)
+	a, err := boards.Load(file, catalog.All)
 	if err != nil {
 		return nil, err
 	}

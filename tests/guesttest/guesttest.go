@@ -20,7 +20,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/appliance"
 	"backplane/guest/kernel"
-	"backplane/periph/chips"
+	"backplane/periph/catalog"
 	"backplane/simbus"
 )
 
@@ -68,7 +68,7 @@ func Run(t testing.TB, files map[string]string, o Options) *App {
 // RunFile starts the board or appliance of a file, and waits until all boards are up.
 func RunFile(t testing.TB, file string, o Options) *App {
 	t.Helper()
-	a, err := boards.Load(file, chips.All)
+	a, err := boards.Load(file, catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}

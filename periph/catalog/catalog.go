@@ -1,0 +1,17 @@
+// Package catalog lists what a board can be made of. What is new needs a line here, or
+// in the list of chips, and nothing else.
+package catalog
+
+import (
+	"backplane/periph"
+	"backplane/periph/chips"
+	"backplane/periph/i2c"
+)
+
+// All is everything that ships with Backplane.
+var All = &periph.Catalog{
+	Controllers: []*periph.ControllerKind{
+		i2c.Kind,
+	},
+	Models: chips.All,
+}

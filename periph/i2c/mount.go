@@ -1,0 +1,55 @@
+package i2c
+
+import (
+	"fmt"
+
+	"backplane/periph"
+)
+
+// BusName is the kind of this bus: board files have it as [[i2c]].
+const BusName = "i2c"
+
+// At is the mount of chips that can be strapped to these 7-bit addresses; none: to any.
+func At(addresses ...uint8) *periph.Mount {
+	key := periph.Spec{Name: "address", Kind: periph.Whole, Hex: true, Required: true, Unique: true,
+		Min: MinAddress, Max: MaxAddress, Doc: "7-bit I2C address"}
+	for _, a := range addresses {
+		key.Only = append(key.Only, float64(a))
+	}
+	return &periph.Mount{Bus: BusName, Keys: []periph.Spec{key},
+		Node: func(n *periph.Node, o *periph.Options) {
+			address := uint32(o.Get("address").Int())
+			n.Unit = fmt.Sprintf("%x", address)
+			n.Properties = append([]periph.NodeProperty{{Name: "reg", Value: address}}, n.Properties...)
+		},
+		Attach: func(bus any, o *periph.Options, c periph.Chip) error {
+			b, ok := bus.(*Bus)
+			if !ok {
+				return fmt.Errorf("a %T is no I2C bus", bus)
+			}
+			t, err := TargetOf(c)
+			if err != nil {
+				return err
+			}
+			return b.Attach(uint8(o.Get("address").Int()), t)
+		},
+	}
+}
+
+// AtRange is the mount of chips that can be strapped to all addresses from first to last.
+func AtRange(first, last uint8) *periph.Mount {
+	var list []uint8
+	for ; first <= last; first++ {
+		list = append(list, first)
+	}
+	return At(list...)
+}
+
+// TargetOf is a chip as an I2C target, and an error if it is none.
+func TargetOf(c periph.Chip) (Target, error) {
+	t, ok := c.(Target)
+	if !ok {
+		return nil, fmt.Errorf("%T does not answer on I2C", c)
+	}
+	return t, nil
+}

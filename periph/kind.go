@@ -1,0 +1,50 @@
+package periph
+
+import "backplane/periph/virtio"
+
+// ControllerKind is a kind of controller that a board file can name: the package of the
+// controller has one, and the catalog lists it.
+type ControllerKind struct {
+	// Table is the board file's: "i2c" for [[i2c]]. If the controller takes chips, it is
+	// the kind of its bus as well.
+	Table  string
+	Title  string   // "I2C controller"
+	Source string   // specification and driver
+	Kernel []string // CONFIG_ symbols of the Linux driver that binds
+	// Chips tells whether chips hang on it.
+	Chips bool
+	// Numbered tells whether the kernel numbers it by the alias Table0, Table1 and so on:
+	// the board file may say which number it has.
+	Numbered bool
+	// Config is an empty table, with what holds if a key is left out: a pointer to a
+	// struct with toml and jsonschema tags. A controller's name, number and chips are
+	// not in it.
+	Config func() ControllerConfig
+}
+
+// ControllerConfig is one table of a kind.
+type ControllerConfig interface {
+	// Check reports what is wrong, by the keys of the table.
+	Check(report Report)
+	// Build makes the controller, whole, and without power.
+	Build(env *Env) (Controller, error)
+}
+
+// Report takes what is wrong with a key of a table; "" is the table itself.
+type Report func(key, format string, args ...any)
+
+// Controller is what a guest's kernel sees: one virtio device, with what hangs on it.
+// Power that goes ends what is under way in it: it is stopped.
+type Controller interface {
+	virtio.Device
+	// Node is what the kernel has to know of it beside the device itself.
+	Node() Node
+	Provider
+}
+
+// Provider has places where something else can be joined.
+type Provider interface {
+	// Socket is one of those: the bus of a controller has no name. It is nil if there is
+	// none of that name.
+	Socket(name string) any
+}
