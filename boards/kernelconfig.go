@@ -157,13 +157,17 @@ type BoardKernel struct {
 	CPUs   int
 	Recipe guestkernel.Recipe
 	Own    bool // made as the board says
+	board  *Board
 }
+
+// Place lets problems of the kernel be the board file's.
+func (k *BoardKernel) Place(err error) error { return k.board.PlaceKernel(err) }
 
 // Kernels are those that the boards want, in their order.
 func (a *Appliance) Kernels() (list []BoardKernel, err error) {
 	for i := range a.Board {
 		b := a.Board[i].Board
-		k := BoardKernel{Board: a.Board[i].Name, CPUs: b.CPUs, Own: b.doc.Has("firmware.kernel") || b.Firmware.KernelConfig != ""}
+		k := BoardKernel{Board: a.Board[i].Name, CPUs: b.CPUs, Own: b.doc.Has("firmware.kernel") || b.Firmware.KernelConfig != "", board: b}
 		if k.Recipe, err = b.Recipe(a.paths.Folder); err != nil {
 			return nil, err
 		}
@@ -172,8 +176,17 @@ func (a *Appliance) Kernels() (list []BoardKernel, err error) {
 	return list, nil
 }
 
-// PlaceDebug lets problems of a means of debugging be the board's that wants it.
-func (b *Board) PlaceDebug(problems tomlfile.Problems) {
+// PlaceKernel lets problems of the source and of means of debugging be the board's that
+// wants them.
+func (b *Board) PlaceKernel(err error) error {
+	var source *guestkernel.SourceError
+	if errors.As(err, &source) && b.Firmware.Kernel.Source != "" {
+		return tomlfile.Problems{b.doc.Problem("firmware.kernel.source", "%s: %v", source.Source, source.Err)}
+	}
+	var problems tomlfile.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
 	for i, means := range b.Firmware.Kernel.Debug {
 		for j, p := range problems {
 			if p.File == guestkernel.DebugFile(means) {
@@ -181,4 +194,5 @@ func (b *Board) PlaceDebug(problems tomlfile.Problems) {
 			}
 		}
 	}
+	return err
 }

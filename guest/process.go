@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +37,8 @@ type Config struct {
 	Panics func()    // told, on another goroutine, when it says there that it has panicked; may be nil
 
 	CPUs       int
+	Ptrace     bool     // its kernel runs programs by ptrace(2): it has no seccomp mode
+	OwnMemory  bool     // its kernel makes the file for its memory itself: it takes no other
 	Guard      *os.File // see [RunDir.Guard]; may be nil
 	Unconfined bool     // the host lets nobody have namespaces
 }
@@ -88,6 +91,38 @@ func (c *Config) limits() confine.Limits {
 	return l
 }
 
+// files are those that the kernel is given, and the words that tell it of them.
+func (c *Config) files() (files []*os.File, args []string, err error) {
+	give := func(word string, f *os.File) {
+		args = append(args, fmt.Sprintf("%s=%d", word, confine.FirstFile+len(files)))
+		files = append(files, f)
+	}
+	if !c.OwnMemory {
+		memory, err := memoryFile()
+		if err != nil {
+			return files, nil, fmt.Errorf("board %s: make a file for its memory: %w", c.Board, err)
+		}
+		give("mem_fd", memory)
+	}
+	if !c.Ptrace {
+		stub, err := stubFile()
+		if err != nil {
+			return files, nil, fmt.Errorf("board %s: make a file for its user space's program: %w", c.Board, err)
+		}
+		give("stub_fd", stub)
+	}
+	return files, args, nil
+}
+
+// temp is how much room the kernel needs for files of its own: for its memory's, and for
+// the program in which its user space begins.
+func (c *Config) temp() int64 {
+	if c.OwnMemory {
+		return c.Memory + 1<<20
+	}
+	return 0
+}
+
 // Start starts the kernel, behind the walls of package confine. Its processes live in a PID namespace of their own
 // and end with the kernel, and the kernel ends with this program, however that
 // ends. Nothing of this needs root.
@@ -96,16 +131,15 @@ func Start(c Config) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("board %s: kernel %s: %w", c.Board, c.Kernel, err)
 	}
-	memory, err := memoryFile()
+	files, args, err := c.files()
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
 	if err != nil {
-		return nil, fmt.Errorf("board %s: make a file for its memory: %w", c.Board, err)
+		return nil, err
 	}
-	defer memory.Close()
-	stub, err := stubFile()
-	if err != nil {
-		return nil, fmt.Errorf("board %s: make a file for its user space's program: %w", c.Board, err)
-	}
-	defer stub.Close()
 	if err := c.own(); err != nil {
 		return nil, fmt.Errorf("board %s: %w", c.Board, err)
 	}
@@ -116,15 +150,12 @@ func Start(c Config) (*Process, error) {
 	}
 	cmd, started, err := confine.Command(confine.Program{
 		Path: kernel, Name: restart, Dir: c.Dir,
-		Args: append([]string{
-			fmt.Sprintf("mem=%dK", c.Memory/1024), fmt.Sprintf("mem_fd=%d", confine.FirstFile), fmt.Sprintf("stub_fd=%d", confine.FirstFile+1),
-			"uml_dir=" + temp, "umid=uml",
-		}, c.Args...),
+		Args: slices.Concat([]string{fmt.Sprintf("mem=%dK", c.Memory/1024)}, args, []string{"uml_dir=" + temp, "umid=uml"}, c.Args),
 		// Nothing of the host's environment reaches the guest: UML makes unknown
 		// variables its init's environment.
 		Env:   []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=linux"},
-		Files: []*os.File{memory, stub}, Guard: c.Guard, Output: p.tail,
-		Limits: c.limits(), Unconfined: c.Unconfined,
+		Files: files, Guard: c.Guard, Output: p.tail,
+		Ptrace: c.Ptrace, Temp: c.temp(), Limits: c.limits(), Unconfined: c.Unconfined,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("board %s: start kernel %s: %w", c.Board, kernel, err)

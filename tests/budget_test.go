@@ -78,7 +78,7 @@ lines = ["out", "in"]
 	recorder, seen := &scenarios.Recorder{Tolerant: true}, &kinds{count: make(map[string]int)}
 	r, err := appliance.Start(context.Background(), a, appliance.Options{
 		Virtual: virtual, Start: guesttest.Start, Init: guesttest.Init(t), Out: filepath.Join(dir, "record"), RecordLimit: 64 << 20,
-		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
+		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
 			return guesttest.Kernel(t, virtual, want), nil
 		},
 		Events: []func(*simbus.Event){recorder.Event, seen.event},

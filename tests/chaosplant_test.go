@@ -140,7 +140,7 @@ func newPlant(t *testing.T, file string, o guesttest.Options, out string) *plant
 	}
 	p.r, err = appliance.Start(context.Background(), a, appliance.Options{
 		Virtual: !o.Real, Paced: true, Seed: o.Seed, Start: guesttest.Start, Init: init, StallLimit: o.StallLimit, Out: out,
-		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
+		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
 			return guesttest.Kernel(t, virtual, want), nil
 		},
 		Events: []func(*simbus.Event){func(e *simbus.Event) { p.journal.listen(e, news) }},

@@ -161,7 +161,9 @@ func TestTapNeedsRights(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = appliance.Start(t.Context(), a, appliance.Options{Init: guesttest.Init(t),
-			Kernel: func(context.Context, bool, kernel.Recipe) (string, error) { return "/bin/false", nil }})
+			Kernel: func(context.Context, bool, kernel.Recipe) (kernel.Image, error) {
+				return kernel.Image{Path: "/bin/false"}, nil
+			}})
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("with %s the error is\n%v, want\n%s", kind, err, want)
 		}

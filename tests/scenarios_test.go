@@ -44,7 +44,7 @@ func play(t *testing.T, real bool, main, steps string) *scenarios.Report {
 	}
 	report, err := scenarios.Play(context.Background(), s, a, appliance.Options{
 		Virtual: !real, Start: guesttest.Start, Init: guesttest.Init(t), Out: filepath.Join(dir, "out"),
-		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
+		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
 			return guesttest.Kernel(t, virtual, want), nil
 		},
 		Events: []func(*simbus.Event){func(e *simbus.Event) { known(t, a, e) }},

@@ -29,7 +29,7 @@ func module(t *testing.T, name string) (file string) {
 	}
 	build, source := filepath.Join(dir, "build"), filepath.Join(dir, name)
 	do("mkdir", build, source)
-	do("cp", filepath.Join(filepath.Dir(guesttest.Kernel(t, true, kernel.Recipe{})), "config"), build+"/.config")
+	do("cp", filepath.Join(filepath.Dir(guesttest.Kernel(t, true, kernel.Recipe{}).Path), "config"), build+"/.config")
 	do("cp", filepath.Join("programs", name, name+".c"), "programs/module/host.h", source)
 	if err := os.WriteFile(source+"/Makefile", []byte("obj-m := "+name+".o\n"), 0o644); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/record"
 	"backplane/guest/agent"
+	guestkernel "backplane/guest/kernel"
 	"backplane/periph"
 	"backplane/periph/console"
 	"backplane/periph/gpio"
@@ -72,7 +73,7 @@ type terminal struct {
 type client struct{ out func([]byte) }
 
 // newMachine makes a board's controllers and chips; links come next.
-func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain, kernel string) (m *Machine, err error) {
+func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
 		controllers: make(map[string]periph.Controller), chips: make(map[string]periph.Chip), parts: make(map[string]*boards.Part), consoles: make(map[string]*terminal),
 		nics: make(map[string]*net.NIC), probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made)}

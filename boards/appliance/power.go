@@ -15,14 +15,16 @@ import (
 	"backplane/boards"
 	"backplane/boards/record"
 	"backplane/guest"
+	guestkernel "backplane/guest/kernel"
 	"backplane/simbus"
 )
 
 // power is the part of a Machine that comes and goes with its kernel.
 type power struct {
-	dir, kernel string
-	boots       int
-	uml         *record.File // what the kernel prints on the host side
+	dir    string
+	kernel guestkernel.Image
+	boots  int
+	uml    *record.File // what the kernel prints on the host side
 
 	proc       *guest.Process // nil while the board is off
 	pid        atomic.Int64   // of proc, 0 if that is nil: for whoever only looks
@@ -131,20 +133,20 @@ func (m *Machine) startKernel() error {
 		"bonding.max_bonds=0",
 		// The sleep from which parts of the board can wake it up.
 		"mem_sleep_default=s2idle"}
+	if m.kernel.Seccomp {
+		args = append(args, "seccomp=on")
+	}
 	if m.r.opts.Virtual {
 		if err := m.listenTime(); err != nil {
 			return fmt.Errorf("board %s: time socket: %w", m.name, err)
 		}
-		args = append(args, "seccomp=on", "time-travel=ext:1:time.sock")
+		args = append(args, "time-travel=ext:1:time.sock")
 		args = append(args, m.board.Time.KernelArgs()...)
-	} else {
-		args = append(args, "seccomp=on")
-		if m.board.CPUs > 1 {
-			args = append(args, fmt.Sprintf("ncpus=%d", m.board.CPUs))
-		}
+	} else if m.board.CPUs > 1 && m.kernel.SMP {
+		args = append(args, fmt.Sprintf("ncpus=%d", m.board.CPUs))
 	}
 	args = append(args, strings.Fields(m.board.Firmware.KernelArgs)...)
-	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory),
+	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel.Path, Ptrace: !m.kernel.Seccomp, OwnMemory: !m.kernel.Patched(), Dir: m.dir, Memory: int64(m.board.Memory),
 		Args: args, CPU: m.domain.CPU(), Output: m.uml, Panics: m.panics(m.boots), CPUs: m.board.CPUs, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined})
 	if err != nil {
 		if m.guest != nil {

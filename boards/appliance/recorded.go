@@ -65,7 +65,10 @@ func (r *Running) manifest(a *boards.Appliance) (*record.Manifest, error) {
 		if file, e := filepath.Abs(b.board.SourceFile()); e == nil && file != m.Appliance {
 			add("board file of "+b.name, file)
 		}
-		add("kernel of "+b.name, b.kernel)
+		add("kernel of "+b.name, b.kernel.Path)
+		if !b.kernel.Seccomp {
+			m.Ptrace = append(m.Ptrace, b.name)
+		}
 		add("root file system of "+b.name, filepath.Join(b.dir, "initrd.cpio"))
 		m.Parts[len(m.Parts)-1].Path = strings.Join(a.Board[i].Board.Firmware.Rootfs, ", ")
 		for _, name := range slices.Sorted(maps.Keys(b.kept)) {

@@ -37,7 +37,7 @@ type Options struct {
 	Init string
 	// Kernel finds, or builds, the kernel for virtual time or a single CPU, or
 	// that for neither, made as the board wants it.
-	Kernel func(ctx context.Context, virtual bool, want guestkernel.Recipe) (path string, err error)
+	Kernel func(ctx context.Context, virtual bool, want guestkernel.Recipe) (guestkernel.Image, error)
 	// StallLimit is how long, in host time, a guest may compute in virtual time
 	// without sleeping; a minute if it is 0.
 	StallLimit time.Duration
@@ -151,7 +151,7 @@ func (r *Running) assemble(ctx context.Context, a *boards.Appliance) error {
 	if err := r.checkHost(a); err != nil {
 		return err
 	}
-	kernels := make([]string, len(a.Board))
+	kernels := make([]guestkernel.Image, len(a.Board))
 	for i := range a.Board {
 		var err error
 		if kernels[i], err = r.kernel(ctx, &a.Board[i]); err != nil {

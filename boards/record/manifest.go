@@ -27,7 +27,8 @@ type Manifest struct {
 	Virtual   bool      `json:"virtual"`
 	Seed      uint64    `json:"seed"`
 	Start     time.Time `json:"start"`
-	Confined  bool      `json:"confined"` // each guest behind the walls of package confine
+	Confined  bool      `json:"confined"`         // each guest behind the walls of package confine
+	Ptrace    []string  `json:"ptrace,omitempty"` // boards whose kernels may trace their own processes there
 	Parts     []Made    `json:"parts"`
 }
 

@@ -91,7 +91,7 @@ func checkFile(folder *hostfile.Folder, file string) (*checked, error) {
 			return nil, err
 		}
 		virtual := s.Clock == scenarios.Virtual
-		notes, err := kernelNotes(a, virtual)
+		notes, err := kernelNotes(a, virtual, true)
 		return &checked{"a scenario of " + count(s.Len(), "step"), append(a.Notes(virtual), notes...), append(s.Paths(), a.Paths()...)}, err
 	}
 	a, err := loadAppliance(folder, file)
@@ -105,7 +105,7 @@ func checkFile(folder *hostfile.Folder, file string) (*checked, error) {
 	if boards.IsAppliance(file) {
 		what = "an appliance of " + count(len(a.Board), "board")
 	}
-	notes, err := kernelNotes(a, true)
+	notes, err := kernelNotes(a, true, false)
 	return &checked{what, append(a.Notes(true), notes...), a.Paths()}, err
 }
 

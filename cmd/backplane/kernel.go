@@ -41,7 +41,7 @@ the boards of a board, appliance or scenario file want.`,
 			default:
 				return badInput(fmt.Errorf("--flavour is %q, and must be virtual, smp or all", flavour))
 			}
-			var list []kernel.Builder
+			var list []boardBuilder
 			if len(args) > 0 {
 				if b.Source != "" || config != "" {
 					return badInput(errors.New("a file says what its boards' kernels are made of: it cannot have --source or --config beside it"))
@@ -52,10 +52,10 @@ the boards of a board, appliance or scenario file want.`,
 				}
 			} else {
 				for _, f := range flavours {
-					list = append(list, kernel.Builder{Flavour: f, Recipe: b.Recipe})
+					list = append(list, boardBuilder{kernel.Builder{Flavour: f, Recipe: b.Recipe}, func(err error) error { return err }})
 				}
 			}
-			return printKernels(cmd.OutOrStdout(), list, func(one *kernel.Builder) (string, error) {
+			return printKernels(cmd.OutOrStdout(), list, func(one *kernel.Builder) (kernel.Image, error) {
 				one.Jobs = b.Jobs
 				return buildKernel(cmd.Context(), cmd.ErrOrStderr(), one)
 			})
@@ -97,14 +97,14 @@ modules are built with it. It is made first if it is not there.`,
 }
 
 // buildKernel builds with progress. What is wrong in a configuration is tomlfile.Problems.
-func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (string, error) {
+func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (kernel.Image, error) {
 	b.Nearest = tomlfile.Nearest
 	b.Note = func(text string) { fmt.Fprintln(out, "backplane:", text) }
 	if err := checkSource(b.Source, b.Revision); err != nil {
-		return "", err
+		return kernel.Image{}, err
 	}
 	end := showProgress(out, b, string(b.Flavour)+" kernel")
-	path, err := b.Build(ctx)
+	image, err := b.Build(ctx)
 	end()
 	var list kernel.Problems
 	if errors.As(err, &list) {
@@ -114,7 +114,7 @@ func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (string,
 		}
 		err = problems
 	}
-	return path, err
+	return image, err
 }
 
 // checkSource says why a kernel's source is none; "" is Debian's package.
@@ -155,12 +155,21 @@ func showProgress(out io.Writer, b *kernel.Builder, what string) (end func()) {
 
 func newDoctor() *cobra.Command {
 	return &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [FILE]",
 		Short: "Find what this machine lacks to run boards",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			bad := 0
-			for _, f := range doctor.Check() {
+		Long: `Find what this machine lacks to run boards; and with a board, appliance or scenario
+file, what the kernels of the boards' own do without.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, bad := doctor.Check(), 0
+			if len(args) > 0 {
+				kernels, err := kernelFindings(args[0])
+				if err != nil {
+					return badInput(err)
+				}
+				found = append(found, kernels...)
+			}
+			for _, f := range found {
 				mark := "ok  "
 				switch {
 				case !f.OK && f.Extra:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +82,14 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 		start = scenarios.DefaultStart
 	}
 	virtual := o.clock == "virtual"
-	for _, note := range a.Notes(virtual) {
+	kernels, err := ownKernels(a, virtual, o.source)
+	if err == nil && virtual {
+		err = haveVirtual(kernels)
+	}
+	if err != nil {
+		return appliance.Options{}, badStart(err)
+	}
+	for _, note := range slices.Concat(a.Notes(virtual), losses(kernels)) {
 		fmt.Fprintln(stderr, "backplane:", note)
 	}
 	if o.unconfined {
@@ -114,8 +122,8 @@ func firmware(name string) (string, error) {
 }
 
 // kernelFor finds kernels, and builds them with progress on stderr.
-func kernelFor(stderr io.Writer, source string) func(context.Context, bool, kernel.Recipe) (string, error) {
-	return func(ctx context.Context, virtual bool, want kernel.Recipe) (string, error) {
+func kernelFor(stderr io.Writer, source string) func(context.Context, bool, kernel.Recipe) (kernel.Image, error) {
+	return func(ctx context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
 		if want.Source == "" {
 			want.Source = source
 		}

@@ -148,7 +148,10 @@ var attacks = []attack{
 		return either(err, self)
 	}},
 	{"signal a process of the user's", func(t *target) error { return unix.Kill(t.Parent, 0) }},
-	{"trace a process", func(t *target) error { return number6(unix.SYS_PTRACE, unix.PTRACE_ATTACH, uintptr(t.Parent)) }},
+	{"trace a process", func(t *target) error {
+		return either(number6(unix.SYS_PTRACE, unix.PTRACE_ATTACH, uintptr(t.Parent)), number6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(t.Parent)),
+			number6(unix.SYS_PTRACE, unix.PTRACE_ATTACH, uintptr(unix.Gettid())), number6(unix.SYS_PTRACE, unix.PTRACE_SECCOMP_GET_FILTER, uintptr(t.Parent)))
+	}},
 	{"read the memory of a process", func(t *target) error {
 		return either(number6(unix.SYS_PROCESS_VM_READV, uintptr(t.Parent)), number6(unix.SYS_PROCESS_VM_WRITEV, uintptr(t.Parent)))
 	}},
@@ -296,6 +299,7 @@ func attackAll() {
 	fmt.Printf("own file\t%q %v\n", own, err)
 	dir, err := os.Getwd()
 	fmt.Printf("folder\t%s %v\n", dir, err)
+	fmt.Printf("traced\t%v\n", number6(unix.SYS_PTRACE, unix.PTRACE_TRACEME))
 	fmt.Printf("own socket\t%v\n", connect(WorkDir+"/own.sock"))
 	fmt.Printf("ids\t%d %d\n", os.Getuid(), os.Getpid())
 }

@@ -34,6 +34,8 @@ type Program struct {
 
 	Output io.Writer // stdout and stderr
 	Limits Limits
+	Ptrace bool  // it may trace its own processes
+	Temp   int64 // bytes of files that it can make in [TempDir] and map as programs; 0: few, and none
 
 	// Unconfined takes what walls can be had on a host that refuses some: no root of
 	// its own, but Landlock, and namespaces if they are not what it refuses.
@@ -110,6 +112,7 @@ type spec struct {
 	Env    []string
 	Dir    string
 	Root   string // the host's folder over which the new root is mounted, "" for none
+	Temp   int64  // bytes of files that can be programs in TempDir, 0: few that cannot
 	Binds  []bind
 	Limits []limit
 	Filter []bpf.RawInstruction
@@ -140,8 +143,8 @@ func Command(p Program) (cmd *exec.Cmd, started func(error) error, err error) {
 			return nil, nil, fmt.Errorf("%q is no UTF-8 text, as paths of a guest's files have to be", path)
 		}
 	}
-	s := spec{Name: p.Name, Args: p.Args, Env: p.Env, Limits: p.Limits.list(), Files: len(p.Files)}
-	if s.Filter, err = filter(); err != nil {
+	s := spec{Name: p.Name, Args: p.Args, Env: p.Env, Limits: p.Limits.list(), Files: len(p.Files), Temp: p.Temp}
+	if s.Filter, err = filter(p.Ptrace); err != nil {
 		return nil, nil, fmt.Errorf("make the filter of system calls: %w", err)
 	}
 	if p.Unconfined {

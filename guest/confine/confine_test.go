@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 const testProcesses = 40
 
 // run confines this test's own program, and returns what it said.
-func run(t *testing.T, told any, unconfined bool) map[string]string {
+func run(t *testing.T, told any, with Program) map[string]string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -68,9 +68,10 @@ func run(t *testing.T, told any, unconfined bool) map[string]string {
 	}
 	defer unix.Close(stray)
 	var out bytes.Buffer
-	cmd, started, err := Command(Program{Path: self, Name: attacker, Args: []string{string(arg)}, Env: []string{"GOMAXPROCS=1", "GOTRACEBACK=all"},
-		Dir: dir, Files: []*os.File{memory}, Output: &out, Unconfined: unconfined,
-		Limits: Limits{Processes: testProcesses, Files: 256, FileSize: 1 << 20, Data: 1 << 30, Addresses: 16 << 30}})
+	with.Path, with.Name, with.Args, with.Env = self, attacker, []string{string(arg)}, []string{"GOMAXPROCS=1", "GOTRACEBACK=all"}
+	with.Dir, with.Files, with.Output = dir, []*os.File{memory}, &out
+	with.Limits = Limits{Processes: testProcesses, Files: 256, FileSize: 1 << 20, Data: 1 << 30, Addresses: 16 << 30}
+	cmd, started, err := Command(with)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func prey(t *testing.T) target {
 
 // TestUnconfined looks for the walls that are left on a host that refuses mounts.
 func TestUnconfined(t *testing.T) {
-	said := run(t, prey(t), true)
+	said := run(t, prey(t), Program{Unconfined: true})
 	held := []string{"execute what is there by execve", "trace a process", "make a namespace", "mount", "gain privileges",
 		"make a socket of the Internet's", "leave a core dump", "take memory that no limit counts", "io_uring", "bpf"}
 	if landlocked() {
@@ -141,7 +142,14 @@ func TestAttacks(t *testing.T) {
 		}
 	}
 
-	said := run(t, told, false)
+	for name, with := range map[string]Program{"": {}, "tracing its own": {Ptrace: true}} {
+		t.Run(name, func(t *testing.T) { held(t, told, with) })
+	}
+}
+
+// held has the walls of one program attacked.
+func held(t *testing.T, told target, with Program) {
+	said := run(t, told, with)
 	docs, err := os.ReadFile("../../docs/security.md")
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +166,11 @@ func TestAttacks(t *testing.T) {
 	if Drops() {
 		user = fmt.Sprint(Nobody)
 	}
-	for name, want := range map[string]string{"own file": `"mine" <nil>`, "folder": WorkDir + " <nil>", "own socket": "<nil>", "ids": user + " 1"} {
+	traced := "operation not permitted"
+	if with.Ptrace {
+		traced = "<nil>"
+	}
+	for name, want := range map[string]string{"traced": traced, "own file": `"mine" <nil>`, "folder": WorkDir + " <nil>", "own socket": "<nil>", "ids": user + " 1"} {
 		if said[name] != want {
 			t.Errorf("%s: %q instead of %q", name, said[name], want)
 		}

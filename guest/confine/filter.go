@@ -15,13 +15,33 @@ import (
 // arch/um/kernel/skas/stub_exe.c). A filter of User Mode Linux' own stands before it for
 // what the guest's programs call: of two filters the stricter verdict counts, and
 // its trap is stricter than an error.
-var filter = sync.OnceValues(func() ([]bpf.RawInstruction, error) {
-	instructions, err := policy.Assemble()
+//
+// A kernel that has no seccomp mode may trace its own processes, which are all that there
+// are in its PID namespace, and have this filter, too: what a tracer has them call is held
+// against it as what they call by themselves (since Linux 4.8; seccomp(2), NOTES).
+func filter(ptrace bool) ([]bpf.RawInstruction, error) {
+	if ptrace {
+		return tracing()
+	}
+	return plain()
+}
+
+var (
+	plain   = sync.OnceValues(func() ([]bpf.RawInstruction, error) { return assemble(nil) })
+	tracing = sync.OnceValues(func() ([]bpf.RawInstruction, error) { return assemble(equal("ptrace", 0, traces...)) })
+)
+
+// assemble makes the filter with conditions of further system calls.
+func assemble(further []seccomp.NameWithConditions) ([]bpf.RawInstruction, error) {
+	p := policy
+	p.Syscalls = slices.Clone(p.Syscalls)
+	p.Syscalls[0].NamesWithCondtions = slices.Concat(p.Syscalls[0].NamesWithCondtions, further)
+	instructions, err := p.Assemble()
 	if err != nil {
 		return nil, err
 	}
 	return bpf.Assemble(instructions)
-})
+}
 
 // newNamespaces are the flags of clone(2) for namespaces.
 const newNamespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
@@ -31,6 +51,12 @@ const newNamespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS 
 // something to read, seals for its stub. None that takes memory or pipes' buffers, sends
 // signals about folders, or has whoever opens a file wait (F_SETPIPE_SZ, F_NOTIFY, F_SETLEASE).
 var fcntls = []uint64{unix.F_GETFD, unix.F_SETFD, unix.F_GETFL, unix.F_SETFL, unix.F_SETSIG, unix.F_SETOWN, unix.F_ADD_SEALS}
+
+// traces are the requests of ptrace(2) that it needs then (Linux arch/um/os-Linux,
+// arch/x86/um/os-Linux). None that traces a process which does not ask to be.
+var traces = []uint64{unix.PTRACE_TRACEME, unix.PTRACE_PEEKUSR, unix.PTRACE_POKEUSR, unix.PTRACE_CONT, unix.PTRACE_KILL,
+	unix.PTRACE_GETREGS, unix.PTRACE_SETREGS, unix.PTRACE_GETFPREGS, unix.PTRACE_SETFPREGS, unix.PTRACE_SYSCALL, unix.PTRACE_ARCH_PRCTL,
+	unix.PTRACE_SYSEMU, unix.PTRACE_SYSEMU_SINGLESTEP, unix.PTRACE_OLDSETOPTIONS, unix.PTRACE_SETOPTIONS, unix.PTRACE_GETSIGINFO, unix.PTRACE_GETREGSET, unix.PTRACE_SETREGSET}
 
 // equal are conditions of a system call, one of which must be met: an argument is one of
 // these.

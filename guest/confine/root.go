@@ -52,7 +52,11 @@ func (s *spec) newRoot() error {
 	if err := os.Mkdir(s.Root+TempDir, 0o700); err != nil {
 		return err
 	}
-	if err := unix.Mount("tmp", s.Root+TempDir, "tmpfs", safe|unix.MS_NOEXEC, "mode=1777,size=64k,nr_inodes=16"); err != nil {
+	flags, size := uintptr(safe|unix.MS_NOEXEC), int64(64<<10)
+	if s.Temp != 0 {
+		flags, size = safe, s.Temp
+	}
+	if err := unix.Mount("tmp", s.Root+TempDir, "tmpfs", flags, fmt.Sprintf("mode=1777,size=%d,nr_inodes=16", size)); err != nil {
 		return fmt.Errorf("mount its %s: %w", TempDir, err)
 	}
 	for i, b := range s.Binds {

@@ -81,7 +81,7 @@ func (b *Builder) configure(r *runner, tree string, facts Facts) error {
 		return err
 	}
 	var without []string
-	if !facts.Patched() {
+	if facts.Series() != Series {
 		without = c.drop(known)
 	}
 	if problems := c.unknown(known, b.Nearest); len(problems) > 0 {
@@ -107,7 +107,7 @@ func (b *Builder) configure(r *runner, tree string, facts Facts) error {
 	if err != nil {
 		return err
 	}
-	if !facts.Patched() {
+	if facts.Series() != Series {
 		without = append(without, c.give(string(has))...)
 	}
 	if problems := c.unmet(string(has), known); len(problems) > 0 {

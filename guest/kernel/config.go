@@ -1,8 +1,11 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path"
 	"path/filepath"
 	"regexp"
 	"sort"
@@ -49,10 +52,29 @@ func (b *Builder) fragments(f Facts) ([]fragment, error) {
 		}
 		list = append(list, fragment{name: name, file: name, text: text})
 	}
+	own := list[:2]
 	for _, c := range b.Config {
-		list = append(list, fragment{name: boards, file: c.File, text: c.Text})
+		if f.Series() != Series || !redundant(own, c.Text) {
+			list = append(list, fragment{name: boards, file: c.File, text: c.Text})
+		}
 	}
 	return list, nil
+}
+
+// redundant tells whether a board's configuration asks for nothing that Backplane's own
+// does not: then it makes no other kernel. A source of another series may lack what is asked.
+func redundant(own []fragment, text []byte) bool {
+	has := make(map[string]string)
+	for _, f := range own {
+		maps.Copy(has, settings(string(f.text)))
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		s, err := parseSetting(line)
+		if err != nil || s.name != "" && has[s.name] != s.value {
+			return false
+		}
+	}
+	return true
 }
 
 // DebugMeans are the means of debugging that a kernel can have, in alphabetical order.
@@ -81,11 +103,10 @@ func (b *Builder) patches(f Facts) ([]fragment, error) {
 
 // patches are Backplane's own for a series; there are none for most.
 func patches(series string) ([]fragment, error) {
-	names, err := fs.Glob(files, "patches/"+series+"/*.patch")
+	names, err := patchFiles("patches/" + series)
 	if err != nil {
 		return nil, err
 	}
-	sort.Strings(names)
 	var list []fragment
 	for _, name := range names {
 		text, err := fs.ReadFile(files, name)
@@ -95,6 +116,21 @@ func patches(series string) ([]fragment, error) {
 		list = append(list, fragment{name: filepath.Base(name), file: "firmware/kernel/" + name, text: text, own: true})
 	}
 	return list, nil
+}
+
+// patchFiles are the files with a series' patches in their order: those that its file
+// "series" lists, as quilt(1) has it, some of which may be another series', or all.
+func patchFiles(dir string) (names []string, err error) {
+	text, err := fs.ReadFile(files, dir+"/series")
+	if errors.Is(err, fs.ErrNotExist) {
+		names, err = fs.Glob(files, dir+"/*.patch")
+		sort.Strings(names)
+		return names, err
+	}
+	for _, line := range strings.Fields(string(text)) {
+		names = append(names, path.Join(dir, line))
+	}
+	return names, err
 }
 
 // Problem is a mistake in a line of a configuration fragment.

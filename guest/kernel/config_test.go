@@ -32,7 +32,7 @@ func TestKernelConfig(t *testing.T) {
 					}
 					return ""
 				}}
-			path, err := b.Build(t.Context())
+			image, err := b.Build(t.Context())
 			if tt.want != "" {
 				var problems Problems
 				if !errors.As(err, &problems) || problems.Error() != tt.want {
@@ -44,7 +44,7 @@ func TestKernelConfig(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			config, err := os.ReadFile(filepath.Join(filepath.Dir(path), "config"))
+			config, err := os.ReadFile(filepath.Join(filepath.Dir(image.Path), "config"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,13 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
 
 // A kernel of a series that Backplane has no patches for is not the one that its
 // configuration was written for: what it does not have of that, it goes without.
@@ -40,14 +47,65 @@ func (c *config) without(list []string, s setting) []string {
 var vital = map[string]bool{"64BIT": true, "OF": true, "VIRTIO_UML": true, "VIRTIO_CONSOLE": true, "BLK_DEV_INITRD": true, "BINFMT_ELF": true,
 	"UML_TIME_TRAVEL_SUPPORT": true, "DEVTMPFS": true, "PROC_FS": true, "SYSFS": true}
 
+// Numbers of Backplane's patches without which boards lose something; docs/kernel.md has all.
+const (
+	noRandomness = "0001"
+	turns        = "0002"
+	callsTake    = "0008"
+)
+
+// has tells whether this series' patches have one of that number.
+func (f Facts) has(number string) bool {
+	list, err := patches(f.Series())
+	return err == nil && slices.ContainsFunc(list, func(p fragment) bool { return strings.HasPrefix(p.name, number+"-") })
+}
+
 // Losses says, in users' words, what a board with a kernel of such a source does without.
-func (f Facts) Losses(cpus int) (list []string) {
-	if f.Patched() {
-		return nil
+func (f Facts) Losses(cpus int, virtual bool) (list []string) {
+	lose := func(is bool, format string, args ...any) {
+		if is {
+			list = append(list, fmt.Sprintf("kernel %s: ", f.Version)+fmt.Sprintf(format, args...))
+		}
 	}
-	list = append(list, fmt.Sprintf("its kernel %s is built without Backplane's patches, which are for %s: docs/kernel.md says what they do", f.Version, Series))
-	if cpus > 1 && !f.SMP {
-		list = append(list, fmt.Sprintf("1 of its %d CPUs: User Mode Linux %s has one", cpus, f.Version))
+	lose(!f.Patched(), "built as it is, since Backplane's patches are for %s", strings.Join(PatchedSeries(), ", "))
+	lose(!f.Seccomp, "programs run by ptrace(2), which is slower, and which the walls let it use on its own processes (docs/security.md)")
+	lose(!virtual && cpus > 1 && !f.SMP, "the board has 1 of its %d CPUs: its User Mode Linux has one", cpus)
+	if err := f.Virtual(); virtual && err != nil {
+		return append(list, err.Error())
+	}
+	lose(virtual && !f.has(turns), "turns and doorbells are messages, which takes longer")
+	lose(virtual && !f.has(noRandomness), "a run cannot be repeated: random numbers, the time-stamp counter and the CPU's features are the host's")
+	lose(virtual && !f.has(callsTake), "system calls take no time, so that a program that polls holds the appliance's time still")
+	return list
+}
+
+// PatchedSeries are those that Backplane has patches for, in alphabetical order.
+func PatchedSeries() (list []string) {
+	entries, err := fs.ReadDir(files, "patches")
+	if err != nil {
+		return nil // it is there
+	}
+	for _, e := range entries {
+		list = append(list, e.Name())
 	}
 	return list
+}
+
+// Missing are Backplane's own options that a kernel which was built goes without.
+func (b *Builder) Missing(image Image) (list []string, err error) {
+	final, err := os.ReadFile(filepath.Join(filepath.Dir(image.Path), "config"))
+	if err != nil {
+		return nil, err
+	}
+	c, err := b.config(image.Facts)
+	if err != nil {
+		return nil, err
+	}
+	has := settings(string(final))
+	for _, name := range c.order {
+		if s := c.want[name]; s.own && s.value != "n" && has[name] == "" {
+			list = append(list, "CONFIG_"+name)
+		}
+	}
+	return list, nil
 }

@@ -65,6 +65,12 @@ type Recipe struct {
 	Debug    []string   // of [DebugMeans]
 }
 
+// Image is a kernel that was built.
+type Image struct {
+	Path  string
+	Facts // of its source
+}
+
 // Fragment is a file that makes a kernel: a piece of configuration, or a patch.
 type Fragment struct {
 	File string // what messages call it
@@ -124,52 +130,51 @@ func (b *Builder) hash(source string, f Facts, parts []fragment) (string, error)
 }
 
 // Lookup finds the kernel in the cache.
-func (b *Builder) Lookup() (path string, ok bool, err error) {
+func (b *Builder) Lookup() (image Image, ok bool, err error) {
 	cache, err := b.cache()
 	if err != nil {
-		return "", false, err
+		return Image{}, false, err
 	}
 	source, err := b.source(cache)
 	if err != nil || source == "" {
-		return "", false, err
+		return Image{}, false, err
 	}
-	facts, err := b.facts(cache, source)
+	if image.Facts, err = b.facts(cache, source); err != nil {
+		return Image{}, false, err
+	}
+	key, err := b.key(source, image.Facts)
 	if err != nil {
-		return "", false, err
+		return Image{}, false, err
 	}
-	key, err := b.key(source, facts)
-	if err != nil {
-		return "", false, err
-	}
-	path = filepath.Join(cache, key, "linux")
-	info, err := os.Stat(path)
-	return path, err == nil && info.Mode().IsRegular(), nil
+	image.Path = filepath.Join(cache, key, "linux")
+	info, err := os.Stat(image.Path)
+	return image, err == nil && info.Mode().IsRegular(), nil
 }
 
 // Build returns the kernel from the cache, and builds it first if it is not
 // there. What fails, is interrupted or is killed leaves nothing but its log, and
 // the source. What is wrong in the configuration is [Problems].
-func (b *Builder) Build(ctx context.Context) (path string, err error) {
-	if path, ok, err := b.Lookup(); ok || err != nil {
-		return path, err
+func (b *Builder) Build(ctx context.Context) (Image, error) {
+	if image, ok, err := b.Lookup(); ok || err != nil {
+		return image, err
 	}
 	cache, err := b.cache()
 	if err != nil {
-		return "", err
+		return Image{}, err
 	}
 	if _, err := b.config(Facts{SMP: true}); err != nil { // before the source is fetched
-		return "", err
+		return Image{}, err
 	}
 	unlock, err := b.begin(ctx, cache)
 	if err != nil {
-		return "", err
+		return Image{}, err
 	}
 	defer unlock()
-	path, ok, err := b.Lookup() // somebody else may have built it meanwhile
+	image, ok, err := b.Lookup() // somebody else may have built it meanwhile
 	if ok || err != nil {
-		return path, err
+		return image, err
 	}
-	return path, b.buildInto(ctx, cache, filepath.Dir(path))
+	return image, b.buildInto(ctx, cache, filepath.Dir(image.Path))
 }
 
 // Tree returns the patched kernel tree of the cache, of which kernels and their

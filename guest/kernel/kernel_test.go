@@ -25,6 +25,8 @@ func tree(t *testing.T, makefile string) string {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	files := map[string]string{"Makefile": "VERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 99\n" + makefile, "arch/um/Kconfig": "config SMP\n", "arch/um/kernel/x.c": "broken\n"}
+	files["arch/um/os-Linux/start_up.c"], files["arch/um/drivers/virtio_uml.c"] = "__uml_setup(\"seccomp=\", x)\n", "\"virtio,uml\"\n"
+	files["include/uapi/linux/um_timetravel.h"] = "struct um_timetravel_schedshm {\n"
 	files["scripts/kconfig/merge_config.sh"] = "#!/bin/sh\ncp fragment out/.config\n"
 	files["lib/Kconfig.all"] = kconfig(t)
 	for name, text := range files {
@@ -80,7 +82,11 @@ menuconfig KPROBES
 
 // own makes files a tree's own patch beside the real configuration.
 func own() error {
-	own := fstest.MapFS{"patches/7.2/0001-mend-it.patch": {Data: []byte("Subject: mend it\n---\n--- a/arch/um/kernel/x.c\n+++ b/arch/um/kernel/x.c\n@@ -1 +1 @@\n-broken\n+good\n")}}
+	patch := func(from, to string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("Subject: mend it\n---\n--- a/arch/um/kernel/x.c\n+++ b/arch/um/kernel/x.c\n@@ -1 +1 @@\n-" + from + "\n+" + to + "\n")}
+	}
+	own := fstest.MapFS{"patches/7.2/0001-mend-it.patch": patch("broken", "good"),
+		"patches/6.12/0001-better.patch": patch("good", "better"), "patches/6.12/series": {Data: []byte("../7.2/0001-mend-it.patch\n0001-better.patch\n")}}
 	for _, name := range []string{"common.config", "virtual.config", "smp.config", "debug/symbols.config"} {
 		data, err := kernelconfig.Files.ReadFile(name)
 		if err != nil {
@@ -114,7 +120,7 @@ func TestBuildOnce(t *testing.T) {
 	if _, ok, err := b.Lookup(); ok || err != nil {
 		t.Fatalf("before it was built: %t, %v", ok, err)
 	}
-	path, err := b.Build(context.Background())
+	image, err := b.Build(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,16 +132,16 @@ func TestBuildOnce(t *testing.T) {
 	} else if text, err := os.ReadFile(trees[0]); err != nil || string(text) != "good\n" {
 		t.Errorf("the tree is not patched: %q, %v", text, err)
 	}
-	if text, err := os.ReadFile(path); err != nil || string(text) != "kernel\n" {
+	if text, err := os.ReadFile(image.Path); err != nil || string(text) != "kernel\n" {
 		t.Errorf("the kernel is %q, %v", text, err)
 	}
-	if diff := cmp.Diff([]string{"build.log", "config", "linux"}, names(t, filepath.Dir(path))); diff != "" {
+	if diff := cmp.Diff([]string{"build.log", "config", "linux"}, names(t, filepath.Dir(image.Path))); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
 	}
 	steps = nil
 	again, err := b.Build(context.Background())
-	if again != path || err != nil || len(steps) > 0 {
-		t.Errorf("a second build: %s, %v, %v", again, err, steps)
+	if again != image || err != nil || len(steps) > 0 {
+		t.Errorf("a second build: %v, %v, %v", again, err, steps)
 	}
 	for what, other := range map[string]Builder{
 		"another flavour": {Flavour: SMP, Recipe: b.Recipe, Cache: b.Cache},
@@ -205,7 +211,7 @@ func names(t *testing.T, dir string) (list []string) {
 func nothingLeft(t *testing.T, cache string) {
 	t.Helper()
 	for _, n := range names(t, cache) {
-		if n != "lock" && !strings.HasSuffix(n, ".log") && !strings.HasPrefix(n, "tree-") && !strings.HasPrefix(n, "source-") {
+		if n != "lock" && !strings.HasSuffix(n, ".log") && !strings.HasPrefix(n, "tree-") && !strings.HasPrefix(n, "facts-") {
 			t.Errorf("left behind: %s", n)
 		}
 	}

@@ -53,6 +53,16 @@ func KindOf(source, revision string) (SourceKind, error) {
 	return 0, errors.New("is no kernel tree: it has no arch/um")
 }
 
+// SourceError says why no kernel can be built from a source.
+type SourceError struct {
+	Source string
+	Err    error
+}
+
+func (e *SourceError) Error() string { return fmt.Sprintf("kernel source: %s: %v", e.Source, e.Err) }
+
+func (e *SourceError) Unwrap() error { return e.Err }
+
 // source names what the kernel would be built from, so that another content has another
 // name: the tarball's hash, that of what the folder's files look like, or the git tree;
 // of Debian's package the version that is in the cache, "" if none is.
@@ -63,7 +73,7 @@ func (b *Builder) source(cache string) (string, error) {
 	}
 	kind, err := KindOf(b.Source, b.Revision)
 	if err != nil {
-		return "", fmt.Errorf("kernel source: %s: %w", b.Source, err)
+		return "", &SourceError{b.Source, err}
 	}
 	var name string
 	switch kind {
@@ -75,7 +85,7 @@ func (b *Builder) source(cache string) (string, error) {
 		name, err = gitTree(b.Source, b.Revision)
 	}
 	if err != nil {
-		return "", fmt.Errorf("kernel source: %w", err)
+		return "", &SourceError{b.Source, err}
 	}
 	return name, nil
 }
@@ -126,7 +136,7 @@ func gitTree(dir, revision string) (string, error) {
 	out, err := output("git", "-C", dir, "rev-parse", "--verify", "--quiet", "--end-of-options", revision+"^{tree}")
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == 1 {
-		return "", fmt.Errorf("the git repository %s has no revision %q", dir, revision)
+		return "", fmt.Errorf("the git repository has no revision %q", revision)
 	}
 	return "git " + strings.TrimSpace(string(out)), err
 }
@@ -145,6 +155,8 @@ func output(name string, args ...string) ([]byte, error) {
 type Facts struct {
 	Version string `json:"version"` // "7.2.12"
 	SMP     bool   `json:"smp"`     // User Mode Linux can have several CPUs
+	Seccomp bool   `json:"seccomp"` // it need not run programs by ptrace(2), behind a board's walls
+	Shared  bool   `json:"shared"`  // it has memory in common with its clock, as virtual time needs
 }
 
 // Series is the version's first two numbers.
@@ -153,11 +165,12 @@ func (f Facts) Series() string {
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// old tells whether User Mode Linux has no seccomp mode in it: that came with 6.16 (arch/um/os-Linux/start_up.c).
-func (f Facts) old() bool {
-	var major, minor int
-	_, err := fmt.Sscanf(f.Version, "%d.%d", &major, &minor)
-	return err != nil || major < 6 || major == 6 && minor < 16
+// Virtual is the reason why a board with such a kernel has no virtual time, or nil.
+func (f Facts) Virtual() error {
+	if f.Shared {
+		return nil
+	}
+	return fmt.Errorf("is Linux %s, which has real time only: virtual time needs a User Mode Linux that has memory in common with its clock, as 6.12 or later", f.Version)
 }
 
 // Patched tells whether Backplane has patches for this series.
@@ -183,28 +196,26 @@ func (b *Builder) Facts() (Facts, error) {
 // facts are those of the source that has that name.
 func (b *Builder) facts(cache, source string) (f Facts, err error) {
 	if b.Source == "" {
-		return Facts{Version: Series, SMP: true}, nil
+		return Facts{Version: Series, SMP: true, Seccomp: true, Shared: true}, nil
 	}
 	sum := sha256.Sum256([]byte(source))
-	file := filepath.Join(cache, "source-"+hex.EncodeToString(sum[:])[:24]+".json")
+	file := filepath.Join(cache, "facts-"+hex.EncodeToString(sum[:])[:24]+".json")
 	if text, err := os.ReadFile(file); err == nil && json.Unmarshal(text, &f) == nil {
 		return f, nil
 	}
 	kind, err := KindOf(b.Source, b.Revision)
 	if err != nil {
-		return f, fmt.Errorf("kernel source: %s: %w", b.Source, err)
+		return f, &SourceError{b.Source, err}
 	}
 	text, err := b.look(kind)
 	if err != nil {
-		return f, fmt.Errorf("kernel source: %s is no kernel tree: %w", b.Source, err)
+		return f, &SourceError{b.Source, fmt.Errorf("is no kernel tree of Linux %s or later: %w", oldest, err)}
 	}
 	if f, err = readFacts(text); err != nil {
-		return f, fmt.Errorf("kernel source: %s is no kernel tree: %w", b.Source, err)
+		return f, &SourceError{b.Source, err}
 	}
-	if f.old() {
-		return f, fmt.Errorf("kernel source: %s is Linux %s, and must be 6.16 or later: User Mode Linux before that runs programs by ptrace only, which a board's walls refuse",
-			b.Source, f.Version)
-	}
+	f.Seccomp = f.Seccomp && f.Patched() // it would make memory that the walls refuse: patch 0019
+	f.Shared = f.Shared || f.has(turns)
 	if text, err = json.Marshal(f); err != nil {
 		return f, err
 	}
@@ -230,8 +241,11 @@ func write(dir, file string, text []byte) error {
 	return err
 }
 
+// oldest is the first series whose virtio_uml looks for its devices in a device tree.
+const oldest = "5.17"
+
 // told are the files that tell what a tree is.
-var told = []string{"Makefile", "arch/um/Kconfig"}
+var told = []string{"Makefile", "arch/um/Kconfig", "arch/um/os-Linux/start_up.c", "arch/um/drivers/virtio_uml.c", "include/uapi/linux/um_timetravel.h"}
 
 // look reads them.
 func (b *Builder) look(kind SourceKind) (text []byte, err error) {
@@ -260,6 +274,9 @@ func (b *Builder) look(kind SourceKind) (text []byte, err error) {
 var (
 	versionLine = regexp.MustCompile(`(?m)^(VERSION|PATCHLEVEL|SUBLEVEL)\s*=\s*(\d+)\s*$`)
 	smpLine     = regexp.MustCompile(`(?m)^config SMP$`)
+	deviceTree  = regexp.MustCompile(`"virtio,uml"`)
+	sharedLine  = regexp.MustCompile(`(?m)^struct um_timetravel_schedshm \{`)
+	seccompLine = regexp.MustCompile(`(?m)^__uml_setup\("seccomp="`)
 )
 
 // readFacts finds them in those files.
@@ -269,11 +286,14 @@ func readFacts(text []byte) (Facts, error) {
 		has[string(m[1])] = string(m[2])
 	}
 	if has["VERSION"] == "" || has["PATCHLEVEL"] == "" {
-		return Facts{}, errors.New("its Makefile has no VERSION and no PATCHLEVEL")
+		return Facts{}, errors.New("is no kernel tree: its Makefile has no VERSION and no PATCHLEVEL")
 	}
-	f := Facts{Version: has["VERSION"] + "." + has["PATCHLEVEL"], SMP: smpLine.Match(text)}
+	f := Facts{Version: has["VERSION"] + "." + has["PATCHLEVEL"], SMP: smpLine.Match(text), Seccomp: seccompLine.Match(text), Shared: sharedLine.Match(text)}
 	if has["SUBLEVEL"] != "" {
 		f.Version += "." + has["SUBLEVEL"]
+	}
+	if !deviceTree.Match(text) {
+		return f, fmt.Errorf("is Linux %s, and must be %s or later: User Mode Linux before that takes no device tree, by which a kernel knows the parts of its board", f.Version, oldest)
 	}
 	return f, nil
 }

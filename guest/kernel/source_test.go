@@ -60,7 +60,7 @@ func TestFolderSource(t *testing.T) {
 		t.Errorf("the folder itself has become %q, %v", text, err)
 	}
 	if again, ok, err := b.Lookup(); !ok || err != nil || again != first {
-		t.Errorf("the same folder: %s, %t, %v", again, ok, err)
+		t.Errorf("the same folder: %v, %t, %v", again, ok, err)
 	}
 	later := time.Now().Add(time.Hour)
 	if err := os.Chtimes(filepath.Join(dir, "arch/um/kernel/x.c"), later, later); err != nil {
@@ -86,7 +86,7 @@ func TestGitSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again, ok, err := b.Lookup(); !ok || err != nil || again != first {
-		t.Errorf("the same revision: %s, %t, %v", again, ok, err)
+		t.Errorf("the same revision: %v, %t, %v", again, ok, err)
 	}
 	b.Revision = "v2"
 	if _, err := b.Build(t.Context()); err == nil || !strings.Contains(err.Error(), `has no revision "v2"`) {
@@ -109,7 +109,7 @@ func TestForeignSeries(t *testing.T) {
 	}
 	var notes []string
 	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: dir}, Cache: t.TempDir(), Note: func(text string) { notes = append(notes, text) }}
-	path, err := b.Build(t.Context())
+	image, err := b.Build(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,31 +121,78 @@ func TestForeignSeries(t *testing.T) {
 	}
 	smp := b
 	smp.Flavour = SMP
-	if other, ok, err := smp.Lookup(); other != path || !ok || err != nil {
-		t.Errorf("for several CPUs, which this tree cannot have: %s, %t, %v", other, ok, err)
+	if other, ok, err := smp.Lookup(); other != image || !ok || err != nil {
+		t.Errorf("for several CPUs, which this tree cannot have: %v, %t, %v", other, ok, err)
 	}
 	facts, err := b.Facts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"its kernel 7.0.1 is built without Backplane's patches, which are for 7.2: docs/kernel.md says what they do",
-		"1 of its 4 CPUs: User Mode Linux 7.0.1 has one"}
-	if diff := cmp.Diff(want, facts.Losses(4)); diff != "" {
+	const kernel = "kernel 7.0.1: "
+	want := []string{kernel + "built as it is, since Backplane's patches are for 6.12, 7.2",
+		kernel + "programs run by ptrace(2), which is slower, and which the walls let it use on its own processes (docs/security.md)",
+		kernel + "the board has 1 of its 4 CPUs: its User Mode Linux has one"}
+	if diff := cmp.Diff(want, facts.Losses(4, false)); diff != "" {
 		t.Errorf("losses (-want +got):\n%s", diff)
+	}
+	if list := facts.Losses(1, true); len(list) != 5 || !strings.Contains(list[3], "a run cannot be repeated") {
+		t.Errorf("losses in virtual time: %q", list)
+	}
+	if missing, err := b.Missing(image); err != nil || !slices.Equal(missing, []string{"CONFIG_SENSORS_TMP102"}) {
+		t.Errorf("missing options: %q, %v", missing, err)
 	}
 }
 
-// TestOldSource looks whether a kernel that no board could run is refused before it is built.
-func TestOldSource(t *testing.T) {
-	for version, want := range map[string]string{"6\nPATCHLEVEL = 12": "is Linux 6.12, and must be 6.16 or later", "5\nPATCHLEVEL = 20": "is Linux 5.20, and must be",
-		"6\nPATCHLEVEL = 16": "", "": "its Makefile has no VERSION"} {
-		dir := folder(t, tree(t, good))
-		if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte("VERSION = "+version+"\n"+good), 0o644); err != nil {
-			t.Fatal(err)
+// TestSeries looks whether a tree gets its series' patches, in the order of its list, of
+// which the first is another series'.
+func TestSeries(t *testing.T) {
+	b := Builder{Flavour: Virtual, Recipe: Recipe{Source: versioned(t, "6\nPATCHLEVEL = 12")}, Cache: t.TempDir()}
+	if text := patched(t, &b); text != "better\n" {
+		t.Errorf("the tree has %q", text)
+	}
+}
+
+// versioned makes a tree of another version.
+func versioned(t *testing.T, version string) string {
+	dir := folder(t, tree(t, good))
+	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte("VERSION = "+version+"\n"+good), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestFacts looks what is known of a source before it is built, and what is refused.
+func TestFacts(t *testing.T) {
+	for _, tt := range []struct {
+		version, without, want string
+		facts                  Facts
+	}{
+		{version: "7\nPATCHLEVEL = 2", facts: Facts{Version: "7.2", SMP: true, Seccomp: true, Shared: true}},
+		{version: "6\nPATCHLEVEL = 12", without: "arch/um/os-Linux/start_up.c", facts: Facts{Version: "6.12", SMP: true, Shared: true}},
+		{version: "6\nPATCHLEVEL = 18", facts: Facts{Version: "6.18", SMP: true, Shared: true}}, // without patch 0019 its seccomp mode needs what the walls refuse
+		{version: "6\nPATCHLEVEL = 6", without: "include/uapi/linux/um_timetravel.h", facts: Facts{Version: "6.6", SMP: true}},
+		{version: "5\nPATCHLEVEL = 16", without: "arch/um/drivers/virtio_uml.c", want: "DIR: is Linux 5.16, and must be 5.17 or later"},
+		{version: "", want: "DIR: is no kernel tree: its Makefile has no VERSION"},
+	} {
+		dir := versioned(t, tt.version)
+		if tt.without != "" {
+			if err := os.WriteFile(filepath.Join(dir, tt.without), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 		b := Builder{Flavour: Virtual, Recipe: Recipe{Source: dir}, Cache: t.TempDir()}
-		if _, _, err := b.Lookup(); (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("version %q: got %v, want %q", version, err, want)
+		facts, err := b.Facts()
+		if tt.want != "" {
+			if want := strings.ReplaceAll(tt.want, "DIR", dir); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("version %q: got %v, want %q", tt.version, err, want)
+			}
+			continue
+		}
+		if facts.Shared != (facts.Virtual() == nil) {
+			t.Errorf("version %q: of virtual time it says %v", tt.version, facts.Virtual())
+		}
+		if diff := cmp.Diff(tt.facts, facts); err != nil || diff != "" {
+			t.Errorf("version %q: %v (-want +got):\n%s", tt.version, err, diff)
 		}
 	}
 }
@@ -155,7 +202,7 @@ func TestBoardPatchAndDebug(t *testing.T) {
 	plain := Builder{Flavour: Virtual, Recipe: Recipe{Source: tree(t, good)}, Cache: t.TempDir()}
 	b := plain
 	b.Patches, b.Debug = []Fragment{fix}, []string{"symbols"}
-	path, err := b.Build(t.Context())
+	image, err := b.Build(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +212,7 @@ func TestBoardPatchAndDebug(t *testing.T) {
 	if text := patched(t, &plain); text != "good\n" {
 		t.Errorf("without it: %q", text)
 	}
-	config, err := os.ReadFile(filepath.Join(filepath.Dir(path), "config"))
+	config, err := os.ReadFile(filepath.Join(filepath.Dir(image.Path), "config"))
 	if err != nil || !strings.Contains(string(config), "CONFIG_DEBUG_INFO_DWARF5=y\n") || strings.Contains(string(config), "DEBUG_INFO_NONE") {
 		t.Errorf("the configuration has no symbols (%v)", err)
 	}

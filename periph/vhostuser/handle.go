@@ -145,13 +145,14 @@ func (c *conn) setConfig(m *message) error {
 }
 
 // setMemTable maps the guest's memory. Its file must be as long as it says, and
-// is looked at before: what lies beyond the end of a file faults.
+// is looked at before: what lies beyond the end of a file faults. The message may have
+// room for more regions than there are, as User Mode Linux' with highmem has (Linux 6.12).
 func (c *conn) setMemTable(m *message) error {
 	if len(m.payload) < 8 {
 		return fmt.Errorf("%w: %s of %d bytes", errProtocol, m.name(), len(m.payload))
 	}
 	n := int(m.u32(0))
-	if n < 1 || n > maxRegions || len(m.payload) != 8+n*regionSize || len(m.fds) != n {
+	if n < 1 || n > maxRegions || len(m.payload) < 8+n*regionSize || len(m.fds) != n {
 		return fmt.Errorf("%w: %s of %d regions with %d bytes and %d file descriptors", errProtocol, m.name(), n, len(m.payload), len(m.fds))
 	}
 	c.stop()

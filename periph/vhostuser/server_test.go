@@ -312,6 +312,16 @@ func TestBells(t *testing.T) {
 	}
 }
 
+// TestRoomForRegions has a front end send a memory table with room for a second region.
+func TestRoomForRegions(t *testing.T) {
+	path, _ := serve(t)
+	f := dial(t, path)
+	f.negotiate()
+	if !f.do(setMemTable, append(f.memTable(uint64(len(f.mem.Data))), make([]byte, regionSize)...), f.mem.FD) {
+		t.Error("it was refused")
+	}
+}
+
 func TestHostileFrontEnd(t *testing.T) {
 	tests := []struct {
 		name string

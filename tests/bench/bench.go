@@ -23,7 +23,7 @@ import (
 
 // Options say what a benchmark needs.
 type Options struct {
-	Kernel func(ctx context.Context, virtual bool, want kernel.Recipe) (string, error)
+	Kernel func(ctx context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error)
 	Init   string   // the boards' init
 	Load   string   // the program that keeps parts busy (tests/programs/load)
 	Pulse  string   // the program that wakes boards up (tests/programs/pulse)

@@ -222,7 +222,7 @@ func (b *bench) usfstl(n int, pinned bool) (float64, error) {
 }
 
 func (b *bench) usfstlRun(n, wakes int, pinned bool) (time.Duration, error) {
-	kernel, err := b.Kernel(b.ctx, true, kernel.Recipe{})
+	image, err := b.Kernel(b.ctx, true, kernel.Recipe{})
 	if err != nil {
 		return 0, err
 	}
@@ -276,7 +276,7 @@ func (b *bench) usfstlRun(n, wakes int, pinned bool) (time.Duration, error) {
 	errs := make(chan error, n)
 	for i := range n {
 		all.Go(func() {
-			out, err := command(kernel, "mem=32M", "uml_dir="+dir, fmt.Sprintf("umid=u%d", i), "initrd="+initrd,
+			out, err := command(image.Path, "mem=32M", "uml_dir="+dir, fmt.Sprintf("umid=u%d", i), "initrd="+initrd,
 				"seccomp=on", "con=null", "con0=null,fd:1", "loglevel=1", "time-travel=ext:"+sock).CombinedOutput()
 			if err != nil {
 				errs <- fmt.Errorf("usfstl: kernel: %w: %s", err, tail(string(out)))

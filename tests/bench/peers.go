@@ -63,7 +63,7 @@ func (b *bench) peer(p peer, pairs int, all bool) (t traffic, err error) {
 			return t, fmt.Errorf("%w: tools/packages installs it", err)
 		}
 	}
-	kernel, err := b.Kernel(b.ctx, true, kernel.Recipe{}) // the vector NIC crashes the flavour for several CPUs
+	image, err := b.Kernel(b.ctx, true, kernel.Recipe{}) // the vector NIC crashes the flavour for several CPUs
 	if err != nil {
 		return t, err
 	}
@@ -86,7 +86,7 @@ run() {
 guests=
 for n in $all; do run $n & guests="$guests $!"; done
 wait $guests
-`, dir, strings.Join(numbers, " "), p.setup, kernel, initrd, which(all), p.nic)
+`, dir, strings.Join(numbers, " "), p.setup, image.Path, initrd, which(all), p.nic)
 	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", "-Urmpnf", "--kill-child", "sh", "-c", script)

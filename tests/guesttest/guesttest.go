@@ -97,7 +97,7 @@ func StartAppliance(t testing.TB, a *boards.Appliance, o Options) *App {
 	app := &App{t: t}
 	r, err := appliance.Start(context.Background(), a, appliance.Options{
 		Virtual: !o.Real, Seed: o.Seed, Start: Start, Out: o.Out, Init: Init(t), StallLimit: o.StallLimit,
-		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (string, error) {
+		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
 			return Kernel(t, virtual, want), nil
 		},
 		Events: append([]func(*simbus.Event){app.event}, o.Events...),

@@ -6,14 +6,14 @@ import (
 	"backplane/guest/kernel"
 )
 
-// Kernel is the path of a guest kernel. `make kernels` has built it, or the test
+// Kernel is a guest kernel. `make kernels` has built it, or the test
 // builds it now, which takes minutes.
-func Kernel(t testing.TB, virtual bool, want kernel.Recipe) string {
+func Kernel(t testing.TB, virtual bool, want kernel.Recipe) kernel.Image {
 	t.Helper()
 	b := kernel.Builder{Flavour: kernel.For(virtual), Recipe: want}
-	path, err := b.Build(t.Context())
+	image, err := b.Build(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return path
+	return image
 }
