@@ -47,6 +47,7 @@ const (
 	KindGPIO        = "gpio"
 	KindMissed      = "gpio.missed"
 	KindI2C         = "i2c"
+	KindSPI         = "spi"
 	KindUARTTx      = "uart.tx"
 	KindUARTRx      = "uart.rx"
 	KindUARTOverrun = "uart.overrun"

@@ -14,6 +14,7 @@ var EventKinds = []EventKind{
 	{KindGPIO, []string{"line", "number", "level"}, "a line changed its level: 0 or 1"},
 	{KindMissed, []string{"line", "number", "missed", "total"}, "edges that came before the guest had acknowledged the one before"},
 	{KindI2C, []string{"addr", "messages", "result"}, "a transaction ended: addr as 0x48, messages as W 00 R 19 00, result ok or nack"},
+	{KindSPI, []string{"select", "transfer", "last", "mode", "hz", "result"}, "a transfer ended: transfer as W 9f, R ef 40 17 or X 9f 00 = ff ef, last 1 if the chip was released, result ok, no chip, wrong mode or too fast"},
 	{KindUARTTx, []string{"data"}, "the guest sent bytes"},
 	{KindUARTRx, []string{"data"}, "the guest was sent bytes"},
 	{KindUARTOverrun, []string{"lost", "total"}, "bytes that arrived were dropped, the guest not having read those before, or its board being off"},

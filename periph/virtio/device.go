@@ -8,6 +8,7 @@ const (
 	IDRNG     = 4
 	IDI2C     = 34
 	IDGPIO    = 41
+	IDSPI     = 45
 )
 
 // Feature bits that belong to the transport and the rings (section 6).
