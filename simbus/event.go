@@ -42,6 +42,9 @@ func (a Attr) Value() string {
 	return a.text
 }
 
+// Number is the attribute as a number, and whether it is one.
+func (a Attr) Number() (int64, bool) { return a.num, a.isNum }
+
 // Kinds of events. EventKinds has their attributes.
 const (
 	KindGPIO        = "gpio"

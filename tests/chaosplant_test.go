@@ -149,7 +149,7 @@ func newPlant(t *testing.T, file string, o guesttest.Options, out string) *plant
 		t.Fatal(err)
 	}
 	p.journal.mu.Lock()
-	p.server, err = p.claim.Listen(plantApp{p.r, p.journal})
+	p.server, err = p.claim.Listen(plantApp{p.r, p.journal}, nil)
 	p.journal.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)

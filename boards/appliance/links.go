@@ -120,8 +120,7 @@ func (l *wireLink) send(from *Machine, delay time.Duration, level wire.Level) {
 	}
 	if len(l.underway)-gone >= maxUnderway {
 		if l.lost++; l.lost&(l.lost-1) == 0 { // the first, the second, the fourth ...
-			from.emit("", simbus.KindDevice, simbus.Text("error",
-				fmt.Sprintf("wire %s: %d changes of level are under way, and no more can be: %d are lost so far", l.name, maxUnderway, l.lost)))
+			from.fault("", fmt.Sprintf("wire %s: %d changes of level are under way, and no more can be: %d are lost so far", l.name, maxUnderway, l.lost))
 		}
 		if l.late == nil {
 			l.late = from.domain.At(l.underway[gone], func() {

@@ -8,6 +8,8 @@ import (
 
 	"backplane/simbus"
 	"backplane/simbus/wire"
+
+	"go.uber.org/zap"
 )
 
 // TestWireWithMuchUnderway changes the level of a wire far more often than there may be
@@ -26,7 +28,7 @@ func TestWireWithMuchUnderway(t *testing.T) {
 			said++
 		}
 	})
-	m := &Machine{name: "b", domain: d}
+	m := &Machine{name: "b", domain: d, log: zap.NewNop()}
 	l := &wireLink{name: "w", to: m, pin: (&wire.Wire{}).NewPin("far")}
 	const changes, every = 3*maxUnderway + 1, time.Microsecond
 	n := 0

@@ -26,6 +26,8 @@ import (
 	"backplane/periph/virtio"
 	"backplane/simbus"
 	"backplane/simbus/wire"
+
+	"go.uber.org/zap"
 )
 
 // Machine is one board of a running appliance: its controllers and chips, and
@@ -38,6 +40,7 @@ type Machine struct {
 	member *boards.Member
 	board  *boards.Board
 	domain *simbus.Domain
+	log    *zap.Logger
 
 	slots   []slot
 	servers []*vhostuser.Server
@@ -76,7 +79,8 @@ type client struct{ out func([]byte) }
 func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
 		controllers: make(map[string]periph.Controller), chips: make(map[string]periph.Chip), parts: make(map[string]*boards.Part), consoles: make(map[string]*terminal),
-		nics: make(map[string]*net.NIC), probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made)}
+		nics: make(map[string]*net.NIC), probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
+		log: r.opts.Log.Named("board").With(zap.String("board", member.Name))}
 	m.kernel = kernel
 	if m.dir, err = r.dir.Board(m.name); err != nil {
 		return m, err
@@ -135,8 +139,7 @@ func (m *Machine) addGPIO() {
 				m.emit(g.Name, simbus.KindGPIO, simbus.Text("line", line), simbus.Int("number", j), simbus.Int("level", level(l)))
 			}
 			w.OnConflict = func(high, low *wire.Pin) {
-				m.emit(g.Name, simbus.KindDevice, simbus.Text("error",
-					fmt.Sprintf("line %s: %s drives it high and %s low", line, high.Name, low.Name)))
+				m.fault(g.Name, fmt.Sprintf("line %s: %s drives it high and %s low", line, high.Name, low.Name))
 			}
 		}
 		c.OnMissed = func(i, n int, total uint64) {
@@ -279,7 +282,7 @@ func (m *Machine) addAgent() {
 	})
 	m.agent.OnHello = m.hello
 	m.agent.OnFailure = func(what string) {
-		m.emit("", simbus.KindGuest, simbus.Text("state", StateIncomplete), simbus.Text("detail", what))
+		m.tellState(StateIncomplete, what)
 	}
 	m.agentConsole.OnOutput = m.agent.Receive
 	m.add("agent", m.agentConsole)
@@ -364,14 +367,14 @@ func (m *Machine) connects(fd int) bool {
 	if err == nil && m.proc != nil && pid == m.proc.PID() {
 		return true
 	}
-	m.emit("", simbus.KindDevice, simbus.Text("error", fmt.Sprintf("process %d, which is not the board's kernel, was refused a connection to a device", pid)))
+	m.fault("", fmt.Sprintf("process %d, which is not the board's kernel, was refused a connection to a device", pid))
 	return false
 }
 
 // deviceError is told why a device was stopped. A guest that this program cannot
 // serve is given up: it would wait for the device for ever.
 func (m *Machine) deviceError(name string, err error) {
-	m.emit(name, simbus.KindDevice, simbus.Text("error", err.Error()))
+	m.fault(name, err.Error())
 	if errors.Is(err, vhostuser.ErrRefused) {
 		m.ended(fmt.Errorf("%s: %w", name, err))
 	}

@@ -10,6 +10,8 @@ import (
 	"backplane/simbus"
 	"backplane/simbus/ether"
 	"backplane/simbus/gateway"
+
+	"go.uber.org/zap"
 )
 
 // outside is what is behind a gateway: [gateway.Gateway] or [gateway.Tap].
@@ -25,6 +27,7 @@ type gatewayPort struct {
 	domain *simbus.Domain
 	port   *ether.Port
 	behind outside // nil if the appliance was started detached
+	log    *zap.Logger
 	batch  ether.Batch
 }
 
@@ -44,16 +47,17 @@ func (r *Running) addGateway(g *boards.Gateway) error {
 	if err != nil {
 		return err
 	}
-	p := &gatewayPort{name: g.Name, domain: d}
+	p := &gatewayPort{name: g.Name, domain: d, log: r.opts.Log.Named("gateway").With(zap.String("part", g.Name))}
 	if r.opts.Detached {
 		p.port = net.seg.AddPort(g.Name, d, func(*ether.Frame) error { return nil })
 	} else {
-		if p.behind, err = openGateway(g, !r.opts.Virtual); err != nil {
+		if p.behind, err = openGateway(g, !r.opts.Virtual, p.log); err != nil {
 			return err
 		}
 		p.port = net.seg.AddPort(g.Name, d, p.behind.Deliver)
 	}
 	r.gateways = append(r.gateways, p)
+	p.log.Info("gateway", r.t(), zap.String("segment", g.Segment), zap.Bool("detached", r.opts.Detached))
 	if !r.opts.Detached {
 		r.note(g.Opening())
 	}
@@ -64,12 +68,12 @@ func (r *Running) addGateway(g *boards.Gateway) error {
 	return nil
 }
 
-func openGateway(g *boards.Gateway, offload bool) (outside, error) {
+func openGateway(g *boards.Gateway, offload bool, log *zap.Logger) (outside, error) {
 	if g.Tap != "" || g.Bridge != "" {
 		return gateway.OpenTap(gateway.TapConfig{Name: g.Name, Tap: g.Tap, Bridge: g.Bridge, Offload: offload})
 	}
 	c := g.Config()
-	c.Offload = offload
+	c.Offload, c.Log = offload, log
 	return gateway.New(c)
 }
 
@@ -92,6 +96,7 @@ func (p *gatewayPort) admit() {
 
 func (p *gatewayPort) emit(attrs []simbus.Attr) {
 	p.domain.Emit(simbus.Event{Part: p.name, Kind: simbus.KindGateway, Attrs: attrs})
+	p.logDeed(attrs)
 }
 
 // admit lets in, in virtual time, what has come from outside since the last

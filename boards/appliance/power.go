@@ -17,6 +17,8 @@ import (
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
 	"backplane/simbus"
+
+	"go.uber.org/zap"
 )
 
 // power is the part of a Machine that comes and goes with its kernel.
@@ -74,11 +76,17 @@ const HelloLimit = 60 * time.Second
 
 func (m *Machine) setState(state, detail string) {
 	m.state = state
+	m.tellState(state, detail)
+}
+
+// tellState tells of a board's state, or of what it has to do without.
+func (m *Machine) tellState(state, detail string) {
 	attrs := []simbus.Attr{simbus.Text("state", state)}
 	if detail != "" {
 		attrs = append(attrs, simbus.Text("detail", detail))
 	}
 	m.emit("", simbus.KindGuest, attrs...)
+	m.logState(state, detail)
 }
 
 // powerOn gives the board power and starts the kernel. A board that has power but
@@ -158,6 +166,7 @@ func (m *Machine) startKernel() error {
 	}
 	m.proc, m.ending, m.panicked, m.spoke, m.lastLine = proc, byItself, "", false, ""
 	m.pid.Store(int64(proc.PID()))
+	m.log.Info("kernel started", m.t(), zap.Int("kernel_pid", proc.PID()), zap.String("kernel", m.kernel.Path), zap.Int("boot", m.boots))
 	if m.guest != nil {
 		m.guest.Halted = proc.Halted
 	}
@@ -311,6 +320,7 @@ func (m *Machine) ended(lost error) {
 	m.pid.Store(0)
 	m.r.placement.remove(m.domain, proc)
 	err := proc.Wait()
+	m.logKernelEnded(proc.PID(), err)
 	if g := m.guest; g != nil {
 		m.guest = nil
 		g.Exited()

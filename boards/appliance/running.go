@@ -13,6 +13,8 @@ import (
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
 	"backplane/simbus"
+
+	"go.uber.org/zap"
 )
 
 // Options say how to run an appliance.
@@ -55,6 +57,9 @@ type Options struct {
 	// what of a record cannot be written. It is called on several goroutines, one
 	// call at a time.
 	Note func(text string)
+	// Log, if not nil, is told, for programs, what the appliance does itself: never of a
+	// frame, a transfer or a turn.
+	Log *zap.Logger
 	// Events are told of all that happens, from the start.
 	Events []func(*simbus.Event)
 }
@@ -66,6 +71,7 @@ type Running struct {
 	appliance *boards.Appliance // what runs
 	cal       *simbus.Calendar
 	opts      Options
+	log       *zap.Logger // its own; boards and gateways have theirs
 	epoch     time.Time
 	dir       *guest.RunDir
 	machines  []*Machine
@@ -91,7 +97,10 @@ type Running struct {
 // Start assembles an appliance and switches its boards on. In virtual time
 // nothing moves before Advance is called.
 func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error) {
-	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[string]link), noted: make(map[string]bool)}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[string]link), noted: make(map[string]bool), log: o.Log.Named("appliance")}
 	if o.Virtual {
 		if err := boards.CheckStart(o.Start); err != nil {
 			return nil, err
@@ -127,6 +136,8 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 		r.record.Drop()
 		return nil, err
 	}
+	r.log.Info("start", r.t(), zap.String("appliance", r.Name), zap.Bool("virtual", o.Virtual), zap.Uint64("seed", o.Seed),
+		zap.Int("boards", len(r.machines)), zap.String("record", o.Out))
 	for i, m := range r.machines {
 		if a.Board[i].Off {
 			continue
@@ -188,6 +199,7 @@ func (r *Running) assemble(ctx context.Context, a *boards.Appliance) error {
 
 // note tells people something.
 func (r *Running) note(text string) {
+	r.log.Warn("note", r.t(), zap.String("text", text))
 	if r.opts.Note != nil {
 		r.noting.Lock()
 		defer r.noting.Unlock()
@@ -266,5 +278,5 @@ func (r *Running) CloseWith(reports record.Reports) error {
 	if r.dir != nil {
 		errs = append(errs, r.dir.Close(r.opts.Unconfined))
 	}
-	return errors.Join(errs...)
+	return r.logEnd(end.Time, errors.Join(errs...))
 }

@@ -26,6 +26,7 @@ const (
 func (r *Running) ShutDown(ctx context.Context, since time.Time) {
 	begin, host := r.Now(), awake.Since(since)
 	entered := host.Elapsed()
+	r.log.Info("shut down", r.t())
 	for _, m := range r.machines {
 		_ = r.PowerOff(m.name) // one without an agent has its plug pulled by Close
 	}

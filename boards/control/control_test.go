@@ -179,7 +179,7 @@ func listen(t testing.TB, name string, app Appliance) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Release)
-	s, err := c.Listen(app)
+	s, err := c.Listen(app, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -414,7 +414,7 @@ func TestDown(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer claim.Release()
-		s, err := claim.Listen(&fake{values: map[string]string{}})
+		s, err := claim.Listen(&fake{values: map[string]string{}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,42 +38,43 @@ const (
 	goodbye = time.Second
 )
 
-// admit takes a client, unless it is one too many or another user's.
-func (s *Server) admit(c net.Conn) error {
-	if err := sameUser(c); err != nil {
-		return err
+// admit takes a client, unless it is one too many or another user's. The process is the
+// client's, 0 if that is not known.
+func (s *Server) admit(c net.Conn) (pid int, err error) {
+	peer, err := peerOf(c)
+	if err != nil {
+		return 0, err
+	}
+	if uid := uint32(os.Geteuid()); peer.Uid != uid && peer.Uid != 0 {
+		return int(peer.Pid), fmt.Errorf("the appliance is user %d's, and you are user %d", uid, peer.Uid)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.conns) >= s.limits.clients {
-		return fmt.Errorf("%d clients are connected, and no more can be: try again when one has gone", len(s.conns))
+		return int(peer.Pid), fmt.Errorf("%d clients are connected, and no more can be: try again when one has gone", len(s.conns))
 	}
 	s.conns[c] = false
-	return nil
+	return int(peer.Pid), nil
 }
 
-// sameUser refuses whoever is neither this user nor root. The socket's folder keeps
-// others away as well, as long as nobody opens it to them.
-func sameUser(c net.Conn) error {
+// peerOf tells who a client is. Whoever is neither this user nor root is refused; the
+// socket's folder keeps others away as well, as long as nobody opens it to them.
+func peerOf(c net.Conn) (peer *unix.Ucred, err error) {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
-		return errors.New("this is no Unix socket")
+		return nil, errors.New("this is no Unix socket")
 	}
 	raw, err := u.SyscallConn()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var peer *unix.Ucred
 	if e := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
 		err = e
 	}
 	if err != nil {
-		return fmt.Errorf("find who connects: %w", err)
+		return nil, fmt.Errorf("find who connects: %w", err)
 	}
-	if uid := uint32(os.Geteuid()); peer.Uid != uid && peer.Uid != 0 {
-		return fmt.Errorf("the appliance is user %d's, and you are user %d", uid, peer.Uid)
-	}
-	return nil
+	return peer, nil
 }
 
 // refuse tells a client why it is not served.

@@ -19,6 +19,8 @@ import (
 	"backplane/guest/agent"
 	"backplane/simbus"
 	"backplane/simbus/capture"
+
+	"go.uber.org/zap"
 )
 
 // Appliance is what the server lets its clients do. It is safe for use by
@@ -56,12 +58,13 @@ type Program interface {
 
 // Server serves one appliance on its socket.
 type Server struct {
-	app  Appliance
-	ln   *net.UnixListener
-	path string
-	down chan struct{}
-	once sync.Once
-	wg   sync.WaitGroup
+	app    Appliance
+	logger *zap.Logger
+	ln     *net.UnixListener
+	path   string
+	down   chan struct{}
+	once   sync.Once
+	wg     sync.WaitGroup
 
 	using    sync.WaitGroup // connections that may use the appliance
 	finished chan struct{}  // closed when nothing more of the appliance is to come
@@ -76,8 +79,12 @@ type Server struct {
 	log     map[string]*simbus.Recent // board:console: its lines
 }
 
-// Listen begins to serve the appliance that has the name.
-func (c *Claim) Listen(app Appliance) (*Server, error) {
+// Listen begins to serve the appliance that has the name. The log, which may be nil, is
+// told what clients want.
+func (c *Claim) Listen(app Appliance, log *zap.Logger) (*Server, error) {
+	if log == nil {
+		log = zap.NewNop()
+	}
 	path := c.path
 	// The folder is private already; the mask keeps the socket so if it is moved.
 	old := syscall.Umask(0o177)
@@ -91,9 +98,10 @@ func (c *Claim) Listen(app Appliance) (*Server, error) {
 		return nil, fmt.Errorf("make the control socket: %w", err)
 	}
 	ln.SetUnlinkOnClose(false) // the address may lead there no more
-	s := &Server{app: app, ln: ln, path: path, down: make(chan struct{}),
+	s := &Server{app: app, logger: log.Named("control"), ln: ln, path: path, down: make(chan struct{}),
 		limits: defaultLimits, finished: make(chan struct{}), conns: make(map[net.Conn]bool), follow: make(map[chan simbus.Event]net.Conn),
 		history: simbus.NewRecent(historyLength, historyBytes), log: make(map[string]*simbus.Recent)}
+	s.logger.Info("listen", zap.String("socket", path))
 	s.wg.Add(1)
 	go s.accept()
 	return s, nil
@@ -127,16 +135,23 @@ func (s *Server) Finish(result error) {
 
 func (s *Server) accept() {
 	defer s.wg.Done()
-	for {
+	for failing := false; ; {
 		c, err := s.ln.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil { // out of file descriptors, for now: the client waits
+			if !failing {
+				s.logger.Warn("no client can be accepted", zap.Error(err))
+			}
+			failing = true
 			time.Sleep(acceptAgain)
 			continue
 		}
-		if err := s.admit(c); err != nil {
+		failing = false
+		pid, err := s.admit(c)
+		if err != nil {
+			s.logger.Warn("refused", clientPID(pid), zap.Error(err))
 			refuse(c, err)
 			continue
 		}
@@ -144,7 +159,7 @@ func (s *Server) accept() {
 		s.using.Add(1)
 		go func() {
 			defer s.wg.Done()
-			if n := s.serve(c); n != nil {
+			if n := s.serve(c, pid); n != nil {
 				s.using.Done()
 				n.end()
 			} else {
@@ -185,17 +200,21 @@ func (n *session) reply(r Reply) bool {
 
 // serve does what a client asks for. It returns the session of one that waits for
 // the end.
-func (s *Server) serve(c net.Conn) *session {
+func (s *Server) serve(c net.Conn, pid int) *session {
 	n := &session{s: s, c: c, in: bufio.NewReaderSize(c, maxRequest)}
 	r, err := n.request()
 	if err != nil {
+		s.logger.Warn("no request", clientPID(pid), zap.Error(err))
 		n.reply(Reply{Error: err.Error(), Done: true})
 		return nil
 	}
 	if r == nil {
 		return nil
 	}
-	if err := n.handle(r); err != nil {
+	done := s.logRequest(r, pid)
+	err = n.handle(r)
+	done(err)
+	if err != nil {
 		n.reply(Reply{Error: err.Error(), Wrong: errors.As(err, new(*boards.UnknownError)), Done: true})
 		return nil
 	}

@@ -16,7 +16,7 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Listen(&fake{})
+	s, err := c.Listen(&fake{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

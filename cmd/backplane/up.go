@@ -109,7 +109,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 		return badStart(err)
 	}
 	told := time.Now() // to end
-	if server, err = claim.Listen(served{r}); err == nil {
+	if server, err = claim.Listen(served{r}, nil); err == nil {
 		listening.Store(server)
 		fmt.Fprintln(out, parent.started(a))
 		parent.listening()

@@ -57,7 +57,7 @@ func (b *Builder) build(r *runner, cache, source string) error {
 	if err != nil {
 		return err
 	}
-	b.report("configure", 5, 0)
+	b.step("configure", 5)
 	if err := b.configure(r, tree, facts); err != nil {
 		return err
 	}
@@ -126,6 +126,7 @@ var objects = map[Flavour]int{Virtual: 1195, SMP: 1210}
 // compile builds the kernel. How long it still takes is not said before some
 // files have been compiled: what comes before them is not like them.
 func (b *Builder) compile(r *runner, tree string) error {
+	b.logStep("compile") // each file is progress
 	total, done := objects[b.Flavour], 0
 	var begin time.Time
 	r.line = func(line string) {

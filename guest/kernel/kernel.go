@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,6 +46,8 @@ type Builder struct {
 	Progress func(Progress)
 	// Note, if set, is told what the kernel that is being built has to do without.
 	Note func(text string)
+	// Log, if set, is told of builds, for programs.
+	Log *zap.Logger
 	// Jobs is how many compilers run at once; all CPUs if it is 0.
 	Jobs int
 	// Cache is the folder for kernels and sources; if empty, backplane/kernel
@@ -154,10 +157,14 @@ func (b *Builder) Lookup() (image Image, ok bool, err error) {
 // Build returns the kernel from the cache, and builds it first if it is not
 // there. What fails, is interrupted or is killed leaves nothing but its log, and
 // the source. What is wrong in the configuration is [Problems].
-func (b *Builder) Build(ctx context.Context) (Image, error) {
+func (b *Builder) Build(ctx context.Context) (image Image, err error) {
 	if image, ok, err := b.Lookup(); ok || err != nil {
+		if ok {
+			b.log().Debug("found", zap.String("kernel", image.Path))
+		}
 		return image, err
 	}
+	defer b.logBuild("build", time.Now(), &image.Path, &err)
 	cache, err := b.cache()
 	if err != nil {
 		return Image{}, err
@@ -191,6 +198,7 @@ func (b *Builder) Tree(ctx context.Context) (path string, err error) {
 	if path, ok, err := b.kept(cache, source); ok || err != nil {
 		return path, err
 	}
+	defer b.logBuild("unpack", time.Now(), &path, &err)
 	unlock, err := b.begin(ctx, cache)
 	if err != nil {
 		return "", err
@@ -223,7 +231,7 @@ func (b *Builder) begin(ctx context.Context, cache string) (unlock func(), err e
 		return nil, err
 	}
 	if err = sweep(cache); err == nil && b.Source == "" {
-		b.report("fetch", 0, 0)
+		b.step("fetch", 0)
 		if err = fetch(ctx, cache); err != nil {
 			err = fmt.Errorf("fetch Debian's package linux-source-%s: %w\n(--source TARBALL takes a kernel tree from a file instead)", Series, err)
 		}

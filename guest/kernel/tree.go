@@ -47,7 +47,7 @@ func (b *Builder) tree(r *runner, cache, source string, facts Facts) (string, er
 	if ok {
 		return path, used(path)
 	}
-	b.report("unpack", 2, 0)
+	b.step("unpack", 2)
 	if err := b.unpack(r, cache); err != nil {
 		return "", err
 	}

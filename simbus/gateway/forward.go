@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 )
 
@@ -41,18 +42,23 @@ func (g *Gateway) forward(f Forward) error {
 	closeIt := g.track(l)
 	g.spawn(func() {
 		defer closeIt()
-		for {
+		for failing := false; ; {
 			c, err := l.Accept()
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
 			if err != nil { // out of file descriptors, for now: whoever connects waits
+				if !failing {
+					g.cfg.Log.Warn("no connection can be accepted", zap.Stringer("host", f.Host), zap.Error(err))
+				}
+				failing = true
 				select {
 				case <-g.ctx.Done():
 				case <-time.After(acceptAgain):
 				}
 				continue
 			}
+			failing = false
 			closeConn := g.track(c)
 			if !g.spawn(func() {
 				defer closeConn()

@@ -23,6 +23,7 @@ import (
 
 	"backplane/simbus"
 
+	"go.uber.org/zap"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
@@ -54,6 +55,8 @@ type Config struct {
 	Resolvers []netip.AddrPort
 	// Dial opens a connection to the outside, a [net.Dialer] if nil.
 	Dial func(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error)
+	// Log, if not nil, is told what the host does not let the gateway do.
+	Log *zap.Logger
 }
 
 // Host is a board's port on the segment.
@@ -117,6 +120,9 @@ func New(cfg Config) (*Gateway, error) {
 		cfg.Dial = func(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
 			return d.DialContext(ctx, network, to.String())
 		}
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
 	}
 	if len(cfg.Resolvers) == 0 {
 		cfg.Resolvers = hostResolvers()

@@ -22,6 +22,8 @@ import (
 	"backplane/guest/kernel"
 	"backplane/periph/catalog"
 	"backplane/simbus"
+
+	"go.uber.org/zap"
 )
 
 // Start is the wall-clock time at which appliances in virtual time begin.
@@ -36,6 +38,8 @@ type Options struct {
 	StallLimit time.Duration
 	// Events are told of each event, beside the App.
 	Events []func(*simbus.Event)
+	// Log is that of appliance.Options.
+	Log *zap.Logger
 }
 
 // App is a running appliance.
@@ -100,7 +104,7 @@ func StartAppliance(t testing.TB, a *boards.Appliance, o Options) *App {
 		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
 			return Kernel(t, virtual, want), nil
 		},
-		Events: append([]func(*simbus.Event){app.event}, o.Events...),
+		Events: append([]func(*simbus.Event){app.event}, o.Events...), Log: o.Log,
 	})
 	if err != nil {
 		t.Fatal(err)
