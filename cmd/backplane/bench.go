@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newBench() *cobra.Command {
+func newBench(log *programLog) *cobra.Command {
 	var o bench.Options
 	cmd := &cobra.Command{
 		Use:   "bench [PART...]",
@@ -28,7 +28,7 @@ func newBench() *cobra.Command {
 			if o.Pulse, err = firmware("bench/pulse"); err != nil {
 				return badMachine(err)
 			}
-			o.Kernel, o.Out = kernelFor(cmd.ErrOrStderr(), ""), cmd.OutOrStdout()
+			o.Kernel, o.Out = kernelFor(cmd.ErrOrStderr(), log.Logger, ""), cmd.OutOrStdout()
 			return badMachine(bench.Run(cmd.Context(), o))
 		},
 	}

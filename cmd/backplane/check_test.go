@@ -27,7 +27,7 @@ func TestOneMistakeOnce(t *testing.T) {
 			files = append(files, path)
 		}
 	}
-	root := newRoot()
+	root := newRoot(newProgramLog())
 	root.SetArgs(append([]string{"check"}, files...))
 	err := root.ExecuteContext(t.Context())
 	if err == nil {

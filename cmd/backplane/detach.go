@@ -45,8 +45,7 @@ func startDetached(cmd *cobra.Command) error {
 	defer in.Close()
 	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(a string) bool { return strings.HasPrefix(a, "--detach") })
 	const fd = 3 // the first of ExtraFiles
-	at := slices.Index(args, cmd.Name()) + 1
-	child := exec.Command(exe, slices.Insert(args, at, "--"+reportFlag, strconv.Itoa(fd))...)
+	child := exec.Command(exe, slices.Insert(args, 0, "--"+reportFlag+"="+strconv.Itoa(fd))...)
 	child.Stdout, child.Stderr, child.ExtraFiles = os.Stdout, os.Stderr, []*os.File{out}
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = child.Start()

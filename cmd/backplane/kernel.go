@@ -14,9 +14,10 @@ import (
 	"backplane/simbus/hostfile"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 )
 
-func newKernel() *cobra.Command {
+func newKernel(log *programLog) *cobra.Command {
 	var b kernel.Builder
 	flavour, config := "virtual", ""
 	build := &cobra.Command{
@@ -57,7 +58,7 @@ the boards of a board, appliance or scenario file want.`,
 			}
 			return printKernels(cmd.OutOrStdout(), list, func(one *kernel.Builder) (kernel.Image, error) {
 				one.Jobs = b.Jobs
-				return buildKernel(cmd.Context(), cmd.ErrOrStderr(), one)
+				return buildKernel(cmd.Context(), cmd.ErrOrStderr(), log.Logger, one)
 			})
 		},
 	}
@@ -66,11 +67,11 @@ the boards of a board, appliance or scenario file want.`,
 	build.Flags().StringVar(&config, "config", "", "file with further configuration, as a board's kernel_config")
 	build.Flags().IntVarP(&b.Jobs, "jobs", "j", 0, "compilers at once (default: one a CPU)")
 	cmd := commandGroup("kernel", "Build guest kernels")
-	cmd.AddCommand(build, newKernelTree())
+	cmd.AddCommand(build, newKernelTree(log))
 	return cmd
 }
 
-func newKernelTree() *cobra.Command {
+func newKernelTree(log *programLog) *cobra.Command {
 	var b kernel.Builder
 	cmd := &cobra.Command{
 		Use:   "tree",
@@ -82,6 +83,7 @@ modules are built with it. It is made first if it is not there.`,
 			if err := checkSource(b.Source, b.Revision); err != nil {
 				return badInput(err)
 			}
+			b.Log = log.Logger
 			end := showProgress(cmd.ErrOrStderr(), &b, "kernel tree")
 			path, err := b.Tree(cmd.Context())
 			end()
@@ -97,8 +99,8 @@ modules are built with it. It is made first if it is not there.`,
 }
 
 // buildKernel builds with progress. What is wrong in a configuration is tomlfile.Problems.
-func buildKernel(ctx context.Context, out io.Writer, b *kernel.Builder) (kernel.Image, error) {
-	b.Nearest = tomlfile.Nearest
+func buildKernel(ctx context.Context, out io.Writer, log *zap.Logger, b *kernel.Builder) (kernel.Image, error) {
+	b.Nearest, b.Log = tomlfile.Nearest, log
 	b.Note = func(text string) { fmt.Fprintln(out, "backplane:", text) }
 	if err := checkSource(b.Source, b.Revision); err != nil {
 		return kernel.Image{}, err

@@ -68,7 +68,8 @@ func main() {
 		_ = unix.Kill(os.Getpid(), s)
 	}()
 	out := &output{f: os.Stdout}
-	root := newRoot()
+	log := newProgramLog()
+	root := newRoot(log)
 	root.SetOut(out)
 	err := addressSpace()
 	if err == nil {
@@ -76,6 +77,9 @@ func main() {
 	}
 	status := report(err)
 	if lost := out.failed(); lost != nil && !errors.Is(err, out.err) {
+		status = max(status, report(badMachine(lost)))
+	}
+	if lost := log.end(status, err); lost != nil {
 		status = max(status, report(badMachine(lost)))
 	}
 	os.Exit(status)
@@ -141,7 +145,7 @@ func report(err error) int {
 	return status
 }
 
-func newRoot() *cobra.Command {
+func newRoot(log *programLog) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "backplane",
 		Short: "Boots an appliance of embedded Linux boards before its hardware exists",
@@ -159,10 +163,10 @@ what is ended by signal N with 128 + N.`,
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Run:"}, &cobra.Group{ID: "reach", Title: "Reach an appliance that is up:"},
 		&cobra.Group{ID: "know", Title: "Know:"})
 	for id, commands := range map[string][]*cobra.Command{
-		"run": {newRun(), newUp(), newReplay(), newCheck(), newBench()},
+		"run": {newRun(log), newUp(log), newReplay(log), newCheck(), newBench(log)},
 		"reach": {newPs(), newNet(), newConsole(), newLogs(), newExec(), newCp(), newGet(), newSet(), newPress(), newPower(), newCut(), newRestore(),
 			newEvents(), newCapture(), newWait(), newDown()},
-		"know": {newParts(), newDoctor(), newKernel(), newSchema(), newVersion()},
+		"know": {newParts(), newDoctor(), newKernel(log), newSchema(), newVersion()},
 	} {
 		for _, c := range commands {
 			c.GroupID = id
@@ -170,6 +174,7 @@ what is ended by signal N with 128 + N.`,
 			tellUsage(c)
 		}
 	}
+	log.flags(root)
 	root.SetFlagErrorFunc(flagError)
 	return root
 }

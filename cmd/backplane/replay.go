@@ -13,9 +13,10 @@ import (
 	"backplane/simbus"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 )
 
-func newReplay() *cobra.Command {
+func newReplay(log *programLog) *cobra.Command {
 	var o runOptions
 	var appliance string
 	var changed bool
@@ -52,7 +53,7 @@ board, a root file system, the kernel or this program is not what it was.`,
 			if err != nil {
 				return badInput(err)
 			}
-			return replaySession(cmd, s, a, &o, changed)
+			return replaySession(cmd, s, a, &o, changed, log.Logger)
 		},
 	}
 	cmd.Flags().StringVar(&o.out, "out", "", "folder for the record of the replay")
@@ -64,7 +65,7 @@ board, a root file system, the kernel or this program is not what it was.`,
 	return cmd
 }
 
-func replaySession(cmd *cobra.Command, s *replay.Session, a *boards.Appliance, o *runOptions, changed bool) error {
+func replaySession(cmd *cobra.Command, s *replay.Session, a *boards.Appliance, o *runOptions, changed bool, log *zap.Logger) error {
 	if o.out == "" {
 		dir, err := os.MkdirTemp("", "backplane-replay-")
 		if err != nil {
@@ -73,7 +74,7 @@ func replaySession(cmd *cobra.Command, s *replay.Session, a *boards.Appliance, o
 		defer os.RemoveAll(dir)
 		o.out = dir
 	}
-	opts, err := o.options(a, cmd.ErrOrStderr())
+	opts, err := o.options(a, cmd.ErrOrStderr(), log)
 	if err != nil {
 		return err
 	}

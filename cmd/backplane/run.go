@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"backplane/simbus/hostfile"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 )
 
 // runOptions are the flags of run and up.
@@ -63,7 +63,7 @@ func (s *size) Type() string          { return "size" }
 
 // options turns the flags into what appliance.Start takes, and says what the appliance
 // will not have.
-func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...func(*simbus.Event)) (appliance.Options, error) {
+func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, log *zap.Logger, events ...func(*simbus.Event)) (appliance.Options, error) {
 	if o.clock != "virtual" && o.clock != "real" {
 		return appliance.Options{}, badInput(fmt.Errorf("--clock is %q, and must be virtual or real", o.clock))
 	}
@@ -89,14 +89,16 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, events ...fu
 	if err != nil {
 		return appliance.Options{}, badStart(err)
 	}
-	for _, note := range slices.Concat(a.Notes(virtual), losses(kernels)) {
-		fmt.Fprintln(stderr, "backplane:", note)
-	}
+	notes := append(a.Notes(virtual), losses(kernels)...)
 	if o.unconfined {
-		fmt.Fprintln(stderr, "backplane: guests run without all walls around them (docs/security.md)")
+		notes = append(notes, "guests run without all walls around them (docs/security.md)")
+	}
+	for _, note := range notes {
+		fmt.Fprintln(stderr, "backplane:", note)
+		log.Warn("note", zap.String("text", note))
 	}
 	return appliance.Options{Unconfined: o.unconfined, Copies: o.restrict != "", Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, RecordLimit: int64(o.limit), Init: init,
-		Kernel: kernelFor(stderr, o.source), Events: events,
+		Kernel: kernelFor(stderr, log, o.source), Events: events, Log: log,
 		Note: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }
 
@@ -122,16 +124,16 @@ func firmware(name string) (string, error) {
 }
 
 // kernelFor finds kernels, and builds them with progress on stderr.
-func kernelFor(stderr io.Writer, source string) func(context.Context, bool, kernel.Recipe) (kernel.Image, error) {
+func kernelFor(stderr io.Writer, log *zap.Logger, source string) func(context.Context, bool, kernel.Recipe) (kernel.Image, error) {
 	return func(ctx context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
 		if want.Source == "" {
 			want.Source = source
 		}
-		return buildKernel(ctx, stderr, &kernel.Builder{Flavour: kernel.For(virtual), Recipe: want})
+		return buildKernel(ctx, stderr, log, &kernel.Builder{Flavour: kernel.For(virtual), Recipe: want})
 	}
 }
 
-func newRun() *cobra.Command {
+func newRun(log *programLog) *cobra.Command {
 	var o runOptions
 	var times int
 	cmd := &cobra.Command{
@@ -158,9 +160,9 @@ func newRun() *cobra.Command {
 			}
 			o.start = s.Start
 			if cmd.Flags().Changed("verify") {
-				return verifyRuns(cmd, s, a, &o, times)
+				return verifyRuns(cmd, s, a, &o, times, log.Logger)
 			}
-			return run(cmd, s, a, &o)
+			return run(cmd, s, a, &o, log.Logger)
 		},
 	}
 	o.flags(cmd, "virtual")
@@ -183,9 +185,9 @@ func noScenario(folder *hostfile.Folder, file string) error {
 	return nil
 }
 
-func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runOptions) error {
+func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runOptions, log *zap.Logger) error {
 	out := cmd.OutOrStdout()
-	opts, err := o.options(a, cmd.ErrOrStderr())
+	opts, err := o.options(a, cmd.ErrOrStderr(), log)
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,10 @@ import (
 	"backplane/simbus"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 )
 
-func newUp() *cobra.Command {
+func newUp(log *programLog) *cobra.Command {
 	var o runOptions
 	var name string
 	var detach bool
@@ -61,7 +62,7 @@ printed; the file goes when the appliance ends in order, and stays otherwise.`,
 					return badMachine(err)
 				}
 			}
-			return parent.failed(up(cmd, a, &o, parent))
+			return parent.failed(up(cmd, a, &o, parent, log.Logger))
 		},
 	}
 	o.flags(cmd, "real")
@@ -74,7 +75,7 @@ printed; the file goes when the appliance ends in order, and stays otherwise.`,
 }
 
 // up keeps an appliance running; parent is nil, or who waits until it is up.
-func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached) error {
+func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached, log *zap.Logger) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	claim, err := control.NewClaim(a.Name) // before anything boots
 	if err != nil {
@@ -99,7 +100,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 			parent.state(e.Board, state, detail)
 		}
 	}
-	opts, err := o.options(a, cmd.ErrOrStderr(), news)
+	opts, err := o.options(a, cmd.ErrOrStderr(), log, news)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 		return badStart(err)
 	}
 	told := time.Now() // to end
-	if server, err = claim.Listen(served{r}, nil); err == nil {
+	if server, err = claim.Listen(served{r}, log); err == nil {
 		listening.Store(server)
 		fmt.Fprintln(out, parent.started(a))
 		parent.listening()

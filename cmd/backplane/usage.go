@@ -62,6 +62,9 @@ func flagError(_ *cobra.Command, err error) error {
 		return &wrongFlag{err}
 	}
 	var want string
+	if c, ok := value.GetFlag().Value.(*choice); ok {
+		want = c.all()
+	}
 	switch value.GetFlag().Value.Type() {
 	case "duration":
 		want = `a length of time with its unit, such as "50ms"`
@@ -69,7 +72,8 @@ func flagError(_ *cobra.Command, err error) error {
 		want = "a whole number"
 	case "bool":
 		want = "true or false"
-	default:
+	}
+	if want == "" {
 		return &wrongFlag{err}
 	}
 	return &wrongFlag{fmt.Errorf("--%s is %q, and must be %s", value.GetFlag().Name, value.GetValue(), want)}

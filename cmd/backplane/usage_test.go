@@ -18,11 +18,14 @@ func TestWrongCommandLines(t *testing.T) {
 		{"power toggle sensor", `power has no command "toggle": there are cut, off, on`},
 		{"press a.b --hold 50", `--hold is "50", and must be a length of time with its unit, such as "50ms"`},
 		{"run --seed x s.toml", `--seed is "x", and must be a whole number`},
+		{"ps --log-level loud", `--log-level is "loud", and must be debug, info, warn or error`},
+		{"--log-format text ps", `--log-format is "text", and must be console or json`},
+		{"ps --log-file=", "--log-file is empty, and must be a file"},
 		{"set a.b.c 1 --nome x", "unknown flag: --nome"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) {
-			root := newRoot()
+			root := newRoot(newProgramLog())
 			root.SetArgs(strings.Fields(tt.line))
 			err := root.ExecuteContext(context.Background())
 			if err == nil || err.Error() != tt.want {

@@ -11,11 +11,12 @@ import (
 	"backplane/scenarios/verify"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 	"golang.org/x/term"
 )
 
 // verifyRuns runs a scenario several times and compares the runs.
-func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runOptions, times int) error {
+func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runOptions, times int, log *zap.Logger) error {
 	if times < 2 {
 		return badInput(fmt.Errorf("--verify is %d, and must be at least 2: it compares one run with another", times))
 	}
@@ -26,7 +27,7 @@ func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, 
 		return badInput(errors.New("--verify needs virtual time that goes by itself: the appliance says paced = true, so that what happens depends on the host's clock and on the world outside"))
 	}
 	out, tty := cmd.OutOrStdout(), terminal(cmd.ErrOrStderr())
-	opts, err := o.options(a, cmd.ErrOrStderr())
+	opts, err := o.options(a, cmd.ErrOrStderr(), log)
 	if err != nil {
 		return err
 	}
