@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"backplane/boards/tomlfile"
 )
@@ -53,13 +54,26 @@ func Dial(name string) (*Conn, error) {
 	return &Conn{c: c, in: bufio.NewReader(c), path: path}, nil
 }
 
+// connect reaches a socket. Where more clients wait there than the host lets wait
+// (listen(2)), it is one of them all the same, for a time.
 func connect(socket string) (c net.Conn, err error) {
-	err = reach(socket, func(address string) error {
-		c, err = net.Dial("unix", address)
-		return err
-	})
-	return c, err
+	for begun := time.Now(); ; time.Sleep(connectAgain) {
+		err = reach(socket, func(address string) error {
+			c, err = net.Dial("unix", address)
+			return err
+		})
+		if !errors.Is(err, syscall.EAGAIN) || time.Since(begun) > patience {
+			return c, err
+		}
+	}
 }
+
+const (
+	// connectAgain is how soon a client tries again where there are too many.
+	connectAgain = 5 * time.Millisecond
+	// patience is how long it does.
+	patience = 10 * time.Second
+)
 
 // others says which appliances are running instead of one.
 func others(name string) string {

@@ -1,9 +1,11 @@
 package control
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -76,6 +78,103 @@ func TestThousandClients(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestTenThousandConnections has as many as may be served follow the events while ten
+// thousand others come at once, and stay: each of these is told why it is not served,
+// those that are served go on, and when all have gone nothing of them is left.
+func TestTenThousandConnections(t *testing.T) {
+	const all = 10_000
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < all+1000 {
+		t.Skipf("this test needs more than %d file descriptors, and may have %d (%v)", all, limit.Cur, err)
+	}
+	s := serve(t)
+	before, files := runtime.NumGoroutine(), descriptors(t)
+	follows := make([]*Conn, defaultLimits.clients)
+	for i := range follows {
+		follows[i] = dial(t)
+		if err := follows[i].Send(Request{Command: "events", Follow: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := func(what string) { // by all that follow
+		t.Helper()
+		for i, c := range follows {
+			for {
+				s.Event(&simbus.Event{Time: 7, Kind: simbus.KindStep})
+				_ = c.c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+				_, err := c.Next()
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, os.ErrDeadlineExceeded) { // it does not follow yet
+					t.Fatalf("%s: client %d: %v", what, i, err)
+				}
+			}
+		}
+	}
+	seen("before")
+	refused := make([]*Conn, all)
+	var group sync.WaitGroup
+	for worker := range 20 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for i := worker; i < all; i += 20 {
+				c, err := Dial("")
+				if err != nil {
+					t.Errorf("connection %d: %v", i, err)
+					return
+				}
+				refused[i] = c
+			}
+		}()
+	}
+	group.Wait()
+	for i, c := range refused {
+		if c == nil {
+			continue
+		}
+		if _, err := c.Next(); err == nil || !strings.Contains(err.Error(), "256 clients are connected, and no more can be") {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+	}
+	seen("meanwhile")
+	follows[0].Close()
+	for { // until its place is free
+		c, err := Dial("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Do(Request{Command: "ps"}, func(Reply) error { return nil })
+		c.Close()
+		if err == nil {
+			break
+		}
+		if !strings.Contains(err.Error(), "no more can be") {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range slices.Concat(follows, refused) {
+		if c != nil {
+			c.Close()
+		}
+	}
+	for runtime.NumGoroutine() > before || descriptors(t) > files { // up to the test's own limit
+		s.Event(&simbus.Event{Time: 7, Kind: simbus.KindStep}) // a follower that has gone is found out by that
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// descriptors is how many this program has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
 }
 
 // with lets the servers of a test have other limits.
