@@ -82,6 +82,9 @@ func (c *Config) limits() confine.Limits {
 		// would be page tables of the host's, 4 KiB for each 2 MiB, which are no data.
 		Addresses: 4<<30 + 4*uint64(c.Memory),
 	}
+	// The kernel has a timer for each CPU. What is left is for siginfo(2), which the
+	// signals that it has can do without.
+	l.Signals = l.Processes
 	// The kernel holds one for each of its processes, and some 15 for a device.
 	l.Files = l.Processes + 4096
 	var files unix.Rlimit

@@ -19,7 +19,8 @@ type target struct {
 	Socket   string // listens
 	Abstract string // listens, too, as an abstract address
 	Parent   int    // a process of the user's
-	Limit    int    // of processes
+	Limit    int    // of processes, and of timers
+	Files    int    // limit of open ones
 }
 
 // attack is one try to get out; it got out if err is nil.
@@ -80,6 +81,24 @@ func socket(family int) error {
 		number6(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM, 0),
 		number6(unix.SYS_SOCKET, uintptr(family), unix.SOCK_DGRAM, 0),
 		number6(unix.SYS_SOCKET, uintptr(family), unix.SOCK_RAW, 0))
+}
+
+// each opens so many, and closes them again.
+func each(n int, open func() (int, error)) error {
+	var fds []int
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}()
+	for range n {
+		fd, err := open()
+		if err != nil {
+			return err
+		}
+		fds = append(fds, fd)
+	}
+	return nil
 }
 
 var attacks = []attack{
@@ -185,6 +204,41 @@ var attacks = []attack{
 			_, _ = unix.Wait4(pid, nil, 0, nil)
 		}
 		return err
+	}},
+	{"make more timers than the limit", func(t *target) error {
+		var timers []int32
+		defer func() {
+			for _, id := range timers {
+				_ = number6(unix.SYS_TIMER_DELETE, uintptr(id))
+			}
+		}()
+		for range t.Limit + 10 {
+			var id int32
+			if err := number6(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&id))); err != nil {
+				return err
+			}
+			timers = append(timers, id)
+		}
+		return nil
+	}},
+	{"make objects of the kernel's without end", func(t *target) error {
+		var errs []error
+		for _, do := range []func() (int, error){
+			func() (int, error) { return unix.Eventfd(0, 0) },
+			func() (int, error) { return unix.EpollCreate1(0) },
+			func() (int, error) { return unix.TimerfdCreate(unix.CLOCK_MONOTONIC, 0) },
+			func() (int, error) { return unix.Signalfd(-1, new(unix.Sigset_t), 0) },
+			func() (int, error) { return unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0) },
+		} {
+			errs = append(errs, each(t.Files+1, do))
+		}
+		return either(errs...)
+	}},
+	{"make files without end", func(t *target) error {
+		n := 0
+		return either(
+			each(t.Files/2, func() (int, error) { return unix.Open("/tmp", unix.O_TMPFILE|unix.O_RDWR, 0o600) }),
+			each(t.Files/2, func() (int, error) { n++; return unix.Open(fmt.Sprintf("/tmp/f%d", n), unix.O_CREAT|unix.O_RDWR, 0o600) }))
 	}},
 	{"run before others, or on other CPUs", func(*target) error {
 		var set unix.CPUSet

@@ -45,6 +45,7 @@ type Program struct {
 // Limits are those of setrlimit(2) that the program and each of its processes have.
 type Limits struct {
 	Processes uint64 // of all of them together; 0: the host's
+	Signals   uint64 // that wait, and timers, of all of them together; 0: the host's
 	Files     uint64 // open ones, of each; 0: the host's
 	FileSize  uint64 // bytes
 	Data      uint64 // bytes of memory that is not a file's, of each
@@ -303,11 +304,14 @@ func (l Limits) list() []limit {
 	if l.Processes != 0 && countsByNamespace() {
 		list = append(list, limit{unix.RLIMIT_NPROC, l.Processes})
 	}
+	if l.Signals != 0 && countsByNamespace() {
+		list = append(list, limit{unix.RLIMIT_SIGPENDING, l.Signals})
+	}
 	return list
 }
 
-// countsByNamespace tells whether the host counts processes for each user namespace:
-// before Linux 5.14 (commit 21d1c5e386bc) it counted all that a user has.
+// countsByNamespace tells whether the host counts processes, and signals that wait, for each
+// user namespace: before Linux 5.14 (commits 21d1c5e386bc, d64696905554) it counted all that a user has.
 var countsByNamespace = sync.OnceValue(func() bool {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {

@@ -25,7 +25,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const testProcesses = 40
+const (
+	testProcesses = 40
+	testFiles     = 256
+)
 
 // run confines this test's own program, and returns what it said.
 func run(t *testing.T, told any, with Program) map[string]string {
@@ -70,7 +73,7 @@ func run(t *testing.T, told any, with Program) map[string]string {
 	var out bytes.Buffer
 	with.Path, with.Name, with.Args, with.Env = self, attacker, []string{string(arg)}, []string{"GOMAXPROCS=1", "GOTRACEBACK=all"}
 	with.Dir, with.Files, with.Output = dir, []*os.File{memory}, &out
-	with.Limits = Limits{Processes: testProcesses, Files: 256, FileSize: 1 << 20, Data: 1 << 30, Addresses: 16 << 30}
+	with.Limits = Limits{Processes: testProcesses, Signals: testProcesses, Files: testFiles, FileSize: 1 << 20, Data: 1 << 30, Addresses: 16 << 30}
 	cmd, started, err := Command(with)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +108,7 @@ func prey(t *testing.T) target {
 		}
 		t.Cleanup(func() { l.Close() })
 	}
-	return target{Secret: secret, Socket: socket, Abstract: abstract, Parent: os.Getpid(), Limit: testProcesses}
+	return target{Secret: secret, Socket: socket, Abstract: abstract, Parent: os.Getpid(), Limit: testProcesses, Files: testFiles}
 }
 
 // TestUnconfined looks for the walls that are left on a host that refuses mounts.
