@@ -79,7 +79,7 @@ func (c *checker) model(at string, ch *Chip, bus string) *periph.Model {
 		return nil
 	}
 	if _, fits := m.Mount(bus); !fits {
-		d.Add(at+".model", "a %s hangs on %s, not on %s", m.Name, strings.Join(m.Buses(), " or "), bus)
+		d.Add(at+".model", "%s hangs on %s, not on %s", tomlfile.A(m.Name), strings.Join(m.Buses(), " or "), bus)
 		return nil
 	}
 	return m
@@ -101,11 +101,11 @@ func (c *checker) values(at string, p *Part) {
 		if !fixed {
 			var ok bool
 			if spec, ok = p.Model.Property(key); !ok {
-				complain("unknown key %q of a %s%s", key, p.Model.Name, tomlfile.Suggest(key, c.chipKeys(p)))
+				complain("unknown key %q of %s%s", key, tomlfile.A(p.Model.Name), tomlfile.Suggest(key, c.chipKeys(p)))
 				return
 			}
 			if spec.ReadOnly || spec.Kind == periph.Action {
-				complain("%s of a %s cannot be set in a board file", key, p.Model.Name)
+				complain("%s of %s cannot be set in a board file", key, tomlfile.A(p.Model.Name))
 				return
 			}
 			spec = spec.For(&p.Options)
@@ -216,7 +216,7 @@ func (c *checker) pins(at string, p *Part, on int) {
 			for _, s := range p.Model.Pins {
 				names = append(names, s.Name)
 			}
-			c.doc.Add(at, "a %s has no pin %q%s", p.Model.Name, name, tomlfile.Suggest(name, names))
+			c.doc.Add(at, "%s has no pin %q%s", tomlfile.A(p.Model.Name), name, tomlfile.Suggest(name, names))
 			continue
 		}
 		ref, err := c.b.Line(p.Pins[name], on)

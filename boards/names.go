@@ -204,7 +204,7 @@ func (a *Appliance) Property(path string) (*Property, error) {
 var upOrDown = []string{"up", "down"}
 
 func (p *Part) property(spec *periph.Spec) *Property {
-	found := &Property{what: fmt.Sprintf("%s of a %s", spec.Name, p.Model.Name), kind: spec.Kind, enum: spec.Enum}
+	found := &Property{what: fmt.Sprintf("%s of %s", spec.Name, tomlfile.A(p.Model.Name)), kind: spec.Kind, enum: spec.Enum}
 	if !spec.ReadOnly {
 		found.set = func(value string) error {
 			_, err := spec.Parse(value)

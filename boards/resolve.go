@@ -141,7 +141,7 @@ func propertyOf(p *Part, name string) (*periph.Spec, error) {
 	spec, ok := model.Property(name)
 	if !ok {
 		names := named(model.Properties, func(s *periph.Spec) string { return s.Name })
-		return nil, fmt.Errorf("a %s has no property %q%s", model.Name, name, tomlfile.Suggest(name, names))
+		return nil, fmt.Errorf("%s has no property %q%s", tomlfile.A(model.Name), name, tomlfile.Suggest(name, names))
 	}
 	return spec.For(&p.Options), nil
 }

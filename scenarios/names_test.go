@@ -29,7 +29,7 @@ func TestNames(t *testing.T) {
 		{`set = { "sensor.temp0.temprature" = 1 }`, `3:9: a tmp102 has no property "temprature": did you mean "temperature"?`},
 		{`set = { sensor.temp0.temperature = 900 }`, `3:22: sensor.temp0.temperature: temperature is 900, outside -55 to 150 °C`},
 		{`set = { "sensor.temp0.temperature" = "21 C" }`, `3:9: sensor.temp0.temperature: "21 C" is not a number`},
-		{`set = { "controller.led0.lit" = true }`, `3:9: controller.led0.lit: lit of a led can only be read`},
+		{`set = { "controller.led0.lit" = true }`, `3:9: controller.led0.lit: lit of an led can only be read`},
 		{`set = { "controller.gpio0.alarm_in" = 2 }`, `3:9: controller.gpio0.alarm_in: "2" is nothing to do to a line: say 0, 1, up or down (a pull), or float`},
 		{`set = { "controller.gpio0.alarm_in" = "float" }`, ``},
 		{`set = { "controller.gpio0.99" = 1 }`, `3:9: board controller: gpio0 has no line 99: its lines are 0 to 2`},

@@ -238,7 +238,10 @@ var attacks = []attack{
 		n := 0
 		return either(
 			each(t.Files/2, func() (int, error) { return unix.Open("/tmp", unix.O_TMPFILE|unix.O_RDWR, 0o600) }),
-			each(t.Files/2, func() (int, error) { n++; return unix.Open(fmt.Sprintf("/tmp/f%d", n), unix.O_CREAT|unix.O_RDWR, 0o600) }))
+			each(t.Files/2, func() (int, error) {
+				n++
+				return unix.Open(fmt.Sprintf("/tmp/f%d", n), unix.O_CREAT|unix.O_RDWR, 0o600)
+			}))
 	}},
 	{"run before others, or on other CPUs", func(*target) error {
 		var set unix.CPUSet
