@@ -38,6 +38,7 @@ type Config struct {
 
 	CPUs       int
 	Ptrace     bool     // its kernel runs programs by ptrace(2): it has no seccomp mode
+	Shadow     uint64   // bytes of address space more that its kernel reserves: KASAN's
 	OwnMemory  bool     // its kernel makes the file for its memory itself: it takes no other
 	Guard      *os.File // see [RunDir.Guard]; may be nil
 	Unconfined bool     // the host lets nobody have namespaces
@@ -77,10 +78,10 @@ func (c *Config) limits() confine.Limits {
 		// Its memory is a file's. The kernel itself has 3 MiB, and its CPUs' stacks; the
 		// rest is for the program in Go that executes it: with little more than a kernel
 		// needs, one of a thousand starts ended in Go's runtime between the limits and execve.
-		Data: 256<<20 + uint64(c.CPUs)*16<<20,
+		Data: 256<<20 + uint64(c.CPUs)*16<<20 + c.Shadow,
 		// The kernel maps its memory once, a guest's process what it uses of that. More
 		// would be page tables of the host's, 4 KiB for each 2 MiB, which are no data.
-		Addresses: 4<<30 + 4*uint64(c.Memory),
+		Addresses: 4<<30 + 4*uint64(c.Memory) + c.Shadow,
 	}
 	// The kernel has a timer for each CPU. What is left is for siginfo(2), which the
 	// signals that it has can do without.

@@ -99,6 +99,15 @@ func TestOwnKernelThatIsBuilt(t *testing.T) {
 	})
 }
 
+// TestKernelByItsOwnMeans takes the kernel for one of a series that Backplane has no patches
+// for: it makes its memory's file itself, and runs programs by ptrace(2).
+func TestKernelByItsOwnMeans(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		o.Image = func(image *kernel.Image) { image.Version, image.Seccomp = "7.999.1", false }
+		works(t, startKernels(t, "", nil, o))
+	})
+}
+
 // kernelSources are kernel sources that tests are to build, which takes ten minutes each: a
 // list of tarballs and folders with ":" between, "debian" for Debian's package.
 func kernelSources(t *testing.T) []string {

@@ -154,7 +154,7 @@ func (m *Machine) startKernel() error {
 		args = append(args, fmt.Sprintf("ncpus=%d", m.board.CPUs))
 	}
 	args = append(args, strings.Fields(m.board.Firmware.KernelArgs)...)
-	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel.Path, Ptrace: !m.kernel.Seccomp, OwnMemory: !m.kernel.Patched(), Dir: m.dir, Memory: int64(m.board.Memory),
+	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel.Path, Ptrace: !m.kernel.Seccomp, OwnMemory: !m.kernel.Patched(), Shadow: m.kernel.Shadow, Dir: m.dir, Memory: int64(m.board.Memory),
 		Args: args, CPU: m.domain.CPU(), Output: m.uml, Panics: m.panics(m.boots), CPUs: m.board.CPUs, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined})
 	if err != nil {
 		if m.guest != nil {

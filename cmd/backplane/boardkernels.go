@@ -75,6 +75,9 @@ func ownKernels(a *boards.Appliance, virtual bool, source string) (list []ownKer
 			return nil, k.Place(err)
 		}
 		own.losses = own.facts.Losses(k.CPUs, virtual)
+		if slices.Contains(k.Recipe.Debug, "kasan") {
+			own.losses = append(own.losses, "with KASAN no limit holds its memory on the host but that of the board's file (docs/security.md)")
+		}
 		list = append(list, own)
 	}
 	return list, nil

@@ -145,7 +145,7 @@ func Command(p Program) (cmd *exec.Cmd, started func(error) error, err error) {
 		}
 	}
 	s := spec{Name: p.Name, Args: p.Args, Env: p.Env, Limits: p.Limits.list(), Files: len(p.Files), Temp: p.Temp}
-	if s.Filter, err = filter(p.Ptrace); err != nil {
+	if s.Filter, err = filter(&p); err != nil {
 		return nil, nil, fmt.Errorf("make the filter of system calls: %w", err)
 	}
 	if p.Unconfined {

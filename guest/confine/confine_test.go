@@ -145,7 +145,7 @@ func TestAttacks(t *testing.T) {
 		}
 	}
 
-	for name, with := range map[string]Program{"": {}, "tracing its own": {Ptrace: true}} {
+	for name, with := range map[string]Program{"": {}, "tracing its own": {Ptrace: true}, "its own files": {Ptrace: true, Temp: 64 << 10}} {
 		t.Run(name, func(t *testing.T) { held(t, told, with) })
 	}
 }

@@ -19,8 +19,13 @@ import (
 // A kernel that has no seccomp mode may trace its own processes, which are all that there
 // are in its PID namespace, and have this filter, too: what a tracer has them call is held
 // against it as what they call by themselves (since Linux 4.8; seccomp(2), NOTES).
-func filter(ptrace bool) ([]bpf.RawInstruction, error) {
-	if ptrace {
+//
+// One that makes files for its programs by itself has to make them executable.
+func filter(p *Program) ([]bpf.RawInstruction, error) {
+	switch {
+	case p.Temp != 0:
+		return making(p.Ptrace)
+	case p.Ptrace:
 		return tracing()
 	}
 	return plain()
@@ -28,14 +33,24 @@ func filter(ptrace bool) ([]bpf.RawInstruction, error) {
 
 var (
 	plain   = sync.OnceValues(func() ([]bpf.RawInstruction, error) { return assemble(nil) })
-	tracing = sync.OnceValues(func() ([]bpf.RawInstruction, error) { return assemble(equal("ptrace", 0, traces...)) })
+	tracing = sync.OnceValues(func() ([]bpf.RawInstruction, error) { return assemble(tracer) })
 )
 
-// assemble makes the filter with conditions of further system calls.
-func assemble(further []seccomp.NameWithConditions) ([]bpf.RawInstruction, error) {
+var tracer = equal("ptrace", 0, traces...)
+
+func making(ptrace bool) ([]bpf.RawInstruction, error) {
+	if ptrace {
+		return assemble(tracer, "fchmod")
+	}
+	return assemble(nil, "fchmod")
+}
+
+// assemble makes the filter with further system calls.
+func assemble(conditions []seccomp.NameWithConditions, names ...string) ([]bpf.RawInstruction, error) {
 	p := policy
 	p.Syscalls = slices.Clone(p.Syscalls)
-	p.Syscalls[0].NamesWithCondtions = slices.Concat(p.Syscalls[0].NamesWithCondtions, further)
+	p.Syscalls[0].Names = slices.Concat(p.Syscalls[0].Names, names)
+	p.Syscalls[0].NamesWithCondtions = slices.Concat(p.Syscalls[0].NamesWithCondtions, conditions)
 	instructions, err := p.Assemble()
 	if err != nil {
 		return nil, err

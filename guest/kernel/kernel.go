@@ -72,7 +72,13 @@ type Recipe struct {
 type Image struct {
 	Path  string
 	Facts // of its source
+	// Shadow is the address space that its KASAN maps at its start, in bytes, of which it
+	// touches an eighth of the board's memory (Linux arch/um/include/asm/kasan.h).
+	Shadow uint64
 }
+
+// shadow is that of any kernel with KASAN.
+const shadow = 16 << 40
 
 // Fragment is a file that makes a kernel: a piece of configuration, or a patch.
 type Fragment struct {
@@ -150,8 +156,17 @@ func (b *Builder) Lookup() (image Image, ok bool, err error) {
 		return Image{}, false, err
 	}
 	image.Path = filepath.Join(cache, key, "linux")
-	info, err := os.Stat(image.Path)
-	return image, err == nil && info.Mode().IsRegular(), nil
+	if info, err := os.Stat(image.Path); err != nil || !info.Mode().IsRegular() {
+		return image, false, nil
+	}
+	if len(b.Debug) == 0 && len(b.Config) == 0 {
+		return image, true, nil
+	}
+	config, err := os.ReadFile(filepath.Join(cache, key, "config"))
+	if settings(string(config))["KASAN"] == "y" {
+		image.Shadow = shadow
+	}
+	return image, err == nil, err
 }
 
 // Build returns the kernel from the cache, and builds it first if it is not
@@ -181,7 +196,11 @@ func (b *Builder) Build(ctx context.Context) (image Image, err error) {
 	if ok || err != nil {
 		return image, err
 	}
-	return image, b.buildInto(ctx, cache, filepath.Dir(image.Path))
+	if err := b.buildInto(ctx, cache, filepath.Dir(image.Path)); err != nil {
+		return Image{}, err
+	}
+	image, _, err = b.Lookup()
+	return image, err
 }
 
 // Tree returns the patched kernel tree of the cache, of which kernels and their

@@ -36,6 +36,8 @@ type Options struct {
 	Out  string
 	// StallLimit is that of appliance.Options.
 	StallLimit time.Duration
+	// Image changes what kernels are taken for.
+	Image func(*kernel.Image)
 	// Events are told of each event, beside the App.
 	Events []func(*simbus.Event)
 	// Log is that of appliance.Options.
@@ -102,7 +104,11 @@ func StartAppliance(t testing.TB, a *boards.Appliance, o Options) *App {
 	r, err := appliance.Start(context.Background(), a, appliance.Options{
 		Virtual: !o.Real, Seed: o.Seed, Start: Start, Out: o.Out, Init: Init(t), StallLimit: o.StallLimit,
 		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
-			return Kernel(t, virtual, want), nil
+			image := Kernel(t, virtual, want)
+			if o.Image != nil {
+				o.Image(&image)
+			}
+			return image, nil
 		},
 		Events: append([]func(*simbus.Event){app.event}, o.Events...), Log: o.Log,
 	})
