@@ -182,7 +182,11 @@ func Start(c Config) (*Process, error) {
 		drive(p.cmd.Process.Pid, c.CPU)
 	}
 	go func() {
-		if p.err = p.cmd.Wait(); errors.Is(p.err, exec.ErrWaitDelay) {
+		wait := p.cmd.Wait
+		if c.Ptrace {
+			wait = func() error { return confine.Wait(p.cmd) }
+		}
+		if p.err = wait(); errors.Is(p.err, exec.ErrWaitDelay) {
 			p.err = nil // it ended well, and somebody holds its output
 		}
 		if c.Unconfined {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"unsafe"
@@ -21,6 +22,7 @@ type target struct {
 	Parent   int    // a process of the user's
 	Limit    int    // of processes, and of timers
 	Files    int    // limit of open ones
+	Stop     bool   // do nothing but stop, as a process that the user's traces
 }
 
 // attack is one try to get out; it got out if err is nil.
@@ -338,11 +340,33 @@ var attacks = []attack{
 	}},
 }
 
+func init() {
+	if os.Args[0] == attacker {
+		runtime.LockOSThread() // to the first thread, which goes with the process only
+	}
+}
+
+// traceThread has a thread make its parent, this test, its tracer, and end.
+func traceThread() error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		result <- number6(unix.SYS_PTRACE, unix.PTRACE_TRACEME)
+	}()
+	return <-result
+}
+
 // attackAll is the attacker's program: it tells of each attack that it got nowhere.
 func attackAll() {
 	var t target
 	if err := json.Unmarshal([]byte(os.Args[1]), &t); err != nil {
 		panic(err)
+	}
+	if t.Stop {
+		fmt.Printf("stops\t%v\n", number6(unix.SYS_PTRACE, unix.PTRACE_TRACEME))
+		_ = unix.Tgkill(os.Getpid(), os.Getpid(), unix.SIGUSR1)
+		fmt.Println("goes on\t")
+		return
 	}
 	for _, a := range attacks {
 		result := "GOT OUT"
@@ -356,7 +380,7 @@ func attackAll() {
 	fmt.Printf("own file\t%q %v\n", own, err)
 	dir, err := os.Getwd()
 	fmt.Printf("folder\t%s %v\n", dir, err)
-	fmt.Printf("traced\t%v\n", number6(unix.SYS_PTRACE, unix.PTRACE_TRACEME))
+	fmt.Printf("traced\t%v\n", traceThread())
 	fmt.Printf("own socket\t%v\n", connect(WorkDir+"/own.sock"))
 	fmt.Printf("ids\t%d %d\n", os.Getuid(), os.Getpid())
 }

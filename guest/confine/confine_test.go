@@ -2,6 +2,7 @@ package confine
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ const (
 )
 
 // run confines this test's own program, and returns what it said.
-func run(t *testing.T, told any, with Program) map[string]string {
+func run(t *testing.T, told target, with Program) map[string]string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -81,7 +82,14 @@ func run(t *testing.T, told any, with Program) map[string]string {
 	if err := started(cmd.Start()); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
+	wait, want := cmd.Wait, ""
+	if with.Ptrace {
+		wait = func() error { return Wait(cmd) }
+	}
+	if told.Stop {
+		want = "signal: killed"
+	}
+	if err := wait(); fmt.Sprint(err) != cmp.Or(want, "<nil>") {
 		t.Fatalf("%v\n%s", err, out.Bytes())
 	}
 	said := make(map[string]string)
@@ -177,6 +185,14 @@ func held(t *testing.T, told target, with Program) {
 		if said[name] != want {
 			t.Errorf("%s: %q instead of %q", name, said[name], want)
 		}
+	}
+}
+
+// TestStopsAsTraced has the first thread of a program make this test its tracer, and stop.
+func TestStopsAsTraced(t *testing.T) {
+	said := run(t, target{Stop: true}, Program{Ptrace: true})
+	if _, on := said["goes on"]; on || said["stops"] != "<nil>" {
+		t.Errorf("it said %q", said)
 	}
 }
 
