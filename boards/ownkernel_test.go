@@ -1,11 +1,13 @@
 package boards
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	guestkernel "backplane/guest/kernel"
 	"backplane/periph/catalog"
 )
 
@@ -55,5 +57,34 @@ func TestOwnKernel(t *testing.T) {
 				t.Errorf("%s: %+v, %v", kernel, k, err)
 			}
 		}
+	}
+}
+
+// TestKernelTooOld looks whether a source that no board can have is refused where the
+// board file names it.
+func TestKernelTooOld(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"Makefile": "VERSION = 5\nPATCHLEVEL = 16\nSUBLEVEL = 3\n", "arch/um/Kconfig": "", "arch/um/os-Linux/start_up.c": "",
+		"arch/um/drivers/virtio_uml.c": "", "include/uapi/linux/um_timetravel.h": "", "../b.toml": "name = \"b\"\n[firmware.kernel]\ndebug = []\nsource = \"tree\"\n"} {
+		path := filepath.Join(dir, "tree", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := LoadIn(nil, filepath.Join(dir, "b.toml"), catalog.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := a.Kernels()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = (&guestkernel.Builder{Flavour: guestkernel.Virtual, Recipe: k[0].Recipe, Cache: t.TempDir()}).Facts()
+	want := fmt.Sprintf("%s/b.toml:4:1: %[1]s/tree: is Linux 5.16.3, and must be 5.17 or later", dir)
+	if err = k[0].Place(err); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
