@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/boards/tomlfile"
+	"backplane/periph"
 	"backplane/periph/regmap"
 )
 
@@ -116,8 +117,9 @@ type Appliance struct {
 
 	Capture []Capture `toml:"capture,omitempty" jsonschema:"description=Captures of frames beside those of whole segments"`
 
-	doc   *tomlfile.Doc
-	paths tomlfile.Paths // that its files name
+	doc     *tomlfile.Doc
+	catalog *periph.Catalog
+	paths   tomlfile.Paths // that its files name
 }
 
 // Member is one board of an appliance.

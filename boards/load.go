@@ -58,7 +58,7 @@ func Load(file string, catalog *periph.Catalog) (*Appliance, error) {
 // LoadIn is Load for an appliance of which nothing is read, now or later, that does not
 // lie in a folder.
 func LoadIn(folder *hostfile.Folder, file string, catalog *periph.Catalog) (*Appliance, error) {
-	a := &Appliance{paths: tomlfile.Paths{Folder: folder}}
+	a := &Appliance{catalog: catalog, paths: tomlfile.Paths{Folder: folder}}
 	if !IsAppliance(file) {
 		b := readBoard(&a.paths, file, nil, catalog)
 		if len(b.doc.Problems) > 0 {
@@ -90,6 +90,9 @@ func (a *Appliance) file(at, name, path string) error {
 	}
 	return hostfile.Check(path)
 }
+
+// Catalog is what the appliance's boards are made of.
+func (a *Appliance) Catalog() *periph.Catalog { return a.catalog }
 
 // Paths are all files and folders of the host that the appliance's file and those of its
 // boards name.

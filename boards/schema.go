@@ -12,8 +12,9 @@ import (
 )
 
 // Schema is the JSON schema of what a TOML file of v's type may hold, for
-// editors. It knows the models of the catalog, and the keys of each.
-func Schema(v any, title string, catalog *periph.Catalog) ([]byte, error) {
+// editors. It knows the models of the catalog, and the keys of each; extend, if given,
+// adds what others know.
+func Schema(v any, title string, catalog *periph.Catalog, extend ...func(*jsonschema.Schema)) ([]byte, error) {
 	r := jsonschema.Reflector{FieldNameTag: "toml", ExpandedStruct: true, Anonymous: true}
 	s := r.Reflect(v)
 	s.Title = title
@@ -24,6 +25,9 @@ func Schema(v any, title string, catalog *periph.Catalog) ([]byte, error) {
 		for _, k := range catalog.Controllers {
 			s.Properties.Set(k.Table, controllerSchema(r, k))
 		}
+	}
+	for _, f := range extend {
+		f(s)
 	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	return append(b, '\n'), err

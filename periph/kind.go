@@ -1,6 +1,9 @@
 package periph
 
-import "backplane/periph/virtio"
+import (
+	"backplane/periph/virtio"
+	"backplane/simbus"
+)
 
 // ControllerKind is a kind of controller that a board file can name: the package of the
 // controller has one, and the catalog lists it.
@@ -8,9 +11,10 @@ type ControllerKind struct {
 	// Table is the board file's: "i2c" for [[i2c]]. If the controller takes chips, it is
 	// the kind of its bus as well.
 	Table  string
-	Title  string   // "I2C controller"
-	Source string   // specification and driver
-	Kernel []string // CONFIG_ symbols of the Linux driver that binds
+	Title  string         // "I2C controller"
+	Source string         // specification and driver
+	Kernel []string       // CONFIG_ symbols of the Linux driver that binds, and of what programs reach it by
+	Events []*simbus.Kind // that such controllers emit
 	// Chips tells whether chips hang on it.
 	Chips bool
 	// Numbered tells whether the kernel numbers it by the alias Table0, Table1 and so on:

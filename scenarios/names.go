@@ -147,32 +147,44 @@ func (n *names) property(key string, e *Want, path string) error {
 
 // event checks the kind of an event, and what is said of it.
 func (n *names) event(key string, e *Want) {
-	var kinds []string
-	at := -1
-	for i := range simbus.EventKinds {
-		kinds = append(kinds, simbus.EventKinds[i].Name)
-		if e.Event == simbus.EventKinds[i].Name {
-			at = i
-		}
-	}
 	if len(variables(e.Event)) > 0 {
 		return
 	}
-	if at < 0 {
-		n.add(key+".event", fmt.Errorf("there is no kind of event %q%s", e.Event, tomlfile.Suggest(e.Event, kinds)))
+	kinds := EventKinds(n.a.Catalog())
+	kind, ok := simbus.FindKind(kinds, e.Event)
+	if !ok {
+		var known []string
+		for _, k := range kinds {
+			known = append(known, k.Name)
+		}
+		n.add(key+".event", fmt.Errorf("there is no kind of event %q%s", e.Event, tomlfile.Suggest(e.Event, known)))
 		return
 	}
+	known := append(kind.Keys(), "board", "part")
 	for _, attr := range slices.Sorted(maps.Keys(e.Where)) {
-		known := append(slices.Clone(simbus.EventKinds[at].Attrs), "board", "part")
-		switch where := key + ".where." + attr; {
-		case !slices.Contains(known, attr):
+		where := key + ".where." + attr
+		if !slices.Contains(known, attr) {
 			n.add(where, fmt.Errorf("an event %q has no attribute %q%s", e.Event, attr, tomlfile.Suggest(attr, known)))
-		case attr == "board":
-			n.add(where, someMatch(attr, e.Where[attr], n.a.BoardNames()))
-		case attr == "part":
-			n.add(where, someMatch(attr, e.Where[attr], n.a.PartNames()))
+		} else if values := n.values(kind, attr); values != nil {
+			n.add(where, someMatch(attr, e.Where[attr], values))
 		}
 	}
+}
+
+// values are all that an attribute of such events can be, nil for anything.
+func (n *names) values(kind *simbus.Kind, attr string) []string {
+	switch attr {
+	case "board":
+		return n.a.BoardNames()
+	case "part":
+		return n.a.PartNames()
+	}
+	for i := range kind.Attrs {
+		if kind.Attrs[i].Key == attr {
+			return slices.Clone(kind.Attrs[i].Values)
+		}
+	}
+	return nil
 }
 
 // someMatch finds a regular expression that none of the names can match.

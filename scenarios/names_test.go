@@ -58,6 +58,8 @@ func TestNames(t *testing.T) {
 		{`expect = { event = "guest", where = { board = "^sens$" } }`, `3:39: there is no board that "^sens$" could match: did you mean "sensor"?`},
 		{`expect = { event = "guest", where = { board = "sens", state = "(off|panic)" } }`, ``},
 		{`expect = { event = "property", where = { part = "^temp9$", name = "x" } }`, `3:42: there is no part that "^temp9$" could match: did you mean "temp0"?`},
+		{`expect = { event = "guest", where = { state = "^panik$" } }`, `3:39: there is no state that "^panik$" could match: did you mean "panic"?`},
+		{`expect = { event = "guest", where = { state = "panic|lost" } }`, ``},
 		{`expect = { all = [{ console = "sensor", match = "x" }, { line = "sensor.gpio0.alert", edge = "rising" }] }`, ``},
 		{`expect = { any = [{ console = "sensor", match = "x" }, { console = "nobody", match = "y" }] }`, `3:58: there is no board "nobody": there are controller, sensor`},
 	}

@@ -45,7 +45,7 @@ func (a Attr) Value() string {
 // Number is the attribute as a number, and whether it is one.
 func (a Attr) Number() (int64, bool) { return a.num, a.isNum }
 
-// Kinds of events. EventKinds has their attributes.
+// Names of kinds of events. The packages that emit them describe them, each as a [Kind].
 const (
 	KindGPIO        = "gpio"
 	KindMissed      = "gpio.missed"

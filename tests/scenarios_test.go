@@ -57,15 +57,13 @@ func play(t *testing.T, real bool, main, steps string) *scenarios.Report {
 
 // known holds an event against the table of the kinds and the names of the appliance.
 func known(t *testing.T, a *boards.Appliance, e *simbus.Event) {
-	i := slices.IndexFunc(simbus.EventKinds, func(k simbus.EventKind) bool { return k.Name == e.Kind })
-	if i < 0 || !slices.Contains(a.BoardNames(), e.Board) || !slices.Contains(a.PartNames(), e.Part) {
+	kind, ok := simbus.FindKind(scenarios.EventKinds(a.Catalog()), e.Kind)
+	if !ok || !slices.Contains(a.BoardNames(), e.Board) || !slices.Contains(a.PartNames(), e.Part) {
 		t.Errorf("the event %s is of no known kind or place", e.AppendJSON(nil))
 		return
 	}
-	for _, attr := range e.Attrs {
-		if !slices.Contains(simbus.EventKinds[i].Attrs, attr.Key) {
-			t.Errorf("the table of kinds lacks %s of %s", attr.Key, e.AppendJSON(nil))
-		}
+	if err := kind.Check(e); err != nil {
+		t.Errorf("the event %s: %v", e.AppendJSON(nil), err)
 	}
 }
 

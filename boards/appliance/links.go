@@ -178,12 +178,12 @@ func (l *wireLink) setCut(cut bool) {
 // Cut cuts a segment, a serial link or a wire, by name, or one port off its
 // segment: "lan:sensor.eth0".
 func (r *Running) Cut(name string) error {
-	return r.input(record.Input{Do: record.DoCut, Path: name}, func() error { return r.setCut(name, true, "cut") })
+	return r.input(record.Input{Do: record.DoCut, Path: name}, func() error { return r.setCut(name, true, linkCut) })
 }
 
 // Restore ends a Cut.
 func (r *Running) Restore(name string) error {
-	return r.input(record.Input{Do: record.DoRestore, Path: name}, func() error { return r.setCut(name, false, "restored") })
+	return r.input(record.Input{Do: record.DoRestore, Path: name}, func() error { return r.setCut(name, false, linkRestored) })
 }
 
 func (r *Running) setCut(name string, cut bool, state string) error {

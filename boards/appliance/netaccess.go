@@ -69,9 +69,9 @@ func linkState(up bool) string { return map[bool]string{true: "up", false: "down
 func (r *Running) setLink(link, state string) error {
 	switch state {
 	case "up":
-		return r.setCut(link, false, "restored")
+		return r.setCut(link, false, linkRestored)
 	case "down":
-		return r.setCut(link, true, "cut")
+		return r.setCut(link, true, linkCut)
 	}
 	return fmt.Errorf("%q is no state of a link: say up or down", state)
 }

@@ -98,14 +98,20 @@ func printSpecs(w io.Writer, what string, specs []periph.Spec) {
 }
 
 func newSchema() *cobra.Command {
-	kinds := map[string]any{"board": &boards.Board{}, "appliance": &boards.Appliance{}, "scenario": &scenarios.Scenario{}}
+	kinds := map[string]any{"board": &boards.Board{}, "appliance": &boards.Appliance{}}
 	return &cobra.Command{
 		Use:       "schema board|appliance|scenario",
 		Short:     "Print the JSON schema of a kind of file, for editors",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"board", "appliance", "scenario"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := boards.Schema(kinds[args[0]], "Backplane "+args[0], catalog.All)
+			var b []byte
+			var err error
+			if kind, ok := kinds[args[0]]; ok {
+				b, err = boards.Schema(kind, "Backplane "+args[0], catalog.All)
+			} else {
+				b, err = scenarios.Schema(catalog.All)
+			}
 			if err != nil {
 				return err
 			}

@@ -12,7 +12,8 @@ var Kind = &periph.ControllerKind{
 	Table:    BusName,
 	Title:    "I2C controller",
 	Source:   "virtio 1.2 section 5.16; Linux drivers/i2c/busses/i2c-virtio.c",
-	Kernel:   []string{"CONFIG_I2C_VIRTIO"},
+	Kernel:   []string{"CONFIG_I2C", "CONFIG_I2C_VIRTIO", "CONFIG_I2C_CHARDEV"},
+	Events:   Events,
 	Chips:    true,
 	Numbered: true,
 	Config:   func() periph.ControllerConfig { return &Config{Frequency: defaultFrequency} },
@@ -43,9 +44,9 @@ func (c *Config) Build(env *periph.Env) (periph.Controller, error) {
 		if !env.Observed() {
 			return
 		}
-		result := "ok"
+		result := resultOK
 		if err != nil {
-			result = "nack"
+			result = resultNack
 		}
 		env.Emit(simbus.KindI2C, simbus.Text("addr", fmt.Sprintf("%#02x", addr)),
 			simbus.Text("messages", Format(msgs)), simbus.Text("result", result))

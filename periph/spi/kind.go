@@ -11,6 +11,7 @@ var Kind = &periph.ControllerKind{
 	Title:    "SPI controller",
 	Source:   "virtio 1.4 draft, SPI Controller Device; Linux drivers/spi/spi-virtio.c",
 	Kernel:   []string{"CONFIG_SPI", "CONFIG_SPI_MASTER", "CONFIG_SPI_VIRTIO", "CONFIG_SPI_SPIDEV"},
+	Events:   Events,
 	Chips:    true,
 	Numbered: true,
 	Config:   func() periph.ControllerConfig { return &Config{Frequency: defaultFrequency} },
@@ -39,7 +40,7 @@ func (c *Config) Build(env *periph.Env) (periph.Controller, error) {
 		if !env.Observed() {
 			return
 		}
-		last, result := 0, "ok"
+		last, result := 0, carriedOut
 		if t.Last {
 			last = 1
 		}

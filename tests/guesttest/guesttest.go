@@ -21,6 +21,7 @@ import (
 	"backplane/boards/appliance"
 	"backplane/guest/kernel"
 	"backplane/periph/catalog"
+	"backplane/scenarios"
 	"backplane/simbus"
 
 	"go.uber.org/zap"
@@ -127,7 +128,15 @@ func StartAppliance(t testing.TB, a *boards.Appliance, o Options) *App {
 	return app
 }
 
+var kinds = scenarios.EventKinds(catalog.All)
+
+// event takes an event, which must be as its kind is described.
 func (a *App) event(e *simbus.Event) {
+	if kind, ok := simbus.FindKind(kinds, e.Kind); !ok {
+		a.t.Errorf("no kind of event is described as %s", e.AppendJSON(nil))
+	} else if err := kind.Check(e); err != nil {
+		a.t.Errorf("the event %s: %v", e.AppendJSON(nil), err)
+	}
 	a.mu.Lock()
 	a.events = append(a.events, *e)
 	a.mu.Unlock()

@@ -1,0 +1,11 @@
+package gpio
+
+import "backplane/simbus"
+
+// Events are the kinds of events of GPIO controllers.
+var Events = []*simbus.Kind{
+	{Name: simbus.KindGPIO, Doc: "a line changed its level",
+		Attrs: []simbus.KindAttr{{Key: "line", Doc: "its name"}, {Key: "number"}, {Key: "level", Values: []string{"0", "1"}}}},
+	{Name: simbus.KindMissed, Doc: "edges that came before the guest had acknowledged the one before",
+		Attrs: []simbus.KindAttr{{Key: "line", Doc: "its name"}, {Key: "number"}, {Key: "missed", Doc: "edges"}, {Key: "total"}}},
+}

@@ -1,0 +1,29 @@
+package scenarios
+
+import (
+	"slices"
+
+	"backplane/boards/appliance"
+	"backplane/boards/record"
+	"backplane/periph"
+	terminals "backplane/periph/console"
+	"backplane/periph/gpio"
+	"backplane/simbus"
+	"backplane/simbus/ether"
+	"backplane/simbus/gateway"
+)
+
+// events are the kinds of events of scenarios.
+var events = []*simbus.Kind{
+	{Name: simbus.KindStep, Doc: "a scenario's step has ended", Attrs: []simbus.KindAttr{{Key: "step"}, {Key: "result", Values: []string{Passed, Failed}}}},
+}
+
+// EventKinds are all kinds of events that an appliance made of such a catalog can have:
+// those of controllers, of what joins boards, of boards, and of the run.
+func EventKinds(c *periph.Catalog) []*simbus.Kind {
+	all := slices.Clone(gpio.Events)
+	for _, k := range c.Controllers {
+		all = append(all, k.Events...)
+	}
+	return slices.Concat(all, terminals.Events, ether.Events, periph.Events, appliance.Events, events, gateway.Events, record.Events)
+}
