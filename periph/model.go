@@ -33,7 +33,8 @@ type Model struct {
 	// Node describes the chip to the kernel. Nil: the chip has no device-tree
 	// node, and only programs in the guest see it.
 	Node func(o *Options) Node
-	// Kernel lists the CONFIG_ symbols of the Linux driver that binds.
+	// Kernel lists the CONFIG_ symbols of the Linux driver that binds, and of the
+	// subsystems that it depends on. Guest kernels are configured with them.
 	Kernel []string
 	// New builds one instance, soldered and without power: it drives no pin yet.
 	New func(env *Env, o *Options) (Chip, error)

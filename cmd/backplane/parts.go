@@ -16,10 +16,15 @@ import (
 )
 
 func newParts() *cobra.Command {
-	return &cobra.Command{
+	var kernel bool
+	cmd := &cobra.Command{
 		Use:   "parts [MODEL...]",
 		Short: "List the models of parts with their properties, units and ranges",
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if kernel {
+				_, err := cmd.OutOrStdout().Write(catalog.KernelConfig())
+				return err
+			}
 			models := catalog.All.Models
 			if len(names) > 0 {
 				models = nil
@@ -38,6 +43,8 @@ func newParts() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&kernel, "kernel-config", false, "print the kernel configuration that all parts need instead")
+	return cmd
 }
 
 func printModel(out io.Writer, m *periph.Model) {

@@ -37,13 +37,14 @@ func (b *Builder) fragments(f Facts) ([]fragment, error) {
 		flavour = Virtual
 	}
 	var list []fragment
-	for _, name := range []string{"common.config", string(flavour) + ".config"} {
+	for _, name := range []string{"common.config", "parts.config", string(flavour) + ".config"} {
 		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, fmt.Errorf("unknown flavour %q: there are %s and %s", b.Flavour, Virtual, SMP)
 		}
 		list = append(list, fragment{name: name, file: "firmware/kernel/" + name, text: text, own: true})
 	}
+	own := list
 	for _, means := range b.Debug {
 		name := DebugFile(means)
 		text, err := fs.ReadFile(files, strings.TrimPrefix(name, "firmware/kernel/"))
@@ -52,7 +53,6 @@ func (b *Builder) fragments(f Facts) ([]fragment, error) {
 		}
 		list = append(list, fragment{name: name, file: name, text: text})
 	}
-	own := list[:2]
 	for _, c := range b.Config {
 		if f.Series() != Series || !redundant(own, c.Text) {
 			list = append(list, fragment{name: boards, file: c.File, text: c.Text})

@@ -87,7 +87,7 @@ func own() error {
 	}
 	own := fstest.MapFS{"patches/7.2/0001-mend-it.patch": patch("broken", "good"),
 		"patches/6.12/0001-better.patch": patch("good", "better"), "patches/6.12/series": {Data: []byte("../7.2/0001-mend-it.patch\n0001-better.patch\n")}}
-	for _, name := range []string{"common.config", "virtual.config", "smp.config", "debug/symbols.config"} {
+	for _, name := range []string{"common.config", "parts.config", "virtual.config", "smp.config", "debug/symbols.config"} {
 		data, err := kernelconfig.Files.ReadFile(name)
 		if err != nil {
 			return err

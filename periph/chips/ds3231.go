@@ -33,7 +33,7 @@ var ds3231 = &periph.Model{
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{Name: "rtc", Compatible: []string{"maxim,ds3231"}, Interrupt: "int", InterruptType: 8, WakeupSource: true} // level low
 	},
-	Kernel: []string{"CONFIG_RTC_DRV_DS1307"},
+	Kernel: []string{"CONFIG_RTC_CLASS", "CONFIG_RTC_DRV_DS1307"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &ds3231Chip{env: env, int: env.Pin("int"), temperature: o.Get("temperature").Float(),
 			ppm: o.Get("drift").Float(), noBattery: o.Get("lost_power").Bool()}

@@ -40,7 +40,7 @@ var ina219 = &periph.Model{
 			},
 		}
 	},
-	Kernel: []string{"CONFIG_SENSORS_INA2XX"},
+	Kernel: []string{"CONFIG_HWMON", "CONFIG_SENSORS_INA2XX"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		return &ina219Chip{
 			clock:   env.Clock,

@@ -21,7 +21,7 @@ var lm75 = &periph.Model{
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{Name: "temperature-sensor", Compatible: []string{"national,lm75"}}
 	},
-	Kernel: []string{"CONFIG_SENSORS_LM75"},
+	Kernel: []string{"CONFIG_HWMON", "CONFIG_SENSORS_LM75"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &lm75Chip{temperature: o.Get("temperature").Float()}
 		c.thermostat = thermostat{clock: env.Clock, out: env.Pin("os")}

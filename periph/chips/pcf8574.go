@@ -22,7 +22,7 @@ var pcf8574 = &periph.Model{
 		return periph.Node{Name: "gpio-expander", Compatible: []string{"nxp,pcf8574"}, Interrupt: "int", InterruptType: 2, // falling edge
 			Properties: []periph.NodeProperty{{Name: "gpio-controller", Value: true}, {Name: "#gpio-cells", Value: uint32(2)}}}
 	},
-	Kernel: []string{"CONFIG_GPIO_PCF857X"},
+	Kernel: []string{"CONFIG_GPIOLIB", "CONFIG_GPIO_PCF857X"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &pcf8574Chip{env: env, latch: pcf8574Reset, seen: pcf8574Reset, int: env.Pin("int")}
 		for i := range c.pins {

@@ -22,7 +22,7 @@ var tmp102 = &periph.Model{
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{Name: "temperature-sensor", Compatible: []string{"ti,tmp102"}}
 	},
-	Kernel: []string{"CONFIG_SENSORS_TMP102"},
+	Kernel: []string{"CONFIG_HWMON", "CONFIG_SENSORS_TMP102"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &tmp102Chip{temperature: o.Get("temperature").Float()}
 		c.thermostat = thermostat{clock: env.Clock, out: env.Pin("alert")}
