@@ -12,6 +12,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/record"
+	"backplane/guest/confine"
 )
 
 // openRecord makes the record, and lets events come into it from now on.
@@ -48,7 +49,7 @@ func (r *Running) recordRun(a *boards.Appliance) error {
 }
 
 func (r *Running) manifest(a *boards.Appliance) (*record.Manifest, error) {
-	m := &record.Manifest{Backplane: record.Revision(), Name: a.Name, Virtual: r.opts.Virtual, Seed: r.opts.Seed, Start: r.opts.Start, Confined: !r.opts.Unconfined}
+	m := &record.Manifest{Backplane: record.Revision(), Name: a.Name, Virtual: r.opts.Virtual, Seed: r.opts.Seed, Start: r.opts.Start, Confined: !r.opts.Unconfined, Together: confine.Together()}
 	var err error
 	if m.Appliance, err = filepath.Abs(a.SourceFile()); err != nil {
 		return nil, err

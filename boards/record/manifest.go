@@ -28,6 +28,7 @@ type Manifest struct {
 	Seed      uint64    `json:"seed"`
 	Start     time.Time `json:"start"`
 	Confined  bool      `json:"confined"`         // each guest behind the walls of package confine
+	Together  string    `json:"limit_together"`   // of all guests: what a cgroup has in which they were started, or "none"
 	Ptrace    []string  `json:"ptrace,omitempty"` // boards whose kernels may trace their own processes there
 	Parts     []Made    `json:"parts"`
 }

@@ -61,7 +61,7 @@ func walls(h confine.Host) []Finding {
 		list[i].Extra = true
 	}
 	return append(list, Finding{Name: "  limit of all together", OK: true,
-		Detail: "none but that of a cgroup in which this program is started: systemd-run --user --scope -p MemoryMax=8G -p TasksMax=8192 (docs/security.md)"})
+		Detail: confine.Together() + ": that of a cgroup in which this program is started, as by systemd-run --user --scope -p MemoryMax=8G -p TasksMax=8192 (docs/security.md)"})
 }
 
 func result(name, detail string, err error, fix string) Finding {

@@ -13,6 +13,8 @@ import (
 	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/costtest"
+
+	"golang.org/x/sys/unix"
 )
 
 // recorded makes the folder of a record with these inputs; the end mark is left out if empty.
@@ -79,4 +81,21 @@ func FuzzInputs(f *testing.F) {
 			}
 		})
 	})
+}
+
+// TestRecordOfPipes refuses a record in which something is no file, and waits for nothing.
+func TestRecordOfPipes(t *testing.T) {
+	for _, name := range []string{record.EventsFile, record.InputsFile, "console/b.log"} {
+		dir := recorded(t, "", `{"end_ns": 5000000000}`)
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), name+": is a pipe, and must be a file") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +20,7 @@ import (
 	"backplane/boards/record"
 	"backplane/scenarios/verify"
 	"backplane/simbus"
+	"backplane/simbus/hostfile"
 )
 
 // Session is a recorded session.
@@ -38,8 +41,24 @@ func Load(dir string) (*Session, error) {
 	if !m.Virtual {
 		return nil, fmt.Errorf("%s: %w", dir, ErrRealTime)
 	}
+	if err := plain(dir); err != nil {
+		return nil, fmt.Errorf("the record %s: %w", dir, err)
+	}
 	s := &Session{Manifest: m, dir: dir}
 	return s, s.check()
+}
+
+// plain says what of a record is neither a file nor a folder: nobody waits for a pipe.
+func plain(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if info, err := os.Stat(path); err == nil && info.IsDir() { // by a link
+			return nil
+		}
+		return hostfile.Check(path)
+	})
 }
 
 // ChangedError says that what would be replayed is not what was recorded.
