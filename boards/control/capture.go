@@ -3,6 +3,8 @@ package control
 import (
 	"io"
 	"time"
+
+	"backplane/simbus/awake"
 )
 
 // lastFrames is how long, in host time, a client that has ended its capture may
@@ -19,12 +21,9 @@ func (n *session) capture(r *Request) error {
 	close(out.open)
 	_, _ = n.in.ReadByte() // a client says nothing more: this ends when it does
 	live.Close()
-	select {
-	case <-live.Done():
-	case <-time.After(lastFrames):
-		n.c.Close()
-		<-live.Done()
-	}
+	stop := awake.AfterFunc(lastFrames, func() { n.c.Close() })
+	<-live.Done()
+	stop()
 	return nil
 }
 

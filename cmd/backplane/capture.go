@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"backplane/boards/control"
+	"backplane/simbus/awake"
 	"backplane/simbus/capture"
 
 	"github.com/spf13/cobra"
@@ -111,7 +112,7 @@ func captureFIFO(ctx context.Context, name string, r control.Request, path strin
 			w.Close()
 			return nil
 		}
-		stop := context.AfterFunc(ctx, func() { time.AfterFunc(readerGrace, func() { w.Close() }) })
+		stop := context.AfterFunc(ctx, func() { awake.AfterFunc(readerGrace, func() { w.Close() }) })
 		err = captureTo(ctx, name, r, w)
 		stop()
 		w.Close()

@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"backplane/simbus/awake"
 )
 
 // FIFO is a named pipe through which readers, one after another, are handed
@@ -67,11 +69,9 @@ func (f *FIFO) Close() error {
 	f.closed = true
 	if f.live != nil {
 		f.live.Close()
-		select {
-		case <-f.live.Done():
-		case <-time.After(grace):
-		}
-		f.w.Close() // a reader that does not read
+		stop := awake.AfterFunc(grace, func() { f.w.Close() }) // a reader that does not read
+		<-f.live.Done()
+		stop()
 	}
 	f.mu.Unlock()
 	// Be the reader that run may be waiting for.
