@@ -43,6 +43,7 @@ schemas: bin/backplane
 # What the catalog makes: unit tests hold these files against it
 generated: schemas
 	bin/backplane parts --kernel-config > firmware/kernel/parts.config
+	bin/backplane parts --markdown > docs/parts.md
 
 check:
 	test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }

@@ -16,51 +16,95 @@ import (
 )
 
 func newParts() *cobra.Command {
-	var kernel bool
+	var kernel, markdown bool
 	cmd := &cobra.Command{
 		Use:   "parts [MODEL...]",
-		Short: "List the models of parts with their properties, units and ranges",
+		Short: "List the models of parts with their properties, units and ranges, and the kinds of controllers and links",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			if kernel {
-				_, err := cmd.OutOrStdout().Write(catalog.KernelConfig())
+			out := cmd.OutOrStdout()
+			switch {
+			case kernel:
+				_, err := out.Write(catalog.KernelConfig())
 				return err
-			}
-			models := catalog.All.Models
-			if len(names) > 0 {
-				models = nil
-			}
-			for _, n := range names {
-				m, ok := catalog.All.Lookup(n)
-				if !ok {
-					known := catalog.All.Names("")
-					return badInput(fmt.Errorf("unknown model %q%s", n, tomlfile.Suggest(n, known)))
+			case markdown:
+				_, err := out.Write(partsDocument())
+				return err
+			case len(names) == 0:
+				printKinds(out)
+				for _, m := range catalog.All.Models {
+					printModel(out, m)
 				}
-				models = append(models, m)
+				return nil
 			}
-			for _, m := range models {
-				printModel(cmd.OutOrStdout(), m)
-			}
-			return nil
+			return printModels(out, names)
 		},
 	}
 	cmd.Flags().BoolVar(&kernel, "kernel-config", false, "print the kernel configuration that all parts need instead")
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "print all as a document instead: docs/parts.md")
+	cmd.MarkFlagsMutuallyExclusive("kernel-config", "markdown")
 	return cmd
+}
+
+// printModels prints the models of those names.
+func printModels(out io.Writer, names []string) error {
+	var models []*periph.Model
+	for _, n := range names {
+		m, ok := catalog.All.Lookup(n)
+		if !ok {
+			return badInput(fmt.Errorf("unknown model %q%s", n, tomlfile.Suggest(n, catalog.All.Names(""))))
+		}
+		models = append(models, m)
+	}
+	for _, m := range models {
+		printModel(out, m)
+	}
+	return nil
+}
+
+// printKinds prints the tables that boards and appliances are made of.
+func printKinds(out io.Writer) {
+	for _, k := range catalog.Controllers() {
+		head := "[[" + k.Table + "]]: " + k.Title
+		if k.Table == "" {
+			head = k.Title
+		}
+		fmt.Fprintf(out, "%s\n  source: %s\n  Linux driver: %s\n\n", head, k.Source, strings.Join(k.Kernel, ", "))
+	}
+	for _, l := range catalog.Links {
+		fmt.Fprintf(out, "[[%s]] of an appliance: %s\n  source: %s\n\n", l.Table, l.Title, l.Source)
+	}
 }
 
 func printModel(out io.Writer, m *periph.Model) {
 	fmt.Fprintf(out, "%s: %s\n  source: %s\n", m.Name, m.Title, m.Source)
 	for _, mount := range m.On {
-		fmt.Fprintf(out, "  on: %s", mount.Bus)
-		for i := range mount.Keys {
-			key := &mount.Keys[i]
-			fmt.Fprintf(out, ", %s %s", key.Name, key.Choice())
-		}
-		fmt.Fprintln(out)
+		fmt.Fprintf(out, "  on: %s\n", place(mount))
 	}
 	if len(m.Kernel) > 0 {
 		fmt.Fprintf(out, "  Linux driver: %s\n", strings.Join(m.Kernel, ", "))
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, r := range rows(m) {
+		fmt.Fprintf(w, "  %s %s\t%s\t%s\t%s\n", r.what, r.name, r.kind, r.initial, r.doc)
+	}
+	w.Flush()
+	fmt.Fprintln(out)
+}
+
+// place says where a part hangs: "i2c, address 0x48 to 0x4f".
+func place(mount *periph.Mount) string {
+	where := mount.Bus
+	for i := range mount.Keys {
+		where += fmt.Sprintf(", %s %s", mount.Keys[i].Name, mount.Keys[i].Choice())
+	}
+	return where
+}
+
+// row describes a pin, an option or a property.
+type row struct{ what, name, kind, initial, doc string }
+
+// rows are all of a model.
+func rows(m *periph.Model) (list []row) {
 	for _, p := range m.Pins {
 		kind := "input"
 		if p.Output {
@@ -72,36 +116,36 @@ func printModel(out io.Writer, m *periph.Model) {
 		if p.Required {
 			kind += ", must be connected"
 		}
-		fmt.Fprintf(w, "  pin %s\t%s\t\t%s\n", p.Name, kind, p.Doc)
+		list = append(list, row{"pin", p.Name, kind, "", p.Doc})
 	}
-	printSpecs(w, "option", m.Options)
-	printSpecs(w, "property", m.Properties)
-	w.Flush()
-	fmt.Fprintln(out)
+	for i := range m.Options {
+		list = append(list, specRow("option", &m.Options[i]))
+	}
+	for i := range m.Properties {
+		list = append(list, specRow("property", &m.Properties[i]))
+	}
+	return list
 }
 
-func printSpecs(w io.Writer, what string, specs []periph.Spec) {
-	for i := range specs {
-		s := &specs[i]
-		kind := s.Kind.String()
-		if s.Unit != "" {
-			kind += " in " + s.Unit
-		}
-		if s.Min != 0 || s.Max != 0 {
-			kind += fmt.Sprintf(", %g to %g", s.Min, s.Max)
-		}
-		if len(s.Enum) > 0 {
-			kind = strings.Join(s.Enum, " | ")
-		}
-		initial := ""
-		switch {
-		case s.ReadOnly:
-			initial = "read only"
-		case s.Kind != periph.Action && s.Format(s.Default) != "":
-			initial = "default " + s.Format(s.Default)
-		}
-		fmt.Fprintf(w, "  %s %s\t%s\t%s\t%s\n", what, s.Name, kind, initial, s.Doc)
+func specRow(what string, s *periph.Spec) row {
+	kind := s.Kind.String()
+	if s.Unit != "" {
+		kind += " in " + s.Unit
 	}
+	if s.Min != 0 || s.Max != 0 {
+		kind += fmt.Sprintf(", %g to %g", s.Min, s.Max)
+	}
+	if len(s.Enum) > 0 {
+		kind = strings.Join(s.Enum, " | ")
+	}
+	initial := ""
+	switch {
+	case s.ReadOnly:
+		initial = "read only"
+	case s.Kind != periph.Action && s.Format(s.Default) != "":
+		initial = "default " + s.Format(s.Default)
+	}
+	return row{what, s.Name, kind, initial, s.Doc}
 }
 
 func newSchema() *cobra.Command {
