@@ -218,7 +218,7 @@ func (b *Board) drives(ref Line) string {
 	return ""
 }
 
-// Parts are the board's chips that could be resolved.
+// Parts are the board's chips that could be resolved, each after the one that it is on.
 func (b *Board) Parts() []*Part {
 	var parts []*Part
 	add := func(chips []Chip) {
@@ -234,5 +234,5 @@ func (b *Board) Parts() []*Part {
 	for i := range b.GPIO {
 		add(b.GPIO[i].Chip)
 	}
-	return parts
+	return append(parts, b.placed...)
 }

@@ -23,12 +23,15 @@ type Board struct {
 	Console  []Console  `toml:"console,omitempty" jsonschema:"description=Further consoles beside the main one"`
 	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=Ethernet ports"`
 
+	Chip []Chip `toml:"chip,omitempty" jsonschema:"description=Parts that say themselves what they are on: a controller or a channel of another part"`
+
 	// Tables are those of the catalog's kinds of controllers, and Controllers what they say.
 	Tables      map[string]any `toml:",rest" jsonschema:"-"`
 	Controllers []*Controller  `toml:"-" json:"-"`
 
 	doc    *tomlfile.Doc
 	lines  *lineNames
+	placed []*Part  // those of Chip: what others are on comes before them
 	layers []source // of the root file system, those that the appliance's file adds
 }
 
@@ -74,6 +77,7 @@ type GPIO struct {
 // properties' initial values stand beside the keys named here.
 type Chip struct {
 	Name      string            `toml:"name" jsonschema:"description=What the part is called"`
+	On        string            `toml:"on,omitempty" jsonschema:"description=In a [[chip]] table of the board: what the part is on; a controller or PART.CHANNEL"`
 	Model     string            `toml:"model" jsonschema:"description=Its model: 'backplane parts' lists them; 'registers' is a part described in this file"`
 	Pins      map[string]string `toml:"pins,omitempty" jsonschema:"description=Pin = GPIO line: controller.line or the line alone on its own controller"`
 	Registers *regmap.Map       `toml:"registers,omitempty" jsonschema:"description=Register map of a part with model 'registers'"`

@@ -24,7 +24,8 @@ type Part struct {
 	*Chip
 	at       string // where it stands in the board file
 	Model    *periph.Model
-	On       string        // the controller that it hangs on
+	Provider string        // what it is on: a controller, or another part
+	Socket   string        // of that part
 	Mount    *periph.Mount // and how
 	Options  periph.Options
 	Soldered map[string]Line // by pin
@@ -88,9 +89,11 @@ func (c *checker) check() {
 	c.controllers()
 	for i := range b.GPIO {
 		for j := range b.GPIO[i].Chip {
-			c.chip(fmt.Sprintf("gpio[%d].chip[%d]", i, j), &b.GPIO[i].Chip[j], gpio.BusName, b.GPIO[i].Name, i)
+			c.nested(fmt.Sprintf("gpio[%d].chip[%d]", i, j), &b.GPIO[i].Chip[j], socket{provider: b.GPIO[i].Name, bus: gpio.BusName, lines: i})
 		}
 	}
+	c.placed()
+	c.places()
 	for i, s := range b.Serial {
 		at := fmt.Sprintf("serial[%d]", i)
 		c.part(at, s.Name, "serial port")

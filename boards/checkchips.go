@@ -13,20 +13,18 @@ import (
 	"backplane/periph/regmap"
 )
 
-// chip checks one chip on a controller with that kind of bus, and resolves its model,
-// place, options and pins. Lines without a controller's name are those of the GPIO
-// controller on, if it is not negative.
-func (c *checker) chip(at string, ch *Chip, bus, name string, on int) {
+// chip checks one chip, and resolves its model, place, options and pins.
+func (c *checker) chip(at string, ch *Chip, on socket) {
 	c.part(at, ch.Name, "part")
-	p := &Part{Chip: ch, at: at, On: name, Soldered: make(map[string]Line)}
+	p := &Part{Chip: ch, at: at, Provider: on.provider, Socket: on.name, Soldered: make(map[string]Line)}
 	ch.Part = p
-	if p.Model = c.model(at, ch, bus); p.Model == nil {
+	if p.Model = c.model(at, ch, on.bus); p.Model == nil {
 		return
 	}
-	p.Mount, _ = p.Model.Mount(bus)
+	p.Mount, _ = p.Model.Mount(on.bus)
 	p.Options = periph.Options{Name: ch.Name, Values: make(map[string]periph.Value), Wired: make(map[string]bool)}
 	c.values(at, p)
-	c.pins(at, p, on)
+	c.pins(at, p, on.lines)
 }
 
 func (c *checker) model(at string, ch *Chip, bus string) *periph.Model {

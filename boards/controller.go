@@ -84,7 +84,9 @@ func (c *checker) controllers() {
 			}
 			numbers[x.alias()] = x.at + ".number"
 		}
-		c.bus(x)
+		for i := range x.Chip {
+			c.nested(fmt.Sprintf("%s.chip[%d]", x.at, i), &x.Chip[i], x.socket())
+		}
 	}
 	next := make(map[*periph.ControllerKind]int)
 	for _, x := range c.b.Controllers {
@@ -108,29 +110,4 @@ func (c *Controller) Alias() string {
 		return ""
 	}
 	return c.alias()
-}
-
-// bus checks the chips of a controller.
-func (c *checker) bus(x *Controller) {
-	used := make(map[string]string) // "address 0x48": where it was given
-	for i := range x.Chip {
-		ch := &x.Chip[i]
-		at := fmt.Sprintf("%s.chip[%d]", x.at, i)
-		c.chip(at, ch, x.Kind.Table, x.Name, -1)
-		if ch.Part.Mount == nil {
-			continue
-		}
-		for _, key := range ch.Part.Mount.Keys {
-			v, ok := ch.Part.Options.Values[key.Name]
-			if !ok || !key.Unique {
-				continue
-			}
-			place := key.Name + " " + key.Format(v)
-			if first, taken := used[place]; taken {
-				c.doc.Add(at+"."+key.Name, "%s on %s is taken, in %s", place, x.Name, c.doc.Where(first))
-			} else {
-				used[place] = at + "." + key.Name
-			}
-		}
-	}
 }

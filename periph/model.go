@@ -27,6 +27,7 @@ type Model struct {
 	Title      string   // "TI TMP102 digital temperature sensor"
 	Source     string   // data sheet and revision
 	On         []*Mount // the buses that the part can hang on: one of them
+	Provides   []SocketSpec
 	Pins       []PinSpec
 	Properties []Spec // what the outside can set and read while it runs
 	Options    []Spec // what the board file fixes
@@ -40,6 +41,13 @@ type Model struct {
 	New func(env *Env, o *Options) (Chip, error)
 }
 
+// SocketSpec is a place of a chip where others can be, such as a channel of a
+// multiplexer. The chip is a [Provider] of it, and its node has a child for it.
+type SocketSpec struct {
+	Name string // "0"
+	Bus  string // the kind of bus that it is: "i2c"
+}
+
 // Node is a chip's device-tree node, without its place, which the mount adds, and
 // its interrupt, which the board adds. Properties hold string, []string, uint32, []uint32, []byte,
 // bool (true: an empty property) or PinRef.
@@ -49,6 +57,8 @@ type Node struct {
 	Compatible []string
 	Properties []NodeProperty
 	Children   []Node
+	// Socket names the socket of the chip that this node is; what is there has nodes below it.
+	Socket string
 	// Interrupt names the pin whose GPIO line is the node's interrupt, empty for none.
 	Interrupt string
 	// InterruptType is the IRQ_TYPE_* of dt-bindings/interrupt-controller/irq.h (8 is level low).
@@ -123,6 +133,16 @@ type Chip interface {
 
 // Property is the spec of the property of that name.
 func (m *Model) Property(name string) (*Spec, bool) { return find(m.Properties, name) }
+
+// Socket is the chip's socket of that name.
+func (m *Model) Socket(name string) (*SocketSpec, bool) {
+	for i := range m.Provides {
+		if m.Provides[i].Name == name {
+			return &m.Provides[i], true
+		}
+	}
+	return nil, false
+}
 
 // Option is the spec of the option of that name.
 func (m *Model) Option(name string) (*Spec, bool) { return find(m.Options, name) }

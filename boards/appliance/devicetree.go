@@ -38,7 +38,10 @@ func deviceTree(b *boards.Board, name string, slots []slot, seed []byte) *fdt.Tr
 		n.Bytes("gpio-controller", nil).Cells("#gpio-cells", 2)
 		n.Bytes("interrupt-controller", nil).Cells("#interrupt-cells", 2)
 	}
-	d := describer{tree: t, board: b, nodes: nodes}
+	d := describer{tree: t, board: b, nodes: nodes, sockets: make(map[string]*fdt.Node)}
+	for i := range b.GPIO {
+		d.sockets[b.GPIO[i].Name] = root
+	}
 	for _, s := range slots {
 		c, ok := s.dev.(periph.Controller)
 		if !ok || s.table == nil {
@@ -46,20 +49,14 @@ func deviceTree(b *boards.Board, name string, slots []slot, seed []byte) *fdt.Tr
 		}
 		n, desc := nodes[s.name], c.Node()
 		d.properties(n, &desc, nil)
+		d.sockets[s.name] = n
 		if alias := s.table.Alias(); alias != "" {
 			aliases.Strings(alias, "/"+slotNode(s.name)+"/"+n.Name)
 		}
-		for i := range s.table.Chip {
-			if p := s.table.Chip[i].Part; p.Model.Node != nil {
-				d.chip(n, p)
-			}
-		}
 	}
-	for i := range b.GPIO {
-		for j := range b.GPIO[i].Chip {
-			if p := b.GPIO[i].Chip[j].Part; p.Model.Node != nil {
-				d.chip(root, p)
-			}
+	for _, p := range b.Parts() {
+		if p.Model.Node != nil {
+			d.chip(d.sockets[p.Bus()], p)
 		}
 	}
 	return t
@@ -82,7 +79,9 @@ func controllerNode(root *fdt.Node, s slot) *fdt.Node {
 type describer struct {
 	tree  *fdt.Tree
 	board *boards.Board
-	nodes map[string]*fdt.Node
+	nodes map[string]*fdt.Node // of controllers
+	// sockets are the nodes below which those of chips stand, by what the chips are on.
+	sockets map[string]*fdt.Node
 }
 
 // chip adds a chip's node, with its address and interrupt.
@@ -119,7 +118,10 @@ func (d *describer) properties(n *fdt.Node, desc *periph.Node, p *boards.Part) {
 		d.property(n, prop, p)
 	}
 	for i := range desc.Children {
-		d.node(n, &desc.Children[i], p)
+		child := d.node(n, &desc.Children[i], p)
+		if socket := desc.Children[i].Socket; socket != "" {
+			d.sockets[p.Name+"."+socket] = child
+		}
 	}
 }
 

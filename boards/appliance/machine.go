@@ -312,13 +312,28 @@ func (m *Machine) addChip(p *boards.Part) error {
 	if p.Mount.Attach == nil {
 		return nil
 	}
-	return p.Mount.Attach(m.controllers[p.On].Socket(""), &p.Options, chip)
+	bus := m.socket(p)
+	if bus == nil {
+		return fmt.Errorf("%s has no socket %q", p.Provider, p.Socket)
+	}
+	return p.Mount.Attach(bus, &p.Options, chip)
 }
 
 func (m *Machine) changed(p *boards.Part, property string, v periph.Value) {
 	if spec, ok := p.Model.Property(property); ok {
 		m.emit(p.Name, simbus.KindProperty, simbus.Text("name", property), simbus.Text("value", spec.Format(v)))
 	}
+}
+
+// socket is what a chip is on.
+func (m *Machine) socket(p *boards.Part) any {
+	if c, ok := m.controllers[p.Provider]; ok {
+		return c.Socket(p.Socket)
+	}
+	if c, ok := m.chips[p.Provider].(periph.Provider); ok {
+		return c.Socket(p.Socket)
+	}
+	return nil
 }
 
 // pinWire is what a chip's pin is soldered to: a line, or nothing but itself.

@@ -224,7 +224,7 @@ func (m *Machine) describe(d deed) string {
 		return fmt.Sprintf("%s on %s", d.kind, at)
 	}
 	for _, p := range m.board.Parts() {
-		if address, ok := p.Mount.Key("address"); ok && p.On == d.part && address.Format(p.Options.Get("address")) == d.addr {
+		if address, ok := p.Mount.Key("address"); ok && p.Provider == d.part && address.Format(p.Options.Get("address")) == d.addr {
 			return fmt.Sprintf("%s with %s (%s) on %s", d.kind, p.Name, d.addr, at)
 		}
 	}

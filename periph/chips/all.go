@@ -13,6 +13,8 @@ var All = []*periph.Model{
 	ina219,
 	lm75,
 	led,
+	pca9546,
+	pca9548,
 	pca9685,
 	pcf8574,
 	relay,

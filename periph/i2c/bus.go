@@ -6,6 +6,13 @@ import "fmt"
 type Bus struct {
 	name    string
 	targets [MaxAddress + 1]Target
+	bridges []bridge
+}
+
+// bridge is a way to another bus.
+type bridge struct {
+	far  *Bus
+	open func() bool
 }
 
 // NewBus makes a bus with nothing on it.
@@ -33,12 +40,27 @@ func (b *Bus) Detach(addr uint8) {
 	}
 }
 
-// Target is what answers at an address, nil for nothing.
+// Bridge joins another bus to this one, as a multiplexer's channel does: what is on it
+// answers here while open says so. The buses must not be joined in a circle.
+func (b *Bus) Bridge(far *Bus, open func() bool) { b.bridges = append(b.bridges, bridge{far, open}) }
+
+// Target is what answers at an address, nil for nothing. Where several would, on buses
+// that are joined, it is the nearest, and of channels the first.
 func (b *Bus) Target(addr uint8) Target {
 	if addr > MaxAddress {
 		return nil
 	}
-	return b.targets[addr]
+	if t := b.targets[addr]; t != nil {
+		return t
+	}
+	for i := range b.bridges {
+		if x := &b.bridges[i]; x.open() {
+			if t := x.far.Target(addr); t != nil {
+				return t
+			}
+		}
+	}
+	return nil
 }
 
 // Transfer hands the messages of a transaction, all for one address, to what answers there.

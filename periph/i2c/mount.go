@@ -31,6 +31,9 @@ func At(addresses ...uint8) *periph.Mount {
 			if err != nil {
 				return err
 			}
+			if j, ok := c.(Joiner); ok {
+				j.Join(b)
+			}
 			return b.Attach(uint8(o.Get("address").Int()), t)
 		},
 	}
@@ -43,6 +46,12 @@ func AtRange(first, last uint8) *periph.Mount {
 		list = append(list, first)
 	}
 	return At(list...)
+}
+
+// Joiner is a chip that joins other buses to the one that it is on.
+type Joiner interface {
+	// Join is told the bus, once.
+	Join(b *Bus)
 }
 
 // TargetOf is a chip as an I2C target, and an error if it is none.

@@ -1,0 +1,143 @@
+package boards
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"backplane/boards/tomlfile"
+	"backplane/periph/gpio"
+)
+
+// socket is what a chip can be on: a controller, or a socket of another part.
+type socket struct {
+	provider string
+	name     string // empty for a controller
+	bus      string // the kind of bus that it is
+	lines    int    // the GPIO controller whose lines need no name before them, or -1
+}
+
+func (c *Controller) socket() socket {
+	return socket{provider: c.Name, bus: c.Kind.Table, lines: -1}
+}
+
+// Bus is what the part is on, as board files have it: "i2c0", "mux0.2".
+func (p *Part) Bus() string {
+	if p.Socket == "" {
+		return p.Provider
+	}
+	return p.Provider + "." + p.Socket
+}
+
+// nested checks a chip that stands in its controller's table.
+func (c *checker) nested(at string, ch *Chip, on socket) {
+	if ch.On != "" {
+		c.doc.Add(at+".on", "part %q stands in the table of %s, and is on that: on is for [[chip]] tables", ch.Name, on.provider)
+	}
+	c.chip(at, ch, on)
+}
+
+// placed checks the chips that say themselves what they are on, each after the one that
+// it is on.
+func (c *checker) placed() {
+	index := make(map[string]int) // by name
+	for i := range c.b.Chip {
+		if _, taken := index[c.b.Chip[i].Name]; !taken {
+			index[c.b.Chip[i].Name] = i
+		}
+	}
+	begun := make([]bool, len(c.b.Chip))
+	var place func(i int)
+	place = func(i int) {
+		if begun[i] {
+			return
+		}
+		begun[i] = true
+		ch, at := &c.b.Chip[i], fmt.Sprintf("chip[%d]", i)
+		provider, _, _ := strings.Cut(ch.On, ".")
+		if j, ok := index[provider]; ok {
+			place(j)
+		}
+		on, err := c.socket(ch)
+		if err != nil {
+			c.part(at, ch.Name, "part")
+			c.doc.Add(tomlfile.Join(at, "on"), "part %q: %v", ch.Name, err)
+			return
+		}
+		c.chip(at, ch, on)
+		if ch.Part.Model != nil {
+			c.b.placed = append(c.b.placed, ch.Part)
+		}
+	}
+	for i := range c.b.Chip {
+		place(i)
+	}
+}
+
+// socket finds what a chip says that it is on.
+func (c *checker) socket(ch *Chip) (socket, error) {
+	if ch.On == "" {
+		return socket{}, fmt.Errorf("it is on nothing: say on = \"CONTROLLER\" or on = \"PART.CHANNEL\"")
+	}
+	var known []string
+	for _, x := range c.b.Controllers {
+		if x.Kind.Chips {
+			if x.Name == ch.On {
+				return x.socket(), nil
+			}
+			known = append(known, x.Name)
+		}
+	}
+	for i := range c.b.GPIO {
+		if c.b.GPIO[i].Name == ch.On {
+			return socket{provider: ch.On, bus: gpio.BusName, lines: i}, nil
+		}
+		known = append(known, c.b.GPIO[i].Name)
+	}
+	provider, name, _ := strings.Cut(ch.On, ".")
+	for _, p := range c.b.Parts() {
+		for _, s := range p.Model.Provides {
+			if p.Name == provider && s.Name == name {
+				return socket{provider: provider, name: name, bus: s.Bus, lines: -1}, nil
+			}
+			known = append(known, p.Name+"."+s.Name)
+		}
+	}
+	if i := slices.IndexFunc(c.b.Chip, func(other Chip) bool { return other.Name == provider }); i >= 0 && c.b.Chip[i].Part == nil {
+		return socket{}, fmt.Errorf("it is on %s, and %s is on nothing itself", ch.On, provider)
+	}
+	return socket{}, fmt.Errorf("there is nothing %q that it could be on%s", ch.On, tomlfile.Suggest(ch.On, known))
+}
+
+// places finds parts in one place: on one bus, or on a bus that the other's is joined to.
+func (c *checker) places() {
+	taken := make(map[string]string) // "i2c0 address 0x48": where it was given
+	parts := make(map[string]*Part)
+	unique := func(found func(p *Part, at, place string)) {
+		for _, p := range c.b.Parts() {
+			for i := range p.Mount.Keys {
+				if key := &p.Mount.Keys[i]; key.Unique {
+					if v, ok := p.Options.Values[key.Name]; ok {
+						found(p, p.at+"."+key.Name, key.Name+" "+key.Format(v))
+					}
+				}
+			}
+		}
+	}
+	unique(func(p *Part, at, place string) {
+		parts[p.Name] = p
+		if first, is := taken[p.Bus()+" "+place]; is {
+			c.doc.Add(at, "%s on %s is taken, in %s", place, p.Bus(), c.doc.Where(first))
+			return
+		}
+		taken[p.Bus()+" "+place] = at
+	})
+	unique(func(p *Part, at, place string) {
+		for up := parts[p.Provider]; up != nil && up.Mount.Bus == p.Mount.Bus; up = parts[up.Provider] {
+			if first, is := taken[up.Bus()+" "+place]; is {
+				c.doc.Add(at, "%s is taken on %s, which %s is joined to, in %s", place, up.Bus(), p.Bus(), c.doc.Where(first))
+				return
+			}
+		}
+	})
+}
