@@ -13,10 +13,11 @@ import (
 	"backplane/periph/gpio"
 )
 
-// Line is a line of a GPIO controller of the same board.
+// Line is a line of a GPIO controller of the same board, or a part's pin that is on no
+// such line: what is soldered to that is joined to it.
 type Line struct {
-	GPIO   int // index
-	Offset int
+	Provider string // the controller or part
+	Offset   int    // of the controller's lines, or of the pins of the part's model
 }
 
 // Part is a chip whose description has been checked.
@@ -94,6 +95,7 @@ func (c *checker) check() {
 	}
 	c.placed()
 	c.places()
+	c.described()
 	for i, s := range b.Serial {
 		at := fmt.Sprintf("serial[%d]", i)
 		c.part(at, s.Name, "serial port")

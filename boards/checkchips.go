@@ -224,6 +224,7 @@ func (c *checker) pins(at string, p *Part, on int) {
 		}
 		p.Soldered[name] = ref
 		p.Options.Wired[name] = true
+		c.pinDrives(ref)
 		if !spec.Output {
 			continue
 		}
@@ -238,6 +239,45 @@ func (c *checker) pins(at string, p *Part, on int) {
 			c.doc.Add(at, "pin %q of part %q is not connected: say pins = { %s = \"LINE\" }", spec.Name, p.Name, spec.Name)
 		}
 	}
+}
+
+// pinDrives notes that the pin of a part drives what is soldered to it.
+func (c *checker) pinDrives(ref Line) {
+	p, ok := c.b.lines.parts[ref.Provider]
+	if !ok {
+		return
+	}
+	spec := &p.model.Pins[ref.Offset]
+	if _, driven := c.drivers[ref]; !driven && spec.Output {
+		c.drivers[ref] = driver{ref.Provider + "." + spec.Name, spec.OpenDrain}
+	}
+}
+
+// described finds pins that the kernel has to be told of and that are on no line that it knows.
+func (c *checker) described() {
+	for _, p := range c.b.Parts() {
+		if p.Model.Node == nil {
+			continue
+		}
+		desc := p.Model.Node(&p.Options)
+		for _, pin := range desc.Pins() {
+			ref, ok := p.Soldered[pin]
+			if _, known := c.b.Offset(ref); ok && !known {
+				c.doc.Add(p.at+".pins."+pin, "pin %s is on %s, which the kernel does not know as a GPIO line, as its driver needs", pin, p.Pins[pin])
+			}
+		}
+	}
+}
+
+// Offset is the number of a line among those of the gpiochip that the kernel has for its
+// controller or part; false if it has none.
+func (b *Board) Offset(ref Line) (offset int, ok bool) {
+	p, ok := b.lines.parts[ref.Provider]
+	if !ok {
+		return ref.Offset, true
+	}
+	i := slices.Index(p.model.Lines, p.model.Pins[ref.Offset].Name)
+	return i, i >= 0
 }
 
 // openDrain tells whether a pin only pulls its line low, or leaves it.

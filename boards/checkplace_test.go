@@ -66,3 +66,33 @@ func TestPlaceOfAnInstance(t *testing.T) {
 		t.Errorf("addresses (-want +got):\n%s", diff)
 	}
 }
+
+// TestSoldered solders parts to pins of others.
+func TestSoldered(t *testing.T) {
+	const head = "name = 'x'\n[[i2c]]\nname = 'i'\n[[gpio]]\nname = 'g'\nlines = ['irq', 'l']\n[[chip]]\nname = 'e'\nmodel = 'mcp23017'\non = 'i'\naddress = 0x20\n"
+	const pins = "pins = { inta = 'g.irq' }\n"
+	led := func(at string) string {
+		return "[[chip]]\nname = 'd'\nmodel = 'led'\non = 'g'\npins = { in = '" + at + "' }\n"
+	}
+	sensor := func(at string) string {
+		return "[[chip]]\nname = 's'\nmodel = 'tmp102'\non = 'i'\naddress = 0x48\npins = { alert = '" + at + "' }\n"
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"an LED on an expander's line":              {head + pins + led("e.gpa3"), ""},
+		"an interrupt on one":                       {head + pins + sensor("e.gpb0"), ""},
+		"of a part that stands before":              {"name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='s', model='tmp102', address=0x48, pins={alert='e.p0'}}, {name='e', model='pcf8574', address=0x20}]", ""},
+		"a line that is a controller's":             {head + "pins = { inta = 'g.irq', gpa3 = 'g.l' }\n" + led("e.gpa3"), ""},
+		"no such pin":                               {head + pins + led("e.gpa8"), "b.toml:17:10: pin in: a mcp23017 has no pin \"gpa8\": did you mean \"gpa0\"?"},
+		"an interrupt on no line":                   {head + sensor("e.inta"), "b.toml:17:10: s.alert drives a line that e.inta drives already: two outputs on one line must both be open-drain"},
+		"an interrupt where the kernel has no line": {head + pins + "[[chip]]\nname = 'f'\nmodel = 'pcf8574'\non = 'i'\naddress = 0x21\npins = { int = 'e.reset' }\n", "b.toml:18:10: pin int is on e.reset, which the kernel does not know as a GPIO line, as its driver needs"},
+		"two pins on each other": {head + "pins = { gpa0 = 'f.gpa0' }\n[[chip]]\nname = 'f'\nmodel = 'mcp23017'\non = 'i'\naddress = 0x21\npins = { gpa0 = 'e.gpa0' }\n",
+			"b.toml:12:10: pin gpa0: f.gpa0 is soldered to itself, or there are more than 32 pins in a row\nb.toml:18:10: pin gpa0: e.gpa0 is soldered to itself, or there are more than 32 pins in a row"},
+		"two outputs": {head + pins + "[[chip]]\nname = 'b'\nmodel = 'button'\non = 'g'\nactive_low = false\npins = { out = 'e.intb' }\n", "b.toml:18:10: b.out drives a line that e.intb drives already: two outputs on one line must both be open-drain"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, mistakes(t, write(t, "b.toml", c.text))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

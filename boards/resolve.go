@@ -102,6 +102,10 @@ func (m *Member) Resolve(part, name string) (*Spot, error) {
 	b := m.Board
 	for _, p := range b.Parts() {
 		if p.Name == part {
+			if p.hasLine(name) {
+				ref, err := b.Line(part+"."+name, -1)
+				return &Spot{Line: ref}, err
+			}
 			spec, err := propertyOf(p, name)
 			if err != nil {
 				return nil, err
@@ -130,6 +134,12 @@ func (m *Member) Resolve(part, name string) (*Spot, error) {
 		return nil, fmt.Errorf("board %s: %w", m.Name, err)
 	}
 	return &Spot{Line: ref, Missed: missed}, nil
+}
+
+// hasLine tells whether a GPIO line of the part has that name, and no property.
+func (p *Part) hasLine(name string) bool {
+	_, property := p.Model.Property(name)
+	return !property && slices.Contains(p.Model.Lines, name)
 }
 
 // UARTCounters are what a UART counts.

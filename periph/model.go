@@ -23,11 +23,14 @@ type PinSpec struct {
 // Model is a kind of chip. A new one is one file under periph/chips that makes
 // a Model, its line in the table there, and a test; nothing else changes.
 type Model struct {
-	Name       string   // as TOML has it: "tmp102"
-	Title      string   // "TI TMP102 digital temperature sensor"
-	Source     string   // data sheet and revision
-	On         []*Mount // the buses that the part can hang on: one of them
-	Provides   []SocketSpec
+	Name     string   // as TOML has it: "tmp102"
+	Title    string   // "TI TMP102 digital temperature sensor"
+	Source   string   // data sheet and revision
+	On       []*Mount // the buses that the part can hang on: one of them
+	Provides []SocketSpec
+	// Lines are the pins that the kernel has as the lines of a gpiochip, in its order:
+	// the chip's node is then a GPIO and interrupt controller.
+	Lines      []string
 	Pins       []PinSpec
 	Properties []Spec // what the outside can set and read while it runs
 	Options    []Spec // what the board file fixes
@@ -65,6 +68,22 @@ type Node struct {
 	InterruptType uint32
 	// WakeupSource is for a part whose interrupt is to wake the board from sleep.
 	WakeupSource bool
+}
+
+// Pins are the pins that the node, or one below it, says the lines of.
+func (n *Node) Pins() (pins []string) {
+	if n.Interrupt != "" {
+		pins = append(pins, n.Interrupt)
+	}
+	for _, p := range n.Properties {
+		if ref, ok := p.Value.(PinRef); ok {
+			pins = append(pins, ref.Pin)
+		}
+	}
+	for i := range n.Children {
+		pins = append(pins, n.Children[i].Pins()...)
+	}
+	return pins
 }
 
 // NodeProperty is one property of a device-tree node.

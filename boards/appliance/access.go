@@ -47,7 +47,7 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 	case s.Ethernet != nil:
 		return linkState(m.nics[part].Up()), "", nil
 	case s.Missed:
-		return fmt.Sprint(m.gpio[s.Line.GPIO].Missed(s.Line.Offset)), "", nil
+		return fmt.Sprint(m.gpio[s.Line.Provider].Missed(s.Line.Offset)), "", nil
 	}
 	return m.wire(s.Line).Level().String(), "", nil
 }

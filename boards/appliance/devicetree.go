@@ -59,6 +59,9 @@ func deviceTree(b *boards.Board, name string, slots []slot, seed []byte) *fdt.Tr
 			d.chip(d.sockets[p.Bus()], p)
 		}
 	}
+	for _, f := range d.later {
+		f()
+	}
 	return t
 }
 
@@ -79,7 +82,8 @@ func controllerNode(root *fdt.Node, s slot) *fdt.Node {
 type describer struct {
 	tree  *fdt.Tree
 	board *boards.Board
-	nodes map[string]*fdt.Node // of controllers
+	nodes map[string]*fdt.Node // of controllers and chips
+	later []func()             // what can be said when all nodes are there
 	// sockets are the nodes below which those of chips stand, by what the chips are on.
 	sockets map[string]*fdt.Node
 }
@@ -89,9 +93,11 @@ func (d *describer) chip(parent *fdt.Node, p *boards.Part) {
 	desc := p.Model.Node(&p.Options)
 	p.Mount.Node(&desc, &p.Options)
 	n := d.node(parent, &desc, p)
+	d.nodes[p.Name] = n
 	if ref, ok := p.Soldered[desc.Interrupt]; ok && desc.Interrupt != "" {
-		gpio := d.nodes[d.board.GPIO[ref.GPIO].Name]
-		n.Cells("interrupt-parent", d.tree.Phandle(gpio)).Cells("interrupts", uint32(ref.Offset), desc.InterruptType)
+		d.line(ref, func(provider, offset uint32) {
+			n.Cells("interrupt-parent", provider).Cells("interrupts", offset, desc.InterruptType)
+		})
 		if desc.WakeupSource {
 			n.Bytes("wakeup-source", nil)
 		}
@@ -106,6 +112,15 @@ func (d *describer) node(parent *fdt.Node, desc *periph.Node, p *boards.Part) *f
 	n := parent.Child(name)
 	d.properties(n, desc, p)
 	return n
+}
+
+// line lets f describe a GPIO line by the phandle of its controller or part, and its number there.
+func (d *describer) line(ref boards.Line, f func(provider, offset uint32)) {
+	offset, ok := d.board.Offset(ref)
+	if !ok {
+		return // the check has refused it
+	}
+	d.later = append(d.later, func() { f(d.tree.Phandle(d.nodes[ref.Provider]), uint32(offset)) })
 }
 
 // properties fills a node in, with the nodes below it; p is the chip that is described,
@@ -143,8 +158,7 @@ func (d *describer) property(n *fdt.Node, prop periph.NodeProperty, p *boards.Pa
 		}
 	case periph.PinRef:
 		if ref, ok := p.Soldered[v.Pin]; ok {
-			gpio := d.nodes[d.board.GPIO[ref.GPIO].Name]
-			n.Cells(prop.Name, d.tree.Phandle(gpio), uint32(ref.Offset), v.Flags)
+			d.line(ref, func(provider, offset uint32) { n.Cells(prop.Name, provider, offset, v.Flags) })
 		}
 	default:
 		panic(fmt.Sprintf("node %s: device-tree property %s of type %T", n.Name, prop.Name, v))

@@ -78,6 +78,13 @@ func (m *Machine) eachProperty(f func(part, name string, action bool)) {
 			f(part, s.Name, s.Kind == periph.Action)
 		}
 	}
+	for _, p := range m.board.Parts() {
+		for _, line := range p.Model.Lines {
+			if _, property := p.Model.Property(line); !property {
+				f(p.Name, line, false)
+			}
+		}
+	}
 	for i := range m.board.GPIO {
 		for j := range m.board.GPIO[i].Lines {
 			f(m.board.GPIO[i].Name, lineName(&m.board.GPIO[i], j), false)

@@ -10,6 +10,7 @@ import (
 	mrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -45,14 +46,15 @@ type Machine struct {
 	slots   []slot
 	servers []*vhostuser.Server
 
-	gpio        []*gpio.Controller
+	gpio        map[string]*gpio.Controller
 	controllers map[string]periph.Controller // of the catalog's kinds
 	chips       map[string]periph.Chip
 	parts       map[string]*boards.Part
 	consoles    map[string]*terminal // the main one and all others, UARTs too
 	nics        map[string]*net.NIC
-	probes      map[boards.Line]*wire.Pin // what the outside drives lines with
-	kept        map[string]record.Made    // part: the file that its contents came from, as it was then
+	probes      map[boards.Line]*wire.Pin  // what the outside drives lines with
+	pins        map[boards.Line]*wire.Wire // of parts, those that are on no controller's line
+	kept        map[string]record.Made     // part: the file that its contents came from, as it was then
 
 	agent        *agent.Client
 	agentConsole *console.Console
@@ -78,7 +80,8 @@ type client struct{ out func([]byte) }
 // newMachine makes a board's controllers and chips; links come next.
 func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
-		controllers: make(map[string]periph.Controller), chips: make(map[string]periph.Chip), parts: make(map[string]*boards.Part), consoles: make(map[string]*terminal),
+		gpio: make(map[string]*gpio.Controller), pins: make(map[boards.Line]*wire.Wire), controllers: make(map[string]periph.Controller),
+		chips: make(map[string]periph.Chip), parts: make(map[string]*boards.Part), consoles: make(map[string]*terminal),
 		nics: make(map[string]*net.NIC), probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
 		log: r.opts.Log.Named("board").With(zap.String("board", member.Name))}
 	m.kernel = kernel
@@ -135,18 +138,23 @@ func (m *Machine) addGPIO() {
 		for j := range g.Lines {
 			line := lineName(g, j)
 			w := c.Line(j)
-			w.OnChange = func(l wire.Level) {
-				m.emit(g.Name, simbus.KindGPIO, simbus.Text("line", line), simbus.Int("number", j), simbus.Int("level", level(l)))
-			}
-			w.OnConflict = func(high, low *wire.Pin) {
-				m.fault(g.Name, fmt.Sprintf("line %s: %s drives it high and %s low", line, high.Name, low.Name))
-			}
+			m.listen(w, g.Name, line, j)
 		}
 		c.OnMissed = func(i, n int, total uint64) {
 			m.emit(g.Name, simbus.KindMissed, simbus.Text("line", lineName(g, i)), simbus.Int("number", i), simbus.Int("missed", n), simbus.Int("total", total))
 		}
-		m.gpio = append(m.gpio, c)
+		m.gpio[g.Name] = c
 		m.add(g.Name, c)
+	}
+}
+
+// listen tells the event stream of what a line does.
+func (m *Machine) listen(w *wire.Wire, part, line string, number int) {
+	w.OnChange = func(l wire.Level) {
+		m.emit(part, simbus.KindGPIO, simbus.Text("line", line), simbus.Int("number", number), simbus.Int("level", level(l)))
+	}
+	w.OnConflict = func(high, low *wire.Pin) {
+		m.fault(part, fmt.Sprintf("line %s: %s drives it high and %s low", line, high.Name, low.Name))
 	}
 }
 
@@ -341,10 +349,24 @@ func (m *Machine) pinWire(p *boards.Part, name string) *wire.Wire {
 	if ref, ok := p.Soldered[name]; ok {
 		return m.wire(ref)
 	}
-	return &wire.Wire{Name: p.Name + "." + name}
+	i := slices.IndexFunc(p.Model.Pins, func(s periph.PinSpec) bool { return s.Name == name })
+	return m.wire(boards.Line{Provider: p.Name, Offset: i})
 }
 
-func (m *Machine) wire(ref boards.Line) *wire.Wire { return m.gpio[ref.GPIO].Line(ref.Offset) }
+func (m *Machine) wire(ref boards.Line) *wire.Wire {
+	if c, ok := m.gpio[ref.Provider]; ok {
+		return c.Line(ref.Offset)
+	}
+	w := m.pins[ref]
+	if w == nil {
+		w = &wire.Wire{Name: m.board.PinName(ref)}
+		m.pins[ref] = w
+		if line, number, ok := m.board.PartLine(ref); ok {
+			m.listen(w, ref.Provider, line, number)
+		}
+	}
+	return w
+}
 
 // solder makes the board ready to be switched on: files and sockets.
 func (m *Machine) solder() error {

@@ -13,6 +13,7 @@ var All = []*periph.Model{
 	ina219,
 	lm75,
 	led,
+	mcp23017,
 	pca9546,
 	pca9548,
 	pca9685,

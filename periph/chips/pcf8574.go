@@ -20,8 +20,10 @@ var pcf8574 = &periph.Model{
 	Properties: append(pcf8574Properties(), periph.Spec{Name: "output", Kind: periph.Whole, Min: 0, Max: 255, ReadOnly: true, Default: periph.Num(255), Doc: "the byte that was last written"}),
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{Name: "gpio-expander", Compatible: []string{"nxp,pcf8574"}, Interrupt: "int", InterruptType: 2, // falling edge
-			Properties: []periph.NodeProperty{{Name: "gpio-controller", Value: true}, {Name: "#gpio-cells", Value: uint32(2)}}}
+			Properties: []periph.NodeProperty{{Name: "gpio-controller", Value: true}, {Name: "#gpio-cells", Value: uint32(2)},
+				{Name: "interrupt-controller", Value: true}, {Name: "#interrupt-cells", Value: uint32(2)}}}
 	},
+	Lines:  pcf8574Lines(),
 	Kernel: []string{"CONFIG_GPIOLIB", "CONFIG_GPIO_PCF857X"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &pcf8574Chip{env: env, latch: pcf8574Reset, seen: pcf8574Reset, int: env.Pin("int")}
@@ -41,6 +43,13 @@ var pcf8574 = &periph.Model{
 const pcf8574Reset = 0xff
 
 func pcf8574Pin(i int) string { return fmt.Sprintf("p%d", i) }
+
+func pcf8574Lines() (names []string) {
+	for i := range 8 {
+		names = append(names, pcf8574Pin(i))
+	}
+	return names
+}
 
 func pcf8574Pins() (pins []periph.PinSpec) {
 	for i := range 8 {
