@@ -63,12 +63,17 @@ pins = { int = "expander0.gpb0" }
 			}
 		}
 
-		// What the outside does to a line is heard by a program.
+		// What the outside does to a line is heard by a program. The driver compares with what
+		// it has read last (drivers/pinctrl/pinctrl-mcp23s08.c, cached_gpio), and so has to have read.
+		if got := app.Do("x", "gpioget", chip, "1"); got != "1\n" {
+			t.Errorf("gpioget of a button that nobody presses: %q", got)
+		}
 		monitor := app.StartCommand("x", "gpiomon", "--num-events=2", "--format=%o %e", chip, "1")
-		app.Until(time.Minute, "the line to be watched", func(*simbus.Event) bool {
-			return strings.Contains(app.Sh("x", "gpioinfo "+chip), "gpiomon")
+		app.Until(time.Minute, "the line's interrupt to be enabled", func(e *simbus.Event) bool {
+			messages, _ := e.Get("messages")
+			return e.Kind == simbus.KindI2C && strings.HasPrefix(messages, "W 14 ") // the last register that the driver writes
 		})
-		app.MustSet("x.button0.press", "100ms")
+		app.MustSet("x.button0.press", "100")
 		if r := monitor.Wait(); r.Status != 0 || len(strings.Fields(r.Stdout)) != 4 {
 			t.Errorf("gpiomon of a button: %+v", r)
 		}

@@ -190,11 +190,11 @@ func (m *Machine) powerParts(on bool) {
 	}
 	m.powered = on
 	if !on { // what is under way on the buses does not reach the chips, and the lines float
-		for _, c := range m.controllers {
-			c.Stop()
+		for _, c := range m.board.Controllers {
+			m.controllers[c.Name].Stop()
 		}
-		for _, c := range m.gpio {
-			c.Stop()
+		for i := range m.board.GPIO {
+			m.gpio[m.board.GPIO[i].Name].Stop()
 		}
 	}
 	for _, p := range m.board.Parts() {
