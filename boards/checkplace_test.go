@@ -32,7 +32,7 @@ func TestPlaces(t *testing.T) {
 		"no such channel":                  {bus + mux + chip("a", "m.8", "0x48"), "b.toml:15:1: part \"a\": there is nothing \"m.8\" that it could be on: did you mean \"m.0\"?"},
 		"no such controller":               {bus + chip("a", "j", "0x48"), "b.toml:10:1: part \"a\": there is nothing \"j\" that it could be on: did you mean \"g\"?"},
 		"on nothing":                       {bus + "[[chip]]\nname = 'a'\nmodel = 'tmp102'\naddress = 0x48", "b.toml:7:3: part \"a\": it is on nothing: say on = \"CONTROLLER\" or on = \"PART.CHANNEL\""},
-		"of a model for other buses":       {bus + mux + "[[chip]]\nname = 'd'\nmodel = 'led'\non = 'm.0'\npins = { in = 'g.l' }", "b.toml:14:1: a led hangs on gpio, not on i2c"},
+		"of a model for other buses":       {bus + mux + "[[chip]]\nname = 'd'\nmodel = 'led'\non = 'm.0'\npins = { in = 'g.l' }", "b.toml:14:1: an led hangs on gpio, not on i2c"},
 		"in a controller's table, with on": {"name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='a', model='tmp102', address=0x48, on='j'}]", "b.toml:4:50: part \"a\" stands in the table of i, and is on that: on is for [[chip]] tables"},
 	} {
 		t.Run(name, func(t *testing.T) {
