@@ -121,9 +121,11 @@ func (b *everything) file(root string) string {
 }
 
 // drivers prints each device that has a device-tree node or is on the virtio bus, with
-// its driver or a -.
+// its driver or a -. A bus that a driver provides, such as a switch's channel, has a node
+// and needs no driver.
 const drivers = `
 for d in $(find /sys/devices -name of_node | sed 's,/of_node$,,') /sys/bus/virtio/devices/*; do
+	case $d in */i2c-[0-9]*) [ -e $d/new_device ] && continue;; esac
 	driver=-
 	[ -e $d/driver ] && driver=$(basename $(readlink $d/driver))
 	echo $(readlink -f $d/of_node | sed s,^.*/devicetree/base/,,) $driver
