@@ -169,13 +169,15 @@ func (s *Spec) Check(v Value) error {
 	return nil
 }
 
-// Choice says which values there are, if they are few: "0x68", "one of 0x48 to 0x4b".
+// Choice says which values there are, if they are few: "0x68", "0 or 3", "one of 0x48 to 0x4b".
 func (s *Spec) Choice() string {
 	switch n := len(s.Only); n {
 	case 0:
 		return ""
 	case 1:
 		return s.number(s.Only[0])
+	case 2:
+		return s.number(s.Only[0]) + " or " + s.number(s.Only[1])
 	default:
 		return fmt.Sprintf("one of %s to %s", s.number(s.Only[0]), s.number(s.Only[n-1]))
 	}

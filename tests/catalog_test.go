@@ -84,9 +84,13 @@ func (b *everything) chip(t *testing.T, name string, m *periph.Model, mount *per
 	b.nodes[fmt.Sprintf("virtio-%[1]s%[2]d/%[1]s%[2]d/%[3]s@%[4]s", mount.Bus, at, n.Name, n.Unit)] = m.Name
 }
 
-// place finds a value for each key of a place on a bus, such as an address.
+// place finds a value for each key that a place on a bus needs, such as an address.
 func (b *everything) place(bus string, mount *periph.Mount, o *periph.Options) bool {
 	for _, key := range mount.Keys {
+		if !key.Required {
+			o.Values[key.Name] = key.Default
+			continue
+		}
 		values := key.Only
 		for v := key.Min; v <= key.Max && len(key.Only) == 0; v++ {
 			values = append(values, v)

@@ -95,7 +95,7 @@ func printModel(out io.Writer, m *periph.Model) {
 func place(mount *periph.Mount) string {
 	where := mount.Bus
 	for i := range mount.Keys {
-		where += fmt.Sprintf(", %s %s", mount.Keys[i].Name, mount.Keys[i].Choice())
+		where += strings.TrimSuffix(", "+mount.Keys[i].Name+" "+mount.Keys[i].Choice(), " ")
 	}
 	return where
 }

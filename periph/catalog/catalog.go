@@ -6,12 +6,14 @@ import (
 	"backplane/periph"
 	"backplane/periph/chips"
 	"backplane/periph/i2c"
+	"backplane/periph/spi"
 )
 
 // All is everything that ships with Backplane.
 var All = &periph.Catalog{
 	Controllers: []*periph.ControllerKind{
 		i2c.Kind,
+		spi.Kind,
 	},
 	Models: chips.All,
 }

@@ -8,6 +8,7 @@ import (
 // All lists every part that ships with Backplane.
 var All = []*periph.Model{
 	at24c32,
+	bme280,
 	button,
 	ds3231,
 	ina219,
@@ -19,7 +20,10 @@ var All = []*periph.Model{
 	pca9685,
 	pcf8574,
 	relay,
+	spiLoopback,
 	tmp102,
+	w25q128jv,
+	w25q64jv,
 }
 
 // addresses are the 7-bit I2C addresses from first to last.

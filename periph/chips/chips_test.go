@@ -7,6 +7,7 @@ import (
 
 	"backplane/periph"
 	"backplane/periph/i2c"
+	"backplane/periph/spi"
 )
 
 // TestAll checks what every entry of the catalog has to have.
@@ -37,8 +38,14 @@ func TestAll(t *testing.T) {
 					t.Errorf("%s has no doc", s.Name)
 				}
 			}
-			if b := powerOn(t, m, nil); onI2C(m) {
+			b := powerOn(t, m, nil)
+			if onI2C(m) {
 				if _, err := i2c.TargetOf(b.chip); err != nil {
+					t.Error(err)
+				}
+			}
+			if onSPI(m) {
+				if _, err := spi.TargetOf(b.chip); err != nil {
 					t.Error(err)
 				}
 			}
@@ -48,6 +55,11 @@ func TestAll(t *testing.T) {
 
 func onI2C(m *periph.Model) bool {
 	_, ok := m.Mount(i2c.BusName)
+	return ok
+}
+
+func onSPI(m *periph.Model) bool {
+	_, ok := m.Mount(spi.BusName)
 	return ok
 }
 
@@ -100,6 +112,54 @@ func FuzzTransfer(f *testing.F) {
 			if s.Kind != periph.Action {
 				s.Format(b.chip.Get(s.Name))
 			}
+		}
+	})
+}
+
+// FuzzExchange sends any selections to a part on SPI, with power cuts and time in between.
+// Each is a byte that has a bit for the end of the selection, one for some time after that,
+// one for a power cut, and a length, and then the bytes.
+func FuzzExchange(f *testing.F) {
+	var models []*periph.Model
+	for _, m := range All {
+		if onSPI(m) {
+			models = append(models, m)
+		}
+	}
+	for i := range models {
+		f.Add(uint8(i), []byte("\x81\x06\xc5\x02\x00\x01\xfe\x55\x81\x06\xa4\x20\x00\x00\x00\x04\x03\x00\x00\x00\x9f"))
+		f.Add(uint8(i), []byte("\x84\x72\x05\x74\x27\xc1\xf7\x9f\xf7\x82\x60\xb6\x81\x66\x81\x99\x85\x5a\xff\xff\xff\xff"))
+	}
+	f.Fuzz(func(t *testing.T, model uint8, data []byte) {
+		m := models[int(model)%len(models)]
+		b := powerOn(t, m, nil)
+		b.wait(10 * time.Millisecond)
+		target, err := spi.TargetOf(b.chip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for selected := false; len(data) > 0; {
+			head := data[0]
+			n := min(int(head&0x1f), len(data)-1)
+			if !selected {
+				target.Select()
+			}
+			target.Exchange(append([]byte(nil), data[1:1+n]...), make([]byte, n), max(0, 8*n-int(head&0x20)/0x20))
+			data = data[1+n:]
+			if selected = head&0x80 == 0; !selected {
+				target.Deselect()
+			}
+			if head&0x40 != 0 {
+				b.wait(time.Duration(n) * time.Millisecond)
+			}
+			if head&0x60 == 0x60 {
+				b.power(false)
+				b.power(true)
+				selected = false
+			}
+		}
+		for _, s := range m.Properties {
+			s.Format(b.chip.Get(s.Name))
 		}
 	})
 }
