@@ -53,7 +53,7 @@ humidity = 33
 `
 
 func startSPI(t *testing.T, o guesttest.Options) (app *guesttest.App, dir string) {
-	root := guesttest.Rootfs(t, guesttest.Program(t, "backplane/tests/programs/spiclient"))
+	root := guesttest.Rootfs(t, "reboot", guesttest.Program(t, "backplane/tests/programs/spiclient"))
 	dir = t.TempDir()
 	file := filepath.Join(dir, "main.toml")
 	if err := os.WriteFile(file, fmt.Appendf(nil, spiBoard, root), 0o644); err != nil {
@@ -187,3 +187,35 @@ func TestFlash(t *testing.T) {
 
 // erased tells whether all bits are 1.
 func erased(content string) bool { return strings.Count(content, "\xff") == len(content) }
+
+// TestSPIReboots reboots a board while programs read and erase a flash and read a sensor,
+// and powers it off in order: wherever a transfer is at that moment, the board comes up again.
+func TestSPIReboots(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app, _ := startSPI(t, o)
+		busy := func() {
+			app.StartCommand("x", "/bin/sh", "-c", "while cat /sys/bus/spi/devices/spi0.2/iio:device*/in_temp_input; do :; done")
+			app.StartCommand("x", "/bin/sh", "-c", "while cat /dev/mtd0; do :; done")
+			app.StartCommand("x", "/bin/sh", "-c", "dd if=/bin/busybox of=/dev/mtd0 bs=4096 count=1; spiclient erase /dev/mtd0 0 0x10000")
+		}
+		for i := range 4 {
+			busy()
+			app.StartCommand("x", "/bin/sh", "-c", fmt.Sprintf("sleep 0.%06d; reboot -f", 40000+i*7137))
+			untilState(app, "x", appliance.StateOff)
+			untilState(app, "x", appliance.StateUp)
+		}
+		busy()
+		app.Sleep(50 * time.Millisecond)
+		if err := app.PowerOff("x"); err != nil {
+			t.Fatal(err)
+		}
+		untilState(app, "x", appliance.StateOff)
+		if err := app.PowerOn("x"); err != nil {
+			t.Fatal(err)
+		}
+		untilState(app, "x", appliance.StateUp)
+		if got := app.Sh("x", "dmesg | grep -c 'WARNING:\\|BUG:' || :"); got != "0\n" {
+			t.Errorf("the kernel complains: %s", app.Sh("x", "dmesg"))
+		}
+	})
+}
