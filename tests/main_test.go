@@ -4,12 +4,22 @@ package tests
 
 import (
 	"os"
+	"os/signal"
 	"testing"
 
 	"backplane/tests/guesttest"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
+	// What is ignored here, since somebody runs this with nohup or in the background, the
+	// programs that are tried would ignore as well: those of a signal that is taken do not.
+	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	status := m.Run()
 	guesttest.Clean()
 	os.Exit(status)
