@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"backplane/simbus/hostfile"
 )
 
 // SourceKind is what a kernel's source is on the host.
@@ -40,7 +42,7 @@ func KindOf(source, revision string) (SourceKind, error) {
 	case info.Mode().IsRegular():
 		return Tarball, nil
 	case !info.IsDir():
-		return 0, errors.New("must be a tarball, or a folder with a kernel tree")
+		return 0, fmt.Errorf("is %s, and must be a tarball, or a folder with a kernel tree", hostfile.Kind(info.Mode()))
 	case revision != "":
 		return Revision, nil
 	}
