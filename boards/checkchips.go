@@ -289,10 +289,8 @@ func (p *Part) openDrain(spec *periph.PinSpec) bool {
 }
 
 func pin(m *periph.Model, name string) (*periph.PinSpec, bool) {
-	for i := range m.Pins {
-		if m.Pins[i].Name == name {
-			return &m.Pins[i], true
-		}
+	if i := m.Pin(name); i >= 0 {
+		return &m.Pins[i], true
 	}
 	return nil, false
 }

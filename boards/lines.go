@@ -104,15 +104,6 @@ func (b *Board) line(text string, on, depth int) (Line, error) {
 	return Line{}, fmt.Errorf("%s has no line %q%s", g.Name, name, tomlfile.Suggest(name, named.names))
 }
 
-// PinName names the pin of a part that is on no controller's line.
-func (b *Board) PinName(ref Line) string {
-	p, ok := b.lines.parts[ref.Provider]
-	if !ok || ref.Offset < 0 || ref.Offset >= len(p.model.Pins) { // a part that the board file describes
-		return fmt.Sprintf("%s.%d", ref.Provider, ref.Offset)
-	}
-	return ref.Provider + "." + p.model.Pins[ref.Offset].Name
-}
-
 // PartLine is the GPIO line that the pin of a part is, by its name and its number among
 // those of the part; false if it is none, or has a property that tells of it.
 func (b *Board) PartLine(ref Line) (name string, number int, ok bool) {
@@ -128,7 +119,7 @@ func (b *Board) PartLine(ref Line) (name string, number int, ok bool) {
 
 // pinLine is what a part's pin is on: the line that the part says, or itself.
 func (b *Board) pinLine(part, name string, p partPins, depth int) (Line, error) {
-	i := slices.IndexFunc(p.model.Pins, func(s periph.PinSpec) bool { return s.Name == name })
+	i := p.model.Pin(name)
 	if i < 0 {
 		pins := named(p.model.Pins, func(s *periph.PinSpec) string { return s.Name })
 		return Line{}, fmt.Errorf("a %s has no pin %q%s", p.model.Name, name, tomlfile.Suggest(name, pins))

@@ -2,6 +2,7 @@ package periph
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sort"
 
 	"backplane/simbus"
@@ -161,6 +162,11 @@ func (m *Model) Socket(name string) (*SocketSpec, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Pin is the index among Pins of the pin of that name, -1 if there is none.
+func (m *Model) Pin(name string) int {
+	return slices.IndexFunc(m.Pins, func(s PinSpec) bool { return s.Name == name })
 }
 
 // Option is the spec of the option of that name.

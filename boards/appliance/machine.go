@@ -10,7 +10,6 @@ import (
 	mrand "math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -99,6 +98,9 @@ func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain,
 	m.add("rng", rng.New("rng", m.chance("rng")))
 	m.addAgent()
 	for _, p := range m.board.Parts() {
+		m.parts[p.Name] = p // all of them first: one may be soldered to a later one
+	}
+	for _, p := range m.board.Parts() {
 		if err := m.addChip(p); err != nil {
 			return m, fmt.Errorf("%s: %w", p.Name, err)
 		}
@@ -136,9 +138,7 @@ func (m *Machine) addGPIO() {
 			c.Clock, c.Access = m.domain, time.Duration(m.board.Time.GPIO)
 		}
 		for j := range g.Lines {
-			line := lineName(g, j)
-			w := c.Line(j)
-			m.listen(w, g.Name, line, j)
+			m.listen(c.Line(j), g.Name, lineName(g, j), j)
 		}
 		c.OnMissed = func(i, n int, total uint64) {
 			m.emit(g.Name, simbus.KindMissed, simbus.Text("line", lineName(g, i)), simbus.Int("number", i), simbus.Int("missed", n), simbus.Int("total", total))
@@ -316,7 +316,7 @@ func (m *Machine) addChip(p *boards.Part) error {
 	if err != nil {
 		return err
 	}
-	m.chips[p.Name], m.parts[p.Name] = chip, p
+	m.chips[p.Name] = chip
 	if p.Mount.Attach == nil {
 		return nil
 	}
@@ -349,8 +349,7 @@ func (m *Machine) pinWire(p *boards.Part, name string) *wire.Wire {
 	if ref, ok := p.Soldered[name]; ok {
 		return m.wire(ref)
 	}
-	i := slices.IndexFunc(p.Model.Pins, func(s periph.PinSpec) bool { return s.Name == name })
-	return m.wire(boards.Line{Provider: p.Name, Offset: i})
+	return m.wire(boards.Line{Provider: p.Name, Offset: p.Model.Pin(name)})
 }
 
 func (m *Machine) wire(ref boards.Line) *wire.Wire {
@@ -359,7 +358,7 @@ func (m *Machine) wire(ref boards.Line) *wire.Wire {
 	}
 	w := m.pins[ref]
 	if w == nil {
-		w = &wire.Wire{Name: m.board.PinName(ref)}
+		w = &wire.Wire{Name: ref.Provider + "." + m.parts[ref.Provider].Model.Pins[ref.Offset].Name}
 		m.pins[ref] = w
 		if line, number, ok := m.board.PartLine(ref); ok {
 			m.listen(w, ref.Provider, line, number)

@@ -53,6 +53,16 @@ func TestAll(t *testing.T) {
 	}
 }
 
+// modelsThat are the models of the catalog that a test is for.
+func modelsThat(is func(*periph.Model) bool) (models []*periph.Model) {
+	for _, m := range All {
+		if is(m) {
+			models = append(models, m)
+		}
+	}
+	return models
+}
+
 func onI2C(m *periph.Model) bool {
 	_, ok := m.Mount(i2c.BusName)
 	return ok
@@ -85,12 +95,7 @@ func fuzzMessages(data []byte, transfer func([]i2c.Msg), wait func()) {
 // FuzzTransfer sends any messages to a part on I2C, with time in between: it
 // answers or does not acknowledge, and neither panics nor fails otherwise.
 func FuzzTransfer(f *testing.F) {
-	var models []*periph.Model
-	for _, m := range All {
-		if onI2C(m) {
-			models = append(models, m)
-		}
-	}
+	models := modelsThat(onI2C)
 	for i := range models {
 		f.Add(uint8(i), []byte("\x03\x00\x01\x02\xe2\x00\x00"))
 		f.Add(uint8(i), []byte("\x01\xff\xff0123456789abcdef0123456789abcde\x40\x80"))
@@ -120,12 +125,7 @@ func FuzzTransfer(f *testing.F) {
 // Each is a byte that has a bit for the end of the selection, one for some time after that,
 // one for a power cut, and a length, and then the bytes.
 func FuzzExchange(f *testing.F) {
-	var models []*periph.Model
-	for _, m := range All {
-		if onSPI(m) {
-			models = append(models, m)
-		}
-	}
+	models := modelsThat(onSPI)
 	for i := range models {
 		f.Add(uint8(i), []byte("\x81\x06\xc5\x02\x00\x01\xfe\x55\x81\x06\xa4\x20\x00\x00\x00\x04\x03\x00\x00\x00\x9f"))
 		f.Add(uint8(i), []byte("\x84\x72\x05\x74\x27\xc1\xf7\x9f\xf7\x82\x60\xb6\x81\x66\x81\x99\x85\x5a\xff\xff\xff\xff"))
