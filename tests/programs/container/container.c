@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 /*
  * container [-n|-m] COMMAND: run a command, by sh, under what Docker's default seccomp
  * profile denies to a container without capabilities (moby,

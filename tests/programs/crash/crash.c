@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 // crash ends by an invalid instruction, with values in its registers that a
 // debugger must find in the core file. It has no libc, so that nothing else
 // touches them: gcc -static -nostdlib -mavx.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 /* Sends to groups of the neighbour on the cable (IEEE 802.1Q table 8-1), and a broadcast of 14 bytes. */
 #include <net/if.h>
 #include <linux/if_packet.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0
 // pulse wakes up COUNT times, PERIOD nanoseconds apart; with a PEER it sends a
 // heartbeat there at each of them, and takes one that has come from another:
 //
