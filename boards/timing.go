@@ -1,9 +1,6 @@
 package boards
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Timing is what things take on a board in virtual time, in which programs compute
 // in no time: without it, what waits by asking again and again would hold time still.
@@ -53,10 +50,4 @@ func (c *checker) timing() {
 			c.doc.Add("time."+e.key, "%s is %s, and must be 0s to %s", e.key, time.Duration(*e.d), time.Duration(e.most))
 		}
 	}
-}
-
-// KernelArgs tell a kernel in virtual time what its programs take
-// (firmware/kernel/patches).
-func (t *Timing) KernelArgs() []string {
-	return []string{fmt.Sprintf("um_time.syscall=%d", t.Syscall), fmt.Sprintf("um_time.clock_read=%d", t.ClockRead)}
 }

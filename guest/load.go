@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Keep keeps the kernel and the processes of its user space on these host CPUs,
-// and those that it starts from now on.
-func (p *Process) Keep(cpus *unix.CPUSet) error {
-	if err := unix.SchedSetaffinity(p.PID(), cpus); err != nil {
-		return fmt.Errorf("keep process %d on a CPU: %w", p.PID(), err)
+// Keep keeps a kernel of that process ID and the processes of its user space on these host
+// CPUs, and those that it starts from now on.
+func Keep(kernel int, cpus *unix.CPUSet) error {
+	if err := unix.SchedSetaffinity(kernel, cpus); err != nil {
+		return fmt.Errorf("keep process %d on a CPU: %w", kernel, err)
 	}
-	pids, err := p.user()
+	pids, err := children(kernel)
 	for _, pid := range pids {
 		_ = unix.SchedSetaffinity(pid, cpus) // it may have ended
 	}
 	return err
 }
 
-// UserLoad is that of the processes of the kernel's user space together, as far as
+// UserLoad is that of the processes of a kernel's user space together, as far as
 // they have not ended.
-func (p *Process) UserLoad() (sum Load) {
-	pids, _ := p.user() // it may have ended
+func UserLoad(kernel int) (sum Load) {
+	pids, _ := children(kernel) // it may have ended
 	for _, pid := range pids {
 		if l, err := OpenLoad(pid); err == nil {
 			now, _ := l.Read()
@@ -55,9 +55,7 @@ func CPUTime(pid int) (sum time.Duration) {
 	return sum
 }
 
-// user is the processes of the kernel's user space, its children.
-func (p *Process) user() (pids []int, err error) { return children(p.PID()) }
-
+// children are the processes of a kernel's user space.
 func children(pid int) (pids []int, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) // proc(5)
 	if err != nil {
@@ -73,9 +71,9 @@ func children(pid int) (pids []int, err error) {
 	return pids, nil
 }
 
-// CPU is the host CPU on which the kernel runs, or ran last; -1 if that is not known.
-func (p *Process) CPU() int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+// LastCPU is the host CPU on which a kernel runs, or ran last; -1 if that is not known.
+func LastCPU(kernel int) int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", kernel))
 	if err != nil {
 		return -1
 	}

@@ -1,6 +1,3 @@
-// Package guest runs a board's kernel: a User Mode Linux process in namespaces
-// of its own, in a run folder that goes when it ends. It knows how to start,
-// watch and stop one, not what hangs on it.
 package guest
 
 import (
@@ -24,29 +21,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config says how to start one guest. Paths in Args are relative to Dir, so
-// that nothing of the host shows in the guest's own log.
-type Config struct {
-	Board  string    // for messages
-	Kernel string    // path of the kernel, an executable
-	Dir    string    // the run folder, the process's working directory
-	Memory int64     // bytes
-	Args   []string  // further words of the kernel's command line
-	CPU    int       // the host CPU of the thread that drives it, -1 if none does
-	Output io.Writer // what the kernel prints on the host side, before it has a console of its own
-	Panics func()    // told, on another goroutine, when it says there that it has panicked; may be nil
-
-	CPUs       int
-	Ptrace     bool     // its kernel runs programs by ptrace(2): it has no seccomp mode
-	Shadow     uint64   // bytes of address space more that its kernel reserves: KASAN's
-	OwnMemory  bool     // its kernel makes the file for its memory itself: it takes no other
-	Guard      *os.File // see [RunDir.Guard]; may be nil
-	Unconfined bool     // the host lets nobody have namespaces
-}
-
-// ErrRestart is how a kernel ends that wants to be started again.
-var ErrRestart = errors.New("the guest restarts")
-
 // A User Mode Linux kernel restarts by executing argv[0] again (Linux
 // arch/um/os-Linux/main.c), in a process whose sockets have all gone stale. This
 // name leads nowhere, so it says that it failed, and exits.
@@ -55,7 +29,7 @@ const (
 	restartFailed = "Failed to exec kernel"
 )
 
-// Process is a guest's kernel while it runs.
+// Process is a guest whose kernel is User Mode Linux, in processes of the host's.
 type Process struct {
 	cmd   *exec.Cmd
 	pidfd int
@@ -78,10 +52,10 @@ func (c *Config) limits() confine.Limits {
 		// Its memory is a file's. The kernel itself has 3 MiB, and its CPUs' stacks; the
 		// rest is for the program in Go that executes it: with little more than a kernel
 		// needs, one of a thousand starts ended in Go's runtime between the limits and execve.
-		Data: 256<<20 + uint64(c.CPUs)*16<<20 + c.Shadow,
+		Data: 256<<20 + uint64(c.CPUs)*16<<20 + c.Kernel.Shadow,
 		// The kernel maps its memory once, a guest's process what it uses of that. More
 		// would be page tables of the host's, 4 KiB for each 2 MiB, which are no data.
-		Addresses: 4<<30 + 4*uint64(c.Memory) + c.Shadow,
+		Addresses: 4<<30 + 4*uint64(c.Memory) + c.Kernel.Shadow,
 	}
 	// The kernel has a timer for each CPU. What is left is for siginfo(2), which the
 	// signals that it has can do without.
@@ -101,14 +75,14 @@ func (c *Config) files() (files []*os.File, args []string, err error) {
 		args = append(args, fmt.Sprintf("%s=%d", word, confine.FirstFile+len(files)))
 		files = append(files, f)
 	}
-	if !c.OwnMemory {
+	if c.Kernel.Patched() {
 		memory, err := memoryFile()
 		if err != nil {
 			return files, nil, fmt.Errorf("board %s: make a file for its memory: %w", c.Board, err)
 		}
 		give("mem_fd", memory)
 	}
-	if !c.Ptrace {
+	if c.Kernel.Seccomp {
 		stub, err := stubFile()
 		if err != nil {
 			return files, nil, fmt.Errorf("board %s: make a file for its user space's program: %w", c.Board, err)
@@ -121,19 +95,19 @@ func (c *Config) files() (files []*os.File, args []string, err error) {
 // temp is how much room the kernel needs for files of its own: for its memory's, and for
 // the program in which its user space begins.
 func (c *Config) temp() int64 {
-	if c.OwnMemory {
+	if !c.Kernel.Patched() {
 		return c.Memory + 1<<20
 	}
 	return 0
 }
 
-// Start starts the kernel, behind the walls of package confine. Its processes live in a PID namespace of their own
+// Start starts User Mode Linux, behind the walls of package confine. Its processes live in a PID namespace of their own
 // and end with the kernel, and the kernel ends with this program, however that
 // ends. Nothing of this needs root.
-func Start(c Config) (*Process, error) {
-	kernel, err := filepath.Abs(c.Kernel)
+func Start(c Config) (Guest, error) {
+	kernel, err := filepath.Abs(c.Kernel.Path)
 	if err != nil {
-		return nil, fmt.Errorf("board %s: kernel %s: %w", c.Board, c.Kernel, err)
+		return nil, fmt.Errorf("board %s: kernel %s: %w", c.Board, c.Kernel.Path, err)
 	}
 	files, args, err := c.files()
 	defer func() {
@@ -154,12 +128,12 @@ func Start(c Config) (*Process, error) {
 	}
 	cmd, started, err := confine.Command(confine.Program{
 		Path: kernel, Name: restart, Dir: c.Dir,
-		Args: slices.Concat([]string{fmt.Sprintf("mem=%dK", c.Memory/1024)}, args, []string{"uml_dir=" + temp, "umid=uml"}, c.Args),
+		Args: slices.Concat([]string{fmt.Sprintf("mem=%dK", c.Memory/1024)}, args, []string{"uml_dir=" + temp, "umid=uml"}, c.words()),
 		// Nothing of the host's environment reaches the guest: UML makes unknown
 		// variables its init's environment.
 		Env:   []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=linux"},
 		Files: files, Guard: c.Guard, Output: p.tail,
-		Ptrace: c.Ptrace, Temp: c.temp(), Limits: c.limits(), Unconfined: c.Unconfined,
+		Ptrace: !c.Kernel.Seccomp, Temp: c.temp(), Limits: c.limits(), Unconfined: c.Unconfined,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("board %s: start kernel %s: %w", c.Board, kernel, err)
@@ -183,7 +157,7 @@ func Start(c Config) (*Process, error) {
 	}
 	go func() {
 		wait := p.cmd.Wait
-		if c.Ptrace {
+		if !c.Kernel.Seccomp {
 			wait = func() error { return confine.Wait(p.cmd) }
 		}
 		if p.err = wait(); errors.Is(p.err, exec.ErrWaitDelay) {
@@ -210,10 +184,10 @@ func drive(pid, cpu int) {
 	_ = unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH, Flags: unix.SCHED_FLAG_RESET_ON_FORK}, 0)
 }
 
-// PidFD can be read from, as poll(2) has it, once the process has ended.
-func (p *Process) PidFD() int { return p.pidfd }
+// Done implements [Guest].
+func (p *Process) Done() (fd int) { return p.pidfd }
 
-// Kill ends the guest at once, as if its plug were pulled, and waits for it.
+// Kill implements [Guest].
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
 	p.await(killLimit)
@@ -241,9 +215,12 @@ func (p *Process) await(limit time.Duration) {
 	p.awaited = true
 }
 
-// Wait waits for the guest's end. The error is ErrRestart, or says how it ended
-// if not by powering off, with the last that its kernel printed on the host side.
+// Wait implements [Guest]. A kernel that has said on the host's side that it has panicked
+// is killed: see [PanicIn]. The error has the last that it printed there.
 func (p *Process) Wait() error {
+	if p.panicked() {
+		p.Kill()
+	}
 	if !p.awaited {
 		p.await(exitLimit)
 	}
@@ -310,9 +287,6 @@ type tail struct {
 // all of its log, of which this is more than there is by then.
 const tailSize = 64 << 10
 
-// panicWords are in the message of a kernel that panics (Linux kernel/panic.c).
-const panicWords = "Kernel panic - not syncing"
-
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -333,16 +307,16 @@ func (t *tail) Write(p []byte) (int, error) {
 	return t.w.Write(p)
 }
 
-// Panicked tells whether the kernel has said so on the host's side.
-func (p *Process) Panicked() bool {
+// panicked tells whether the kernel has said so on the host's side.
+func (p *Process) panicked() bool {
 	p.tail.mu.Lock()
 	defer p.tail.mu.Unlock()
 	return p.tail.panicked
 }
 
-// Log is what the kernel has said on the host's side with a time, as on a console:
-// it does when it panics before it has one (Linux arch/um/kernel/kmsg_dump.c).
-func (p *Process) Log() (lines []string) {
+// LastWords implements [Guest]: what the kernel has said on the host's side with a time
+// (Linux arch/um/kernel/kmsg_dump.c).
+func (p *Process) LastWords() (lines []string) {
 	p.tail.mu.Lock()
 	defer p.tail.mu.Unlock()
 	for _, m := range logLine.FindAllSubmatch(p.tail.kept, -1) {
@@ -366,5 +340,5 @@ func (t *tail) lines() string {
 	return strings.Join(last[max(0, len(last)-4):], " | ")
 }
 
-// PID is the kernel's process.
+// PID implements [Guest].
 func (p *Process) PID() int { return p.cmd.Process.Pid }

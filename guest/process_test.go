@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"backplane/guest/confine"
+	"backplane/guest/kernel"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,11 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Exit(m.Run())
+}
+
+// ourKernel is a program that is started as a kernel of Backplane's own making.
+func ourKernel(path string) kernel.Image {
+	return kernel.Image{Path: path, Facts: kernel.Facts{Version: kernel.Series, Seccomp: true}}
 }
 
 // giveOutputAway sends what it prints to over the socket of its folder, and ends.
@@ -52,7 +58,7 @@ func TestOutputThatIsHeld(t *testing.T) {
 	}
 	defer l.Close()
 	const cpus = 32 // with as many, a guest may have as much memory as a program in Go takes
-	p, err := Start(Config{Board: "b", Kernel: self, Dir: dir, Memory: 64 << 20, CPU: -1, CPUs: cpus})
+	p, err := Start(Config{Board: "b", Kernel: ourKernel(self), Dir: dir, Memory: 64 << 20, CPU: -1, CPUs: cpus})
 	if err != nil {
 		t.Fatal(err)
 	}

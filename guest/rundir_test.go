@@ -164,7 +164,7 @@ func TestStrayEndsWithItsBoard(t *testing.T) {
 		t.Fatal(err)
 	}
 	// It ends at once: there is no socket for it.
-	p, err := Start(Config{Board: "b", Kernel: self, Dir: strays[0].Dir, Memory: 64 << 20, CPU: -1, CPUs: 32, Unconfined: true})
+	p, err := Start(Config{Board: "b", Kernel: ourKernel(self), Dir: strays[0].Dir, Memory: 64 << 20, CPU: -1, CPUs: 32, Unconfined: true})
 	if err != nil {
 		t.Fatal(err)
 	}

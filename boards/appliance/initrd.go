@@ -23,7 +23,7 @@ func (m *Machine) writeInitrd() error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(m.dir, "initrd.cpio")
+	path := filepath.Join(m.dir, initrdFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

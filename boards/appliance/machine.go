@@ -455,7 +455,7 @@ func (m *Machine) writeDeviceTree() error {
 		seed = s[:]
 	}
 	blob := deviceTree(m.board, m.name, m.slots, seed).Blob()
-	if err := os.WriteFile(filepath.Join(m.dir, "board.dtb"), blob, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(m.dir, treeFile), blob, 0o600); err != nil {
 		return err
 	}
 	return m.r.record.Whole(blob, "dtb", m.name+".dtb")

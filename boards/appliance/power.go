@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,14 +27,14 @@ type power struct {
 	boots  int
 	uml    *record.File // what the kernel prints on the host side
 
-	proc       *guest.Process // nil while the board is off
-	pid        atomic.Int64   // of proc, 0 if that is nil: for whoever only looks
-	guest      *simbus.Guest  // in virtual time
-	powered    bool           // its parts have power
-	supply     *simbus.Timer  // which goes when this is due
-	loader     *simbus.Timer  // the bootloader, nil when the kernel has started
-	on         simbus.Time    // when it was switched on
-	state      string         // for people: off, booting, up, ...
+	proc       guest.Guest   // nil while the board is off
+	pid        atomic.Int64  // of proc, 0 if that is nil: for whoever only looks
+	guest      *simbus.Guest // in virtual time
+	powered    bool          // its parts have power
+	supply     *simbus.Timer // which goes when this is due
+	loader     *simbus.Timer // the bootloader, nil when the kernel has started
+	on         simbus.Time   // when it was switched on
+	state      string        // for people: off, booting, up, ...
 	ending     ending
 	whyPulled  string // what the event of an unplugged board says
 	panicked   string // the console's line that says so
@@ -43,6 +42,13 @@ type power struct {
 	lastLine   string // on the console
 	helloTimer *simbus.Timer
 }
+
+// The files of a board's run folder that its kernel is told of.
+const (
+	treeFile   = "board.dtb"
+	initrdFile = "initrd.cpio"
+	timeSocket = "time.sock"
+)
 
 // ending is what is known of how the kernel is going to end.
 type ending uint8
@@ -132,30 +138,17 @@ func (m *Machine) startKernel() error {
 			return fmt.Errorf("board %s: %w", m.name, err)
 		}
 	}
-	args := []string{"con=none", "console=hvc0", "dtb=board.dtb", "initrd=initrd.cpio",
-		// A Go program reserves tens of megabytes that it never touches, which
-		// a small board would refuse it.
-		"sysctl.vm.overcommit_memory=1",
-		// No interface that nobody has asked for: what a module makes when it is
-		// loaded, a driver in the kernel makes on every board.
-		"bonding.max_bonds=0",
-		// The sleep from which parts of the board can wake it up.
-		"mem_sleep_default=s2idle"}
-	if m.kernel.Seccomp {
-		args = append(args, "seccomp=on")
-	}
+	config := guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory), CPUs: m.board.CPUs,
+		Tree: treeFile, Initrd: initrdFile, Args: strings.Fields(m.board.Firmware.KernelArgs),
+		CPU: m.domain.CPU(), Output: m.uml, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined}
 	if m.r.opts.Virtual {
 		if err := m.listenTime(); err != nil {
 			return fmt.Errorf("board %s: time socket: %w", m.name, err)
 		}
-		args = append(args, "time-travel=ext:1:time.sock")
-		args = append(args, m.board.Time.KernelArgs()...)
-	} else if m.board.CPUs > 1 && m.kernel.SMP {
-		args = append(args, fmt.Sprintf("ncpus=%d", m.board.CPUs))
+		config.Clock = &guest.Clock{Socket: timeSocket, Syscall: time.Duration(m.board.Time.Syscall), Read: time.Duration(m.board.Time.ClockRead)}
 	}
-	args = append(args, strings.Fields(m.board.Firmware.KernelArgs)...)
-	proc, err := guest.Start(guest.Config{Board: m.name, Kernel: m.kernel.Path, Ptrace: !m.kernel.Seccomp, OwnMemory: !m.kernel.Patched(), Shadow: m.kernel.Shadow, Dir: m.dir, Memory: int64(m.board.Memory),
-		Args: args, CPU: m.domain.CPU(), Output: m.uml, Panics: m.panics(m.boots), CPUs: m.board.CPUs, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined})
+	config.Panics = m.panics(m.boots)
+	proc, err := m.r.opts.Boot(config)
 	if err != nil {
 		if m.guest != nil {
 			m.guest.OnGone = nil
@@ -171,9 +164,9 @@ func (m *Machine) startKernel() error {
 		m.guest.Halted = proc.Halted
 	}
 	if m.board.CPUs == 1 {
-		m.r.placement.add(m.domain, proc, m.index, len(m.r.machines))
+		m.r.placement.Add(m.domain, proc.PID(), m.index, len(m.r.machines))
 	}
-	if err := m.domain.Watch(proc.PidFD(), func() { m.ended(nil) }); err != nil {
+	if err := m.domain.Watch(proc.Done(), func() { m.ended(nil) }); err != nil {
 		return err
 	}
 	m.helloTimer = simbus.After(m.domain, HelloLimit, func() {
@@ -209,7 +202,7 @@ func (m *Machine) powerParts(on bool) {
 
 // listenTime makes the socket on which the kernel will ask for the time.
 func (m *Machine) listenTime() error {
-	path := filepath.Join(m.dir, "time.sock")
+	path := filepath.Join(m.dir, timeSocket)
 	_ = os.Remove(path) // of the last time that the board was on
 	fd, err := simbus.Listen(path)
 	if err != nil {
@@ -231,25 +224,10 @@ func (m *Machine) hello() {
 // consoleLine looks for a kernel's panic.
 func (m *Machine) consoleLine(line string) {
 	m.lastLine = line
-	if text := panicIn(line); text != "" && m.panicked == "" {
+	if text := guest.PanicIn(line); text != "" && m.panicked == "" {
 		m.panicked = text
 		m.doom()
 	}
-}
-
-// panicIn is a kernel's message of its panic, "" if the line has none. It has a
-// time stamp before it, and before that there may be what a program was writing.
-func panicIn(line string) string {
-	const what = "] Kernel panic"
-	end := strings.Index(line, what)
-	if end < 0 {
-		return ""
-	}
-	stamp := strings.TrimSpace(line[strings.LastIndexByte(line[:end], '[')+1 : end])
-	if _, err := strconv.ParseFloat(stamp, 64); err != nil {
-		return ""
-	}
-	return line[end+len("] "):]
 }
 
 // panics is what to do when the kernel says on the host's side that it has panicked:
@@ -268,15 +246,14 @@ func (m *Machine) panics(boot int) func() {
 }
 
 // lastWords puts on the console what a kernel had to say that ended before it had one.
-func (m *Machine) lastWords(proc *guest.Process) {
+func (m *Machine) lastWords(proc guest.Guest) {
 	t := m.consoles[boards.MainConsole]
-	for _, line := range proc.Log() {
+	for _, line := range proc.LastWords() {
 		t.console.OnOutput([]byte(line + "\r\n"))
 	}
 }
 
-// doom ends the kernel when it has said its last words: as process 1 of its
-// namespace it cannot end itself by a signal, and would spin.
+// doom ends the kernel when it has said its last words: it does not by itself.
 func (m *Machine) doom() {
 	if m.guest != nil {
 		m.guest.Doom()
@@ -312,13 +289,13 @@ func (m *Machine) ended(lost error) {
 	if proc == nil {
 		return
 	}
-	if lost != nil || m.panicked != "" || proc.Panicked() {
+	if lost != nil || m.panicked != "" {
 		proc.Kill()
 	}
-	m.domain.Unwatch(proc.PidFD())
+	m.domain.Unwatch(proc.Done())
 	m.proc = nil
 	m.pid.Store(0)
-	m.r.placement.remove(m.domain, proc)
+	m.r.placement.Remove(m.domain, proc.PID())
 	err := proc.Wait()
 	m.logKernelEnded(proc.PID(), err)
 	if g := m.guest; g != nil {

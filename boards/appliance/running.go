@@ -12,6 +12,7 @@ import (
 	"backplane/boards/record"
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
+	"backplane/guest/placement"
 	"backplane/simbus"
 
 	"go.uber.org/zap"
@@ -40,6 +41,8 @@ type Options struct {
 	// Kernel finds, or builds, the kernel for virtual time or a single CPU, or
 	// that for neither, made as the board wants it.
 	Kernel func(ctx context.Context, virtual bool, want guestkernel.Recipe) (guestkernel.Image, error)
+	// Boot starts a board's kernel; it is [guest.Start] if nil.
+	Boot func(guest.Config) (guest.Guest, error)
 	// StallLimit is how long, in host time, a guest may compute in virtual time
 	// without sleeping; a minute if it is 0.
 	StallLimit time.Duration
@@ -79,10 +82,10 @@ type Running struct {
 	captures  []io.Closer // of frames
 	links     map[string]link
 	gateways  []*gatewayPort
-	pace      *pacer         // nil: as fast as it goes
-	watchdog  *watchdog      // nil: real time needs none
-	placement *placement     // nil: boards run where the host wants them
-	record    *record.Writer // nil: nothing is recorded
+	pace      *pacer               // nil: as fast as it goes
+	watchdog  *watchdog            // nil: real time needs none
+	placement *placement.Placement // nil: boards run where the host wants them
+	record    *record.Writer       // nil: nothing is recorded
 	events    *record.EventLog
 	closed    bool
 
@@ -99,6 +102,9 @@ type Running struct {
 func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	if o.Boot == nil {
+		o.Boot = guest.Start
 	}
 	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[string]link), noted: make(map[string]bool), log: o.Log.Named("appliance")}
 	if o.Virtual {
@@ -129,7 +135,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 		r.cal.Subscribe(f)
 	}
 	if !o.Virtual {
-		r.placement = newPlacement()
+		r.placement = placement.New()
 	}
 	if err := r.assemble(ctx, a); err != nil {
 		err = errors.Join(err, r.Close())
@@ -265,7 +271,7 @@ func (r *Running) CloseWith(reports record.Reports) error {
 		m.domain.Do(func() { errs = append(errs, m.close()) })
 	}
 	errs = append(errs, r.closeGateways())
-	r.placement.close()
+	r.placement.Close()
 	r.cal.Close()
 	if len(r.networks) > 0 {
 		errs = append(errs, r.recordCounts())

@@ -1,4 +1,5 @@
-package appliance
+// Package placement says on which of the host's CPUs boards run.
+package placement
 
 import (
 	"math"
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// placement keeps boards, in real time, each on one of the host's CPUs: its
+// Placement keeps boards, in real time, each on one of the host's CPUs: its
 // kernel, the processes of its user space, and the thread that drives its devices.
 // With one CPU they only ever work in turns, and they wake each other all the
 // time; left to itself the host wakes each on a CPU that is idle, which costs
@@ -21,7 +22,7 @@ import (
 // A board that has to wait for somebody who is none of ours gets its freedom, and
 // is tried again later; one on a CPU with others of ours moves to one that has less
 // to do. Boards with several CPUs are free. Boards of one domain stay together.
-type placement struct {
+type Placement struct {
 	cpus []int // those that this program may use: simbus.HostCPUs
 	all  unix.CPUSet
 
@@ -46,7 +47,6 @@ type place struct {
 // runs at a time, are looked at only while it is suspected to wait for strangers,
 // since they can be many.
 type kernel struct {
-	proc *guest.Process
 	*thread
 	suspect    bool       // to wait for strangers, in the last period
 	userBefore guest.Load // if it is
@@ -73,9 +73,9 @@ const (
 	full, roomy = 0.9, 0.5
 )
 
-// newPlacement is nil where there is nothing to choose.
-func newPlacement() *placement {
-	p := &placement{cpus: simbus.HostCPUs(), places: make(map[*simbus.Domain]*place), end: make(chan struct{}), done: make(chan struct{})}
+// New is nil where there is nothing to choose, which can be used as any other.
+func New() *Placement {
+	p := &Placement{cpus: simbus.HostCPUs(), places: make(map[*simbus.Domain]*place), end: make(chan struct{}), done: make(chan struct{})}
 	if len(p.cpus) < 2 {
 		return nil
 	}
@@ -86,18 +86,18 @@ func newPlacement() *placement {
 	return p
 }
 
-// close ends it, when all boards are off.
-func (p *placement) close() {
+// Close ends it, when all boards are off.
+func (p *Placement) Close() {
 	if p != nil {
 		close(p.end)
 		<-p.done
 	}
 }
 
-// add places a board, the number-th of so many, whose kernel has just been
-// started. It is called on the board's domain. On a host that does not tell how
+// Add places a board, the number-th of so many, whose kernel of that process ID has just
+// been started. It is called on the board's domain. On a host that does not tell how
 // long a thread waits for a CPU the board is left alone.
-func (p *placement) add(d *simbus.Domain, proc *guest.Process, number, of int) {
+func (p *Placement) Add(d *simbus.Domain, pid, number, of int) {
 	if p == nil {
 		return
 	}
@@ -113,14 +113,14 @@ func (p *placement) add(d *simbus.Domain, proc *guest.Process, number, of int) {
 		at = &place{order: number, cpu: p.cpus[number*len(p.cpus)/of], pause: firstPause, thread: t}
 		p.places[d] = at
 	}
-	if t := openThread(proc.PID()); t != nil {
-		at.kernels = append(at.kernels, &kernel{proc: proc, thread: t})
+	if t := openThread(pid); t != nil {
+		at.kernels = append(at.kernels, &kernel{thread: t})
 		p.put(at, at.cpu)
 	}
 }
 
-// remove forgets a board whose kernel has ended.
-func (p *placement) remove(d *simbus.Domain, proc *guest.Process) {
+// Remove forgets a board whose kernel has ended.
+func (p *Placement) Remove(d *simbus.Domain, pid int) {
 	if p == nil {
 		return
 	}
@@ -131,10 +131,10 @@ func (p *placement) remove(d *simbus.Domain, proc *guest.Process) {
 		return
 	}
 	at.kernels = slices.DeleteFunc(at.kernels, func(k *kernel) bool {
-		if k.proc == proc {
+		if k.id == pid {
 			k.file.Close()
 		}
-		return k.proc == proc
+		return k.id == pid
 	})
 	if len(at.kernels) == 0 {
 		p.put(at, -1)
@@ -144,7 +144,7 @@ func (p *placement) remove(d *simbus.Domain, proc *guest.Process) {
 }
 
 // put keeps a place on a CPU, or nowhere if that is -1.
-func (p *placement) put(at *place, cpu int) {
+func (p *Placement) put(at *place, cpu int) {
 	set := p.all
 	if cpu >= 0 {
 		set.Zero()
@@ -153,7 +153,7 @@ func (p *placement) put(at *place, cpu int) {
 	at.cpu = cpu
 	_ = unix.SchedSetaffinity(at.thread.id, &set) // slower without, and right all the same
 	for _, k := range at.kernels {
-		_ = k.proc.Keep(&set)
+		_ = guest.Keep(k.id, &set)
 	}
 }
 
@@ -177,7 +177,7 @@ func (t *thread) look() {
 	t.before = now
 }
 
-func (p *placement) run() {
+func (p *Placement) run() {
 	defer close(p.done)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -195,7 +195,7 @@ func (p *placement) run() {
 }
 
 // look goes over all places once.
-func (p *placement) look(now time.Time, passed time.Duration) {
+func (p *Placement) look(now time.Time, passed time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var places []*place
@@ -205,7 +205,7 @@ func (p *placement) look(now time.Time, passed time.Duration) {
 			k.look()
 			k.lookAtUser()
 			if at.cpu < 0 && now.After(at.retry) {
-				at.last = k.proc.CPU()
+				at.last = guest.LastCPU(k.id)
 			}
 		}
 		places = append(places, at)
@@ -217,7 +217,7 @@ func (p *placement) look(now time.Time, passed time.Duration) {
 	for _, at := range places {
 		for _, k := range at.kernels {
 			if k.suspect && !k.certain {
-				k.userBefore = k.proc.UserLoad()
+				k.userBefore = guest.UserLoad(k.id)
 			}
 		}
 	}
@@ -226,7 +226,7 @@ func (p *placement) look(now time.Time, passed time.Duration) {
 // lookAtUser brings user up to date.
 func (k *kernel) lookAtUser() {
 	if k.certain, k.user = k.suspect, (guest.Load{}); k.suspect {
-		now := k.proc.UserLoad()
+		now := guest.UserLoad(k.id)
 		k.user = guest.Load{Ran: max(0, now.Ran-k.userBefore.Ran), Waited: max(0, now.Waited-k.userBefore.Waited)}
 		k.userBefore = now
 	}
