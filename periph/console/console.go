@@ -47,6 +47,7 @@ type Console struct {
 	// them: InputLimit unless it is set.
 	Limit int
 
+	virtio.Plain
 	name    string
 	rx, tx  *virtio.Queue
 	input   []byte // not yet taken by the guest
@@ -58,7 +59,9 @@ type Console struct {
 var _ virtio.Device = (*Console)(nil)
 
 // New makes a console.
-func New(name string) *Console { return &Console{name: name, Limit: InputLimit} }
+func New(name string) *Console {
+	return &Console{Plain: virtio.NewPlain(name, virtio.IDConsole, queueCount), name: name, Limit: InputLimit}
+}
 
 // Name is the console's name on its board.
 func (c *Console) Name() string { return c.name }
@@ -90,9 +93,6 @@ func (c *Console) Waiting() int { return len(c.input) }
 // Dropped is how many bytes of input were dropped so far.
 func (c *Console) Dropped() int { return c.dropped }
 
-// ID is virtio.IDConsole.
-func (c *Console) ID() uint32 { return virtio.IDConsole }
-
 // Features offers the terminal's size if there is one.
 func (c *Console) Features() uint64 {
 	if c.Cols > 0 && c.Rows > 0 {
@@ -100,9 +100,6 @@ func (c *Console) Features() uint64 {
 	}
 	return 0
 }
-
-// Queues is two: one for each direction.
-func (c *Console) Queues() int { return queueCount }
 
 // Config is struct virtio_console_config, in the order that Linux has: columns, then rows.
 func (c *Console) Config() []byte {
@@ -113,15 +110,10 @@ func (c *Console) Config() []byte {
 	return b
 }
 
-// SetConfig refuses: emergency writes are not offered.
-func (c *Console) SetConfig(int, []byte) error {
-	return fmt.Errorf("%s: write to the configuration space, which is read-only", c.name)
-}
-
 // Start takes the queues and delivers input that has waited.
 func (c *Console) Start(_ uint64, queues []*virtio.Queue) error {
-	if len(queues) < queueCount || queues[receiveQueue] == nil || queues[transmitQueue] == nil {
-		return fmt.Errorf("%s: started without both its queues", c.name)
+	if err := c.Started(queues, queueCount); err != nil {
+		return err
 	}
 	c.rx, c.tx = queues[receiveQueue], queues[transmitQueue]
 	return c.deliver()
@@ -155,35 +147,30 @@ func (c *Console) hold(on bool) {
 
 // transmit takes the guest's output.
 func (c *Console) transmit() error {
-	for taken := false; ; taken = true {
-		if c.tx == nil {
-			return nil // OnOutput stopped the guest
-		}
-		var chain *virtio.Chain
-		var err error
-		if !c.held {
-			if chain, err = c.tx.Next(); err != nil {
-				return fmt.Errorf("%s: take output: %w", c.name, err)
-			}
-		}
-		if chain == nil {
-			if taken {
-				c.tx.Notify()
-			}
-			return nil
-		}
-		if n := chain.WriteLen(); n > 0 {
-			return fmt.Errorf("%s: output buffer with room for %d bytes of input", c.name, n)
-		}
-		if n := chain.ReadLen(); n > maxOutput {
-			return fmt.Errorf("%s: output buffer of %d bytes: must be at most %d", c.name, n, maxOutput)
-		}
-		tx := c.tx
-		c.output(chain)
-		if c.tx == tx {
-			tx.Done(chain, 0)
-		}
+	if c.tx == nil || c.held {
+		return nil
 	}
+	if err := c.tx.Serve(c.take); err != nil {
+		return fmt.Errorf("%s: %w", c.name, err)
+	}
+	return nil
+}
+
+// take passes on what is in a buffer of the guest's.
+func (c *Console) take(chain *virtio.Chain) (more bool, err error) {
+	if n := chain.WriteLen(); n > 0 {
+		return false, fmt.Errorf("output buffer with room for %d bytes of input", n)
+	}
+	if n := chain.ReadLen(); n > maxOutput {
+		return false, fmt.Errorf("output buffer of %d bytes: must be at most %d", n, maxOutput)
+	}
+	tx := c.tx
+	c.output(chain)
+	if c.tx != tx {
+		return false, nil // OnOutput stopped the guest
+	}
+	tx.Done(chain, 0)
+	return !c.held, nil
 }
 
 func (c *Console) output(chain *virtio.Chain) {

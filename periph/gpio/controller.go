@@ -2,7 +2,6 @@ package gpio
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -27,6 +26,7 @@ type Controller struct {
 	// not see them as interrupts. total is how many those were on that line so far.
 	OnMissed func(i, n int, total uint64)
 
+	virtio.Plain
 	name     string
 	lines    []line
 	names    []byte // the gpio-names block: zero-terminated names in the order of the lines
@@ -73,7 +73,7 @@ func CheckLines(names []string) error {
 // New makes a controller whose lines have these names, which CheckLines must
 // find good. All lines float.
 func New(name string, names []string) *Controller {
-	c := &Controller{name: name, lines: make([]line, len(names))}
+	c := &Controller{Plain: virtio.NewPlain(name, virtio.IDGPIO, queueCount), name: name, lines: make([]line, len(names))}
 	named := false
 	for i := range c.lines {
 		l := &c.lines[i]
@@ -107,14 +107,8 @@ func (c *Controller) Line(i int) *wire.Wire { return &c.lines[i].wire }
 // since they came before it had acknowledged the one before.
 func (c *Controller) Missed(i int) uint64 { return c.lines[i].lost }
 
-// ID is virtio.IDGPIO.
-func (c *Controller) ID() uint32 { return virtio.IDGPIO }
-
 // Features offers interrupts.
 func (c *Controller) Features() uint64 { return featureIRQ }
-
-// Queues is two: requests, and interrupt events.
-func (c *Controller) Queues() int { return queueCount }
 
 // Config is struct virtio_gpio_config.
 func (c *Controller) Config() []byte {
@@ -124,22 +118,18 @@ func (c *Controller) Config() []byte {
 	return b
 }
 
-// SetConfig refuses: there is nothing to write.
-func (c *Controller) SetConfig(int, []byte) error {
-	return fmt.Errorf("%s: write to the configuration space, which is read-only", c.name)
-}
-
-// Start takes the queues.
+// Start takes the queues. A driver without interrupts needs none for events.
 func (c *Controller) Start(features uint64, queues []*virtio.Queue) error {
-	if len(queues) < 1 || queues[requestQueue] == nil {
-		return errors.New(c.name + ": started without its request queue")
+	c.irq = features&featureIRQ != 0
+	need := eventQueue
+	if c.irq {
+		need = queueCount
+	}
+	if err := c.Started(queues, need); err != nil {
+		return err
 	}
 	c.requests = queues[requestQueue]
-	c.irq = features&featureIRQ != 0
 	if c.irq {
-		if len(queues) < queueCount || queues[eventQueue] == nil {
-			return errors.New(c.name + ": started with interrupts but without its event queue")
-		}
 		c.events = queues[eventQueue]
 	}
 	return nil
@@ -152,7 +142,15 @@ func (c *Controller) Kick(n int) error {
 	case n == requestQueue && c.requests != nil && c.busy == nil: // else it looks by itself when it is free
 		return c.answerRequests()
 	case n == eventQueue && c.events != nil:
-		return c.takeEventBuffers()
+		return c.named(c.events.Serve(c.takeEventBuffer))
+	}
+	return nil
+}
+
+// named says which controller an error is one of.
+func (c *Controller) named(err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.name, err)
 	}
 	return nil
 }

@@ -94,49 +94,42 @@ func (c *Controller) setIRQType(l *line, kind uint32) bool {
 	return true
 }
 
-func (c *Controller) takeEventBuffers() error {
-	for {
-		chain, err := c.events.Next()
-		if err != nil {
-			return fmt.Errorf("%s: take an event buffer: %w", c.name, err)
-		}
-		if chain == nil {
-			return nil
-		}
-		l, err := c.eventLine(chain)
-		if err != nil {
-			return err
-		}
-		l.buffer = chain
-		switch {
-		case !l.enabled():
-			c.returnBuffer(l, irqStatusInvalid)
-		case l.levelled() && c.Access > 0:
-			// The handler has not changed the level: on hardware as well it is
-			// called at once, again and again, and time goes on.
-			simbus.After(c.Clock, c.Access, func() { c.deliver(l) })
-		default:
-			c.deliver(l)
-		}
+// takeEventBuffer takes one, with which the driver unmasks a line's interrupt.
+func (c *Controller) takeEventBuffer(chain *virtio.Chain) (more bool, err error) {
+	l, err := c.eventLine(chain)
+	if err != nil {
+		return false, err
 	}
+	l.buffer = chain
+	switch {
+	case !l.enabled():
+		c.returnBuffer(l, irqStatusInvalid)
+	case l.levelled() && c.Access > 0:
+		// The handler has not changed the level: on hardware as well it is
+		// called at once, again and again, and time goes on.
+		simbus.After(c.Clock, c.Access, func() { c.deliver(l) })
+	default:
+		c.deliver(l)
+	}
+	return true, nil
 }
 
 // eventLine is the line that an eventq buffer (struct virtio_gpio_irq_request) is for.
 func (c *Controller) eventLine(chain *virtio.Chain) (*line, error) {
 	var b [irqRequestSize]byte
 	if n := chain.ReadLen(); n != irqRequestSize {
-		return nil, fmt.Errorf("%s: event buffer with a request of %d bytes: must be %d", c.name, n, irqRequestSize)
+		return nil, fmt.Errorf("event buffer with a request of %d bytes: must be %d", n, irqRequestSize)
 	}
 	if n := chain.WriteLen(); n < irqStatusSize {
-		return nil, fmt.Errorf("%s: event buffer with no room for its status", c.name)
+		return nil, fmt.Errorf("event buffer with no room for its status")
 	}
 	chain.CopyOut(b[:], 0)
 	i := int(binary.LittleEndian.Uint16(b[:]))
 	if i >= len(c.lines) {
-		return nil, fmt.Errorf("%s: event buffer for line %d: there are %d", c.name, i, len(c.lines))
+		return nil, fmt.Errorf("event buffer for line %d: there are %d", i, len(c.lines))
 	}
 	if c.lines[i].buffer != nil {
-		return nil, fmt.Errorf("%s: second event buffer for line %d: one may be queued", c.name, i)
+		return nil, fmt.Errorf("second event buffer for line %d: one may be queued", i)
 	}
 	return &c.lines[i], nil
 }

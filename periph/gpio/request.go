@@ -26,33 +26,23 @@ func parseRequest(b [requestSize]byte) request {
 
 // answerRequests carries out requests until the queue is empty or one takes time.
 func (c *Controller) answerRequests() error {
-	for answered := false; ; answered = true {
-		chain, err := c.requests.Next()
-		if err != nil {
-			return fmt.Errorf("%s: take a request: %w", c.name, err)
-		}
-		if chain == nil {
-			if answered {
-				c.requests.Notify()
-			}
-			return nil
-		}
-		if c.Access > 0 {
-			c.request = chain
-			c.busy = simbus.After(c.Clock, c.duration(chain), c.finish)
-			return nil
-		}
-		if err := c.answerRequest(chain); err != nil {
-			return err
-		}
+	return c.named(c.requests.Serve(c.takeRequest))
+}
+
+func (c *Controller) takeRequest(chain *virtio.Chain) (more bool, err error) {
+	if c.Access > 0 {
+		c.request = chain
+		c.busy = simbus.After(c.Clock, c.duration(chain), c.finish)
+		return false, nil
 	}
+	return true, c.answerRequest(chain)
 }
 
 // finish is called when the time of a request is over.
 func (c *Controller) finish() {
 	chain, queue := c.request, c.requests
 	c.busy, c.request = nil, nil
-	err := c.answerRequest(chain)
+	err := c.named(c.answerRequest(chain))
 	if err == nil {
 		queue.Notify()
 		if c.requests != queue {
@@ -79,7 +69,7 @@ func (c *Controller) answerRequest(chain *virtio.Chain) error {
 func (c *Controller) answer(chain *virtio.Chain) (int, error) {
 	var b [requestSize]byte
 	if n := chain.ReadLen(); n != requestSize {
-		return 0, fmt.Errorf("%s: request of %d bytes: must be %d", c.name, n, requestSize)
+		return 0, fmt.Errorf("request of %d bytes: must be %d", n, requestSize)
 	}
 	chain.CopyOut(b[:], 0)
 	req := parseRequest(b)
@@ -89,7 +79,7 @@ func (c *Controller) answer(chain *virtio.Chain) (int, error) {
 		want = 1 + len(c.names)
 	}
 	if n := chain.WriteLen(); n < want {
-		return 0, fmt.Errorf("%s: request of type %d has %d bytes for its response: must be %d", c.name, req.kind, n, want)
+		return 0, fmt.Errorf("request of type %d has %d bytes for its response: must be %d", req.kind, n, want)
 	}
 	if req.kind == msgGetNames {
 		return c.answerNames(chain), nil

@@ -23,8 +23,10 @@ type Controller struct {
 	OnTransfer func(addr uint8, msgs []Msg, err error)
 
 	*Bus
+	virtio.Plain
 	queue *virtio.Queue
 	group []request     // the transaction under way
+	bytes int           // of its messages
 	data  arena         // its messages' bytes
 	msgs  []Msg         // its messages for one target; kept, like data, to save allocations
 	busy  *simbus.Timer // when it is over; nil while the bus is free
@@ -33,24 +35,12 @@ type Controller struct {
 var _ virtio.Device = (*Controller)(nil)
 
 // NewController makes a controller with nothing on its bus, which takes no time.
-func NewController(name string) *Controller { return &Controller{Bus: NewBus(name)} }
-
-// ID is virtio.IDI2C.
-func (c *Controller) ID() uint32 { return virtio.IDI2C }
+func NewController(name string) *Controller {
+	return &Controller{Bus: NewBus(name), Plain: virtio.NewPlain(name, virtio.IDI2C, 1)}
+}
 
 // Features offers zero-length requests, which every driver must accept.
 func (c *Controller) Features() uint64 { return featureZeroLengthRequest }
-
-// Queues is one, for requests.
-func (c *Controller) Queues() int { return 1 }
-
-// Config is empty.
-func (c *Controller) Config() []byte { return nil }
-
-// SetConfig refuses: there is nothing to write.
-func (c *Controller) SetConfig(int, []byte) error {
-	return fmt.Errorf("%s: write to the configuration space: there is none", c.name)
-}
 
 // Start takes the queue. It refuses a driver without zero-length requests, as
 // the specification demands.
@@ -58,8 +48,8 @@ func (c *Controller) Start(features uint64, queues []*virtio.Queue) error {
 	if features&featureZeroLengthRequest == 0 {
 		return errors.New(c.name + ": driver did not accept zero-length requests (VIRTIO_I2C_F_ZERO_LENGTH_REQUEST)")
 	}
-	if len(queues) < 1 || queues[0] == nil {
-		return errors.New(c.name + ": started without its request queue")
+	if err := c.Started(queues, 1); err != nil {
+		return err
 	}
 	c.queue = queues[0]
 	return nil
@@ -77,29 +67,20 @@ func (c *Controller) Kick(int) error {
 func (c *Controller) Stop() {
 	c.busy.Stop()
 	c.busy, c.queue = nil, nil
-	c.group = c.group[:0]
+	c.forget()
 }
 
-// run carries out transactions until the queue is empty or one takes time.
+// run carries out transactions until the queue is empty or one takes time. One whose
+// last request is missing is carried out as far as it goes: Linux queues what fits into
+// the ring, and waits for that.
 func (c *Controller) run() error {
-	for answered := false; ; answered = true {
-		if err := c.collect(); err != nil {
+	for {
+		if err := c.queue.Serve(c.take); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		if len(c.group) == 0 {
-			if answered {
-				c.queue.Notify()
-			}
+		if len(c.group) == 0 || c.busy != nil || !c.begin() {
 			return nil
 		}
-		if d := c.duration(); d > 0 {
-			if answered {
-				c.queue.Notify()
-			}
-			c.busy = simbus.After(c.Clock, d, c.finish)
-			return nil
-		}
-		c.transfer()
 	}
 }
 
@@ -117,38 +98,33 @@ func (c *Controller) finish() {
 	}
 }
 
-// collect takes the requests of the next transaction from the queue. One whose
-// last request is missing is carried out as far as it goes: Linux queues what
-// fits into the ring, and waits for that.
-func (c *Controller) collect() error {
-	c.group = c.group[:0]
-	c.data.reset()
-	for total := 0; ; {
-		chain, err := c.queue.Next()
-		if err != nil {
-			return fmt.Errorf("take a request: %w", err)
-		}
-		if chain == nil {
-			return nil
-		}
-		r, err := parse(chain, &c.data)
-		if err != nil {
-			return err
-		}
-		if total += len(r.msg.Data); total > maxGroup {
-			return fmt.Errorf("transaction of over %d bytes", maxGroup)
-		}
-		if len(c.group) == c.queue.Size() { // the driver adds to it while it is taken
-			return fmt.Errorf("transaction of more requests than the %d that its ring holds", c.queue.Size())
-		}
-		c.group = append(c.group, r)
-		if !r.linked {
-			return nil
-		}
+// take adds a request to the transaction, which begins with its last one.
+func (c *Controller) take(chain *virtio.Chain) (more bool, err error) {
+	r, err := parse(chain, &c.data)
+	if err != nil {
+		return false, err
 	}
+	if c.bytes += len(r.msg.Data); c.bytes > maxGroup {
+		return false, fmt.Errorf("transaction of over %d bytes", maxGroup)
+	}
+	if len(c.group) == c.queue.Size() { // the driver adds to it while it is taken
+		return false, fmt.Errorf("transaction of more requests than the %d that its ring holds", c.queue.Size())
+	}
+	c.group = append(c.group, r)
+	return r.linked || c.begin(), nil
 }
 
-// transfer carries out the collected transaction and answers its requests in
+// begin carries out the transaction, and tells whether it is over.
+func (c *Controller) begin() (over bool) {
+	if d := c.duration(); d > 0 {
+		c.busy = simbus.After(c.Clock, d, c.finish)
+		return false
+	}
+	c.transfer()
+	return true
+}
+
+// transfer carries out the transaction and answers its requests in
 // order. After a failure the rest fails unseen.
 func (c *Controller) transfer() {
 	failed := false
@@ -166,8 +142,14 @@ func (c *Controller) transfer() {
 		}
 		rest = rest[n:]
 	}
+	c.forget()
+}
+
+// forget makes room for the next transaction.
+func (c *Controller) forget() {
 	clear(c.group)
-	c.group = c.group[:0]
+	c.group, c.bytes = c.group[:0], 0
+	c.data.reset()
 }
 
 // transferRun hands messages for one address to its target.
@@ -203,7 +185,7 @@ func sameAddress(group []request) int {
 	return n
 }
 
-// duration is how long the collected transaction takes on the wire. One that
+// duration is how long the transaction takes on the wire. One that
 // nobody acknowledges ends after its address.
 func (c *Controller) duration() time.Duration {
 	if c.Frequency <= 0 {

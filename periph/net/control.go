@@ -3,6 +3,8 @@ package net
 import (
 	"encoding/binary"
 	"fmt"
+
+	"backplane/periph/virtio"
 )
 
 // Classes and commands of the control queue (section 5.1.6.5).
@@ -52,29 +54,30 @@ func (f *filter) takes(dst, own *address) bool {
 
 // control carries out the commands in the control queue.
 func (n *NIC) control() error {
-	for n.commands != nil {
-		chain, err := n.commands.Next()
-		if err != nil {
-			return fmt.Errorf("%s: take a command: %w", n.name, err)
-		}
-		if chain == nil {
-			n.commands.Notify()
-			return nil
-		}
-		size := chain.ReadLen()
-		if size < controlHeader || size > maxCommand || chain.WriteLen() < 1 {
-			return fmt.Errorf("%s: command of %d bytes with room for %d: must be %d to %d, with room for an answer",
-				n.name, size, chain.WriteLen(), controlHeader, maxCommand)
-		}
-		command := make([]byte, size)
-		chain.CopyOut(command, 0)
-		answer := byte(controlError)
-		if n.command(command[0], command[1], command[controlHeader:]) {
-			answer = controlOK
-		}
-		n.commands.Done(chain, chain.CopyIn(0, []byte{answer}))
+	if n.commands == nil {
+		return nil
+	}
+	if err := n.commands.Serve(n.answer); err != nil {
+		return fmt.Errorf("%s: %w", n.name, err)
 	}
 	return nil
+}
+
+// answer carries out the command in a buffer.
+func (n *NIC) answer(chain *virtio.Chain) (more bool, err error) {
+	size := chain.ReadLen()
+	if size < controlHeader || size > maxCommand || chain.WriteLen() < 1 {
+		return false, fmt.Errorf("command of %d bytes with room for %d: must be %d to %d, with room for an answer",
+			size, chain.WriteLen(), controlHeader, maxCommand)
+	}
+	command := make([]byte, size)
+	chain.CopyOut(command, 0)
+	answer := byte(controlError)
+	if n.command(command[0], command[1], command[controlHeader:]) {
+		answer = controlOK
+	}
+	n.commands.Done(chain, chain.CopyIn(0, []byte{answer}))
+	return true, nil
 }
 
 // command carries out one, and tells whether it was one.

@@ -5,8 +5,6 @@ package net
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -82,6 +80,7 @@ type NIC struct {
 	// ConfigChanged, if set, is called when the link goes up or down.
 	ConfigChanged func()
 
+	virtio.Plain
 	name      string
 	permanent address
 	down      atomic.Bool // read by senders too
@@ -104,7 +103,7 @@ var _ virtio.Device = (*NIC)(nil)
 
 // New makes a port with that hardware address.
 func New(name string, mac net.HardwareAddr) *NIC {
-	n := &NIC{name: name}
+	n := &NIC{Plain: virtio.NewPlain(name, virtio.IDNet, queueCount), name: name}
 	copy(n.permanent[:], mac)
 	n.mac = n.permanent
 	return n
@@ -130,9 +129,6 @@ func (n *NIC) SetLink(up bool) {
 // the link comes up.
 func (n *NIC) SetSpeed(bits int64) { n.speed.Store(bits) }
 
-// ID is virtio.IDNet.
-func (n *NIC) ID() uint32 { return virtio.IDNet }
-
 // Features are the speed, the address, the link's state, merged buffers, filters, and
 // offloads where they help.
 func (n *NIC) Features() uint64 {
@@ -142,9 +138,6 @@ func (n *NIC) Features() uint64 {
 	}
 	return f
 }
-
-// Queues is three.
-func (n *NIC) Queues() int { return queueCount }
 
 // Config is struct virtio_net_config, as far as it is offered.
 func (n *NIC) Config() []byte {
@@ -164,15 +157,10 @@ func (n *NIC) Config() []byte {
 	return b
 }
 
-// SetConfig refuses: a driver of virtio 1 writes nothing.
-func (n *NIC) SetConfig(int, []byte) error {
-	return fmt.Errorf("%s: write to the configuration space, which is read-only", n.name)
-}
-
 // Start takes the queues.
 func (n *NIC) Start(features uint64, queues []*virtio.Queue) error {
-	if len(queues) < controlQueue || queues[receiveQueue] == nil || queues[transmitQueue] == nil {
-		return errors.New(n.name + ": started without its queues")
+	if err := n.Started(queues, controlQueue); err != nil { // it can do without the last one
+		return err
 	}
 	n.tx.queue = queues[transmitQueue]
 	if len(queues) > controlQueue {

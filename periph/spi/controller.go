@@ -2,7 +2,6 @@ package spi
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"backplane/periph/virtio"
@@ -24,6 +23,7 @@ type Transfer struct {
 // Controller is one SPI controller and the bus behind it. It is a [virtio.Device].
 type Controller struct {
 	*Bus
+	virtio.Plain
 	config     Config
 	clock      simbus.Clock
 	onTransfer func(*Transfer)
@@ -45,7 +45,7 @@ var _ virtio.Device = (*Controller)(nil)
 // the clock, and reaches its target when that is over; with a Frequency of 0 it takes
 // none. onTransfer, if it is not nil, is called after each.
 func NewController(name string, config Config, clock simbus.Clock, onTransfer func(*Transfer)) *Controller {
-	c := &Controller{Bus: NewBus(name), config: config, clock: clock, onTransfer: onTransfer}
+	c := &Controller{Bus: NewBus(name), Plain: virtio.NewPlain(name, virtio.IDSPI, 1), config: config, clock: clock, onTransfer: onTransfer}
 	c.space[configSelects] = MaxSelects
 	c.space[configCSChange] = configAllSelected
 	binary.LittleEndian.PutUint32(c.space[configBits:], configAllBits)
@@ -57,27 +57,13 @@ func NewController(name string, config Config, clock simbus.Clock, onTransfer fu
 	return c
 }
 
-// ID is virtio.IDSPI.
-func (c *Controller) ID() uint32 { return virtio.IDSPI }
-
-// Features are none: there are none yet.
-func (c *Controller) Features() uint64 { return 0 }
-
-// Queues is one, for requests.
-func (c *Controller) Queues() int { return 1 }
-
 // Config says what the controller can do: all modes and word sizes, on one line each way.
 func (c *Controller) Config() []byte { return c.space[:] }
 
-// SetConfig refuses: all of it is read-only.
-func (c *Controller) SetConfig(int, []byte) error {
-	return fmt.Errorf("%s: write to the configuration space, which is read-only", c.name)
-}
-
 // Start takes the queue.
 func (c *Controller) Start(_ uint64, queues []*virtio.Queue) error {
-	if len(queues) < 1 || queues[0] == nil {
-		return errors.New(c.name + ": started without its request queue")
+	if err := c.Started(queues, 1); err != nil {
+		return err
 	}
 	c.queue = queues[0]
 	return nil
@@ -101,37 +87,30 @@ func (c *Controller) Stop() {
 
 // run carries out transfers until the queue is empty or one takes time.
 func (c *Controller) run() error {
-	for answered := false; ; answered = true {
-		chain, err := c.queue.Next()
-		if err != nil {
-			return fmt.Errorf("%s: take a request: %w", c.name, err)
-		}
-		if chain == nil {
-			if answered {
-				c.queue.Notify()
-			}
-			return nil
-		}
-		r, valid, err := c.parse(chain)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		if !valid {
-			c.Release() // what the driver makes of a message ends with it
-			c.queue.Done(chain, r.answer(nil, resultParam))
-			continue
-		}
-		c.take(r)
-		if c.config.Frequency == 0 {
-			c.transfer()
-			continue
-		}
-		if answered {
-			c.queue.Notify()
-		}
-		c.busy = simbus.After(c.clock, r.duration(!c.Selected(r.cs)), c.finish)
-		return nil
+	if err := c.queue.Serve(c.begin); err != nil {
+		return fmt.Errorf("%s: %w", c.name, err)
 	}
+	return nil
+}
+
+// begin carries out a transfer, or lets it take its time.
+func (c *Controller) begin(chain *virtio.Chain) (more bool, err error) {
+	r, valid, err := c.parse(chain)
+	if err != nil {
+		return false, err
+	}
+	if !valid {
+		c.Release() // what the driver makes of a message ends with it
+		c.queue.Done(chain, r.answer(nil, resultParam))
+		return true, nil
+	}
+	c.take(r)
+	if c.config.Frequency == 0 {
+		c.transfer()
+		return true, nil
+	}
+	c.busy = simbus.After(c.clock, r.duration(!c.Selected(r.cs)), c.finish)
+	return false, nil
 }
 
 // finish is called when a transfer that takes time is over.
