@@ -28,8 +28,7 @@ func (a *Appliance) check() {
 	}
 	links := make(map[string]string)
 	a.checkSegments(links)
-	a.checkSerial(links)
-	a.checkWires(links)
+	a.checkLinks(links)
 	a.checkGateways(links)
 	a.checkCaptures(links)
 	a.checkFiles()
@@ -115,12 +114,6 @@ var (
 		}
 		return names
 	}}
-	serialPort = portKind{"serial", "link", func(b *Board) (names []string) {
-		for _, s := range b.Serial {
-			names = append(names, s.Name)
-		}
-		return names
-	}}
 )
 
 // Port resolves "board.port" for a plug at that place of the file, and notes in
@@ -139,71 +132,6 @@ func (a *Appliance) port(at, text string, kind portKind, used map[string]string)
 	}
 	used[text] = at
 	return m, port
-}
-
-func (a *Appliance) checkSerial(links map[string]string) {
-	used := make(map[string]string)
-	for i, l := range a.Serial {
-		at := fmt.Sprintf("serial[%d]", i)
-		a.unique(links, at, l.Name, "serial link")
-		if len(l.Ports) != 2 {
-			a.doc.Add(at+".ports", "a serial link has two ends, and this one %d: say ports = [\"a.uart\", \"b.uart\"]", len(l.Ports))
-		}
-		var bauds []int
-		for j, text := range l.Ports {
-			at := fmt.Sprintf("%s.ports[%d]", at, j)
-			m, port := a.port(at, text, serialPort, used)
-			if m == nil {
-				continue
-			}
-			bauds = append(bauds, m.Board.serial(port).Baud)
-		}
-		if len(bauds) == 2 && bauds[0] != bauds[1] {
-			a.doc.Add(at+".ports", "the ends of link %s run at %d and %d baud: they must be the same", l.Name, bauds[0], bauds[1])
-		}
-	}
-}
-
-func (a *Appliance) checkWires(links map[string]string) {
-	driven := make(map[string]string)
-	for i := range a.Wire {
-		w := &a.Wire[i]
-		at := fmt.Sprintf("wire[%d]", i)
-		a.unique(links, at, w.Name, "wire")
-		if !a.doc.Has(at + ".delay") {
-			w.Delay = Duration(DefaultWireDelay)
-		}
-		from, _ := a.wireEnd(at+".from", w.From)
-		to, toRef := a.wireEnd(at+".to", w.To)
-		if from == nil || to == nil {
-			continue
-		}
-		if from == to {
-			a.doc.Add(at, "wire %s leads from board %s to itself: solder its parts to one line", w.Name, from.Name)
-			continue
-		}
-		key := fmt.Sprint(to.Name, toRef)
-		if first, taken := driven[key]; taken {
-			a.doc.Add(at+".to", "%s is driven by another wire, in %s: two outputs on one line", w.To, a.doc.Where(first))
-		}
-		driven[key] = at + ".to"
-		if who := to.Board.drives(toRef); who != "" {
-			a.doc.Add(at+".to", "%s is driven by %s on its own board: two outputs on one line", w.To, who)
-		}
-	}
-}
-
-func (a *Appliance) wireEnd(at, text string) (*Member, Line) {
-	m, rest := a.end(at, text)
-	if m == nil {
-		return nil, Line{}
-	}
-	ref, err := m.Board.Line(rest, -1)
-	if err != nil {
-		a.doc.Add(at, "board %s: %v", m.Name, err)
-		return nil, Line{}
-	}
-	return m, ref
 }
 
 // drives names the push-pull output of a chip on that line, "" if there is none.

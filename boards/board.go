@@ -3,8 +3,6 @@
 package boards
 
 import (
-	"time"
-
 	"backplane/boards/tomlfile"
 	"backplane/periph"
 	"backplane/periph/regmap"
@@ -115,11 +113,13 @@ type Appliance struct {
 	Paced   bool      `toml:"paced,omitempty" jsonschema:"description=Virtual time never runs ahead of the host's clock; gateways need it"`
 	Board   []Member  `toml:"board" jsonschema:"description=The boards in the order in which they are switched on"`
 	Segment []Segment `toml:"segment,omitempty" jsonschema:"description=Ethernet segments"`
-	Serial  []Link    `toml:"serial,omitempty" jsonschema:"description=Serial links from UART to UART"`
-	Wire    []Wire    `toml:"wire,omitempty" jsonschema:"description=Wires from GPIO line to GPIO line"`
 	Gateway []Gateway `toml:"gateway,omitempty" jsonschema:"description=Ways from segments to the world outside"`
 
 	Capture []Capture `toml:"capture,omitempty" jsonschema:"description=Captures of frames beside those of whole segments"`
+
+	// Tables are those of the catalog's kinds of links, and Links what they say.
+	Tables map[string]any `toml:",rest" jsonschema:"-"`
+	Links  []*Link        `toml:"-" json:"-"`
 
 	doc     *tomlfile.Doc
 	catalog *periph.Catalog
@@ -140,20 +140,6 @@ type Member struct {
 	Board *Board `toml:"-" json:"-"`
 }
 
-// Link is one serial link.
-type Link struct {
-	Name  string   `toml:"name" jsonschema:"description=What the link is called"`
-	Ports []string `toml:"ports" jsonschema:"description=Its two ends: board.port"`
-}
-
-// Wire is one wire from a line that drives it to a line that reads it.
-type Wire struct {
-	Name  string   `toml:"name" jsonschema:"description=What the wire is called"`
-	From  string   `toml:"from" jsonschema:"description=The line that drives: board.controller.line"`
-	To    string   `toml:"to" jsonschema:"description=The line that is driven: board.controller.line"`
-	Delay Duration `toml:"delay,omitempty" jsonschema:"default=1us,description=How long a change of level is under way"`
-}
-
 // Limits of a board.
 const (
 	MaxCPUs   = 64 // CONFIG_NR_CPUS of the guest kernel
@@ -165,6 +151,3 @@ const (
 	// MaxKernelPatch is that of a patch.
 	MaxKernelPatch = 16 << 20
 )
-
-// DefaultWireDelay is how long a change of level is under way unless a file says otherwise.
-const DefaultWireDelay = time.Microsecond

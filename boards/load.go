@@ -73,6 +73,7 @@ func LoadIn(folder *hostfile.Folder, file string, catalog *periph.Catalog) (*App
 		return a, nil
 	}
 	a.doc = tomlfile.ReadIn(folder, file, a)
+	a.links()
 	problems := a.readBoards(catalog)
 	if a.doc.Parsed {
 		a.check()

@@ -45,9 +45,9 @@ func (a *Appliance) segmentNames() []string {
 	return named(a.Segment, func(s *Segment) string { return s.Name })
 }
 
-// linkNames are what can be cut as a whole: segments, serial links and wires.
+// linkNames are what can be cut as a whole.
 func (a *Appliance) linkNames() []string {
-	return slices.Concat(a.segmentNames(), named(a.Serial, func(l *Link) string { return l.Name }), named(a.Wire, func(w *Wire) string { return w.Name }))
+	return append(a.segmentNames(), named(a.Links, func(l **Link) string { return (*l).Name })...)
 }
 
 func gpioName(g *GPIO) string       { return g.Name }

@@ -21,9 +21,14 @@ func Schema(v any, title string, catalog *periph.Catalog, extend ...func(*jsonsc
 	if chip, ok := s.Definitions["Chip"]; ok {
 		chipSchema(chip, catalog)
 	}
-	if _, ok := v.(*Board); ok {
+	switch v.(type) {
+	case *Board:
 		for _, k := range catalog.Controllers {
-			s.Properties.Set(k.Table, controllerSchema(r, k))
+			s.Properties.Set(k.Table, controllerSchema(r, s, k))
+		}
+	case *Appliance:
+		for _, k := range catalog.Links {
+			s.Properties.Set(k.Table, tables(k.Title, tableSchema(r, s, k.Config(), "What the "+k.Name+" is called")))
 		}
 	}
 	for _, f := range extend {
@@ -47,15 +52,30 @@ func chipSchema(chip *jsonschema.Schema, catalog *periph.Catalog) {
 	chip.Extras = map[string]any{"unevaluatedProperties": false}
 }
 
-// controllerSchema is a list of tables of a kind of controller.
-func controllerSchema(r jsonschema.Reflector, k *periph.ControllerKind) *jsonschema.Schema {
-	table := r.Reflect(k.Config())
+// tableSchema is the table of a kind, with a name. What else it needs is defined in root.
+func tableSchema(r jsonschema.Reflector, root *jsonschema.Schema, config any, name string) *jsonschema.Schema {
+	table := r.Reflect(config)
 	table.Version = ""
+	for key, definition := range table.Definitions {
+		root.Definitions[key] = definition
+	}
+	table.Definitions = nil
 	if table.Properties == nil {
 		table.Properties = jsonschema.NewProperties()
 	}
-	table.Properties.Set("name", &jsonschema.Schema{Type: "string", Description: "What the controller is called"})
+	table.Properties.Set("name", &jsonschema.Schema{Type: "string", Description: name})
 	table.Required = append(table.Required, "name")
+	return table
+}
+
+// tables is a list of such tables.
+func tables(title string, table *jsonschema.Schema) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "array", Items: table, Description: title}
+}
+
+// controllerSchema is a list of tables of a kind of controller.
+func controllerSchema(r jsonschema.Reflector, root *jsonschema.Schema, k *periph.ControllerKind) *jsonschema.Schema {
+	table := tableSchema(r, root, k.Config(), "What the controller is called")
 	if k.Numbered {
 		table.Properties.Set("number", &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.Itoa(maxNumber)),
 			Description: "The number that the kernel gives it; the next free one if left out"})
@@ -63,7 +83,7 @@ func controllerSchema(r jsonschema.Reflector, k *periph.ControllerKind) *jsonsch
 	if k.Chips {
 		table.Properties.Set("chip", &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Ref: "#/$defs/Chip"}, Description: "Parts on the bus"})
 	}
-	return &jsonschema.Schema{Type: "array", Items: table, Description: k.Title + "s"}
+	return tables(k.Title+"s", table)
 }
 
 // forModel is what goes for the chips of one model.

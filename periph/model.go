@@ -181,15 +181,27 @@ func find(specs []Spec, name string) (*Spec, bool) {
 	return nil, false
 }
 
-// Catalog is what a board can be made of: the kinds of controllers and the models of chips.
+// Catalog is what boards and appliances can be made of: the kinds of controllers, of links
+// between boards, and the models of chips.
 type Catalog struct {
 	Controllers []*ControllerKind
+	Links       []*LinkKind
 	Models      []*Model
 }
 
 // Controller finds a kind of controller by its table.
 func (c *Catalog) Controller(table string) (*ControllerKind, bool) {
 	for _, k := range c.Controllers {
+		if k.Table == table {
+			return k, true
+		}
+	}
+	return nil, false
+}
+
+// Link finds a kind of link by its table.
+func (c *Catalog) Link(table string) (*LinkKind, bool) {
+	for _, k := range c.Links {
 		if k.Table == table {
 			return k, true
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // domains says which time domain each board belongs to, counted from 0 in the
-// order of their first boards, and how many there are. Boards that wires
+// order of their first boards, and how many there are. Boards that links
 // without delay join, directly or through others, share one.
 func domains(a *boards.Appliance) (of []int, n int) {
 	root := make([]int, len(a.Board))
@@ -22,18 +22,9 @@ func domains(a *boards.Appliance) (of []int, n int) {
 		}
 		return i
 	}
-	index := func(end string) int {
-		name, _, _ := strings.Cut(end, ".")
-		for i := range a.Board {
-			if a.Board[i].Name == name {
-				return i
-			}
-		}
-		return 0 // not reached: the ends were checked
-	}
-	for i := range a.Wire {
-		if w := &a.Wire[i]; w.Delay == 0 {
-			x, y := find(index(w.From)), find(index(w.To))
+	for _, l := range a.Links {
+		for i := 1; l.Config.Instant() && i < len(l.Ends); i++ {
+			x, y := find(l.Ends[0].Member), find(l.Ends[i].Member)
 			root[max(x, y)] = min(x, y)
 		}
 	}

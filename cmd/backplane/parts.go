@@ -70,7 +70,7 @@ func printKinds(out io.Writer) {
 		}
 		fmt.Fprintf(out, "%s\n  source: %s\n  Linux driver: %s\n\n", head, k.Source, strings.Join(k.Kernel, ", "))
 	}
-	for _, l := range catalog.Links {
+	for _, l := range catalog.Links() {
 		fmt.Fprintf(out, "[[%s]] of an appliance: %s\n  source: %s\n\n", l.Table, l.Title, l.Source)
 	}
 }

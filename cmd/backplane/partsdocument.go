@@ -30,7 +30,7 @@ this document of the catalog.
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", table, k.Title, symbols(k.Kernel), k.Source)
 	}
 	b.WriteString("\n## Links\n\n| table of an appliance | what | source |\n|---|---|---|\n")
-	for _, l := range catalog.Links {
+	for _, l := range catalog.Links() {
 		fmt.Fprintf(&b, "| `[[%s]]` | %s | %s |\n", l.Table, l.Title, l.Source)
 	}
 	b.WriteString("\n## Chips\n")

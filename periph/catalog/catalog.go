@@ -5,6 +5,8 @@ package catalog
 import (
 	"backplane/periph"
 	"backplane/periph/chips"
+	"backplane/periph/console"
+	"backplane/periph/gpio"
 	"backplane/periph/i2c"
 	"backplane/periph/spi"
 )
@@ -14,6 +16,10 @@ var All = &periph.Catalog{
 	Controllers: []*periph.ControllerKind{
 		i2c.Kind,
 		spi.Kind,
+	},
+	Links: []*periph.LinkKind{
+		console.Link,
+		gpio.Wire,
 	},
 	Models: chips.All,
 }

@@ -1,4 +1,4 @@
-package appliance
+package gpio
 
 import (
 	"context"
@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"backplane/periph"
 	"backplane/simbus"
 	"backplane/simbus/wire"
-
-	"go.uber.org/zap"
 )
 
 // TestWireWithMuchUnderway changes the level of a wire far more often than there may be
@@ -23,19 +22,18 @@ func TestWireWithMuchUnderway(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := 0
-	cal.Subscribe(func(e *simbus.Event) {
-		if text, _ := e.Get("error"); e.Kind == simbus.KindDevice && strings.HasPrefix(text, "wire w: 65536 changes") {
+	near := &periph.Joint{Domain: d, Fault: func(text string) {
+		if strings.HasPrefix(text, "wire w: 65536 changes") {
 			said++
 		}
-	})
-	m := &Machine{name: "b", domain: d, log: zap.NewNop()}
-	l := &wireLink{name: "w", to: m, pin: (&wire.Wire{}).NewPin("far")}
+	}}
+	l := &wireLink{name: "w", from: near, to: d, delay: time.Second, pin: (&wire.Wire{}).NewPin("far")}
 	const changes, every = 3*maxUnderway + 1, time.Microsecond
 	n := 0
 	var change func()
 	change = func() {
 		n++
-		l.send(m, time.Second, n%2 == 1)
+		l.send(n%2 == 1)
 		if len(l.underway) > 2*maxUnderway {
 			t.Fatalf("%d changes are under way", len(l.underway))
 		}

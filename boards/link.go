@@ -1,0 +1,162 @@
+package boards
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"backplane/boards/tomlfile"
+	"backplane/periph"
+	"backplane/periph/gpio"
+)
+
+// Link is one table of a kind of link, with what its ends lead to.
+type Link struct {
+	linkTable
+	Kind   *periph.LinkKind
+	Config periph.LinkConfig
+	Ends   []End
+
+	at string // where it stands in the appliance file
+}
+
+// linkTable is what tables of all kinds have.
+type linkTable struct {
+	Name   string         `toml:"name"`
+	Values map[string]any `toml:",rest"`
+}
+
+// End is where a link is joined to a board: at a port, or at a line.
+type End struct {
+	periph.LinkEnd
+	Member int    // of the appliance's boards
+	Port   string // "eth0", empty for a line
+	Line   Line
+}
+
+// links decodes the tables of the catalog's kinds, in the catalog's order. The keys of the
+// appliance file that are no such table are nobody's.
+func (a *Appliance) links() {
+	known := slices.Clone(tomlfile.Fields(Appliance{}))
+	for _, k := range a.catalog.Links {
+		known = append(known, k.Table)
+		raw, ok := a.Tables[k.Table]
+		if !ok {
+			continue
+		}
+		var tables []linkTable
+		a.doc.Decode(k.Table, raw, &tables)
+		for i := range tables {
+			l := &Link{linkTable: tables[i], Kind: k, Config: k.Config(), at: fmt.Sprintf("%s[%d]", k.Table, i)}
+			a.doc.Decode(l.at, l.Values, l.Config)
+			a.Links = append(a.Links, l)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(a.Tables)) {
+		if _, ok := a.catalog.Link(key); !ok {
+			a.doc.Add(key, "unknown key %q%s", key, tomlfile.Suggest(key, known))
+		}
+	}
+}
+
+// linkChecker checks links of all kinds.
+type linkChecker struct {
+	*Appliance
+	ports  map[string]string // that have a link: where that is
+	driven map[string]string // lines that a link drives: where that is
+}
+
+// checkLinks checks the links, and finds what their ends lead to.
+func (a *Appliance) checkLinks(names map[string]string) {
+	c := linkChecker{a, make(map[string]string), make(map[string]string)}
+	for _, l := range a.Links {
+		a.unique(names, l.at, l.Name, l.Kind.Name)
+		var ends []periph.LinkEnd
+		for _, e := range l.Config.Ends() {
+			end := c.find(l, e)
+			l.Ends = append(l.Ends, end)
+			ends = append(ends, end.LinkEnd)
+		}
+		l.Config.Check(func(key, format string, args ...any) { a.doc.Add(tomlfile.Join(l.at, key), format, args...) }, ends)
+	}
+}
+
+// find finds what an end leads to, and says what is wrong.
+func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
+	at, end := tomlfile.Join(l.at, e.Key), End{LinkEnd: e}
+	m, rest := c.end(at, e.Name)
+	if m == nil {
+		return end
+	}
+	_, end.Member = c.memberIndex(m.Name)
+	if l.Kind.Joins == gpio.BusName {
+		line, err := m.Board.Line(rest, -1)
+		if err != nil {
+			c.doc.Add(at, "board %s: %v", m.Name, err)
+			return end
+		}
+		end.Board, end.Line = m.Name, line
+		if e.Drives {
+			c.drive(at, m, &end)
+		}
+		return end
+	}
+	title, ports := m.Board.ports(l.Kind.Joins)
+	i := slices.IndexFunc(ports, func(p port) bool { return p.name == rest })
+	if i < 0 {
+		c.doc.Add(at, "board %s has no %s %q%s", m.Name, title, rest, tomlfile.Suggest(rest, named(ports, func(p *port) string { return p.name })))
+		return end
+	}
+	if first, taken := c.ports[e.Name]; taken {
+		c.doc.Add(at, "the port %s is on a %s already, in %s", e.Name, l.Kind.Name, c.doc.Where(first))
+	}
+	c.ports[e.Name] = at
+	end.Board, end.Port, end.Config = m.Name, rest, ports[i].table
+	return end
+}
+
+// drive finds what drives a line beside the link.
+func (c *linkChecker) drive(at string, m *Member, end *End) {
+	key := fmt.Sprint(m.Name, end.Line)
+	if first, taken := c.driven[key]; taken {
+		c.doc.Add(at, "%s is driven by another wire, in %s: two outputs on one line", end.Name, c.doc.Where(first))
+	}
+	c.driven[key] = at
+	if who := m.Board.drives(end.Line); who != "" {
+		c.doc.Add(at, "%s is driven by %s on its own board: two outputs on one line", end.Name, who)
+	}
+}
+
+// port is a port of a board that a link can be joined to.
+type port struct {
+	name  string
+	table any
+}
+
+// ports are the board's ports that are controllers with that table, and what such a port
+// is called.
+func (b *Board) ports(table string) (title string, list []port) {
+	switch table {
+	case "ethernet":
+		for i := range b.Ethernet {
+			list = append(list, port{b.Ethernet[i].Name, &b.Ethernet[i]})
+		}
+		return "Ethernet port", list
+	case "serial":
+		for i := range b.Serial {
+			list = append(list, port{b.Serial[i].Name, &b.Serial[i]})
+		}
+		return "serial port", list
+	}
+	title = table
+	for _, c := range b.Controllers {
+		if c.Kind.Table == table {
+			title = c.Kind.Title
+			list = append(list, port{c.Name, c.Config})
+		}
+	}
+	return title, list
+}
+
+// Rate is how many bits a second the port sends.
+func (s *Serial) Rate() int { return s.Baud }

@@ -1,0 +1,83 @@
+package console
+
+import (
+	"fmt"
+	"time"
+
+	"backplane/periph"
+	"backplane/simbus"
+)
+
+// Link is the serial link of appliance files: a null-modem cable between two UARTs.
+var Link = &periph.LinkKind{
+	Table:  "serial",
+	Name:   "serial link",
+	Title:  "serial link from UART to UART",
+	Source: "none: a null-modem cable",
+	Joins:  "serial",
+	Config: func() periph.LinkConfig { return new(LinkConfig) },
+}
+
+// LinkConfig is one [[serial]] table of an appliance file.
+type LinkConfig struct {
+	Ports []string `toml:"ports" jsonschema:"description=Its two ends: board.port"`
+}
+
+// Ends are the two ports.
+func (c *LinkConfig) Ends() []periph.LinkEnd { return periph.Ports(c.Ports) }
+
+// rated is the table of a port that says how many bits a second it sends.
+type rated interface{ Rate() int }
+
+// Check reports what is wrong.
+func (c *LinkConfig) Check(report periph.Report, ends []periph.LinkEnd) {
+	if len(ends) != 2 {
+		report("ports", "a serial link has two ends, and this one %d: say ports = [\"a.uart\", \"b.uart\"]", len(ends))
+		return
+	}
+	a, known := ends[0].Config.(rated)
+	b, both := ends[1].Config.(rated)
+	if known && both && a.Rate() != b.Rate() {
+		report("ports", "the ends run at %d and %d baud: they must be the same", a.Rate(), b.Rate())
+	}
+}
+
+// Instant is false: characters take their time.
+func (c *LinkConfig) Instant() bool { return false }
+
+// serialLink joins two UARTs.
+type serialLink struct {
+	cut  [2]bool // each side's own view
+	ends []periph.Joint
+}
+
+// Build makes the link.
+func (c *LinkConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Link, error) {
+	l := &serialLink{ends: ends}
+	var ports [2]*UART
+	for i := range ends {
+		var ok bool
+		if ports[i], ok = ends[i].Socket.(*UART); !ok {
+			return nil, fmt.Errorf("%s: a %T is no serial port", ends[i].Name, ends[i].Socket)
+		}
+	}
+	for i, port := range ports {
+		from, to, there := ends[i].Domain, ends[1-i].Domain, ports[1-i]
+		if from != to {
+			env.Calendar.Connect(from, to, bitsPerChar*time.Second/time.Duration(port.Baud()))
+		}
+		port.OnSend = func(p []byte, at simbus.Time) {
+			if !l.cut[i] {
+				from.SendAt(to, at, func() { _ = there.In(p) }) // OnOverrun tells
+			}
+		}
+	}
+	return l, nil
+}
+
+// Cut loses what either sends.
+func (l *serialLink) Cut(_ string, cut bool) {
+	for i := range l.ends {
+		l.ends[i].Domain.Do(func() { l.cut[i] = cut })
+	}
+}
