@@ -3,9 +3,6 @@ package scenarios
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,35 +12,18 @@ import (
 
 // action says what the step does, in words.
 func (st *Step) action() string {
-	switch {
-	case len(st.Set) > 0:
-		var list []string
-		for _, path := range slices.Sorted(maps.Keys(st.Set)) {
-			text, _ := format(st.Set[path])
-			list = append(list, path+" = "+text)
-		}
-		return "set " + strings.Join(list, ", ")
-	case st.Press != "":
-		return "press " + st.Press
-	case st.Send != nil:
-		if st.Send.Hex != "" {
-			return fmt.Sprintf("send the bytes %s to %s", st.Send.Hex, st.Send.To)
-		}
-		return fmt.Sprintf("send %q to %s", st.Send.Text, st.Send.To)
-	case st.Exec != nil:
-		return fmt.Sprintf("run %q on %s", strings.Join(st.Exec.Command, " "), st.Exec.Board)
-	case st.Cut != "":
-		return "cut " + st.Cut
-	case st.Restore != "":
-		return "restore " + st.Restore
-	case st.PowerOn != "":
-		return "power " + st.PowerOn + " on"
-	case st.PowerOff != "":
-		return "power " + st.PowerOff + " off"
-	case st.PullPlug != "":
-		return "pull the plug of " + st.PullPlug
+	if e := st.Exec; e != nil {
+		return fmt.Sprintf("run %q on %s", strings.Join(e.Command, " "), e.Board)
 	}
-	return ""
+	var list []string
+	for i := range st.deeds {
+		words := st.deeds[i].words()
+		if i > 0 {
+			words = strings.TrimPrefix(words, st.deeds[i].kind.Name+" ")
+		}
+		list = append(list, words)
+	}
+	return strings.Join(list, ", ")
 }
 
 // title says what is expected, in words, before anything is captured.
@@ -65,53 +45,16 @@ func (e *Want) title() string {
 
 // act does what the step does. What it captures goes into captured.
 func (r *runner) act(ctx context.Context, st *Step, captured map[string]string) error {
-	in := func(text string) string { return expand(text, r.vars, plain) }
-	var err error
-	switch {
-	case len(st.Set) > 0:
-		err = r.set(st.Set)
-	case st.Press != "":
-		ms := strconv.FormatFloat(time.Duration(st.Hold).Seconds()*1e3, 'f', -1, 64)
-		err = r.app.Set(in(st.Press)+".press", ms)
-	case st.Send != nil:
-		err = r.send(in(st.Send.To), in(st.Send.Text), in(st.Send.Hex))
-	case st.Exec != nil:
+	if st.Exec != nil {
 		return r.exec(ctx, st, captured)
-	case st.Cut != "":
-		err = r.app.Cut(in(st.Cut))
-	case st.Restore != "":
-		err = r.app.Restore(in(st.Restore))
-	case st.PowerOn != "":
-		err = r.app.PowerOn(in(st.PowerOn))
-	case st.PowerOff != "":
-		err = r.app.PowerOff(in(st.PowerOff))
-	case st.PullPlug != "":
-		err = r.app.PullPlug(in(st.PullPlug))
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", st.action(), err)
-	}
-	return nil
-}
-
-// send sends text, or the bytes that hex tells of if there is no text.
-func (r *runner) send(to, text, hex string) error {
-	p := []byte(text)
-	if hex != "" {
-		var err error
-		if p, err = parseHex(hex); err != nil {
-			return err
+	for i := range st.deeds {
+		x, err := st.deeds[i].action(r.vars)
+		if err == nil {
+			err = r.app.Do(x)
 		}
-	}
-	return r.app.Send(to, p)
-}
-
-// set sets properties, in the order of their paths.
-func (r *runner) set(values map[string]any) error {
-	for _, path := range slices.Sorted(maps.Keys(values)) {
-		text, _ := format(values[path])
-		if err := r.app.Set(expand(path, r.vars, plain), expand(text, r.vars, plain)); err != nil {
-			return err
+		if err != nil {
+			return fmt.Errorf("%s: %w", st.action(), err)
 		}
 	}
 	return nil

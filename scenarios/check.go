@@ -3,13 +3,12 @@ package scenarios
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"regexp/syntax"
-	"slices"
 	"strings"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/boards/tomlfile"
 )
 
@@ -72,9 +71,6 @@ func (c *checker) steps(steps []Step) {
 	}
 }
 
-// actions are the keys of which a step has at most one.
-var actions = []string{"set", "press", "send", "exec", "cut", "restore", "power_on", "power_off", "pull_plug"}
-
 // having returns those of the keys that the table at path has.
 func (c *checker) having(path string, keys []string) (found []string) {
 	for _, k := range keys {
@@ -86,7 +82,7 @@ func (c *checker) having(path string, keys []string) (found []string) {
 }
 
 func (c *checker) step(path string, st *Step) {
-	acts := c.having(path, actions)
+	acts := c.having(path, actionKeys())
 	c.name(path+".name", st.Name)
 	c.groups(path, st)
 	if st.Include != "" {
@@ -94,23 +90,21 @@ func (c *checker) step(path string, st *Step) {
 	}
 	switch {
 	case len(acts) == 0 && !c.doc.Has(path+".expect") && !c.doc.Has(path+".wait") && !c.doc.Has(path+".at"):
-		c.doc.Add(path, "a step that does nothing: give it an action (%s), expect or wait", strings.Join(actions, ", "))
+		c.doc.Add(path, "a step that does nothing: give it an action (%s), expect or wait", strings.Join(actionKeys(), ", "))
 	case len(acts) > 1:
 		c.doc.Add(path+"."+acts[1], "%s in a step that has %s already: make a step of each", acts[1], acts[0])
 	}
 	if st.At != nil && st.Wait > 0 {
 		c.doc.Add(path+".wait", "wait in a step that has at: say one of them")
 	}
-	if c.doc.Has(path+".hold") && st.Press == "" {
+	if c.doc.Has(path+".hold") && !c.doc.Has(path+"."+appliance.Press.Name) {
 		c.doc.Add(path+".hold", "hold goes with press")
 	}
-	c.settings(path+".set", "", st.Set)
-	c.place(path+".press", st.Press, 2, "board.part")
-	for key, name := range map[string]string{"power_on": st.PowerOn, "power_off": st.PowerOff, "pull_plug": st.PullPlug} {
-		c.place(path+"."+key, name, 1, "board")
-	}
-	for key, name := range map[string]string{"cut": st.Cut, "restore": st.Restore} {
-		c.link(path+"."+key, name)
+	for i := range st.deeds {
+		c.text(path+"."+st.deeds[i].at, st.deeds[i].place)
+		if st.Send == nil {
+			c.text(path+"."+st.deeds[i].at, st.deeds[i].value)
+		}
 	}
 	if st.Send != nil {
 		c.send(path+".send", st.Send)
@@ -137,34 +131,13 @@ func (c *checker) groups(path string, st *Step) {
 	if st.Include == "" {
 		c.doc.Add(path+".include", "include must be a file of steps, such as \"login.toml\"")
 	}
-	for _, key := range c.having(path, append([]string{"at", "wait", "hold", "expect"}, actions...)) {
+	for _, key := range c.having(path, append([]string{"at", "wait", "hold", "expect"}, actionKeys()...)) {
 		c.doc.Add(path+"."+key, "%s in a step that includes a file: make a step of each", key)
-	}
-}
-
-// settings checks the values of set, which may stand in tables in tables.
-func (c *checker) settings(path, prefix string, set map[string]any) {
-	if prefix == "" && len(set) == 0 && c.doc.Has(path) {
-		c.doc.Add(path, "set sets nothing: say set = { \"board.part.property\" = VALUE }")
-	}
-	for _, k := range slices.Sorted(maps.Keys(set)) {
-		v, at, name := set[k], path+"."+k, prefix+k
-		if table, ok := v.(map[string]any); ok {
-			c.settings(at, name+".", table)
-			continue
-		}
-		c.propertyPath(at, name)
-		if text, ok := v.(string); ok {
-			c.text(at, text)
-		} else if _, ok := format(v); !ok {
-			c.doc.Add(at, "%s must be set to a finite number, text in quotes, or true or false", name)
-		}
 	}
 }
 
 func (c *checker) send(path string, s *Send) {
 	c.needed(path, "to")
-	c.console(path+".to", s.To)
 	switch what := c.having(path, []string{"text", "hex"}); len(what) {
 	case 0:
 		c.doc.Add(path, "send needs text, or hex for bytes")
@@ -241,16 +214,6 @@ func (c *checker) propertyPath(at, path string) {
 	default:
 		c.place(at, path, 3, "board.part.property, segment.setting or segment:board.port.setting")
 	}
-}
-
-func (c *checker) link(at, name string) {
-	if !c.doc.Has(at) {
-		return
-	}
-	if link, port, ok := strings.Cut(name, ":"); link == "" || ok && port == "" {
-		c.doc.Add(at, "%q is no link: write the name of a segment, a serial link or a wire, or segment:board.port or segment:gateway", name)
-	}
-	c.text(at, name)
 }
 
 func (c *checker) console(at, name string) {

@@ -44,6 +44,7 @@ func (in *includer) steps(doc *tomlfile.Doc, steps []Step) {
 	for i := range steps {
 		st := &steps[i]
 		st.doc, st.path = doc, fmt.Sprintf("step[%d]", i)
+		st.read()
 		if st.Include == "" {
 			continue
 		}

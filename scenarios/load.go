@@ -91,9 +91,6 @@ func (s *Scenario) complete(doc *tomlfile.Doc) {
 }
 
 func (st *Step) complete() {
-	if st.Press != "" && st.Hold == 0 {
-		st.Hold = boards.Duration(DefaultHold)
-	}
 	if st.Exec != nil && st.Exec.Timeout == 0 {
 		st.Exec.Timeout = boards.Duration(DefaultTimeout)
 	}
@@ -107,9 +104,6 @@ func (st *Step) complete() {
 			}
 		}
 	}
-	flat := make(map[string]any)
-	flatten("", st.Set, flat)
-	st.Set = flat
 }
 
 // wants are the single things that are expected.
@@ -128,15 +122,4 @@ func (e *Expect) wants() (list []*Want) {
 // about tells whether an event of that kind is expected.
 func (e *Expect) about(kind string) bool {
 	return slices.ContainsFunc(e.wants(), func(w *Want) bool { return w.Event == kind && !w.Never })
-}
-
-// flatten makes "a.b.c" = v of what TOML reads from a.b.c = v.
-func flatten(prefix string, from, into map[string]any) {
-	for k, v := range from {
-		if table, ok := v.(map[string]any); ok {
-			flatten(prefix+k+".", table, into)
-		} else {
-			into[prefix+k] = v
-		}
-	}
 }

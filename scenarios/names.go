@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"backplane/boards"
 	"backplane/boards/tomlfile"
-	"backplane/periph"
 	"backplane/simbus"
 )
 
@@ -55,24 +52,12 @@ func (n *names) name(key, name string, check func(string) error) {
 
 func (n *names) step(st *Step) {
 	n.st = st
-	for _, path := range slices.Sorted(maps.Keys(st.Set)) {
-		text, _ := format(st.Set[path])
-		n.set("set."+path, path, text)
-	}
-	if st.Press != "" {
-		n.name("press", st.Press, func(part string) error { return n.press(part, time.Duration(st.Hold)) })
-	}
-	if st.Send != nil {
-		n.name("send.to", st.Send.To, n.a.CheckConsole)
+	for i := range st.deeds {
+		n.add(st.deeds[i].at, st.deeds[i].check(n.a))
 	}
 	if st.Exec != nil {
 		n.name("exec.board", st.Exec.Board, n.a.CheckBoard)
 	}
-	n.name("cut", st.Cut, n.a.CheckLink)
-	n.name("restore", st.Restore, n.a.CheckLink)
-	n.name("power_on", st.PowerOn, n.a.CheckBoard)
-	n.name("power_off", st.PowerOff, n.a.CheckBoard)
-	n.name("pull_plug", st.PullPlug, n.a.CheckBoard)
 	if st.Expect == nil {
 		return
 	}
@@ -83,31 +68,6 @@ func (n *names) step(st *Step) {
 	for i := range st.Expect.Any {
 		n.want(fmt.Sprintf("expect.any[%d]", i), &st.Expect.Any[i])
 	}
-}
-
-func (n *names) set(key, path, value string) {
-	n.name(key, path, func(path string) error {
-		p, err := n.a.Property(path)
-		if err != nil {
-			return err
-		}
-		if err := p.CheckSet(expand(value, nil, plain), len(variables(value)) == 0); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		return nil
-	})
-}
-
-// press checks a button: a part that has a press to do.
-func (n *names) press(part string, hold time.Duration) error {
-	p, err := n.a.Property(part + ".press")
-	if err != nil {
-		return err
-	}
-	if p.Kind() != periph.Action {
-		return fmt.Errorf("%s is no button", part)
-	}
-	return p.CheckSet(strconv.FormatFloat(hold.Seconds()*1e3, 'f', -1, 64), true)
 }
 
 // want checks one thing that is expected, which stands at a key of the step.

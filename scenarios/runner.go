@@ -30,22 +30,13 @@ type Appliance interface {
 	Emit(simbus.Event)
 	// Get reads a property, or a GPIO line as "0" or "1".
 	Get(path string) (value, unit string, err error)
-	// Set sets a property or does an action: "sensor.button0.press" with "100".
-	Set(path, value string) error
+	// Do does an action.
+	Do(appliance.Action) error
 	// Pending is the line of a console or UART that has not ended.
 	Pending(path string) (appliance.Pending, error)
-	// Send gives bytes to a UART ("board.uart1") or a console ("board").
-	Send(path string, p []byte) error
 	// Exec starts a program on a board. The functions are called while Advance
 	// runs, done last; an event of kind "exec" follows it.
 	Exec(board string, args []string, stdin []byte, stdout, stderr func([]byte), done func(status int, err error)) (cancel func(), err error)
-	// Cut cuts a segment, serial link or wire by its name, or the port of a
-	// segment ("segment:board.port"); Restore undoes it.
-	Cut(link string) error
-	Restore(link string) error
-	PowerOn(board string) error
-	PowerOff(board string) error // in order
-	PullPlug(board string) error
 }
 
 // Options say how to play a scenario.

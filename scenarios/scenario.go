@@ -48,16 +48,12 @@ type Step struct {
 	At   *boards.Duration `toml:"at,omitempty" jsonschema:"description=Time since switch-on at which to act; at once if that has passed"`
 	Wait boards.Duration  `toml:"wait,omitempty" jsonschema:"description=How long to wait before acting"`
 
-	Set      map[string]any  `toml:"set,omitempty" jsonschema:"description=Properties to set: board.part.property = value; GPIO lines: board.controller.line = 0 or 1 or 'float'"`
-	Press    string          `toml:"press,omitempty" jsonschema:"description=Button to press: board.part"`
-	Hold     boards.Duration `toml:"hold,omitempty" jsonschema:"default=100ms,description=How long to press it"`
-	Send     *Send           `toml:"send,omitempty" jsonschema:"description=Text or bytes to send to a console or UART"`
-	Exec     *Exec           `toml:"exec,omitempty" jsonschema:"description=Program to run on a board"`
-	Cut      string          `toml:"cut,omitempty" jsonschema:"description=Segment or serial link or wire to cut; segment:board.port for one port"`
-	Restore  string          `toml:"restore,omitempty" jsonschema:"description=What to restore that was cut"`
-	PowerOn  string          `toml:"power_on,omitempty" jsonschema:"description=Board to switch on"`
-	PowerOff string          `toml:"power_off,omitempty" jsonschema:"description=Board to power off in order"`
-	PullPlug string          `toml:"pull_plug,omitempty" jsonschema:"description=Board to cut off from power"`
+	// What it does is the key of one of [appliance.Actions], or exec. These are not
+	// written as the others are: a place, or a table of places and values.
+	Hold  boards.Duration `toml:"hold,omitempty" jsonschema:"default=100ms,description=How long to press a button"`
+	Send  *Send           `toml:"send,omitempty" jsonschema:"description=Text or bytes to send to a console or UART"`
+	Exec  *Exec           `toml:"exec,omitempty" jsonschema:"description=Program to run on a board"`
+	Other map[string]any  `toml:",rest" jsonschema:"-"`
 
 	Expect *Expect `toml:"expect,omitempty" jsonschema:"description=What must happen"`
 
@@ -67,6 +63,7 @@ type Step struct {
 	doc   *tomlfile.Doc // the file that it stands in
 	path  string        // and where: step[3]
 	steps []Step        // those that it includes
+	deeds []deed        // its actions
 }
 
 // Steps is a file of steps for scenarios to include.
@@ -149,14 +146,8 @@ func (st *Step) boards(vars map[string]string) (names []string) {
 			names = append(names, name)
 		}
 	}
-	for path := range st.Set {
-		add(path)
-	}
-	for _, path := range []string{st.Press, st.PowerOn, st.PowerOff, st.PullPlug} {
-		add(path)
-	}
-	if st.Send != nil {
-		add(st.Send.To)
+	for _, d := range st.deeds {
+		add(d.place)
 	}
 	if st.Exec != nil {
 		add(st.Exec.Board)

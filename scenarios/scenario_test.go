@@ -59,22 +59,21 @@ func (f *fake) Get(path string) (string, string, error) {
 	}
 	return v, "", nil
 }
-func (f *fake) Set(path, value string) error {
-	f.values[path] = value
-	return f.note("set %s %s", path, value)
+func (f *fake) Do(x appliance.Action) error {
+	switch x.Kind {
+	case appliance.Set:
+		f.values[x.Place] = x.Value
+	case appliance.Send:
+		return f.note("send %s %q", x.Place, x.Value+string(x.Data))
+	}
+	return f.note("%s", strings.TrimSpace(x.Kind.Name+" "+x.Place+" "+x.Value))
 }
-func (f *fake) Send(path string, p []byte) error { return f.note("send %s %q", path, p) }
 func (f *fake) Pending(path string) (appliance.Pending, error) {
 	if path != "b.console" {
 		return appliance.Pending{}, nil
 	}
 	return f.begun, nil
 }
-func (f *fake) Cut(link string) error       { return f.note("cut %s", link) }
-func (f *fake) Restore(link string) error   { return f.note("restore %s", link) }
-func (f *fake) PowerOn(board string) error  { return f.note("on %s", board) }
-func (f *fake) PowerOff(board string) error { return f.note("off %s", board) }
-func (f *fake) PullPlug(board string) error { return f.note("unplug %s", board) }
 func (f *fake) Exec(board string, args []string, _ []byte, stdout, _ func([]byte), done func(int, error)) (func(), error) {
 	simbus.After(f.d, time.Second, func() {
 		stdout([]byte("serial 4711\n"))
@@ -153,8 +152,8 @@ power_on = "b"
 power_off = "b"
 [[step]]
 send = { to = "b", text = "x\n" }
-`, did: []string{"0.000000000s set b.gpio0.led 1", "0.000000000s set b.temp0.temperature 30", "1.000000000s set b.button0.press 20",
-			"3.000000000s cut lan", "3.000000000s restore lan", "3.000000000s unplug b", "3.000000000s on b", "3.000000000s off b",
+`, did: []string{"0.000000000s set b.gpio0.led 1", "0.000000000s set b.temp0.temperature 30", "1.000000000s press b.button0 20",
+			"3.000000000s cut lan", "3.000000000s restore lan", "3.000000000s pull_plug b", "3.000000000s power_on b", "3.000000000s power_off b",
 			`3.000000000s send b "x\n"`}},
 		{name: "what was captured is used", prepare: edges, steps: `
 [[step]]
@@ -186,7 +185,7 @@ wait = "6s"
 [[step]]
 press = "b.button0"
 expect = { console = "b", match = "ready", within = "1ms" }
-`, did: []string{"6.000000000s set b.button0.press 100"}, message: "expected a line that matches \"ready\" on b.console within 1ms, until 6.001000000s\n4.000000000s b.console console line=\"ready at 42\""},
+`, did: []string{"6.000000000s press b.button0 100"}, message: "expected a line that matches \"ready\" on b.console within 1ms, until 6.001000000s\n4.000000000s b.console console line=\"ready at 42\""},
 		{name: "a line of the boot before does not", prepare: func(f *fake) {
 			edges(f)
 			f.after(5*time.Second, "", simbus.KindGuest, simbus.Text("state", appliance.StateBooting))
@@ -237,7 +236,7 @@ expect = { line = "b.gpio0.led", edge = "both", never = true, count = 3, within 
 wait = "1s"
 press = "b.button0"
 repeat = 3
-`, did: []string{"1.000000000s set b.button0.press 100", "2.000000000s set b.button0.press 100", "3.000000000s set b.button0.press 100"}},
+`, did: []string{"1.000000000s press b.button0 100", "2.000000000s press b.button0 100", "3.000000000s press b.button0 100"}},
 		{name: "a prompt", prepare: prompt, steps: `
 [[step]]
 expect = { console = "b", match = '^login: $' }
@@ -430,7 +429,7 @@ func TestMistakes(t *testing.T) {
 	const ok = "appliance = 'a.toml'\n"
 	tests := []struct{ name, text, want string }{
 		{"nothing", "", "s.toml: the scenario has no appliance: say appliance = \"APPLIANCE.toml\". (A file of steps that others include has none, and is checked and played with those)\ns.toml: the scenario has no steps: write a [[step]] for each"},
-		{"unknown key", ok + "[[step]]\nwiat = '1s'", "s.toml:2:3: a step that does nothing: give it an action (set, press, send, exec, cut, restore, power_on, power_off, pull_plug), expect or wait\ns.toml:3:1: unknown key \"wiat\": did you mean \"wait\"?"},
+		{"unknown key", ok + "[[step]]\nwiat = '1s'", "s.toml:2:3: a step that does nothing: give it an action (set, press, send, cut, restore, power_on, power_off, pull_plug, exec), expect or wait\ns.toml:3:1: unknown key \"wiat\": did you mean \"wait\"?"},
 		{"two actions", ok + "[[step]]\ncut = 'a'\nrestore = 'a'", "s.toml:4:1: restore in a step that has cut already: make a step of each"},
 		{"bad expression", ok + "[[step]]\nexpect = { console = 'a', match = '(' }", "s.toml:3:27: no regular expression: missing closing ) in \"(\"; the syntax is that of Go's regexp and RE2"},
 		{"edge of a word", ok + "[[step]]\nexpect = { console = 'a', match = \"\\bok\" }", "s.toml:3:27: \"\\b\" in double quotes is the character backspace, and not the edge of a word: write the regular expression in single quotes"},
@@ -443,7 +442,7 @@ func TestMistakes(t *testing.T) {
 		{"no end below", ok + "[[step]]\nexpect = { property = 'b.t.x', below = inf }", "s.toml:3:32: below is the number +Inf, and must be a finite number"},
 		{"no end between", ok + "[[step]]\nexpect = { property = 'b.t.x', between = [1, inf] }", "s.toml:3:32: between must be the lowest and the highest value, such as [1, 2]\ns.toml:3:46: between is the number +Inf, and must be a finite number"},
 		{"no number that equals", ok + "[[step]]\nexpect = { property = 'b.t.x', equals = nan }", "s.toml:3:32: equals: must be a finite number, text in quotes, or true or false"},
-		{"no number set", ok + "[[step]]\nset = { b.t.x = -nan }", "s.toml:3:13: b.t.x must be set to a finite number, text in quotes, or true or false"},
+		{"no number set", ok + "[[step]]\nset = { b.t.x = -nan }", "s.toml:3:13: b.t.x must be a finite number, text in quotes, or true or false"},
 		{"bad duration", ok + "[[step]]\nwait = 'a while'", "s.toml:3:1: wait: \"a while\" is no length of time: write a number and ns, us, ms, s, m or h, such as \"50us\""},
 	}
 	for _, tt := range tests {

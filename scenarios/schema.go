@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/periph"
 
 	"github.com/invopop/jsonschema"
@@ -19,5 +20,20 @@ func Schema(c *periph.Catalog) ([]byte, error) {
 			event.AnyOf = []*jsonschema.Schema{kinds, {Type: "string", Pattern: `\$\{`}} // what was captured
 			event.Type = ""
 		}
+		step := s.Definitions["Step"].Properties
+		for _, k := range appliance.Actions {
+			if _, own := step.Get(k.Name); !own {
+				step.Set(k.Name, actionSchema(k))
+			}
+		}
 	})
+}
+
+// actionSchema is what stands under the key of a kind of action.
+func actionSchema(k *appliance.ActionKind) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "string", Description: k.Title + ": " + k.Place.Doc}
+	if k.Value != "" {
+		s.Type, s.Description = "object", k.Title+": "+k.Place.Doc+" = value"
+	}
+	return s
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"backplane/boards"
-	"backplane/boards/record"
 	"backplane/periph"
 )
 
@@ -50,13 +49,6 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 		return fmt.Sprint(m.gpio[s.Line.Provider].Missed(s.Line.Offset)), "", nil
 	}
 	return m.wire(s.Line).Level().String(), "", nil
-}
-
-// Set sets a property, or does an action ("sensor.button0.press"). A GPIO line
-// is driven from outside with 0 and 1, and let go with "float". Networks change
-// at once ("lan.latency", "lan:sensor.eth0.tx.loss").
-func (r *Running) Set(path, value string) error {
-	return r.input(record.Input{Do: record.DoSet, Path: path, Value: value}, func() error { return r.set(path, value) })
 }
 
 func (r *Running) set(path, value string) error {
@@ -148,22 +140,6 @@ func (r *Running) terminal(path string) (*Machine, *terminal, error) {
 		return nil, nil, fmt.Errorf("board %s: %w", board, boards.Unknown("console", name, slices.Sorted(maps.Keys(m.consoles))))
 	}
 	return m, t, nil
-}
-
-// Send types bytes on a console, or sends them to a UART, at its rate.
-func (r *Running) Send(path string, p []byte) error {
-	m, t, err := r.terminal(path)
-	if err != nil {
-		return err
-	}
-	err = r.input(record.Input{Do: record.DoSend, Path: path, Data: p}, func() (err error) {
-		m.domain.Do(func() { err = t.input(p) })
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
 }
 
 // counter is one of a UART's counters of bytes: see uartCounters.

@@ -24,11 +24,10 @@ func (r *Running) input(in record.Input, do func() error) error {
 // Apply does an input again, at the present time: a replay calls it between two
 // calls of Advance. An input that failed when it was recorded fails again.
 func (r *Running) Apply(in record.Input) error {
+	if k, ok := FindAction(in.Do); ok {
+		return r.Do(Action{Kind: k, Place: in.Path, Value: in.Value, Data: in.Data})
+	}
 	switch in.Do {
-	case record.DoSet:
-		return r.Set(in.Path, in.Value)
-	case record.DoSend:
-		return r.Send(in.Path, in.Data)
 	case record.DoExec, record.DoPut, record.DoFetch:
 		if in.Job == nil {
 			return fmt.Errorf("%s without a job", in.Do)
@@ -45,16 +44,6 @@ func (r *Running) Apply(in record.Input) error {
 			return p.do(in)
 		}
 		return r.input(in, func() error { return nil }) // it has ended
-	case record.DoCut:
-		return r.Cut(in.Path)
-	case record.DoRestore:
-		return r.Restore(in.Path)
-	case record.DoPowerOn:
-		return r.PowerOn(in.Path)
-	case record.DoPowerOff:
-		return r.PowerOff(in.Path)
-	case record.DoPullPlug:
-		return r.pullPlug(in.Path, in.Value)
 	case record.DoFrame, record.DoGateway:
 		return r.Inject(in)
 	case record.DoEvent:

@@ -4,14 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"backplane/boards"
-	"backplane/boards/record"
 	"backplane/periph"
-	"backplane/simbus"
 )
 
 // place splits board.rest, both of which the appliance's check has found.
@@ -91,24 +87,3 @@ func (m *Machine) end(e *boards.End) any {
 type whole struct{ periph.Link }
 
 func (w whole) setCut(cut bool) { w.Cut("", cut) }
-
-// Cut cuts a segment, a serial link or a wire, by name, or one port off its
-// segment: "lan:sensor.eth0".
-func (r *Running) Cut(name string) error {
-	return r.input(record.Input{Do: record.DoCut, Path: name}, func() error { return r.setCut(name, true, linkCut) })
-}
-
-// Restore ends a Cut.
-func (r *Running) Restore(name string) error {
-	return r.input(record.Input{Do: record.DoRestore, Path: name}, func() error { return r.setCut(name, false, linkRestored) })
-}
-
-func (r *Running) setCut(name string, cut bool, state string) error {
-	l, ok := r.links[name]
-	if !ok {
-		return boards.Unknown("segment, link or wire", name, slices.Sorted(maps.Keys(r.links)))
-	}
-	r.cal.Emit(simbus.Event{Part: name, Kind: simbus.KindLink, Attrs: []simbus.Attr{simbus.Text("state", state)}})
-	l.setCut(cut)
-	return nil
-}

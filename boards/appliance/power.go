@@ -363,60 +363,6 @@ func sortedTerminals(m map[string]*terminal) []*terminal {
 	return list
 }
 
-// PowerOn switches a board on.
-func (r *Running) PowerOn(board string) error {
-	return r.power(record.DoPowerOn, board, (*Machine).powerOn)
-}
-
-// PowerOff asks a board to shut down in order. A guest event tells when it has.
-func (r *Running) PowerOff(board string) error {
-	return r.power(record.DoPowerOff, board, func(m *Machine) error {
-		if m.loader != nil {
-			return fmt.Errorf("board %s: power off: its bootloader is running, and has no way to be asked: pull its plug", board)
-		}
-		if m.proc == nil {
-			return fmt.Errorf("board %s is off already", board)
-		}
-		if err := m.agent.PowerOff(); err != nil {
-			return fmt.Errorf("board %s: power off: %w", board, err)
-		}
-		return nil
-	})
-}
-
-// PullPlug ends a board's power without warning.
-func (r *Running) PullPlug(board string) error { return r.pullPlug(board, "") }
-
-// pullPlug is PullPlug, with a reason that is not "".
-func (r *Running) pullPlug(board, why string) error {
-	return r.input(record.Input{Do: record.DoPullPlug, Path: board, Value: why}, func() error {
-		return r.onMachine(board, func(m *Machine) error { return m.pullPlug(why) })
-	})
-}
-
-func (m *Machine) pullPlug(why string) error {
-	m.whyPulled = "plug pulled"
-	if why != "" {
-		m.whyPulled += ": " + why
-	}
-	switch {
-	case m.proc != nil:
-		m.kill(unplugged)
-	case m.powered && m.state != StateOff: // its kernel has panicked, or has not started
-		m.loader.Stop()
-		m.loader = nil
-		m.setState(StateOff, m.whyPulled)
-		m.powerParts(false)
-	default:
-		return fmt.Errorf("board %s is off already", m.name)
-	}
-	return nil
-}
-
-func (r *Running) power(do, board string, f func(*Machine) error) error {
-	return r.input(record.Input{Do: do, Path: board}, func() error { return r.onMachine(board, f) })
-}
-
 // lookAt looks at a board, even while time moves.
 func (r *Running) lookAt(board string, f func(*Machine) error) error {
 	m, err := r.machine(board)

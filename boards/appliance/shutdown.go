@@ -77,7 +77,7 @@ func (m *Machine) shuttingDown() (on bool) {
 // cutShort pulls the plug of a board whose time is over.
 func (r *Running) cutShort(m *Machine, limit time.Duration) {
 	why := fmt.Sprintf("not off within %s", limit)
-	if r.pullPlug(m.name, why) == nil {
+	if r.Do(PullPlug.With(m.name, why)) == nil {
 		r.note(fmt.Sprintf("board %s was %s after it was asked to shut down: its plug was pulled ([firmware] shutdown allows it more)", m.name, why))
 	}
 }

@@ -11,18 +11,7 @@ import (
 	"backplane/simbus"
 )
 
-// actions are the commands that change something, and have nothing to say.
-var actions = map[string]func(Appliance, *Request) error{
-	"set":       func(a Appliance, r *Request) error { return a.Set(r.Path, r.Value) },
-	"press":     func(a Appliance, r *Request) error { return a.Set(r.Path+".press", r.Value) },
-	"power_on":  func(a Appliance, r *Request) error { return a.PowerOn(r.Path) },
-	"power_off": func(a Appliance, r *Request) error { return a.PowerOff(r.Path) },
-	"pull_plug": func(a Appliance, r *Request) error { return a.PullPlug(r.Path) },
-	"cut":       func(a Appliance, r *Request) error { return a.Cut(r.Path) },
-	"restore":   func(a Appliance, r *Request) error { return a.Restore(r.Path) },
-}
-
-// commands are the others. Each ends with a reply that has Done set, or an error.
+// commands are those that are no actions. Each ends with a reply that has Done set, or an error.
 var commands = map[string]func(*session, *Request) error{
 	"ps":   func(n *session, _ *Request) error { return n.data(n.s.app.States()) },
 	"net":  func(n *session, _ *Request) error { return n.data(n.s.app.Counts()) },

@@ -59,11 +59,17 @@ func (f *fake) note(what, of string) error {
 	f.values["did"] += what + " " + of + ";"
 	return nil
 }
-func (f *fake) PowerOn(board string) error  { return f.note("on", board) }
-func (f *fake) PowerOff(board string) error { return f.note("off", board) }
-func (f *fake) PullPlug(board string) error { return f.note("unplug", board) }
-func (f *fake) Cut(link string) error       { return f.note("cut", link) }
-func (f *fake) Restore(link string) error   { return f.note("restore", link) }
+func (f *fake) Do(x appliance.Action) error {
+	if x.Kind == appliance.Set || x.Kind == appliance.Press {
+		path := x.Place
+		if x.Kind == appliance.Press {
+			path += ".press"
+		}
+		f.Set(path, x.Value)
+		return nil
+	}
+	return f.note(x.Kind.Name, x.Place)
+}
 
 func (f *fake) Get(path string) (string, string, error) {
 	f.mu.Lock()
@@ -74,11 +80,10 @@ func (f *fake) Get(path string) (string, string, error) {
 	return "", "", fmt.Errorf("no property %s", path)
 }
 
-func (f *fake) Set(path, value string) error {
+func (f *fake) Set(path, value string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.values[path] = value
-	return nil
 }
 
 func (f *fake) Start(j record.Job, o agent.Output) (Program, error) {
@@ -234,7 +239,7 @@ func TestCommands(t *testing.T) {
 		{name: "pull plug", give: Request{Command: "pull_plug", Path: "sensor"}},
 		{name: "cut", give: Request{Command: "cut", Path: "lan"}},
 		{name: "restore", give: Request{Command: "restore", Path: "lan"}},
-		{name: "what was done", give: Request{Command: "get", Path: "did"}, want: `{"path":"did","value":"on sensor;off sensor;unplug sensor;cut lan;restore lan;","unit":"°C"}`},
+		{name: "what was done", give: Request{Command: "get", Path: "did"}, want: `{"path":"did","value":"power_on sensor;power_off sensor;pull_plug sensor;cut lan;restore lan;","unit":"°C"}`},
 		{name: "wait for nothing", give: Request{Command: "wait", Value: "tea"}, err: `"tea" is nothing to wait for: say up, off or end`},
 		{name: "logs of nothing", give: Request{Command: "logs", Args: []string{"sensor:uart9"}}, err: `board sensor: there is no console "uart9": did you mean "uart1"?`},
 		{name: "exec nowhere", give: Request{Command: "exec", Path: "x"}, err: "no board x"},
@@ -476,12 +481,12 @@ func TestWait(t *testing.T) {
 		t.Fatalf("it waits for nothing: %v", err)
 	default:
 	}
-	_ = app.Set("state", appliance.StateUp)
+	app.Set("state", appliance.StateUp)
 	s.Event(&simbus.Event{Kind: simbus.KindGuest})
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	_ = app.Set("state", appliance.StatePanic)
+	app.Set("state", appliance.StatePanic)
 	if _, _, err := do(t, Request{Command: "wait", Value: Off}); fmt.Sprint(err) != "board sensor is not going to be off: panic" {
 		t.Errorf("got %v", err)
 	}

@@ -22,7 +22,7 @@ import (
 
 // Request is one command.
 type Request struct {
-	Command  string           `json:"command"`            // a key of actions or commands
+	Command  string           `json:"command"`            // the name of an action ([appliance.Actions]), or one of commands
 	Path     string           `json:"path,omitempty"`     // get, set: board.part.property or segment.property; exec, put, fetch: board; console: board[:part]; places: of which kind
 	Value    string           `json:"value,omitempty"`    // set; press: milliseconds; put, fetch: the file on the board; wait: for what
 	Args     []string         `json:"args,omitempty"`     // exec: the program and its arguments; capture: segments and segment:board.port; wait: boards; logs: board[:part]

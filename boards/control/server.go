@@ -32,12 +32,7 @@ type Appliance interface {
 	Places(kind string) []string // of those that a client can name: see [appliance.Running]
 	State(board string) (string, error)
 	Get(path string) (value, unit string, err error)
-	Set(path, value string) error
-	PowerOn(board string) error
-	PowerOff(board string) error
-	PullPlug(board string) error
-	Cut(link string) error
-	Restore(link string) error
+	Do(appliance.Action) error
 	// Start runs a program on a board, or writes or reads a file there.
 	Start(record.Job, agent.Output) (Program, error)
 	// Attach calls out with what the guest sends on a console or UART. in gives it input;
@@ -253,8 +248,8 @@ func (n *session) end() {
 
 // handle does a command.
 func (n *session) handle(r *Request) error {
-	if do, ok := actions[r.Command]; ok {
-		if err := do(n.s.app, r); err != nil {
+	if k, ok := appliance.FindAction(r.Command); ok {
+		if err := n.s.app.Do(k.With(r.Path, r.Value)); err != nil {
 			return err
 		}
 		n.reply(Reply{Done: true})

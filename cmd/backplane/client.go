@@ -106,58 +106,6 @@ func ask(c *control.Conn, r control.Request, value any) error {
 	return do(c, r, func(reply control.Reply) error { return json.Unmarshal(reply.Data, value) })
 }
 
-// act is a command that changes something, and has nothing to say.
-func act(use, short string, args int, complete string, request func(args []string) control.Request) *cobra.Command {
-	cmd := clientCommand(use, short, cobra.ExactArgs(args), func(c *control.Conn, _ *cobra.Command, args []string) error {
-		return do(c, request(args), func(control.Reply) error { return nil })
-	})
-	completes(cmd, complete)
-	return cmd
-}
-
-func newSet() *cobra.Command {
-	cmd := act("set PROPERTY VALUE", "Set a property, drive a line, change a network", 2, "action",
-		func(args []string) control.Request {
-			return control.Request{Command: "set", Path: args[0], Value: args[1]}
-		})
-	cmd.Example = "  backplane set sensor.temp0.temperature -20\n  backplane set sensor.gpio0.alarm 0\n  backplane set lan.loss 0.01"
-	literally(cmd, 1)
-	return cmd
-}
-
-func newPress() *cobra.Command {
-	hold := 100 * time.Millisecond
-	cmd := act("press BOARD.BUTTON", "Press a button, and release it", 1, "button", func(args []string) control.Request {
-		return control.Request{Command: "press", Path: args[0], Value: fmt.Sprint(float64(hold) / float64(time.Millisecond))}
-	})
-	cmd.Flags().DurationVar(&hold, "hold", hold, "how long it is held down")
-	return cmd
-}
-
-func newCut() *cobra.Command {
-	return act("cut LINK", "Cut a segment, a serial link, a wire, or a port off its segment (lan:sensor.eth0)", 1, "link",
-		func(args []string) control.Request { return control.Request{Command: "cut", Path: args[0]} })
-}
-
-func newRestore() *cobra.Command {
-	return act("restore LINK", "Mend what was cut", 1, "link",
-		func(args []string) control.Request { return control.Request{Command: "restore", Path: args[0]} })
-}
-
-func newPower() *cobra.Command {
-	cmd := commandGroup("power", "Switch a board on or off, or pull its plug")
-	for _, c := range []struct{ use, short, command string }{
-		{"on BOARD", "Switch a board on", "power_on"},
-		{"off BOARD", "Ask a board to shut down in order ('backplane wait off BOARD' waits until it has)", "power_off"},
-		{"cut BOARD", "Pull a board's plug", "pull_plug"},
-	} {
-		cmd.AddCommand(act(c.use, c.short, 1, "board", func(args []string) control.Request {
-			return control.Request{Command: c.command, Path: args[0]}
-		}))
-	}
-	return cmd
-}
-
 func newDown() *cobra.Command {
 	cmd := clientCommand("down [NAME]", "Shut an appliance down, and wait until all is written", cobra.MaximumNArgs(1),
 		func(c *control.Conn, _ *cobra.Command, _ []string) error {

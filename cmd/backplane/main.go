@@ -164,8 +164,8 @@ what is ended by signal N with 128 + N.`,
 		&cobra.Group{ID: "know", Title: "Know:"})
 	for id, commands := range map[string][]*cobra.Command{
 		"run": {newRun(log), newUp(log), newReplay(log), newCheck(), newBench(log)},
-		"reach": {newPs(), newNet(), newConsole(), newLogs(), newExec(), newCp(), newGet(), newSet(), newPress(), newPower(), newCut(), newRestore(),
-			newEvents(), newCapture(), newWait(), newDown()},
+		"reach": append(newActions(), newPs(), newNet(), newConsole(), newLogs(), newExec(), newCp(), newGet(),
+			newEvents(), newCapture(), newWait(), newDown()),
 		"know": {newParts(), newDoctor(), newKernel(log), newSchema(), newVersion()},
 	} {
 		for _, c := range commands {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/hostfile"
@@ -44,7 +45,7 @@ func (i *inputs) next() (*record.Input, error) {
 	}
 	in := new(record.Input)
 	if err = json.Unmarshal(line, in); err == nil {
-		err = in.Check()
+		err = appliance.CheckInput(in)
 	}
 	switch {
 	case err != nil:

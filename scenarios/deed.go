@@ -1,0 +1,130 @@
+package scenarios
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"backplane/boards"
+	"backplane/boards/appliance"
+	"backplane/boards/tomlfile"
+)
+
+// deed is an action of a step as its file has it: ${name} stands in it for what earlier
+// steps capture.
+type deed struct {
+	kind         *appliance.ActionKind
+	at           string // the key of its place in the step: "cut", "set.sensor.temp0.temperature"
+	place, value string
+	hex          bool // the value is bytes in hexadecimal digits
+}
+
+// actionKeys are the keys of which a step has at most one.
+func actionKeys() (keys []string) {
+	for _, k := range appliance.Actions {
+		keys = append(keys, k.Name)
+	}
+	return append(keys, "exec")
+}
+
+// read finds what the step does, once its own keys are read.
+func (st *Step) read() {
+	for _, key := range slices.Sorted(maps.Keys(st.Other)) {
+		if kind, ok := appliance.FindAction(key); ok {
+			st.readAction(kind, st.Other[key])
+			continue
+		}
+		known := append(tomlfile.Fields(*st), actionKeys()...)
+		st.doc.Add(st.path+"."+key, "unknown key %q%s", key, tomlfile.Suggest(key, known))
+	}
+	if s := st.Send; s != nil {
+		text := s.Text
+		if s.Hex != "" {
+			text = s.Hex
+		}
+		st.deeds = append(st.deeds, deed{kind: appliance.Send, at: "send.to", place: s.To, value: text, hex: s.Hex != ""})
+	}
+}
+
+// readAction reads what stands under the key of a kind of action: a place, or a table of
+// places and values.
+func (st *Step) readAction(kind *appliance.ActionKind, raw any) {
+	at := st.path + "." + kind.Name
+	if kind.Value != "" {
+		var table map[string]any
+		st.doc.Decode(at, raw, &table)
+		if table != nil && len(table) == 0 {
+			st.doc.Add(at, "%s has no place: say %s = { \"%s\" = %s }", kind.Name, kind.Name, kind.Place.Form, kind.Value)
+		}
+		st.readTable(kind, kind.Name, "", table)
+		return
+	}
+	d := deed{kind: kind, at: kind.Name}
+	st.doc.Decode(at, raw, &d.place)
+	if text, ok := raw.(string); ok && text == "" {
+		st.doc.Add(at, "%s has no place: say %s = \"%s\"", kind.Name, kind.Name, kind.Place.Form)
+	}
+	if kind == appliance.Press {
+		hold := DefaultHold
+		if st.Hold > 0 {
+			hold = time.Duration(st.Hold)
+		}
+		d.value = milliseconds(hold)
+	}
+	st.deeds = append(st.deeds, d)
+}
+
+// readTable reads values that places are given: TOML has tables in tables of places that
+// are not quoted.
+func (st *Step) readTable(kind *appliance.ActionKind, at, prefix string, table map[string]any) {
+	for _, key := range slices.Sorted(maps.Keys(table)) {
+		d := deed{kind: kind, at: at + "." + key, place: prefix + key}
+		if inner, ok := table[key].(map[string]any); ok {
+			st.readTable(kind, d.at, d.place+".", inner)
+			continue
+		}
+		var ok bool
+		if d.value, ok = format(table[key]); !ok {
+			st.doc.Add(st.path+"."+d.at, "%s must be a finite number, text in quotes, or true or false", d.place)
+		}
+		st.deeds = append(st.deeds, d)
+	}
+	slices.SortFunc(st.deeds, func(a, b deed) int { return strings.Compare(a.place, b.place) })
+}
+
+// milliseconds is how long a button is pressed, as the button has it.
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds()*1e3, 'f', -1, 64)
+}
+
+// action is what is done, with the values of earlier steps.
+func (d *deed) action(vars map[string]string) (x appliance.Action, err error) {
+	x = d.kind.With(expand(d.place, vars, plain), expand(d.value, vars, plain))
+	if d.hex {
+		x.Data, err = parseHex(x.Value)
+		x.Value = ""
+	}
+	return x, err
+}
+
+// words say what is done, before anything is captured.
+func (d *deed) words() string {
+	if d.hex {
+		return fmt.Sprintf("send the bytes %s to %s", d.value, d.place)
+	}
+	return d.kind.With(d.place, d.value).String()
+}
+
+// known tells whether a text has nothing of earlier steps in it.
+func known(text string) bool { return len(variables(text)) == 0 }
+
+// check holds the action against its appliance, as far as it is known before the run.
+func (d *deed) check(a *boards.Appliance) error {
+	if !known(d.place) || d.place == "" {
+		return nil
+	}
+	return d.kind.With(expand(d.place, nil, plain), expand(d.value, nil, plain)).Check(a, known(d.value))
+}

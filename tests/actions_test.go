@@ -1,0 +1,105 @@
+package tests
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// contribution is a program built from this source with what CONTRIBUTING.md says more.
+type contribution struct {
+	t   *testing.T
+	dir string
+	bin string
+}
+
+// contribute follows what CONTRIBUTING.md says under a heading: its block of Go is a new
+// file, and a line goes into a list of another one, before the line that has a text.
+func contribute(t *testing.T, heading, file, list, before, line string) *contribution {
+	t.Helper()
+	text, err := os.ReadFile("../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n"+heading+"\n")
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	_, rest, _ = strings.Cut(rest, "```go\n")
+	source, _, ok := strings.Cut(rest, "```\n")
+	if !ok {
+		t.Fatalf("CONTRIBUTING.md has no Go under %q", heading)
+	}
+	all, err := os.ReadFile("../" + list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	longer := strings.Replace(string(all), before, line+before, 1)
+	if longer == string(all) {
+		t.Fatalf("%s has no %q", list, before)
+	}
+	c := &contribution{t: t, dir: t.TempDir()}
+	files := make(map[string]string)
+	for name, source := range map[string]string{file: source, list: longer} {
+		old, err := filepath.Abs("../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[old] = c.write(filepath.Base(name), source)
+	}
+	if out, err := exec.Command("gofmt", "-l", filepath.Join(c.dir, filepath.Base(file))).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("gofmt would write it otherwise: %s %v", out, err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.bin = filepath.Join(c.dir, "backplane")
+	out, err := exec.Command("go", "build", "-overlay="+c.write("overlay.json", string(overlay)), "-o", c.bin, "backplane/cmd/backplane").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return c
+}
+
+// write writes a file, and returns its path.
+func (c *contribution) write(name, text string) string {
+	c.t.Helper()
+	path := filepath.Join(c.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+	return path
+}
+
+// says runs the program, and wants what it prints.
+func (c *contribution) says(want string, args ...string) {
+	c.t.Helper()
+	firmware, err := filepath.Abs("../bin/firmware")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	cmd := exec.Command(c.bin, args...)
+	cmd.Dir, cmd.Env = c.dir, append(os.Environ(), "BACKPLANE_FIRMWARE="+firmware)
+	if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), want) {
+		c.t.Errorf("%s prints no %q:\n%s", strings.Join(args, " "), want, out)
+	}
+}
+
+// TestContributedAction follows what CONTRIBUTING.md says of an action: a file and a line
+// are enough for steps, their check and schema, clients, records and replays.
+func TestContributedAction(t *testing.T) {
+	c := contribute(t, "## An action", "boards/appliance/doreset.go", "boards/appliance/action.go", "\tPullPlug,\n", "\tReset,\n")
+	c.write("b.toml", "name = \"b\"\n")
+	const steps = "appliance = \"b.toml\"\n[[step]]\nreset = \"b\"\nexpect = { event = \"guest\", where = { state = \"hello\" } }\n"
+	c.write("s.toml", steps)
+	c.write("bad.toml", strings.Replace(steps, "\"b\"", "\"bb\"", 1))
+	c.write("near.toml", strings.Replace(steps, "reset", "resett", 1))
+	c.says(`bad.toml:3:1: there is no board "bb": did you mean "b"?`, "check", "bad.toml")
+	c.says(`unknown key "resett": did you mean "reset"?`, "check", "near.toml")
+	c.says(`"Take a board's power for an instant: board"`, "schema", "scenario")
+	c.says("backplane reset BOARD", "reset", "--help")
+	c.says("PASSED", "run", "--out", "r", "s.toml")
+	c.says("SAME", "replay", "r")
+}
