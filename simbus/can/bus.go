@@ -1,0 +1,182 @@
+package can
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"backplane/simbus"
+)
+
+// Bus is the wires between nodes.
+type Bus struct {
+	name   string
+	clock  simbus.Clock
+	rand   *rand.Rand
+	timing Timing
+	nodes  []*Node // in the order in which they joined
+	taps   []*Tap
+
+	errorRate float64
+	short     short
+
+	busy   bool // a frame is under way
+	sof    simbus.Time
+	from   []*Node // its transmitters, once arbitration is over: nearly always one
+	now    bits
+	other  bits        // of another transmitter, where there are several
+	silent simbus.Time // when the last dominant bit ended
+	free   simbus.Time // when intermission ends
+	step   *simbus.Timer
+}
+
+// Tap is shown what happens on a bus: a frame that was sent, when its last bit has been, or
+// an error, when its flag begins. Both are the tap's until it returns; the frame of an error
+// is nil where that is not about one.
+type Tap func(at simbus.Time, from *Node, f *Frame, e *Error)
+
+// NewBus makes a bus without nodes. Chance, for error rates, comes from rand.
+func NewBus(name string, clock simbus.Clock, rand *rand.Rand) *Bus {
+	return &Bus{name: name, clock: clock, rand: rand}
+}
+
+// Name is what the bus is called.
+func (b *Bus) Name() string { return b.name }
+
+// Timing are the bit rates of the bus: those of its nodes.
+func (b *Bus) Timing() Timing { return b.timing }
+
+// Join puts a node on the bus. It is an error if its bit rates are others; one without a
+// data phase fits any.
+func (b *Bus) Join(n *Node) error {
+	t := b.timing
+	if t.Bitrate == 0 {
+		t.Bitrate = n.timing.Bitrate
+	}
+	if t.DataBitrate == 0 {
+		t.DataBitrate = n.timing.DataBitrate
+	}
+	if t.Bitrate != n.timing.Bitrate || n.timing.DataBitrate != 0 && t.DataBitrate != n.timing.DataBitrate {
+		return fmt.Errorf("%s has %s, and %s has %s: %w", n.name, n.timing, b.name, b.timing, ErrTiming)
+	}
+	b.timing = t
+	n.move(b)
+	return nil
+}
+
+// Leave takes a node off the bus: it is alone then.
+func (b *Bus) Leave(n *Node) {
+	if n.bus == b && b != n.alone {
+		n.move(n.alone)
+	}
+}
+
+// On tells whether the node is on the bus.
+func (b *Bus) On(n *Node) bool { return n.bus == b }
+
+// move takes a node from one bus to another. What it has to send it begins anew there.
+func (n *Node) move(to *Bus) {
+	if n.bus == to {
+		return
+	}
+	from := n.bus
+	n.ready.Stop()
+	from.nodes = slices.DeleteFunc(from.nodes, func(m *Node) bool { return m == n })
+	from.lose(n)
+	n.bus = to
+	to.nodes = append(to.nodes, n)
+	if n.state != Stopped && (n.state != BusOff || n.spells > 0) {
+		n.spells, n.since = max(1, n.spells), to.clock.Now()
+		to.await(n)
+	}
+}
+
+// SetErrorRate makes the bus turn a bit over in that part, 0 to 1, of its frames.
+func (b *Bus) SetErrorRate(part float64) { b.errorRate = part }
+
+// ErrorRate is what SetErrorRate has set.
+func (b *Bus) ErrorRate() float64 { return b.errorRate }
+
+// Tap calls f with what happens on the bus. remove ends it.
+func (b *Bus) Tap(f Tap) (remove func()) {
+	b.taps = append(slices.Clone(b.taps), &f)
+	return func() {
+		b.taps = slices.DeleteFunc(slices.Clone(b.taps), func(g *Tap) bool { return g == &f })
+	}
+}
+
+func (b *Bus) tell(at simbus.Time, from *Node, f *Frame, e *Error) {
+	for _, tap := range b.taps {
+		(*tap)(at, from, f, e)
+	}
+}
+
+// bitsAfter is the time so many nominal bits later.
+func (b *Bus) bitsAfter(t simbus.Time, n int) simbus.Time { return t.Add(b.timing.duration(n, 0)) }
+
+// at is when so many of the frame's bits are over.
+func (b *Bus) at(bits int) simbus.Time { return b.sof.Add(b.timing.duration(b.now.split(bits))) }
+
+// await lets a node that has to see recessive bits take part when it has.
+func (b *Bus) await(n *Node) {
+	n.ready.Stop()
+	if b.busy || b.short.on {
+		return // looked at again when the bus is quiet
+	}
+	n.since = max(n.since, b.silent)
+	n.ready = b.clock.At(b.bitsAfter(n.since, n.spells*quietBits), func() { b.admit(n) })
+}
+
+// admit lets a node take part.
+func (b *Bus) admit(n *Node) {
+	n.spells, n.able = 0, n.ready.Time()
+	if n.state == BusOff {
+		n.tec, n.rec = 0, 0
+		n.enter(ErrorActive)
+	}
+	b.next()
+}
+
+// dominant says that the bus is dominant from t on, for nodes that count recessive bits.
+func (b *Bus) dominant(t simbus.Time) {
+	for _, n := range b.nodes {
+		if n.spells > 0 && n.ready.Stop() {
+			if spell := b.timing.duration(quietBits, 0); t > n.since {
+				n.spells = max(1, n.spells-int(t.Sub(n.since)/spell))
+			}
+		}
+	}
+}
+
+// quiet says when the last dominant bit ended, or will, and when intermission does. Nothing
+// can happen before that.
+func (b *Bus) quiet(silent, free simbus.Time) {
+	b.busy, b.from, b.silent, b.free = false, b.from[:0], silent, free
+	for _, n := range b.nodes {
+		if n.spells > 0 {
+			b.await(n)
+		}
+	}
+	b.next()
+}
+
+// next starts a frame as soon as there is a node with one that may.
+func (b *Bus) next() {
+	if b.busy || b.short.on {
+		return
+	}
+	b.step.Stop()
+	sof := simbus.Never
+	for _, n := range b.nodes {
+		if n.pending && n.takesPart() {
+			sof = min(sof, max(b.free, n.asked, n.able))
+		}
+	}
+	switch {
+	case sof == simbus.Never:
+	case sof <= b.clock.Now():
+		b.start(sof)
+	default:
+		b.step = b.clock.At(sof, func() { b.start(sof) })
+	}
+}
