@@ -7,6 +7,7 @@ const (
 	IDConsole = 3
 	IDRNG     = 4
 	IDI2C     = 34
+	IDCAN     = 36
 	IDGPIO    = 41
 	IDSPI     = 45
 )
