@@ -156,11 +156,8 @@ func (b *Board) Parts() []*Part {
 			}
 		}
 	}
-	for _, c := range b.Controllers {
+	for _, c := range b.byChips {
 		add(c.Chip)
-	}
-	for i := range b.GPIO {
-		add(b.GPIO[i].Chip)
 	}
 	return append(parts, b.placed...)
 }

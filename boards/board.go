@@ -16,7 +16,6 @@ type Board struct {
 	Memory   Size       `toml:"memory,omitempty" jsonschema:"default=64M,description=Main memory"`
 	Time     Timing     `toml:"time,omitempty" jsonschema:"description=What things take in virtual time"`
 	Firmware Firmware   `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
-	GPIO     []GPIO     `toml:"gpio,omitempty" jsonschema:"description=GPIO controllers in the order in which the kernel numbers them"`
 	Serial   []Serial   `toml:"serial,omitempty" jsonschema:"description=Serial ports"`
 	Console  []Console  `toml:"console,omitempty" jsonschema:"description=Further consoles beside the main one"`
 	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=Ethernet ports"`
@@ -26,6 +25,7 @@ type Board struct {
 	// Tables are those of the catalog's kinds of controllers, and Controllers what they say.
 	Tables      map[string]any `toml:",rest" jsonschema:"-"`
 	Controllers []*Controller  `toml:"-" json:"-"`
+	byChips     []*Controller  // in the order of their chips
 
 	doc    *tomlfile.Doc
 	lines  *lineNames
@@ -62,13 +62,6 @@ type Kernel struct {
 	Config   []string `toml:"config,omitempty" jsonschema:"description=Files with further kernel configuration (CONFIG_X=y lines)"`
 	Patches  []string `toml:"patches,omitempty" jsonschema:"description=Patches that are applied after Backplane's own"`
 	Debug    []string `toml:"debug,omitempty" jsonschema:"description=Means of debugging: gcov or kasan or kmemleak or lockdep or symbols"`
-}
-
-// GPIO is one GPIO controller.
-type GPIO struct {
-	Name  string   `toml:"name" jsonschema:"description=What the controller is called"`
-	Lines []string `toml:"lines" jsonschema:"description=Names of the lines; an empty one is a line without a name"`
-	Chip  []Chip   `toml:"chip,omitempty" jsonschema:"description=Parts on the lines: LEDs and buttons and relays"`
 }
 
 // Chip is one part on a controller. Its place there, the model's options and its

@@ -10,7 +10,6 @@ import (
 	"backplane/boards/tomlfile"
 	"backplane/guest/rootfs"
 	"backplane/periph"
-	"backplane/periph/gpio"
 )
 
 // Line is a line of a GPIO controller of the same board, or a part's pin that is on no
@@ -79,18 +78,10 @@ func (c *checker) check() {
 	}
 	c.timing()
 	c.firmware()
-	for i := range b.GPIO {
-		g := &b.GPIO[i]
-		at := fmt.Sprintf("gpio[%d]", i)
-		c.part(at, g.Name, "GPIO controller")
-		if err := gpio.CheckLines(g.Lines); err != nil {
-			d.Add(at+".lines", "%s: %v", g.Name, err)
-		}
-	}
 	c.controllers()
-	for i := range b.GPIO {
-		for j := range b.GPIO[i].Chip {
-			c.nested(fmt.Sprintf("gpio[%d].chip[%d]", i, j), &b.GPIO[i].Chip[j], socket{provider: b.GPIO[i].Name, bus: gpio.BusName, lines: i})
+	for _, x := range b.byChips {
+		for i := range x.Chip {
+			c.nested(fmt.Sprintf("%s.chip[%d]", x.at, i), &x.Chip[i], x.socket())
 		}
 	}
 	c.placed()

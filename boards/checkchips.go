@@ -205,7 +205,7 @@ func fromTOML(s *periph.Spec, raw any) (periph.Value, error) {
 }
 
 // pins resolves which lines a chip's pins are soldered to.
-func (c *checker) pins(at string, p *Part, on int) {
+func (c *checker) pins(at string, p *Part, on string) {
 	for _, name := range slices.Sorted(maps.Keys(p.Pins)) {
 		at := at + ".pins." + name
 		spec, ok := pin(p.Model, name)
@@ -243,8 +243,8 @@ func (c *checker) pins(at string, p *Part, on int) {
 
 // pinDrives notes that the pin of a part drives what is soldered to it.
 func (c *checker) pinDrives(ref Line) {
-	p, ok := c.b.lines.parts[ref.Provider]
-	if !ok {
+	p := c.b.lines.providers[ref.Provider]
+	if p == nil || p.model == nil {
 		return
 	}
 	spec := &p.model.Pins[ref.Offset]
@@ -272,8 +272,8 @@ func (c *checker) described() {
 // Offset is the number of a line among those of the gpiochip that the kernel has for its
 // controller or part; false if it has none.
 func (b *Board) Offset(ref Line) (offset int, ok bool) {
-	p, ok := b.lines.parts[ref.Provider]
-	if !ok {
+	p := b.lines.providers[ref.Provider]
+	if p == nil || p.model == nil {
 		return ref.Offset, true
 	}
 	i := slices.Index(p.model.Lines, p.model.Pins[ref.Offset].Name)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"backplane/boards/tomlfile"
-	"backplane/periph/gpio"
 )
 
 // socket is what a chip can be on: a controller, or a socket of another part.
@@ -14,11 +13,15 @@ type socket struct {
 	provider string
 	name     string // empty for a controller
 	bus      string // the kind of bus that it is
-	lines    int    // the GPIO controller whose lines need no name before them, or -1
+	lines    string // the GPIO controller whose lines need no name before them; empty for none
 }
 
 func (c *Controller) socket() socket {
-	return socket{provider: c.Name, bus: c.Kind.Table, lines: -1}
+	s := socket{provider: c.Name, bus: c.Kind.Table}
+	if _, ok := c.lines(); ok {
+		s.lines = c.Name
+	}
+	return s
 }
 
 // Bus is what the part is on, as board files have it: "i2c0", "mux0.2".
@@ -88,17 +91,11 @@ func (c *checker) socket(ch *Chip) (socket, error) {
 			known = append(known, x.Name)
 		}
 	}
-	for i := range c.b.GPIO {
-		if c.b.GPIO[i].Name == ch.On {
-			return socket{provider: ch.On, bus: gpio.BusName, lines: i}, nil
-		}
-		known = append(known, c.b.GPIO[i].Name)
-	}
 	provider, name, _ := strings.Cut(ch.On, ".")
 	for _, p := range c.b.Parts() {
 		for _, s := range p.Model.Provides {
 			if p.Name == provider && s.Name == name {
-				return socket{provider: provider, name: name, bus: s.Bus, lines: -1}, nil
+				return socket{provider: provider, name: name, bus: s.Bus}, nil
 			}
 			known = append(known, p.Name+"."+s.Name)
 		}

@@ -50,6 +50,7 @@ func (b *Board) controllers(catalog *periph.Catalog) {
 			b.Controllers = append(b.Controllers, c)
 		}
 	}
+	b.byChips = busesFirst(b.Controllers)
 	known := slices.Clone(tomlfile.Fields(Board{}))
 	for _, k := range catalog.Controllers {
 		known = append(known, k.Table)
@@ -59,6 +60,33 @@ func (b *Board) controllers(catalog *periph.Catalog) {
 			b.doc.Add(key, "unknown key %q%s", key, tomlfile.Suggest(key, known))
 		}
 	}
+}
+
+// lines are the names of the controller's GPIO lines, if it has any.
+func (c *Controller) lines() (names []string, ok bool) {
+	config, ok := c.Config.(periph.LinesConfig)
+	if !ok {
+		return nil, false
+	}
+	return config.LineNames(), true
+}
+
+// busesFirst are the controllers in the order of their chips: what has nothing but pins
+// comes after what is on buses.
+func busesFirst(all []*Controller) []*Controller {
+	list := slices.Clone(all)
+	slices.SortStableFunc(list, func(x, y *Controller) int {
+		_, first := x.lines()
+		_, second := y.lines()
+		switch {
+		case first == second:
+			return 0
+		case second:
+			return -1
+		}
+		return 1
+	})
+	return list
 }
 
 // without lets a key that the kind does not have be refused as any other that it has not.
@@ -83,9 +111,6 @@ func (c *checker) controllers() {
 				c.doc.Add(x.at+".number", "the number %d is taken, in %s", *n, c.doc.Where(first))
 			}
 			numbers[x.alias()] = x.at + ".number"
-		}
-		for i := range x.Chip {
-			c.nested(fmt.Sprintf("%s.chip[%d]", x.at, i), &x.Chip[i], x.socket())
 		}
 	}
 	next := make(map[*periph.ControllerKind]int)

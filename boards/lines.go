@@ -12,103 +12,121 @@ import (
 
 // lineNames finds a board's lines by their names: it may have very many.
 type lineNames struct {
-	parts       map[string]partPins
-	controllers map[string]int // by name, the last of those that share one
-	names       []string       // of controllers
-	lines       []namedLines   // of each controller
+	providers   map[string]*lineProvider
+	controllers []string // the names of those of them that are controllers
 }
 
-type namedLines struct {
-	at    map[string][]int
-	names []string
-}
+// lineProvider is what has lines: a controller, or a part, whose pins others can be
+// soldered to.
+type lineProvider struct {
+	name  string
+	at    map[string][]int // the lines of a name
+	names []string         // those that there are
+	count int              // of lines
 
-// partPins is a part of a model that the catalog has: others can be soldered to its pins.
-type partPins struct {
-	chip  *Chip
+	// Of a part, whose lines have no numbers to call them by.
 	model *periph.Model
-	lines int // the GPIO controller whose lines need no name before them, or -1
+	chip  *Chip
+	on    string // the controller whose lines need no name before them; empty for none
 }
 
-// nameLines looks at all lines of a board that has been read.
-func nameLines(gpio []GPIO) *lineNames {
-	n := &lineNames{parts: make(map[string]partPins), controllers: make(map[string]int), lines: make([]namedLines, len(gpio))}
-	for i := range gpio {
-		n.controllers[gpio[i].Name] = i
-		n.names = append(n.names, gpio[i].Name)
-		l := namedLines{at: make(map[string][]int)}
-		for k, name := range gpio[i].Lines {
-			if name != "" {
-				l.at[name] = append(l.at[name], k)
-				l.names = append(l.names, name)
-			}
+// nameLines looks at all lines of a board that has been read. Of a controller and a part
+// of one name, which is refused elsewhere, the part counts.
+func (b *Board) nameLines(catalog *periph.Catalog) *lineNames {
+	n := &lineNames{providers: make(map[string]*lineProvider)}
+	for _, c := range b.Controllers {
+		if names, ok := c.lines(); ok {
+			n.add(&lineProvider{name: c.Name}, names)
+			n.controllers = append(n.controllers, c.Name)
 		}
-		n.lines[i] = l
 	}
-	return n
-}
-
-// namePins adds the pins of the board's parts.
-func (b *Board) namePins(catalog *periph.Catalog) {
-	add := func(chips []Chip, lines int) {
-		for i := range chips {
-			if m, ok := catalog.Lookup(chips[i].Model); ok {
-				b.lines.parts[chips[i].Name] = partPins{&chips[i], m, lines}
+	chips := func(list []Chip, on string) {
+		for i := range list {
+			if m, ok := catalog.Lookup(list[i].Model); ok {
+				pins := named(m.Pins, func(s *periph.PinSpec) string { return s.Name })
+				n.add(&lineProvider{name: list[i].Name, model: m, chip: &list[i], on: on}, pins)
 			}
 		}
 	}
 	for _, c := range b.Controllers {
-		add(c.Chip, -1)
+		chips(c.Chip, c.socket().lines)
 	}
-	for i := range b.GPIO {
-		add(b.GPIO[i].Chip, i)
-	}
-	add(b.Chip, -1)
+	chips(b.Chip, "")
+	return n
 }
 
-// Line finds a line: "gpio0.alarm", "gpio0.3", or without the controller where on >= 0;
-// or the one that a part's pin is on, "expander0.p3".
-func (b *Board) Line(text string, on int) (Line, error) { return b.line(text, on, 0) }
+func (n *lineNames) add(p *lineProvider, names []string) {
+	p.at, p.count = make(map[string][]int), len(names)
+	for i, name := range names {
+		if name != "" {
+			p.at[name] = append(p.at[name], i)
+			p.names = append(p.names, name)
+		}
+	}
+	n.providers[p.name] = p
+}
+
+// find is the line of that name or number.
+func (p *lineProvider) find(name string) (int, error) {
+	switch same := p.at[name]; len(same) {
+	case 0:
+	case 1:
+		return same[0], nil
+	default:
+		return 0, fmt.Errorf("%d lines of %s are named %q: say the number of the one that you mean, such as %s.%d", len(same), p.name, name, p.name, same[0])
+	}
+	if p.model != nil {
+		return 0, fmt.Errorf("a %s has no pin %q%s", p.model.Name, name, tomlfile.Suggest(name, p.names))
+	}
+	i, err := strconv.Atoi(name)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s has no line %q%s", p.name, name, tomlfile.Suggest(name, p.names))
+	case i < 0 || i >= p.count:
+		return 0, fmt.Errorf("%s has no line %d: its lines are 0 to %d", p.name, i, p.count-1)
+	}
+	return i, nil
+}
+
+// Line finds a line: "gpio0.alarm", "gpio0.3", or without the controller where that is
+// on, which is not empty; or the one that a part's pin is on, "expander0.p3".
+func (b *Board) Line(text, on string) (Line, error) { return b.line(text, on, 0) }
 
 // maxSoldered is how many pins may be soldered to one another in a row.
 const maxSoldered = 32
 
-func (b *Board) line(text string, on, depth int) (Line, error) {
-	name := text
-	if controller, rest, ok := strings.Cut(text, "."); ok {
-		if p, ok := b.lines.parts[controller]; ok {
-			return b.pinLine(controller, rest, p, depth)
-		}
-		if on, ok = b.lines.controllers[controller]; !ok {
-			return Line{}, fmt.Errorf("the board has no GPIO controller %q%s", controller, tomlfile.Suggest(controller, b.lines.names))
-		}
-		name = rest
+func (b *Board) line(text, on string, depth int) (Line, error) {
+	provider, name, ok := strings.Cut(text, ".")
+	if !ok {
+		provider, name = on, text
 	}
-	if on < 0 {
+	if provider == "" {
 		return Line{}, fmt.Errorf("%q is no line: write controller.line, such as \"gpio0.3\"", text)
 	}
-	g, named := &b.GPIO[on], &b.lines.lines[on]
-	switch same := named.at[name]; len(same) {
-	case 0:
-	case 1:
-		return Line{g.Name, same[0]}, nil
-	default:
-		return Line{}, fmt.Errorf("%d lines of %s are named %q: say the number of the one that you mean, such as %s.%d", len(same), g.Name, name, g.Name, same[0])
+	p := b.lines.providers[provider]
+	if p == nil {
+		return Line{}, fmt.Errorf("the board has no GPIO controller %q%s", provider, tomlfile.Suggest(provider, b.lines.controllers))
 	}
-	if i, err := strconv.Atoi(name); err == nil {
-		if i < 0 || i >= len(g.Lines) {
-			return Line{}, fmt.Errorf("%s has no line %d: its lines are 0 to %d", g.Name, i, len(g.Lines)-1)
+	i, err := p.find(name)
+	if err != nil {
+		return Line{}, err
+	}
+	if p.chip != nil {
+		if to, ok := p.chip.Pins[name]; ok {
+			if depth == maxSoldered {
+				return Line{}, fmt.Errorf("%s.%s is soldered to itself, or there are more than %d pins in a row", provider, name, maxSoldered)
+			}
+			return b.line(to, p.on, depth+1)
 		}
-		return Line{g.Name, i}, nil
 	}
-	return Line{}, fmt.Errorf("%s has no line %q%s", g.Name, name, tomlfile.Suggest(name, named.names))
+	return Line{provider, i}, nil
 }
 
 // PartLine is the GPIO line that the pin of a part is, by its name and its number among
 // those of the part; false if it is none, or has a property that tells of it.
 func (b *Board) PartLine(ref Line) (name string, number int, ok bool) {
-	p, ok := b.lines.parts[ref.Provider]
-	if !ok {
+	p := b.lines.providers[ref.Provider]
+	if p == nil || p.model == nil {
 		return "", 0, false
 	}
 	name = p.model.Pins[ref.Offset].Name
@@ -117,19 +135,28 @@ func (b *Board) PartLine(ref Line) (name string, number int, ok bool) {
 	return name, number, number >= 0 && !property
 }
 
-// pinLine is what a part's pin is on: the line that the part says, or itself.
-func (b *Board) pinLine(part, name string, p partPins, depth int) (Line, error) {
-	i := p.model.Pin(name)
-	if i < 0 {
-		pins := named(p.model.Pins, func(s *periph.PinSpec) string { return s.Name })
-		return Line{}, fmt.Errorf("a %s has no pin %q%s", p.model.Name, name, tomlfile.Suggest(name, pins))
+// LineNames are the names of a controller's or a part's GPIO lines, or their numbers; those
+// of a part not that have a property, which tells of them.
+func (b *Board) LineNames(provider string) (names []string) {
+	p := b.lines.providers[provider]
+	switch {
+	case p == nil:
+	case p.model != nil:
+		for _, line := range p.model.Lines {
+			if _, property := p.model.Property(line); !property {
+				names = append(names, line)
+			}
+		}
+	default:
+		names = make([]string, p.count)
+		for i := range names {
+			names[i] = strconv.Itoa(i)
+		}
+		for name, at := range p.at {
+			for _, i := range at {
+				names[i] = name
+			}
+		}
 	}
-	on, ok := p.chip.Pins[name]
-	if !ok {
-		return Line{part, i}, nil
-	}
-	if depth == maxSoldered {
-		return Line{}, fmt.Errorf("%s.%s is soldered to itself, or there are more than %d pins in a row", part, name, maxSoldered)
-	}
-	return b.line(on, p.lines, depth+1)
+	return names
 }

@@ -90,7 +90,7 @@ func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 	}
 	_, end.Member = c.memberIndex(m.Name)
 	if l.Kind.Joins == gpio.BusName {
-		line, err := m.Board.Line(rest, -1)
+		line, err := m.Board.Line(rest, "")
 		if err != nil {
 			c.doc.Add(at, "board %s: %v", m.Name, err)
 			return end

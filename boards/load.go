@@ -13,8 +13,7 @@ func readBoard(paths *tomlfile.Paths, file string, set map[string]any, catalog *
 	b := new(Board)
 	b.doc = tomlfile.ReadIn(paths.Folder, file, b)
 	b.controllers(catalog)
-	b.lines = nameLines(b.GPIO)
-	b.namePins(catalog)
+	b.lines = b.nameLines(catalog)
 	b.defaults()
 	if b.doc.Parsed {
 		c := checker{b: b, doc: b.doc, catalog: catalog, set: set, paths: paths}

@@ -50,7 +50,6 @@ func (a *Appliance) linkNames() []string {
 	return append(a.segmentNames(), named(a.Links, func(l **Link) string { return (*l).Name })...)
 }
 
-func gpioName(g *GPIO) string       { return g.Name }
 func serialName(s *Serial) string   { return s.Name }
 func consoleName(c *Console) string { return c.Name }
 
@@ -62,7 +61,7 @@ func (b *Board) terminals() []string {
 // places names all that has properties on a board.
 func (b *Board) places() []string {
 	parts := named(b.Parts(), func(p **Part) string { return (*p).Name })
-	return slices.Concat(parts, named(b.GPIO, gpioName), named(b.Serial, serialName), named(b.Ethernet, func(e *Ethernet) string { return e.Name }))
+	return slices.Concat(parts, b.lines.controllers, named(b.Serial, serialName), named(b.Ethernet, func(e *Ethernet) string { return e.Name }))
 }
 
 // CheckConsole says what is wrong with the path of a console or UART.
@@ -85,7 +84,7 @@ func (a *Appliance) CheckLine(path string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := m.Board.Line(line, -1); err != nil {
+	if _, err := m.Board.Line(line, ""); err != nil {
 		return fmt.Errorf("board %s: %w", board, err)
 	}
 	return nil

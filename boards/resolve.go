@@ -103,7 +103,7 @@ func (m *Member) Resolve(part, name string) (*Spot, error) {
 	for _, p := range b.Parts() {
 		if p.Name == part {
 			if p.hasLine(name) {
-				ref, err := b.Line(part+"."+name, -1)
+				ref, err := b.Line(part+"."+name, "")
 				return &Spot{Line: ref}, err
 			}
 			spec, err := propertyOf(p, name)
@@ -125,11 +125,11 @@ func (m *Member) Resolve(part, name string) (*Spot, error) {
 		}
 		return &Spot{Ethernet: e}, nil
 	}
-	if !slices.Contains(named(b.GPIO, gpioName), part) {
+	if !slices.Contains(b.lines.controllers, part) {
 		return nil, fmt.Errorf("board %s has no part %q%s", m.Name, part, tomlfile.Suggest(part, b.places()))
 	}
 	line, missed := strings.CutSuffix(name, ".missed")
-	ref, err := b.Line(part+"."+line, -1)
+	ref, err := b.Line(part+"."+line, "")
 	if err != nil {
 		return nil, fmt.Errorf("board %s: %w", m.Name, err)
 	}

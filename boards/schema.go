@@ -81,7 +81,7 @@ func controllerSchema(r jsonschema.Reflector, root *jsonschema.Schema, k *periph
 			Description: "The number that the kernel gives it; the next free one if left out"})
 	}
 	if k.Chips {
-		table.Properties.Set("chip", &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Ref: "#/$defs/Chip"}, Description: "Parts on the bus"})
+		table.Properties.Set("chip", &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Ref: "#/$defs/Chip"}, Description: "Parts on it"})
 	}
 	return tables(k.Title+"s", table)
 }

@@ -3,6 +3,7 @@ package periph
 import (
 	"backplane/periph/virtio"
 	"backplane/simbus"
+	"backplane/simbus/wire"
 )
 
 // ControllerKind is a kind of controller that a board file can name: the package of the
@@ -37,13 +38,32 @@ type ControllerConfig interface {
 // Report takes what is wrong with a key of a table; "" is the table itself.
 type Report func(key, format string, args ...any)
 
+// LinesConfig is the table of a controller with GPIO lines, which is then one that has
+// [Lines].
+type LinesConfig interface {
+	// LineNames are the names of the lines, in order; one without a name has "".
+	LineNames() []string
+}
+
 // Controller is what a guest's kernel sees: one virtio device, with what hangs on it.
-// Power that goes ends what is under way in it: it is stopped.
+// Power that goes ends what is under way in it: it is stopped. What else it is, it is
+// asked by type assertion: [Described], [Provider], [Lines].
 type Controller interface {
 	virtio.Device
-	// Node is what the kernel has to know of it beside the device itself.
+}
+
+// Described is a controller of which the kernel has to know something beside the device.
+type Described interface {
+	// Node is that, without name and "compatible".
 	Node() Node
-	Provider
+}
+
+// Lines are the GPIO lines of a controller, which the kernel knows by the same numbers.
+type Lines interface {
+	// Line is the wire of line i, counted from 0. Chips solder their pins to it.
+	Line(i int) *wire.Wire
+	// Missed is how many edges of line i the guest was not told of one by one.
+	Missed(i int) uint64
 }
 
 // Provider has places where something else can be joined.

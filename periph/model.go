@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"time"
 
 	"backplane/simbus"
 	"backplane/simbus/wire"
@@ -114,6 +115,9 @@ func (o *Options) Get(name string) Value { return o.Values[name] }
 type Env struct {
 	Name  string // of the controller or chip
 	Clock simbus.Clock
+	// Access is how long it takes the guest to reach a register of a controller. 0: no
+	// time, or that which it takes by itself in real time.
+	Access time.Duration
 	// Epoch is the wall-clock time, in seconds since 1970 UTC, at Time 0.
 	Epoch int64
 	// Pin is the chip's pin of that name. An unconnected pin is soldered to a
@@ -126,6 +130,9 @@ type Env struct {
 	// whether anybody listens: what is dear to say need not be said else.
 	Emit     func(kind string, attrs ...simbus.Attr)
 	Observed func() bool
+	// Fault tells people and the event stream of what is wrong on the board, such as two
+	// outputs in conflict.
+	Fault func(text string)
 	// Rand is the chip's own source of chance, seeded from the run's seed and the chip's place.
 	Rand *rand.Rand
 	// Path turns a file name from the board file into one that can be opened.

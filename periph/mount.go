@@ -11,7 +11,7 @@ type Mount struct {
 	// Node completes a chip's device-tree node, whose place is in the options.
 	Node func(n *Node, o *Options)
 	// Attach joins a chip to a bus, which is of the bus's own type. Nil: the chip's
-	// pins are all that it has.
+	// pins are all that it has, and its device-tree node stands at the root.
 	Attach func(bus any, o *Options, c Chip) error
 }
 

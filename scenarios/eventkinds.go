@@ -7,7 +7,6 @@ import (
 	"backplane/boards/record"
 	"backplane/periph"
 	terminals "backplane/periph/console"
-	"backplane/periph/gpio"
 	"backplane/simbus"
 	"backplane/simbus/ether"
 	"backplane/simbus/gateway"
@@ -21,7 +20,7 @@ var events = []*simbus.Kind{
 // EventKinds are all kinds of events that an appliance made of such a catalog can have:
 // those of controllers, of what joins boards, of boards, and of the run.
 func EventKinds(c *periph.Catalog) []*simbus.Kind {
-	all := slices.Clone(gpio.Events)
+	var all []*simbus.Kind
 	for _, k := range c.Controllers {
 		all = append(all, k.Events...)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"backplane/boards"
+	"backplane/periph/gpio"
 	"backplane/simbus"
 )
 
@@ -211,8 +212,8 @@ var edges = map[string]string{"rising": "1", "falling": "0", "both": "01"}
 
 func (w *watch) onLine(path string, e *Want) {
 	i := strings.LastIndexByte(path, '.')
-	byName := about(simbus.KindGPIO, path[:max(i, 0)], "line", path[i+1:])
-	byNumber := about(simbus.KindGPIO, path[:max(i, 0)], "number", path[i+1:])
+	byName := about(gpio.KindLevel, path[:max(i, 0)], "line", path[i+1:])
+	byNumber := about(gpio.KindLevel, path[:max(i, 0)], "number", path[i+1:])
 	w.touches = func(e *simbus.Event) bool { return byName(e) || byNumber(e) }
 	after := edges[e.Edge]
 	w.what = fmt.Sprintf("a %s edge on %s", e.Edge, path)

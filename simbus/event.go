@@ -47,8 +47,6 @@ func (a Attr) Number() (int64, bool) { return a.num, a.isNum }
 
 // Names of kinds of events. The packages that emit them describe them, each as a [Kind].
 const (
-	KindGPIO        = "gpio"
-	KindMissed      = "gpio.missed"
 	KindI2C         = "i2c"
 	KindSPI         = "spi"
 	KindUARTTx      = "uart.tx"

@@ -19,7 +19,7 @@ func ExampleCalendar() {
 	}
 	c.Subscribe(func(e *simbus.Event) { fmt.Printf("%s\n", e.AppendJSON(nil)) })
 	simbus.After(board, time.Hour, func() {
-		board.Emit(simbus.Event{Board: "board", Part: "gpio0", Kind: simbus.KindGPIO,
+		board.Emit(simbus.Event{Board: "board", Part: "gpio0", Kind: "gpio",
 			Attrs: []simbus.Attr{simbus.Text("line", "alarm"), simbus.Int("number", 0), simbus.Int("level", 1)}})
 	})
 	if _, err := c.Advance(context.Background(), simbus.Time(2*time.Hour), nil); err != nil {

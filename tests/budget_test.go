@@ -17,6 +17,7 @@ import (
 	"backplane/guest/agent"
 	"backplane/guest/kernel"
 	"backplane/periph/catalog"
+	"backplane/periph/gpio"
 	"backplane/scenarios"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -149,7 +150,7 @@ lines = ["out", "in"]
 	if used > budget {
 		t.Errorf("it takes %d MiB, and may take %d", used>>20, budget>>20)
 	}
-	for _, kind := range []string{simbus.KindConsole, simbus.KindFrame, simbus.KindGPIO, simbus.KindUARTTx} {
+	for _, kind := range []string{simbus.KindConsole, simbus.KindFrame, gpio.KindLevel, simbus.KindUARTTx} {
 		if n := seen.of(kind); n < 10 {
 			t.Errorf("%d events of kind %s: that is no flood", n, kind)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/periph/gpio"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -201,7 +202,7 @@ func TestClockChip(t *testing.T) {
 	e := app.Until(10*time.Second, "the alarm's interrupt", func(e *simbus.Event) bool {
 		line, _ := e.Get("line")
 		level, _ := e.Get("level")
-		return e.Kind == simbus.KindGPIO && e.Time > begin && line == "rtc_int" && level == "0"
+		return e.Kind == gpio.KindLevel && e.Time > begin && line == "rtc_int" && level == "0"
 	})
 	if d := e.Time.Sub(begin); d < 3*time.Second || d > 6*time.Second {
 		t.Errorf("the alarm came after %s, want about 5 s", d)
@@ -209,7 +210,7 @@ func TestClockChip(t *testing.T) {
 	app.Until(time.Second, "the driver to clear it", func(e *simbus.Event) bool {
 		line, _ := e.Get("line")
 		level, _ := e.Get("level")
-		return e.Kind == simbus.KindGPIO && line == "rtc_int" && level == "1"
+		return e.Kind == gpio.KindLevel && line == "rtc_int" && level == "1"
 	})
 }
 
@@ -252,7 +253,7 @@ func TestGPIOTools(t *testing.T) {
 		app.Until(time.Second, "the line to be set", func(e *simbus.Event) bool {
 			line, _ := e.Get("line")
 			level, _ := e.Get("level")
-			return e.Kind == simbus.KindGPIO && line == "out" && level == "1"
+			return e.Kind == gpio.KindLevel && line == "out" && level == "1"
 		})
 		mon := app.StartCommand("zoo", "gpiomon", "--num-events=3", "--format=%e %o", "gpiochip0", "0")
 		app.Sleep(300 * time.Millisecond)

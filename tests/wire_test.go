@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/periph/gpio"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -33,7 +34,7 @@ delay = %q
 // lineEdges are the times of a line's edges.
 func lineEdges(app *guesttest.App, board, line string) (times []simbus.Time) {
 	for _, e := range app.Events() {
-		if l, _ := e.Get("line"); e.Kind == simbus.KindGPIO && e.Board == board && l == line {
+		if l, _ := e.Get("line"); e.Kind == gpio.KindLevel && e.Board == board && l == line {
 			times = append(times, e.Time)
 		}
 	}

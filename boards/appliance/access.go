@@ -40,13 +40,13 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 	case err != nil:
 		return "", "", err
 	case s.Part != nil:
-		return s.Spec.Format(m.chips[part].Get(name)), s.Spec.Unit, nil
+		return s.Spec.Format(m.named[part].chip.Get(name)), s.Spec.Unit, nil
 	case s.UART != nil:
 		return fmt.Sprint(m.consoles[part].counter(name)), "", nil
 	case s.Ethernet != nil:
 		return linkState(m.nics[part].Up()), "", nil
 	case s.Missed:
-		return fmt.Sprint(m.gpio[s.Line.Provider].Missed(s.Line.Offset)), "", nil
+		return fmt.Sprint(m.named[s.Line.Provider].is.(periph.Lines).Missed(s.Line.Offset)), "", nil
 	}
 	return m.wire(s.Line).Level().String(), "", nil
 }
@@ -102,7 +102,7 @@ func (m *Machine) set(s *boards.Spot, text string) error {
 	if err != nil {
 		return err
 	}
-	chip := m.chips[s.Part.Name]
+	chip := m.named[s.Part.Name].chip
 	if err := chip.Set(s.Spec.Name, v); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func consoles(b *boards.Board) int { return 1 + len(b.Serial) + len(b.Console) }
 
 // devices is how many its kernel finds, each by a socket of its own.
 func devices(b *boards.Board) int {
-	return consoles(b) + len(b.GPIO) + len(b.Controllers) + len(b.Ethernet) + 2 // and rng and agent
+	return consoles(b) + len(b.Controllers) + len(b.Ethernet) + 2 // and rng and agent
 }
 
 // checkDescriptors refuses what this program may not hold open. The Go runtime has

@@ -7,20 +7,11 @@ import (
 	"backplane/boards"
 	"backplane/boards/fdt"
 	"backplane/periph"
-	"backplane/periph/virtio"
 )
 
-// slot is one virtio device of a board: a node of its device tree, and a socket.
-type slot struct {
-	name   string // of the controller
-	socket string // in the run folder
-	dev    virtio.Device
-	table  *boards.Controller // of a catalog's kind, else nil
-}
-
 // deviceTree describes a board to its kernel. The kernel numbers gpiochips, hvc
-// consoles and network interfaces in the order of the slots.
-func deviceTree(b *boards.Board, name string, slots []slot, seed []byte) *fdt.Tree {
+// consoles and network interfaces in the order of the parts.
+func deviceTree(b *boards.Board, name string, parts []*part, seed []byte) *fdt.Tree {
 	t := new(fdt.Tree)
 	root := &t.Root
 	root.Cells("#address-cells", 1).Cells("#size-cells", 1)
@@ -29,34 +20,19 @@ func deviceTree(b *boards.Board, name string, slots []slot, seed []byte) *fdt.Tr
 		root.Child("chosen").Bytes("rng-seed", seed)
 	}
 	aliases := root.Child("aliases")
-	nodes := make(map[string]*fdt.Node)
-	for _, s := range slots {
-		nodes[s.name] = controllerNode(root, s)
-	}
-	for i := range b.GPIO {
-		n := nodes[b.GPIO[i].Name]
-		n.Bytes("gpio-controller", nil).Cells("#gpio-cells", 2)
-		n.Bytes("interrupt-controller", nil).Cells("#interrupt-cells", 2)
-	}
-	d := describer{tree: t, board: b, nodes: nodes, sockets: make(map[string]*fdt.Node)}
-	for i := range b.GPIO {
-		d.sockets[b.GPIO[i].Name] = root
-	}
-	for _, s := range slots {
-		c, ok := s.dev.(periph.Controller)
-		if !ok || s.table == nil {
-			continue
-		}
-		n, desc := nodes[s.name], c.Node()
-		d.properties(n, &desc, nil)
-		d.sockets[s.name] = n
-		if alias := s.table.Alias(); alias != "" {
-			aliases.Strings(alias, "/"+slotNode(s.name)+"/"+n.Name)
+	d := describer{tree: t, board: b, nodes: make(map[string]*fdt.Node), sockets: make(map[string]*fdt.Node)}
+	for _, p := range parts {
+		if p.dev != nil {
+			d.controller(root, aliases, p)
 		}
 	}
-	for _, p := range b.Parts() {
-		if p.Model.Node != nil {
-			d.chip(d.sockets[p.Bus()], p)
+	for _, p := range parts {
+		switch {
+		case p.desc == nil || p.desc.Model.Node == nil:
+		case p.desc.Mount.Attach == nil:
+			d.chip(root, p.desc)
+		default:
+			d.chip(d.sockets[p.desc.Bus()], p.desc)
 		}
 	}
 	for _, f := range d.later {
@@ -65,18 +41,22 @@ func deviceTree(b *boards.Board, name string, slots []slot, seed []byte) *fdt.Tr
 	return t
 }
 
-// slotNode is the name of the node of a slot's transport.
-func slotNode(name string) string { return "virtio-" + strings.ToLower(name) }
-
-// controllerNode adds a virtio device (Linux arch/um/drivers/virtio_uml.c,
-// Documentation/devicetree/bindings/virtio/virtio-device.yaml) and returns the
-// node that its driver sees as its own.
-func controllerNode(root *fdt.Node, s slot) *fdt.Node {
-	transport := root.Child(slotNode(s.name))
-	transport.Strings("compatible", "virtio,uml").Cells("virtio-device-id", s.dev.ID()).Strings("socket-path", s.socket)
-	n := transport.Child(s.name)
-	n.Strings("compatible", fmt.Sprintf("virtio,device%x", s.dev.ID()))
-	return n
+// controller adds a virtio device (Linux arch/um/drivers/virtio_uml.c,
+// Documentation/devicetree/bindings/virtio/virtio-device.yaml), with the node that its
+// driver sees as its own.
+func (d *describer) controller(root, aliases *fdt.Node, p *part) {
+	transport := root.Child("virtio-" + strings.ToLower(p.name))
+	transport.Strings("compatible", "virtio,uml").Cells("virtio-device-id", p.dev.ID()).Strings("socket-path", p.socketFile())
+	n := transport.Child(p.name)
+	n.Strings("compatible", fmt.Sprintf("virtio,device%x", p.dev.ID()))
+	if described, ok := p.is.(periph.Described); ok {
+		desc := described.Node()
+		d.properties(n, &desc, nil)
+	}
+	d.nodes[p.name], d.sockets[p.name] = n, n
+	if p.table != nil && p.table.Alias() != "" {
+		aliases.Strings(p.table.Alias(), "/"+transport.Name+"/"+n.Name)
+	}
 }
 
 type describer struct {

@@ -66,8 +66,8 @@ func (r *Running) addDomains(a *boards.Appliance) ([]*simbus.Domain, error) {
 // fault ends the board whose guest memory has gone.
 func (r *Running) fault(d *simbus.Domain, addr uintptr, err error) {
 	for _, m := range r.machines {
-		for _, s := range m.servers {
-			if m.domain == d && s.Maps(addr) {
+		for _, p := range m.parts {
+			if m.domain == d && p.server != nil && p.server.Maps(addr) {
 				m.ended(err)
 				return
 			}

@@ -10,6 +10,7 @@ import (
 	"backplane/boards/tomlfile"
 	"backplane/firmware/config"
 	"backplane/guest/rootfs"
+	"backplane/periph"
 	"backplane/periph/virtio"
 )
 
@@ -89,8 +90,10 @@ func (m *Machine) fits(path string, unpacked rootfs.Usage) error {
 func (m *Machine) config() *config.Board {
 	f := &m.board.Firmware
 	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover, Startup: time.Duration(m.board.Time.Startup), Shutdown: f.Patience()}
-	for _, g := range m.board.GPIO {
-		c.GPIO = append(c.GPIO, g.Name)
+	for _, p := range m.devices() {
+		if _, ok := p.is.(periph.Lines); ok {
+			c.GPIO = append(c.GPIO, p.name)
+		}
 	}
 	devices := make(map[string]string) // by the console's name
 	for _, s := range m.board.Serial {
@@ -100,13 +103,14 @@ func (m *Machine) config() *config.Board {
 		devices[s.Name] = s.Device
 	}
 	hvc := 0
-	for _, s := range m.slots {
+	devs := m.devices()
+	for _, s := range devs {
 		if s.dev.ID() != virtio.IDConsole {
 			continue
 		}
 		target := fmt.Sprintf("/dev/hvc%d", hvc)
 		hvc++
-		if s.dev == m.slots[len(m.slots)-1].dev {
+		if s == devs[len(devs)-1] {
 			c.Agent = target
 		} else if name := devices[s.name]; name != "" && name != target {
 			c.Devices = append(c.Devices, config.Device{Name: name, Target: target})

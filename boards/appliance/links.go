@@ -74,8 +74,8 @@ func (m *Machine) end(e *boards.End) any {
 	if e.Port == "" {
 		return m.wire(e.Line)
 	}
-	if c, ok := m.controllers[e.Port]; ok {
-		return c.Socket("")
+	if socket := m.socket(e.Port, ""); socket != nil {
+		return socket
 	}
 	if nic, ok := m.nics[e.Port]; ok {
 		return nic

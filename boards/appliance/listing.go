@@ -73,21 +73,17 @@ func (r *Running) Readings() []Reading {
 // eachProperty calls f with all of a board's properties, also those that only do
 // something.
 func (m *Machine) eachProperty(f func(part, name string, action bool)) {
-	for _, part := range slices.Sorted(maps.Keys(m.chips)) {
-		for _, s := range m.parts[part].Model.Properties {
-			f(part, s.Name, s.Kind == periph.Action)
+	for _, p := range m.parts {
+		if p.desc == nil {
+			continue
+		}
+		for _, s := range p.desc.Model.Properties {
+			f(p.name, s.Name, s.Kind == periph.Action)
 		}
 	}
-	for _, p := range m.board.Parts() {
-		for _, line := range p.Model.Lines {
-			if _, property := p.Model.Property(line); !property {
-				f(p.Name, line, false)
-			}
-		}
-	}
-	for i := range m.board.GPIO {
-		for j := range m.board.GPIO[i].Lines {
-			f(m.board.GPIO[i].Name, lineName(&m.board.GPIO[i], j), false)
+	for _, p := range m.parts {
+		for _, line := range m.board.LineNames(p.name) {
+			f(p.name, line, false)
 		}
 	}
 	for _, t := range sortedTerminals(m.consoles) {

@@ -183,15 +183,14 @@ func (m *Machine) powerParts(on bool) {
 	}
 	m.powered = on
 	if !on { // what is under way on the buses does not reach the chips, and the lines float
-		for _, c := range m.board.Controllers {
-			m.controllers[c.Name].Stop()
-		}
-		for i := range m.board.GPIO {
-			m.gpio[m.board.GPIO[i].Name].Stop()
+		for _, p := range m.devices() {
+			p.dev.Stop()
 		}
 	}
-	for _, p := range m.board.Parts() {
-		m.chips[p.Name].Power(on)
+	for _, p := range m.parts {
+		if p.chip != nil {
+			p.chip.Power(on)
+		}
 	}
 	for _, t := range m.consoles {
 		if t.uart != nil {
@@ -344,12 +343,17 @@ func (m *Machine) close() error {
 	m.kill(discarded)
 	m.loader.Stop()
 	var errs []error
-	for _, s := range m.servers {
-		s.Close()
+	for _, p := range m.parts {
+		if p.server != nil {
+			p.server.Close()
+		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.chips)) {
-		if err := m.chips[name].Close(); err != nil {
-			errs = append(errs, fmt.Errorf("board %s: %s: %w", m.name, name, err))
+	for _, p := range m.parts {
+		if p.chip == nil { // or it could not be made
+			continue
+		}
+		if err := p.chip.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("board %s: %s: %w", m.name, p.name, err))
 		}
 	}
 	return errors.Join(errs...)

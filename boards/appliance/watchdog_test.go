@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/periph/gpio"
 	"backplane/simbus"
 )
 
@@ -38,7 +39,7 @@ func TestWatchdogLooks(t *testing.T) {
 		if took != tt.took || slow != tt.slow || read != tt.read {
 			t.Errorf("%s: slow %v since %s, and %d readings; want %v, %s and %d", tt.name, slow, took, read, tt.slow, tt.took, tt.read)
 		}
-		w.event(&simbus.Event{Board: "b", Part: "gpio0", Kind: simbus.KindGPIO})
+		w.event(&simbus.Event{Board: "b", Part: "gpio0", Kind: gpio.KindLevel})
 		if _, n := mostOf(w.deeds, "b"); n > 0 != slow {
 			t.Errorf("%s: %d events are counted", tt.name, n)
 		}

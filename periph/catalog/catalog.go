@@ -13,7 +13,10 @@ import (
 
 // All is everything that ships with Backplane.
 var All = &periph.Catalog{
+	// Boards have their controllers in this order, in which the kernel numbers what has no
+	// number of its own.
 	Controllers: []*periph.ControllerKind{
+		gpio.Kind,
 		i2c.Kind,
 		spi.Kind,
 	},

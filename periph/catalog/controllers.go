@@ -8,9 +8,6 @@ import (
 
 // others describe the controllers that are no kinds of the catalog yet.
 var others = []*periph.ControllerKind{
-	{Table: "gpio", Title: "GPIO controller", Source: "virtio 1.2 section 5.18; Linux drivers/gpio/gpio-virtio.c", Chips: true,
-		Kernel: []string{"CONFIG_GPIOLIB", "CONFIG_GPIO_VIRTIO", "CONFIG_GPIO_SYSFS", "CONFIG_GPIO_CDEV",
-			"CONFIG_GPIO_CDEV_V1"}}, // in which Debian 12's gpiod speaks
 	{Table: "serial", Title: "serial port", Source: consoleSource, Kernel: []string{"CONFIG_VIRTIO_CONSOLE"}},
 	{Table: "console", Title: "console", Source: consoleSource, Kernel: []string{"CONFIG_VIRTIO_CONSOLE"}},
 	{Table: "ethernet", Title: "Ethernet port", Source: "virtio 1.2 section 5.1; Linux drivers/net/virtio_net.c", Kernel: []string{"CONFIG_VIRTIO_NET"}},

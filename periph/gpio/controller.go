@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"backplane/periph/virtio"
@@ -78,11 +77,7 @@ func New(name string, names []string) *Controller {
 	for i := range c.lines {
 		l := &c.lines[i]
 		l.index = i
-		label := names[i]
-		if label == "" {
-			label = strconv.Itoa(i)
-		}
-		l.wire.Name = name + "." + label
+		l.wire.Name = name + "." + label(names[i], i)
 		l.pin = l.wire.NewPin(l.wire.Name)
 		l.pin.Watch(func(level wire.Level) { c.sense(l, level) })
 		c.names = append(append(c.names, names[i]...), 0)

@@ -1,0 +1,134 @@
+package appliance
+
+import (
+	"fmt"
+
+	"backplane/boards"
+	"backplane/periph"
+	"backplane/periph/gpio"
+	"backplane/periph/vhostuser"
+	"backplane/periph/virtio"
+	"backplane/simbus"
+	"backplane/simbus/wire"
+)
+
+// part is one of what a board is made of: a controller or a chip. What it is besides, such
+// as a [periph.Provider], it is asked by type assertion.
+type part struct {
+	name string
+	is   any
+	env  *periph.Env
+
+	// Of a controller.
+	dev    virtio.Device
+	table  *boards.Controller // in the board file, nil if it has none
+	server *vhostuser.Server  // nil before it is soldered
+
+	// Of a chip.
+	chip periph.Chip
+	desc *boards.Part
+}
+
+// socketFile is the socket of a controller's device, in the run folder.
+func (p *part) socketFile() string { return p.name + ".sock" }
+
+// add puts a part on the board.
+func (m *Machine) add(p *part) {
+	m.parts = append(m.parts, p)
+	m.named[p.name] = p
+}
+
+// devices are the controllers, in the order in which the kernel finds them.
+func (m *Machine) devices() (list []*part) {
+	for _, p := range m.parts {
+		if p.dev != nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// addChips makes the chips and joins them to what they are on.
+func (m *Machine) addChips() error {
+	for _, desc := range m.board.Parts() { // all of them first: one may be soldered to a later one
+		m.add(&part{name: desc.Name, desc: desc, env: m.env(desc.Name)})
+	}
+	for _, p := range m.parts {
+		if p.desc == nil {
+			continue
+		}
+		if err := m.makeChip(p); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+func (m *Machine) makeChip(p *part) (err error) {
+	desc := p.desc
+	var noContents error
+	p.env.Pin = func(name string) *wire.Pin { return m.pinWire(desc, name).NewPin(p.name + "." + name) }
+	p.env.Changed = func(property string, v periph.Value) { m.changed(desc, property, v) }
+	p.env.Path = func(name string) (path string) {
+		path, noContents = m.contents(p.name, m.board.Beside(name))
+		return path
+	}
+	chip, err := desc.Model.New(p.env, &desc.Options)
+	if noContents != nil {
+		return noContents
+	}
+	if err != nil {
+		return err
+	}
+	p.is, p.chip = chip, chip
+	if desc.Mount.Attach == nil {
+		return nil
+	}
+	bus := m.socket(desc.Provider, desc.Socket)
+	if bus == nil {
+		return fmt.Errorf("%s has no socket %q", desc.Provider, desc.Socket)
+	}
+	return desc.Mount.Attach(bus, &desc.Options, chip)
+}
+
+func (m *Machine) changed(p *boards.Part, property string, v periph.Value) {
+	if spec, ok := p.Model.Property(property); ok {
+		m.emit(p.Name, simbus.KindProperty, simbus.Text("name", property), simbus.Text("value", spec.Format(v)))
+	}
+}
+
+// socket is a place of a part where something else can be joined; that of a controller
+// has no name. It is nil if there is none.
+func (m *Machine) socket(part, name string) any {
+	if p := m.named[part]; p != nil {
+		if provider, ok := p.is.(periph.Provider); ok {
+			return provider.Socket(name)
+		}
+	}
+	return nil
+}
+
+// pinWire is what a chip's pin is soldered to: a line, or nothing but itself.
+func (m *Machine) pinWire(p *boards.Part, name string) *wire.Wire {
+	if ref, ok := p.Soldered[name]; ok {
+		return m.wire(ref)
+	}
+	return m.wire(boards.Line{Provider: p.Name, Offset: p.Model.Pin(name)})
+}
+
+// wire is that of a controller's line, or of a chip's pin.
+func (m *Machine) wire(ref boards.Line) *wire.Wire {
+	p := m.named[ref.Provider]
+	if lines, ok := p.is.(periph.Lines); ok {
+		return lines.Line(ref.Offset)
+	}
+	w := m.pins[ref]
+	if w == nil {
+		w = &wire.Wire{Name: ref.Provider + "." + p.desc.Model.Pins[ref.Offset].Name}
+		m.pins[ref] = w
+		if line, number, ok := m.board.PartLine(ref); ok {
+			gpio.Tell(p.env, w, line, number)
+		}
+	}
+	return w
+}
