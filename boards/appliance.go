@@ -27,7 +27,6 @@ func (a *Appliance) check() {
 		a.unique(names, at, a.Board[i].Name, "board")
 	}
 	links := make(map[string]string)
-	a.checkSegments(links)
 	a.checkLinks(links)
 	a.checkGateways(links)
 	a.checkCaptures(links)
@@ -99,39 +98,6 @@ func (b *Board) serial(name string) *Serial {
 		}
 	}
 	return nil
-}
-
-// portKind is a kind of port that something between boards is plugged into.
-type portKind struct {
-	name, on string // "Ethernet", "segment"
-	names    func(*Board) []string
-}
-
-var (
-	ethernetPort = portKind{"Ethernet", "segment", func(b *Board) (names []string) {
-		for _, e := range b.Ethernet {
-			names = append(names, e.Name)
-		}
-		return names
-	}}
-)
-
-// Port resolves "board.port" for a plug at that place of the file, and notes in
-// used that it is taken. It says what is wrong, and returns nil if there is no such port.
-func (a *Appliance) port(at, text string, kind portKind, used map[string]string) (*Member, string) {
-	m, port := a.end(at, text)
-	if m == nil {
-		return nil, ""
-	}
-	if names := kind.names(m.Board); !slices.Contains(names, port) {
-		a.doc.Add(at, "board %s has no %s port %q%s", m.Name, kind.name, port, tomlfile.Suggest(port, names))
-		return nil, ""
-	}
-	if first, taken := used[text]; taken {
-		a.doc.Add(at, "the port %s is on a %s already, in %s", text, kind.on, a.doc.Where(first))
-	}
-	used[text] = at
-	return m, port
 }
 
 // drives names the push-pull output of a chip on that line, "" if there is none.

@@ -105,7 +105,6 @@ type Appliance struct {
 	Doc     string    `toml:"doc,omitempty" jsonschema:"description=One line for people"`
 	Paced   bool      `toml:"paced,omitempty" jsonschema:"description=Virtual time never runs ahead of the host's clock; gateways need it"`
 	Board   []Member  `toml:"board" jsonschema:"description=The boards in the order in which they are switched on"`
-	Segment []Segment `toml:"segment,omitempty" jsonschema:"description=Ethernet segments"`
 	Gateway []Gateway `toml:"gateway,omitempty" jsonschema:"description=Ways from segments to the world outside"`
 
 	Capture []Capture `toml:"capture,omitempty" jsonschema:"description=Captures of frames beside those of whole segments"`

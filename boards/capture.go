@@ -27,7 +27,11 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 			a.doc.Add(at, "capture %s looks nowhere: say at = [\"SEGMENT\"] or at = [\"SEGMENT:BOARD.PORT\"]", c.Name)
 		}
 		for j, text := range c.At {
-			if err := a.CheckPlace(text); err != nil {
+			place, err := a.SegmentPlace(text)
+			if err == nil {
+				err = place.checkFilter(c.Filter)
+			}
+			if err != nil {
 				a.doc.Add(fmt.Sprintf("%s.at[%d]", at, j), "%v", err)
 			}
 		}
@@ -79,6 +83,29 @@ func checkPlaces(at []string) error {
 		known[place] = true
 	}
 	return nil
+}
+
+// checkFilter says why a capture there can have no filter.
+func (p Place) checkFilter(filter string) error {
+	if filter != "" && p.Link.network() == nil {
+		return fmt.Errorf("%s is no Ethernet, whose frames a filter is for", p)
+	}
+	return nil
+}
+
+// CapturePlaces finds where a capture looks, and says what is wrong with that.
+func (a *Appliance) CapturePlaces(at []string, filter string) ([]Place, error) {
+	list := make([]Place, len(at))
+	for i, name := range at {
+		var err error
+		if list[i], err = a.SegmentPlace(name); err == nil {
+			err = list[i].checkFilter(filter)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // CheckCapture says what is wrong with a capture, as it is said of one in a file,

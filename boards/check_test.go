@@ -132,7 +132,7 @@ address = '10.0.0.1/24'
 			"a.toml:15:30: q.eth0 and r.eth0 on segment lan both have the mac 02:00:00:00:00:01, in a.toml:8 and a.toml:12"},
 		{"cable", two + "ethernet = [{ name = 'eth0', address = '10.0.0.2/24' }]\n[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']\ncable = true", ""},
 		{"bad cable", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0']\ncable = true\nsnooping = true\nport = [{ name = 'p.eth0', vlan = 7 }]",
-			"a.toml:11:1: a cable has two ends, and segment lan has 1 ports\na.toml:12:1: snooping is for a switch, and segment lan is a cable\na.toml:13:28: vlan is for a switch, and segment lan is a cable"},
+			"a.toml:11:1: a cable has two ends, and this one 1 ports\na.toml:12:1: snooping is for a switch, and this segment is a cable\na.toml:13:28: vlan is for a switch, and this segment is a cable"},
 		{"instances", two + "init_args = ['-q']\nethernet = [{ name = 'eth0', address = ['10.0.0.2/24', 'fd00::2/64'], gateway = '10.0.0.1' }]\n[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']", ""},
 		{"bad instances", two + "rootfs = ['gone']\nethernet = [{ name = 'eth1' }, { name = 'eth0', gateway = '10.1.0.1', mac = 'x' }, { name = 'eth0' }]",
 			"a.toml:8:11: gone: no such file or directory\na.toml:9:15: board q has no Ethernet port \"eth1\": did you mean \"eth0\"?\n" +
@@ -146,7 +146,7 @@ address = '10.0.0.1/24'
 		{"no part of frames", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0']\nloss = 2\nport = [{ name = 'p.eth0', tx = { corrupt = -1 } }]",
 			"a.toml:11:1: loss is 2, and must be 0 to 1\na.toml:12:35: corrupt is -1, and must be 0 to 1"},
 		{"port of another segment", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0']\nport = [{ name = 'q.eth0' }, { name = 'p.eth0', mirror = ['p.eth1'] }]",
-			`a.toml:11:11: segment lan has no port "q.eth0": did you mean "p.eth0"?` + "\n" + `a.toml:11:59: segment lan has no port "p.eth1": did you mean "p.eth0"?`},
+			`a.toml:11:11: the segment has no port "q.eth0": did you mean "p.eth0"?` + "\n" + `a.toml:11:59: the segment has no port "p.eth1": did you mean "p.eth0"?`},
 		{"port twice", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0']\nport = [{ name = 'p.eth0' }, { name = 'p.eth0' }]", "a.toml:11:32: there is a table for p.eth0 already"},
 		{"no such VLAN", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0', 'q.eth0']\nport = [{ name = 'p.eth0', vlan = 0 }, { name = 'q.eth0', trunk = [4095] }]",
 			"a.toml:11:28: vlan is 0, and must be 1 to 4094, or on a trunk 0 for none\na.toml:11:59: trunk has the VLAN 4095, and they are 1 to 4094"},

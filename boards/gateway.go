@@ -63,14 +63,16 @@ func (a *Appliance) checkGateways(links map[string]string) {
 				g.mac = mac
 			}
 		}
-		seg := a.segment(g.Segment)
+		seg := a.network(g.Segment)
 		switch {
 		case g.Segment == "":
 			a.doc.Add(at, "a gateway without a segment: say segment = \"NAME\"")
 		case seg == nil:
 			var names []string
-			for _, s := range a.Segment {
-				names = append(names, s.Name)
+			for _, l := range a.Links {
+				if l.network() != nil {
+					names = append(names, l.Name)
+				}
 			}
 			a.doc.Add(at+".segment", "there is no segment %q%s", g.Segment, tomlfile.Suggest(g.Segment, names))
 		}
@@ -83,19 +85,10 @@ func (a *Appliance) checkGateways(links map[string]string) {
 			a.checkNeighbours(at, i, seg)
 			a.giveAddresses(at, g, seg)
 			a.giveAddresses6(at, g, seg)
-			a.checkForwards(at, g)
+			a.checkForwards(at, g, seg)
 			a.checkRules(at, g)
 		}
 	}
-}
-
-func (a *Appliance) segment(name string) *Segment {
-	for i := range a.Segment {
-		if a.Segment[i].Name == name {
-			return &a.Segment[i]
-		}
-	}
-	return nil
 }
 
 // checkTap finds keys that mean nothing where the host's kernel is the gateway.
@@ -137,7 +130,7 @@ func (e *Ethernet) Hardware(board int, b *Board) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 0x42, 0x50, byte(board >> 8), byte(board), byte(i)}
 }
 
-func (a *Appliance) checkForwards(at string, g *Gateway) {
+func (a *Appliance) checkForwards(at string, g *Gateway, seg *Link) {
 	taken := make(map[string]string)
 	for i, f := range g.Forward {
 		at := fmt.Sprintf("%s.forward[%d]", at, i)
@@ -174,7 +167,7 @@ func (a *Appliance) checkForwards(at string, g *Gateway) {
 		var to netip.Addr
 		found := false
 		for j, h := range g.config.Hosts {
-			if h.Name == board && (name == "" || strings.HasSuffix(a.segment(g.Segment).Ports[j], "."+name)) && !to.IsValid() {
+			if h.Name == board && (name == "" || seg.hosts()[j].Port == name) && !to.IsValid() {
 				to, found = g.reach(h, host.Addr().Is4()), true
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"backplane/simbus/gateway"
 )
@@ -57,11 +56,11 @@ func (a *Appliance) checkOwn(at string, g *Gateway) bool {
 }
 
 // checkNeighbours finds what the gateway has in common with those before it on its segment.
-func (a *Appliance) checkNeighbours(at string, i int, seg *Segment) {
+func (a *Appliance) checkNeighbours(at string, i int, seg *Link) {
 	g := &a.Gateway[i]
 	for j := range a.Gateway[:i] {
 		other := &a.Gateway[j]
-		if other.Segment != seg.Name || seg.hasVLANs() {
+		if other.Segment != seg.Name || seg.network().HasVLANs() {
 			continue
 		}
 		if bytes.Equal(other.mac, g.mac) {
@@ -77,7 +76,7 @@ func (a *Appliance) checkNeighbours(at string, i int, seg *Segment) {
 
 // giveAddresses works out which port on the segment has which IPv4 address, where the
 // gateway has one itself.
-func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Segment) {
+func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Link) {
 	network, given := g.config.Address, g.config.Address.IsValid()
 	used := map[netip.Addr]bool{network.Addr(): given}
 	leases := make(map[string]netip.Addr)
@@ -85,7 +84,7 @@ func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Segment) {
 		at := at + ".leases." + who
 		ip, err := netip.ParseAddr(g.Leases[who])
 		switch {
-		case !slices.ContainsFunc(seg.Ports, func(p string) bool { return p == who || strings.HasPrefix(p, who+".") }):
+		case !slices.ContainsFunc(seg.hosts(), func(e *End) bool { return e.Name == who || e.Board == who }):
 			a.doc.Add(at, "segment %s has no port of %q: write board or board.port", seg.Name, who)
 		case err != nil || !network.Contains(ip):
 			a.doc.Add(at, "%q is no address on %s", g.Leases[who], network.Masked())
@@ -95,19 +94,15 @@ func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Segment) {
 			leases[who], used[ip] = ip, true
 		}
 	}
-	hosts := make([]gateway.Host, len(seg.Ports))
+	ends := seg.hosts()
+	hosts := make([]gateway.Host, len(ends))
 	for pass := range 3 { // those that stand in files come before those that are given
-		for i, port := range seg.Ports {
-			board, name, _ := strings.Cut(port, ".")
-			m, index := a.memberIndex(board)
-			e := memberEthernet(m, name)
-			if e == nil {
-				continue // which has been said
-			}
+		for i, end := range ends {
+			m, e, port, board := &a.Board[end.Member], end.Config.(*Ethernet), end.Name, end.Board
 			h := &hosts[i]
-			h.Name, h.MAC, h.Lease = board, e.Hardware(index, m.Board), e.leased()
+			h.Name, h.MAC, h.Lease = board, a.hardware(m, e), e.leased()
 			if pass == 0 && bytes.Equal(h.MAC, g.mac) {
-				a.doc.Add(at+".mac", "%s has the mac %s, in %s", port, g.mac, a.portPlace(m, name, "mac"))
+				a.doc.Add(at+".mac", "%s has the mac %s, in %s", port, g.mac, a.portPlace(m, end.Port, "mac"))
 			}
 			reserved, ok := leases[port]
 			if !ok {
@@ -138,17 +133,12 @@ func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Segment) {
 // giveAddresses6 works out which port on the segment has which IPv6 address: one that
 // stands in its file, on the gateway's network if there is such, or else the one that its
 // kernel makes of what the gateway advertises.
-func (a *Appliance) giveAddresses6(at string, g *Gateway, seg *Segment) {
+func (a *Appliance) giveAddresses6(at string, g *Gateway, seg *Link) {
 	network := g.config.Address6
-	for i, port := range seg.Ports {
-		board, name, _ := strings.Cut(port, ".")
-		m, _ := a.memberIndex(board)
-		e := memberEthernet(m, name)
-		if e == nil {
-			continue // which has been said
-		}
+	for i, end := range seg.hosts() {
+		port := end.Name
 		h := &g.config.Hosts[i]
-		for _, p := range e.prefixes() {
+		for _, p := range end.Config.(*Ethernet).prefixes() {
 			ip := p.Addr()
 			if ip == network.Addr() {
 				a.doc.Add(at+".address", "%s has the address %s", port, ip)

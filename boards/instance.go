@@ -38,7 +38,7 @@ func (a *Appliance) instance(at string, m *Member) {
 		e := b.ethernet(own.Name)
 		switch {
 		case e == nil:
-			a.doc.Add(at+".name", "board %s has no Ethernet port %q%s", m.Name, own.Name, tomlfile.Suggest(own.Name, ethernetPort.names(b)))
+			a.doc.Add(at+".name", "board %s has no Ethernet port %q%s", m.Name, own.Name, tomlfile.Suggest(own.Name, named(b.Ethernet, func(e *Ethernet) string { return e.Name })))
 			continue
 		case given[own.Name]:
 			a.doc.Add(at+".name", "there is a table for %s already", own.Name)

@@ -29,7 +29,7 @@ type linkTable struct {
 // End is where a link is joined to a board: at a port, or at a line.
 type End struct {
 	periph.LinkEnd
-	Member int    // of the appliance's boards
+	Member int    // of the appliance's boards; -1 for a gateway
 	Port   string // "eth0", empty for a line
 	Line   Line
 }
@@ -77,7 +77,17 @@ func (a *Appliance) checkLinks(names map[string]string) {
 			l.Ends = append(l.Ends, end)
 			ends = append(ends, end.LinkEnd)
 		}
+		for i := range a.Gateway {
+			if a.Gateway[i].Segment == l.Name && l.network() != nil {
+				end := End{LinkEnd: periph.LinkEnd{Name: a.Gateway[i].Name}, Member: -1}
+				l.Ends = append(l.Ends, end)
+				ends = append(ends, end.LinkEnd)
+			}
+		}
 		l.Config.Check(func(key, format string, args ...any) { a.doc.Add(tomlfile.Join(l.at, key), format, args...) }, ends)
+		if c := l.network(); c != nil && !c.HasVLANs() {
+			a.checkHosts(l)
+		}
 	}
 }
 

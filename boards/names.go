@@ -41,13 +41,18 @@ func (a *Appliance) boardNames() []string {
 	return named(a.Board, func(m *Member) string { return m.Name })
 }
 
-func (a *Appliance) segmentNames() []string {
-	return named(a.Segment, func(s *Segment) string { return s.Name })
+// segmentNames are the segments of all kinds, and linkNames all that can be cut as a whole.
+func (a *Appliance) segmentNames() (names []string) {
+	for _, l := range a.Links {
+		if l.Kind.LinkType != 0 {
+			names = append(names, l.Name)
+		}
+	}
+	return names
 }
 
-// linkNames are what can be cut as a whole.
 func (a *Appliance) linkNames() []string {
-	return append(a.segmentNames(), named(a.Links, func(l **Link) string { return (*l).Name })...)
+	return named(a.Links, func(l **Link) string { return (*l).Name })
 }
 
 func serialName(s *Serial) string   { return s.Name }
@@ -100,44 +105,31 @@ func (a *Appliance) CheckSegment(name string) error {
 
 // CheckPort says what is wrong with the name of a port of a segment: board.port, or a gateway.
 func (a *Appliance) CheckPort(segment, port string) error {
+	_, err := a.segmentPort(segment, port)
+	return err
+}
+
+func (a *Appliance) segmentPort(segment, port string) (Place, error) {
 	if err := a.CheckSegment(segment); err != nil {
-		return err
+		return Place{}, err
 	}
-	if names := a.portsOf(a.segment(segment)); !slices.Contains(names, port) {
-		return fmt.Errorf("segment %s has no port %q%s", segment, port, tomlfile.Suggest(port, names))
+	l := a.segment(segment)
+	if names := l.portNames(); !slices.Contains(names, port) {
+		return Place{}, fmt.Errorf("segment %s has no port %q%s", segment, port, tomlfile.Suggest(port, names))
 	}
-	return nil
+	return Place{l, port}, nil
 }
 
 // CheckPlace says what is wrong with the name of a segment or of a port ("lan:sensor.eth0").
 func (a *Appliance) CheckPlace(name string) error {
-	if segment, port, ok := strings.Cut(name, ":"); ok {
-		return a.CheckPort(segment, port)
-	}
-	return a.CheckSegment(name)
+	_, err := a.SegmentPlace(name)
+	return err
 }
 
-// portsOf names all ports of a segment, those of gateways too.
-func (a *Appliance) portsOf(s *Segment) []string {
-	names := slices.Clone(s.Ports)
-	for i := range a.Gateway {
-		if a.Gateway[i].Segment == s.Name {
-			names = append(names, a.Gateway[i].Name)
-		}
-	}
-	return names
-}
-
-// CheckLink says what is wrong with the name of what can be cut: a segment, a
-// serial link, a wire, or a port ("lan:sensor.eth0").
+// CheckLink says what is wrong with the name of what can be cut.
 func (a *Appliance) CheckLink(name string) error {
-	if strings.Contains(name, ":") {
-		return a.CheckPlace(name)
-	}
-	if names := a.linkNames(); !slices.Contains(names, name) {
-		return Unknown("segment, link or wire", name, names)
-	}
-	return nil
+	_, err := a.LinkPlace(name)
+	return err
 }
 
 // BoardNames are the boards of events; that of what belongs to no board is empty.
@@ -149,10 +141,13 @@ func (a *Appliance) PartNames() []string {
 	for i := range a.Board {
 		names = append(names, a.Board[i].Board.partNames()...)
 	}
-	for i := range a.Segment {
-		for _, p := range a.portsOf(&a.Segment[i]) {
-			at := a.Segment[i].Name + ":" + p
-			names = append(names, at, at+".tx", at+".rx")
+	for _, l := range a.Links {
+		for _, p := range l.portNames() {
+			at := Place{l, p}.String()
+			names = append(names, at)
+			for _, way := range periph.Ways {
+				names = append(names, at+"."+way)
+			}
 		}
 	}
 	return append(names, named(a.Gateway, func(g *Gateway) string { return g.Name })...)
@@ -165,12 +160,10 @@ func (b *Board) partNames() []string {
 
 // Property is what is known of a property before anything boots.
 type Property struct {
-	what string      // "temperature of a tmp102"
-	kind periph.Kind // of its value
-	enum []string    // the words that it can be, if those are known
-	// loose values are not written in one way alone: "50us" is read back as "50µs",
-	// and a port's two directions may differ.
-	loose bool
+	what  string             // "temperature of a tmp102"
+	kind  periph.Kind        // of its value
+	enum  []string           // the words that it can be, if those are known
+	loose bool               // see [periph.Spec]
 	set   func(string) error // what is wrong with a value that it is set to; nil: it cannot be set
 }
 
@@ -180,8 +173,8 @@ func (a *Appliance) Property(path string) (*Property, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Segment != nil {
-		return a.netProperty(t)
+	if t.Link != nil {
+		return property(t.Spec, t.Where()+"."+t.Name), nil
 	}
 	s, err := t.Member.Resolve(t.Part, t.Name)
 	if err != nil {
@@ -190,20 +183,18 @@ func (a *Appliance) Property(path string) (*Property, error) {
 	found := &Property{what: t.Part + "." + t.Name, kind: periph.Whole}
 	switch {
 	case s.Part != nil:
-		return s.Part.property(s.Spec), nil
+		return property(s.Spec, fmt.Sprintf("%s of %s", s.Spec.Name, tomlfile.A(s.Part.Model.Name))), nil
 	case s.UART != nil, s.Missed:
 	case s.Ethernet != nil:
-		found.kind, found.enum, found.set = periph.Text, upOrDown, CheckLinkState
+		found.kind, found.enum, found.set = periph.Text, []string{"up", "down"}, periph.CheckLinkState
 	default:
 		found.set = checkProbe
 	}
 	return found, nil
 }
 
-var upOrDown = []string{"up", "down"}
-
-func (p *Part) property(spec *periph.Spec) *Property {
-	found := &Property{what: fmt.Sprintf("%s of %s", spec.Name, tomlfile.A(p.Model.Name)), kind: spec.Kind, enum: spec.Enum}
+func property(spec *periph.Spec, what string) *Property {
+	found := &Property{what: what, kind: spec.Kind, enum: spec.Enum, loose: spec.Loose}
 	if !spec.ReadOnly {
 		found.set = func(value string) error {
 			_, err := spec.Parse(value)
@@ -259,16 +250,6 @@ func (p *Property) CheckEquals(value string) error {
 	return err
 }
 
-// oneOf makes a check of a value that is one of a few words.
-func oneOf(what string, words []string) func(string) error {
-	return func(value string) error {
-		if slices.Contains(words, value) {
-			return nil
-		}
-		return fmt.Errorf("%q is no state of %s: say %s", value, what, strings.Join(words, " or "))
-	}
-}
-
 func checkProbe(value string) error {
 	_, err := ProbeDrive(value)
 	return err
@@ -299,6 +280,3 @@ func ProbeDrive(value string) (wire.Drive, error) {
 	}
 	return drive, nil
 }
-
-// CheckLinkState says what is wrong with a word for the state of a link.
-func CheckLinkState(value string) error { return oneOf("a link", upOrDown)(value) }

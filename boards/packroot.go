@@ -6,6 +6,7 @@ import (
 
 	"backplane/boards/tomlfile"
 	"backplane/guest/rootfs"
+	"backplane/periph"
 )
 
 // PackRoot packs a board's layers, or the small root file system of one that names none.
@@ -40,7 +41,7 @@ func (b *Board) Runnable(p *rootfs.Packer) error {
 	if errors.As(err, &missing) {
 		best := missing.Same
 		if best == "" {
-			best = tomlfile.Nearest(missing.Path, missing.Programs)
+			best = periph.Nearest(missing.Path, missing.Programs)
 		}
 		switch {
 		case len(missing.Programs) == 0:

@@ -7,17 +7,71 @@ import (
 
 	"backplane/boards/tomlfile"
 	"backplane/periph"
-	"backplane/simbus/ether"
 )
 
-// Target is what a path leads to: something with properties on a network, or on a
+// Place is a link between boards, or one of a segment's ports.
+type Place struct {
+	Link *Link
+	Port string // empty: the link itself
+}
+
+// String is the place's name: "lan", "lan:sensor.eth0".
+func (p Place) String() string {
+	if p.Port == "" {
+		return p.Link.Name
+	}
+	return p.Link.Name + ":" + p.Port
+}
+
+// portNames are the names of a segment's ports, those of gateways too.
+func (l *Link) portNames() []string {
+	if l.Kind.LinkType == 0 {
+		return nil
+	}
+	return named(l.Ends, func(e *End) string { return e.Name })
+}
+
+// SegmentPlace finds a segment, or a port of one ("lan:sensor.eth0").
+func (a *Appliance) SegmentPlace(name string) (Place, error) {
+	if segment, port, ok := strings.Cut(name, ":"); ok {
+		return a.segmentPort(segment, port)
+	}
+	return Place{Link: a.segment(name)}, a.CheckSegment(name)
+}
+
+// LinkPlace finds what can be cut: a link, or a port of a segment.
+func (a *Appliance) LinkPlace(name string) (Place, error) {
+	if strings.Contains(name, ":") {
+		return a.SegmentPlace(name)
+	}
+	for _, l := range a.Links {
+		if l.Name == name {
+			return Place{Link: l}, nil
+		}
+	}
+	return Place{}, Unknown("segment, link or wire", name, a.linkNames())
+}
+
+// Cable is the port of a segment that a board's port is, false if it is on none.
+func (a *Appliance) Cable(m *Member, port string) (Place, bool) {
+	for _, l := range a.Links {
+		for _, end := range l.hosts() {
+			if l.Kind.LinkType != 0 && &a.Board[end.Member] == m && end.Port == port {
+				return Place{l, end.Name}, true
+			}
+		}
+	}
+	return Place{}, false
+}
+
+// Target is what a path leads to: something with properties on a segment, or on a
 // board. Whoever takes a path, before anything boots or after, has it resolved here.
 type Target struct {
 	Name string // of the property
 
-	Segment *Segment // nil: it is on a board
-	Port    string   // of the segment; empty: the segment itself
-	Way     string   // tx or rx: one direction of the port
+	Place              // its Link is nil: it is on a board
+	Way   string       // of the port: one of [periph.Ways]
+	Spec  *periph.Spec // of the property of such a place
 
 	Member *Member
 	Part   string // the part or the controller
@@ -30,8 +84,8 @@ func (a *Appliance) Resolve(path string) (*Target, error) {
 		return a.portTarget(segment, rest)
 	}
 	place, rest, _ := strings.Cut(path, ".")
-	if s := a.segment(place); s != nil && !strings.Contains(rest, ".") {
-		return &Target{Segment: s, Name: rest}, nil
+	if l := a.segment(place); l != nil && !strings.Contains(rest, ".") {
+		return (&Target{Place: Place{Link: l}, Name: rest}).found()
 	}
 	m, err := a.member(place)
 	if err != nil {
@@ -50,19 +104,39 @@ func (a *Appliance) portTarget(segment, rest string) (*Target, error) {
 	if err := a.CheckSegment(segment); err != nil {
 		return nil, err
 	}
-	t := &Target{Segment: a.segment(segment)}
-	ports := a.portsOf(t.Segment)
+	t := &Target{Place: Place{Link: a.segment(segment)}}
+	ports := t.Link.portNames()
 	i := slices.IndexFunc(ports, func(p string) bool { return strings.HasPrefix(rest, p+".") })
 	if i < 0 {
 		return nil, fmt.Errorf("segment %s: %w", segment, Unknown("port", portIn(rest), ports))
 	}
 	t.Port, t.Name = ports[i], rest[len(ports[i])+1:]
-	for _, d := range ether.Directions {
-		if name, ok := strings.CutPrefix(t.Name, d.String()+"."); ok {
-			t.Way, t.Name = d.String(), name
+	for _, way := range periph.Ways {
+		if name, ok := strings.CutPrefix(t.Name, way+"."); ok {
+			t.Way, t.Name = way, name
 		}
 	}
+	return t.found()
+}
+
+// found finds the property of a place.
+func (t *Target) found() (*Target, error) {
+	specs := t.Link.Specs(t.Port, t.Way)
+	i := slices.IndexFunc(specs, func(s periph.Spec) bool { return s.Name == t.Name })
+	if i < 0 {
+		return nil, fmt.Errorf("%s: %w", t.Where(), Unknown("property", t.Name, named(specs, func(s *periph.Spec) string { return s.Name })))
+	}
+	t.Spec = &specs[i]
 	return t, nil
+}
+
+// Specs are the properties of the link, of a port, or of one of its ways; none if it is
+// no segment.
+func (l *Link) Specs(port, way string) []periph.Spec {
+	if c, ok := l.Config.(periph.SegmentConfig); ok {
+		return c.Specs(port, way)
+	}
+	return nil
 }
 
 // portIn is what was probably meant to be the port in "sensr.eth0.tx.loss".
@@ -71,17 +145,15 @@ func portIn(rest string) string {
 	return strings.Join(names[:min(2, len(names))], ".")
 }
 
-// Place is the path without the property's name.
-func (t *Target) Place() string {
+// Where is the path without the property's name.
+func (t *Target) Where() string {
 	switch {
-	case t.Segment == nil:
+	case t.Link == nil:
 		return t.Member.Name + "." + t.Part
-	case t.Port == "":
-		return t.Segment.Name
 	case t.Way == "":
-		return t.Segment.Name + ":" + t.Port
+		return t.Place.String()
 	}
-	return t.Segment.Name + ":" + t.Port + "." + t.Way
+	return t.Place.String() + "." + t.Way
 }
 
 // Spot is what a part's or a controller's name and that of a property lead to on a

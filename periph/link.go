@@ -15,6 +15,10 @@ type LinkKind struct {
 	Title  string         // "serial link from UART to UART"
 	Source string         // what it is like, or by which rules it goes
 	Events []*simbus.Kind // that such links emit
+	// LinkType is what a capture of such a link has, by pcapng's numbers: 1 for Ethernet,
+	// 227 for SocketCAN. The table is then a [SegmentConfig], and the link a [Segment].
+	// 0: nothing of it can be captured.
+	LinkType uint8
 	// Joins is what the ends are: ports of controllers with that table, or GPIO lines
 	// for that of those.
 	Joins string
@@ -25,10 +29,10 @@ type LinkKind struct {
 
 // LinkConfig is one table of a kind of link.
 type LinkConfig interface {
-	// Ends are the places that the link joins, as far as the table says so.
+	// Ends are the places that the link joins, as the table says. A gateway is one more.
 	Ends() []LinkEnd
-	// Check reports what is wrong, by the keys of the table. The ends are those of Ends,
-	// as the boards' files have them.
+	// Check reports what is wrong, by the keys of the table. The ends are those of Ends
+	// as the boards' files have them, and gateways.
 	Check(report Report, ends []LinkEnd)
 	// Instant tells whether what is sent arrives at once: the boards then share their time.
 	Instant() bool
@@ -39,10 +43,10 @@ type LinkConfig interface {
 // LinkEnd is where a link is joined to a board.
 type LinkEnd struct {
 	Name   string // as the file has it: "sensor.eth0", "sensor.gpio0.alarm"
-	Key    string // of the table, where it stands: "ports[0]"
+	Key    string // of the table, where it stands: "ports[0]"; empty for a gateway
 	Drives bool   // it is a line that the link drives
 
-	Board  string // "sensor"; empty if there is no such place, which has been said
+	Board  string // "sensor"; empty for a gateway, and if there is no such place, which has been said
 	Config any    // the table of the port's controller
 }
 
@@ -66,9 +70,54 @@ type LinkEnv struct {
 // as [simbus.Domain.Do] is.
 type Link interface {
 	// Cut lets nothing pass any more, or again: the whole link, or one of its ports by
-	// name. Boards see it where a port tells whether its cable carries anything.
+	// name. Boards see it where a port tells whether its cable carries anything. A port
+	// that is cut is as one that was unplugged: nothing is known of it any more.
 	Cut(port string, cut bool)
 }
+
+// SegmentConfig is the table of a link whose ports have names: they can be cut one by one,
+// and have properties.
+type SegmentConfig interface {
+	LinkConfig
+	// Specs are the properties of the link, of one of its ports, or of one of a port's
+	// ways (see [Ways]); way and port are empty for what is above. Call it after Check.
+	Specs(port, way string) []Spec
+}
+
+// Ways are the two directions of a port, as its board sees them.
+var Ways = []string{"tx", "rx"}
+
+// Segment is a link whose ports have names, and whose traffic can be captured.
+type Segment interface {
+	Link
+	// At are the properties of the link, of a port, or of one of its ways: see [SegmentConfig].
+	At(port, way string) Properties
+	// Tap shows f what the link takes, or what a port sends and receives, until remove.
+	Tap(port string, f simbus.TapFunc) (remove func())
+	// Forget lets the link forget what is behind a port, whose board has lost its power.
+	// It is called on the board's goroutine.
+	Forget(port string)
+}
+
+// LinkState is the property of a segment or port that cuts and restores it, for which
+// there is Cut.
+const LinkState = "link"
+
+// LinkSpec is its spec.
+func LinkSpec() Spec {
+	return Spec{Name: LinkState, Kind: Text, Valid: func(v Value) error { return CheckLinkState(v.Text()) }, Doc: "up or down, which it is when it was cut"}
+}
+
+// CheckLinkState says what is wrong with a word for the state of a link.
+func CheckLinkState(text string) error {
+	if text == "up" || text == "down" {
+		return nil
+	}
+	return fmt.Errorf("%q is no state of a link: say up or down", text)
+}
+
+// FormatLinkState is the word for the state of a link.
+func FormatLinkState(up bool) string { return map[bool]string{true: "up", false: "down"}[up] }
 
 // Ports are the ends that a table lists under the key ports.
 func Ports(names []string) []LinkEnd {

@@ -150,10 +150,8 @@ type Chip interface {
 	// such as a temperature, is the world's, and stays. Properties that follow
 	// power are told by Env.Changed. Each call changes the supply.
 	Power(on bool)
-	// Get and Set read and write a property by its name in the model's table;
-	// Set is given a value that Spec.Check found good. Both work without power.
-	Get(property string) Value
-	Set(property string, v Value) error
+	// Properties are those of the model's table. They work without power.
+	Properties
 	// Close ends the chip: what must outlive the run is on disk when it returns.
 	Close() error
 }

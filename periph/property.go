@@ -48,7 +48,20 @@ type Spec struct {
 	Required bool      // a board file must give it
 	Unique   bool      // no two chips of a bus may have the same
 	ReadOnly bool      // cannot be set from outside
-	Doc      string    // one line
+	// Valid, if set, says what is wrong with a value beside all that.
+	Valid func(v Value) error
+	// Loose values are not written in one way alone: "50us" is read back as "50µs".
+	Loose bool
+	Doc   string // one line
+}
+
+// Properties are what the outside can set and read by name: those of a chip, or of a
+// place on a link.
+type Properties interface {
+	// Get and Set read and write a property by its name among the specs; Set is given a
+	// value that Spec.Check found good.
+	Get(property string) Value
+	Set(property string, v Value) error
 }
 
 // Value is a value of some Kind. The zero Value is the number 0, off, and "".
@@ -105,12 +118,18 @@ func (s *Spec) Format(v Value) string {
 	case Text, Action:
 		return v.text
 	default:
+		if v.text != "" { // of several numbers that differ
+			return v.text
+		}
 		return s.number(v.num)
 	}
 }
 
 // number writes a number.
 func (s *Spec) number(f float64) string {
+	if s.Kind == Whole && !s.Hex {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
 	if s.Hex && f >= 0 && f == math.Trunc(f) && f <= math.MaxUint32 {
 		return fmt.Sprintf("%#02x", uint32(f))
 	}
@@ -123,9 +142,9 @@ func (s *Spec) Parse(text string) (Value, error) {
 	case Switch:
 		switch text {
 		case "on", "true", "1", "high", "closed":
-			return On(true), nil
+			return On(true), s.Check(On(true))
 		case "off", "false", "0", "low", "open":
-			return On(false), nil
+			return On(false), s.Check(On(false))
 		}
 		return Value{}, fmt.Errorf("%q is not a switch position: say on or off", text)
 	case Text, Action:
@@ -141,6 +160,14 @@ func (s *Spec) Parse(text string) (Value, error) {
 
 // Check says what is wrong with the value for this spec, if anything.
 func (s *Spec) Check(v Value) error {
+	if err := s.bounds(v); err != nil || s.Valid == nil {
+		return err
+	}
+	return s.Valid(v)
+}
+
+// bounds holds the value against the range and the words.
+func (s *Spec) bounds(v Value) error {
 	switch s.Kind {
 	case Number, Whole:
 		if math.IsNaN(v.num) || math.IsInf(v.num, 0) {

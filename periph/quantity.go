@@ -76,6 +76,9 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// String writes the duration as UnmarshalText reads it.
+func (d Duration) String() string { return time.Duration(d).String() }
+
 func scaled(s string, base int64, units string) (int64, error) {
 	factor := int64(1)
 	if len(s) > 0 {

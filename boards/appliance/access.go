@@ -18,9 +18,8 @@ func (r *Running) Get(path string) (value, unit string, err error) {
 	t, err := r.appliance.Resolve(path)
 	switch {
 	case err != nil:
-	case t.Segment != nil:
-		value, err = r.getNetwork(t)
-		return value, "", err
+	case t.Link != nil:
+		return r.getPlace(t), t.Spec.Unit, nil
 	default:
 		err = r.lookAt(t.Member.Name, func(m *Machine) (err error) {
 			value, unit, err = m.get(t.Part, t.Name)
@@ -44,7 +43,7 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 	case s.UART != nil:
 		return fmt.Sprint(m.consoles[part].counter(name)), "", nil
 	case s.Ethernet != nil:
-		return linkState(m.nics[part].Up()), "", nil
+		return periph.FormatLinkState(m.nics[part].Up()), "", nil
 	case s.Missed:
 		return fmt.Sprint(m.named[s.Line.Provider].is.(periph.Lines).Missed(s.Line.Offset)), "", nil
 	}
@@ -55,8 +54,8 @@ func (r *Running) set(path, value string) error {
 	t, err := r.appliance.Resolve(path)
 	switch {
 	case err != nil:
-	case t.Segment != nil:
-		return r.setNetwork(t, value)
+	case t.Link != nil:
+		return r.setPlace(t, value)
 	default:
 		err = r.setOnBoard(t, value)
 	}
@@ -72,7 +71,7 @@ func (r *Running) setOnBoard(t *boards.Target, value string) error {
 		return err
 	}
 	if s.Ethernet != nil {
-		if cable := r.cable(t.Place()); cable != "" {
+		if cable, ok := r.appliance.Cable(t.Member, t.Part); ok {
 			return r.setLink(cable, value)
 		}
 	}
@@ -83,7 +82,7 @@ func (r *Running) setOnBoard(t *boards.Target, value string) error {
 		case s.UART != nil, s.Missed:
 			return errReadOnly
 		case s.Ethernet != nil:
-			if err := boards.CheckLinkState(value); err != nil {
+			if err := periph.CheckLinkState(value); err != nil {
 				return err
 			}
 			m.nics[t.Part].SetLink(value == "up")

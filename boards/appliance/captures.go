@@ -7,28 +7,24 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"backplane/boards"
+	"backplane/simbus"
 	"backplane/simbus/capture"
 	"backplane/simbus/capture/filter"
-	"backplane/simbus/ether"
 )
 
-// places finds what a capture is to look at.
-func (r *Running) places(at []string) (segments []*ether.Segment, ports []*ether.Port, err error) {
-	for _, text := range at {
-		if err := r.appliance.CheckPlace(text); err != nil {
-			return nil, nil, err
+// sights are places as a capture looks at them.
+func (r *Running) sights(at []boards.Place) (list []capture.Place) {
+	for _, p := range at {
+		s := capture.Place{Name: p.Link.Name, LinkType: p.Link.Kind.LinkType,
+			Tap: func(f simbus.TapFunc) (remove func()) { return r.segment(p.Link).Tap(p.Port, f) }}
+		if p.Port != "" {
+			s.Name, s.Port = p.Port, true
 		}
-		segment, port, isPort := strings.Cut(text, ":")
-		if n := r.net(segment); isPort {
-			ports = append(ports, n.ports[port].port)
-		} else {
-			segments = append(segments, n.seg)
-		}
+		list = append(list, s)
 	}
-	return segments, ports, nil
+	return list
 }
 
 // Capture begins a live capture of segments ("lan") and ports ("lan:sensor.eth0")
@@ -37,7 +33,7 @@ func (r *Running) Capture(at []string, expression string, snap int, w io.Writer)
 	if err := boards.CheckCapture(at, snap); err != nil {
 		return nil, err
 	}
-	segments, ports, err := r.places(at)
+	places, err := r.appliance.CapturePlaces(at, expression)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +41,7 @@ func (r *Running) Capture(at []string, expression string, snap int, w io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	return capture.NewLive(w, capture.Config{Epoch: r.epoch, Filter: f, Snap: snap}, segments, ports)
+	return capture.NewLive(w, capture.Config{Epoch: r.epoch, Filter: f, Snap: snap}, r.sights(places))
 }
 
 // addCapture begins one of the captures that the appliance's file asks for.
@@ -73,7 +69,7 @@ func (r *Running) addCapture(a *boards.Appliance, c *boards.Capture) error {
 	if r.opts.Out == "" {
 		return nil
 	}
-	segments, ports, err := r.places(c.At)
+	places, err := a.CapturePlaces(c.At, c.Filter)
 	if err != nil {
 		return err
 	}
@@ -81,16 +77,16 @@ func (r *Running) addCapture(a *boards.Appliance, c *boards.Capture) error {
 	if err != nil {
 		return err
 	}
-	return r.recordCapture(c.Name, capture.Config{Epoch: r.epoch, Filter: f, Snap: c.Snap}, segments, ports)
+	return r.recordCapture(c.Name, capture.Config{Epoch: r.epoch, Filter: f, Snap: c.Snap}, places)
 }
 
 // recordCapture lets a pcapng file be written, if there is a record.
-func (r *Running) recordCapture(name string, cfg capture.Config, segments []*ether.Segment, ports []*ether.Port) error {
+func (r *Running) recordCapture(name string, cfg capture.Config, at []boards.Place) error {
 	w, err := r.record.File(name + ".pcapng")
 	if w == nil || err != nil {
 		return err
 	}
-	c, err := capture.New(w, cfg, segments, ports)
+	c, err := capture.New(w, cfg, r.sights(at))
 	if err == nil {
 		r.captures = append(r.captures, c)
 		r.record.Flushed(c.Flush)

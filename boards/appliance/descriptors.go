@@ -40,7 +40,7 @@ func Descriptors(a *boards.Appliance, virtual, recorded bool) (n int) {
 		}
 	}
 	if recorded {
-		n += 2 + len(a.Segment) + len(a.Capture) // and events and inputs
+		n += 2 + len(a.Links) + len(a.Capture) // and events and inputs
 	}
 	return n
 }

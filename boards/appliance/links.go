@@ -3,27 +3,19 @@ package appliance
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"strings"
 
 	"backplane/boards"
 	"backplane/periph"
+	"backplane/simbus"
+	"backplane/simbus/capture"
 )
-
-// place splits board.rest, both of which the appliance's check has found.
-func (r *Running) place(text string) (*Machine, string) {
-	board, rest, _ := strings.Cut(text, ".")
-	m, _ := r.machine(board)
-	return m, rest
-}
-
-// link is what Cut and Restore act on.
-type link interface{ setCut(cut bool) }
 
 // connect makes what runs between the boards.
 func (r *Running) connect(a *boards.Appliance) error {
-	for i := range a.Segment {
-		if err := r.addSegment(&a.Segment[i]); err != nil {
+	for i := range a.Gateway {
+		if err := r.addGateway(&a.Gateway[i]); err != nil {
 			return err
 		}
 	}
@@ -32,14 +24,7 @@ func (r *Running) connect(a *boards.Appliance) error {
 			return err
 		}
 	}
-	for i := range a.Gateway {
-		if err := r.addGateway(&a.Gateway[i]); err != nil {
-			return err
-		}
-	}
-	for i := range a.Segment {
-		r.configure(&a.Segment[i])
-	}
+	r.openGateways()
 	for i := range a.Capture {
 		if err := r.addCapture(a, &a.Capture[i]); err != nil {
 			return err
@@ -52,15 +37,27 @@ func (r *Running) connect(a *boards.Appliance) error {
 func (r *Running) addLink(l *boards.Link) error {
 	joints := make([]periph.Joint, len(l.Ends))
 	for i := range l.Ends {
-		m := r.machines[l.Ends[i].Member]
-		joints[i] = periph.Joint{LinkEnd: l.Ends[i].LinkEnd, Domain: m.domain, Socket: m.end(&l.Ends[i]), Fault: func(text string) { m.fault("", text) }}
+		joints[i] = r.joint(&l.Ends[i])
 	}
-	link, err := l.Config.Build(r.linkEnv(l.Kind.Table, l.Name), joints)
+	made, err := l.Config.Build(r.linkEnv(l.Kind.Table, l.Name), joints)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", l.Kind.Name, l.Name, err)
 	}
-	r.links[l.Name] = whole{link}
-	return nil
+	r.links[l] = made
+	if l.Kind.LinkType == 0 {
+		return nil
+	}
+	return r.recordCapture(l.Name, capture.Config{Epoch: r.epoch}, []boards.Place{{Link: l}})
+}
+
+// joint is an end of a link, at a board or at a gateway.
+func (r *Running) joint(e *boards.End) periph.Joint {
+	if e.Member < 0 {
+		g := r.gateway(e.Name)
+		return periph.Joint{LinkEnd: e.LinkEnd, Domain: g.domain, Socket: g}
+	}
+	m := r.machines[e.Member]
+	return periph.Joint{LinkEnd: e.LinkEnd, Domain: m.domain, Socket: m.end(e), Fault: func(text string) { m.fault("", text) }}
 }
 
 // linkEnv is what a link of that name gets from the appliance.
@@ -83,7 +80,71 @@ func (m *Machine) end(e *boards.End) any {
 	return m.consoles[e.Port].uart
 }
 
-// whole is a link as a whole.
-type whole struct{ periph.Link }
+// segment is a segment that runs.
+func (r *Running) segment(l *boards.Link) periph.Segment { return r.links[l].(periph.Segment) }
 
-func (w whole) setCut(cut bool) { w.Cut("", cut) }
+// segments are all segments, in the order of the catalog and the appliance file.
+func (r *Running) segments() (list []*boards.Link) {
+	for _, l := range r.appliance.Links {
+		if l.Kind.LinkType != 0 && r.links[l] != nil {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// setCut cuts or restores a link, or a port of one.
+func (r *Running) setCut(at boards.Place, cut bool) error {
+	state := linkRestored
+	if cut {
+		state = linkCut
+	}
+	r.cal.Emit(simbus.Event{Part: at.String(), Kind: simbus.KindLink, Attrs: []simbus.Attr{simbus.Text("state", state)}})
+	r.links[at.Link].Cut(at.Port, cut)
+	return nil
+}
+
+// setLink cuts or restores a place of a segment by the state that it is to have.
+func (r *Running) setLink(at boards.Place, state string) error {
+	if err := periph.CheckLinkState(state); err != nil {
+		return err
+	}
+	return r.setCut(at, state == "down")
+}
+
+// getPlace is Get for a property of a segment.
+func (r *Running) getPlace(t *boards.Target) string {
+	return t.Spec.Format(r.segment(t.Link).At(t.Port, t.Way).Get(t.Name))
+}
+
+// setPlace is Set for a property of a segment.
+func (r *Running) setPlace(t *boards.Target, text string) error {
+	v, err := t.Spec.Parse(text)
+	switch {
+	case t.Spec.ReadOnly:
+		err = errReadOnly
+	case err != nil:
+	case t.Name == periph.LinkState: // of which there is an event of its own
+		return r.setLink(t.Place, text)
+	default:
+		err = r.segment(t.Link).At(t.Port, t.Way).Set(t.Name, v)
+	}
+	if err != nil {
+		return fmt.Errorf("%s.%s: %w", t.Where(), t.Name, err)
+	}
+	r.cal.Emit(simbus.Event{Part: t.Where(), Kind: simbus.KindProperty, Attrs: []simbus.Attr{simbus.Text("name", t.Name), simbus.Text("value", text)}})
+	return nil
+}
+
+var errReadOnly = errors.New("can only be read")
+
+// forget lets segments forget what was behind a board's ports.
+func (m *Machine) forget() {
+	for _, l := range m.r.segments() {
+		for i := range l.Ends {
+			if l.Ends[i].Member == m.index {
+				m.r.segment(l).Forget(l.Ends[i].Name)
+			}
+		}
+	}
+}

@@ -3,7 +3,6 @@ package appliance
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"backplane/boards"
 	"backplane/periph"
@@ -62,7 +61,7 @@ func (r *Running) Readings() []Reading {
 			})
 		})
 	}
-	for _, path := range r.networkPaths() {
+	for _, path := range r.segmentPaths() {
 		if v, unit, err := r.Get(path); err == nil {
 			list = append(list, Reading{path, v, unit})
 		}
@@ -98,19 +97,22 @@ func (m *Machine) eachProperty(f func(part, name string, action bool)) {
 	}
 }
 
-// networkPaths are the properties of networks and links.
-func (r *Running) networkPaths() (list []string) {
-	for _, n := range r.networks {
-		for _, name := range n.names() {
-			list = append(list, n.seg.Name()+"."+name)
+// segmentPaths are the properties of segments and their ports.
+func (r *Running) segmentPaths() (list []string) {
+	for _, p := range r.segmentPlaces() {
+		for _, s := range p.Link.Specs(p.Port, "") {
+			list = append(list, p.String()+"."+s.Name)
 		}
-		for _, p := range n.list {
-			at := n.seg.Name() + ":" + p.port.Name() + "."
-			for _, name := range p.names() {
-				if !strings.HasSuffix(name, ".NAME") { // of which messages tell
-					list = append(list, at+name)
-				}
-			}
+	}
+	return list
+}
+
+// segmentPlaces are all segments, each with its ports.
+func (r *Running) segmentPlaces() (list []boards.Place) {
+	for _, l := range r.segments() {
+		list = append(list, boards.Place{Link: l})
+		for _, e := range l.Ends {
+			list = append(list, boards.Place{Link: l, Port: e.Name})
 		}
 	}
 	return list
@@ -142,17 +144,22 @@ func (r *Running) Places(kind string) []string {
 	}
 	switch kind {
 	case "property":
-		list = append(list, r.networkPaths()...)
+		list = append(list, r.segmentPaths()...)
 	case "action":
-		list = slices.DeleteFunc(append(list, r.networkPaths()...), r.readOnly)
+		list = slices.DeleteFunc(append(list, r.segmentPaths()...), r.readOnly)
 	case "link":
-		list = append(list, slices.Sorted(maps.Keys(r.links))...)
-	case "capture":
-		for _, n := range r.networks {
-			list = append(list, n.seg.Name())
-			for _, p := range n.list {
-				list = append(list, n.seg.Name()+":"+p.port.Name())
+		for _, l := range r.appliance.Links {
+			if l.Kind.LinkType == 0 {
+				list = append(list, l.Name)
 			}
+		}
+		for _, p := range r.segmentPlaces() {
+			list = append(list, p.String())
+		}
+		slices.Sort(list)
+	case "capture":
+		for _, p := range r.segmentPlaces() {
+			list = append(list, p.String())
 		}
 	}
 	return list

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"backplane/periph"
+	"backplane/periph/net"
 	"backplane/simbus/ether"
 )
 
@@ -19,20 +21,25 @@ type PortCounts struct {
 	Rx      map[string]uint64 `json:"rx"` // to the board
 }
 
-// Counts are those of all ports, in the order of the appliance file.
+// Counts are those of all Ethernet ports, in the order of the appliance file.
 func (r *Running) Counts() []PortCounts {
 	list := []PortCounts{}
-	read := func(c *ether.Counters) map[string]uint64 {
-		values := make(map[string]uint64)
-		for _, name := range ether.CounterNames() {
-			values[name], _ = c.Get(name)
+	for _, l := range r.segments() {
+		if l.Kind != net.Segment {
+			continue
 		}
-		return values
-	}
-	for _, n := range r.networks {
-		for _, p := range n.list {
-			list = append(list, PortCounts{Segment: n.seg.Name(), Port: p.port.Name(), Link: linkState(p.port.Up()), Storms: p.port.Storms(),
-				Tx: read(p.port.Counters(ether.Tx)), Rx: read(p.port.Counters(ether.Rx))})
+		seg := r.segment(l)
+		for _, e := range l.Ends {
+			port := seg.At(e.Name, "")
+			ways := make(map[string]map[string]uint64)
+			for _, way := range periph.Ways {
+				ways[way] = make(map[string]uint64)
+				for _, name := range ether.CounterNames() {
+					ways[way][name] = uint64(seg.At(e.Name, way).Get(name).Float())
+				}
+			}
+			list = append(list, PortCounts{Segment: l.Name, Port: e.Name, Link: port.Get(periph.LinkState).Text(),
+				Storms: uint64(port.Get("storms").Float()), Tx: ways["tx"], Rx: ways["rx"]})
 		}
 	}
 	return list

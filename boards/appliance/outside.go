@@ -3,6 +3,7 @@ package appliance
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"backplane/boards"
 	"backplane/boards/record"
@@ -42,31 +43,52 @@ func (r *Running) checkClock(a *boards.Appliance) error {
 
 // addGateway puts a gateway on its segment.
 func (r *Running) addGateway(g *boards.Gateway) error {
-	net := r.net(g.Segment)
 	d, err := r.cal.AddDomain("")
 	if err != nil {
 		return err
 	}
 	p := &gatewayPort{name: g.Name, domain: d, log: r.opts.Log.Named("gateway").With(zap.String("part", g.Name))}
-	if r.opts.Detached {
-		p.port = net.seg.AddPort(g.Name, d, func(*ether.Frame) error { return nil })
-	} else {
+	if !r.opts.Detached {
 		if p.behind, err = openGateway(g, !r.opts.Virtual, p.log); err != nil {
 			return err
 		}
-		p.port = net.seg.AddPort(g.Name, d, p.behind.Deliver)
 	}
 	r.gateways = append(r.gateways, p)
 	p.log.Info("gateway", r.t(), zap.String("segment", g.Segment), zap.Bool("detached", r.opts.Detached))
 	if !r.opts.Detached {
 		r.note(g.Opening())
 	}
-	net.add(&portLink{net: net, port: p.port})
-	if p.behind != nil && !r.opts.Virtual {
-		p.behind.Out().OnItem(func() { d.Post(p.admit) })
-	}
 	return nil
 }
+
+// gateway finds a gateway, which is there.
+func (r *Running) gateway(name string) *gatewayPort {
+	i := slices.IndexFunc(r.gateways, func(p *gatewayPort) bool { return p.name == name })
+	return r.gateways[i]
+}
+
+// openGateways lets in, in real time, what comes through gateways that are on their segments.
+func (r *Running) openGateways() {
+	for _, p := range r.gateways {
+		if p.behind != nil && !r.opts.Virtual {
+			p.behind.Out().OnItem(func() { p.domain.Post(p.admit) })
+		}
+	}
+}
+
+// Receive takes a frame for the outside: a gateway is a [net.Station].
+func (p *gatewayPort) Receive(f *ether.Frame) error {
+	if p.behind == nil {
+		return nil
+	}
+	return p.behind.Deliver(f)
+}
+
+// Plug puts the gateway on its segment.
+func (p *gatewayPort) Plug(port *ether.Port, _ int64, _ bool) { p.port = port }
+
+// SetLink changes nothing: what is behind the gateway has a cable of its own.
+func (p *gatewayPort) SetLink(bool) {}
 
 func openGateway(g *boards.Gateway, offload bool, log *zap.Logger) (outside, error) {
 	if g.Tap != "" || g.Bridge != "" {

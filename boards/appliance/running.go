@@ -13,6 +13,7 @@ import (
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
 	"backplane/guest/placement"
+	"backplane/periph"
 	"backplane/simbus"
 
 	"go.uber.org/zap"
@@ -78,9 +79,8 @@ type Running struct {
 	epoch     time.Time
 	dir       *guest.RunDir
 	machines  []*Machine
-	networks  []*network
 	captures  []io.Closer // of frames
-	links     map[string]link
+	links     map[*boards.Link]periph.Link
 	gateways  []*gatewayPort
 	pace      *pacer               // nil: as fast as it goes
 	watchdog  *watchdog            // nil: real time needs none
@@ -106,7 +106,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.Boot == nil {
 		o.Boot = guest.Start
 	}
-	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[string]link), noted: make(map[string]bool), log: o.Log.Named("appliance")}
+	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), noted: make(map[string]bool), log: o.Log.Named("appliance")}
 	if o.Virtual {
 		if err := boards.CheckStart(o.Start); err != nil {
 			return nil, err
@@ -273,7 +273,7 @@ func (r *Running) CloseWith(reports record.Reports) error {
 	errs = append(errs, r.closeGateways())
 	r.placement.Close()
 	r.cal.Close()
-	if len(r.networks) > 0 {
+	if len(r.segments()) > 0 {
 		errs = append(errs, r.recordCounts())
 	}
 	for _, c := range r.captures {

@@ -146,7 +146,7 @@ func (f *fake) Capture(at []string, filter string, snap int, w io.Writer) (*capt
 	if err != nil || at[0] != "lan" {
 		return nil, errors.New("no segment " + at[0])
 	}
-	return capture.NewLive(w, capture.Config{Snap: snap}, []*ether.Segment{seg}, nil)
+	return capture.NewLive(w, capture.Config{Snap: snap}, []capture.Place{{Name: "lan", LinkType: 1, Tap: seg.Tap}})
 }
 
 // TestCapture: the answer is a pcapng stream, which ends when the client has.

@@ -16,6 +16,7 @@ import (
 	"sort"
 	"strings"
 
+	"backplane/periph"
 	"backplane/simbus/hostfile"
 
 	"github.com/BurntSushi/toml"
@@ -350,3 +351,6 @@ func (ix *indexer) value(path string, n *unstable.Node) {
 		}
 	}
 }
+
+// Suggest is [periph.Suggest].
+func Suggest(word string, known []string) string { return periph.Suggest(word, known) }

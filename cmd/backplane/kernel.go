@@ -11,6 +11,7 @@ import (
 	"backplane/boards/tomlfile"
 	"backplane/guest/doctor"
 	"backplane/guest/kernel"
+	"backplane/periph"
 	"backplane/simbus/hostfile"
 
 	"github.com/spf13/cobra"
@@ -100,7 +101,7 @@ modules are built with it. It is made first if it is not there.`,
 
 // buildKernel builds with progress. What is wrong in a configuration is tomlfile.Problems.
 func buildKernel(ctx context.Context, out io.Writer, log *zap.Logger, b *kernel.Builder) (kernel.Image, error) {
-	b.Nearest, b.Log = tomlfile.Nearest, log
+	b.Nearest, b.Log = periph.Nearest, log
 	b.Note = func(text string) { fmt.Fprintln(out, "backplane:", text) }
 	if err := checkSource(b.Source, b.Revision); err != nil {
 		return kernel.Image{}, err

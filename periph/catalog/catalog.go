@@ -8,6 +8,7 @@ import (
 	"backplane/periph/console"
 	"backplane/periph/gpio"
 	"backplane/periph/i2c"
+	"backplane/periph/net"
 	"backplane/periph/spi"
 )
 
@@ -21,6 +22,7 @@ var All = &periph.Catalog{
 		spi.Kind,
 	},
 	Links: []*periph.LinkKind{
+		net.Segment,
 		console.Link,
 		gpio.Wire,
 	},

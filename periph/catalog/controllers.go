@@ -29,9 +29,8 @@ func Controllers() []*periph.ControllerKind {
 	return list
 }
 
-// others are links that are no kinds of the catalog.
+// otherLinks are no kinds of the catalog: they lead out of the appliance.
 var otherLinks = []*periph.LinkKind{
-	{Table: "segment", Title: "Ethernet segment: a switch with VLANs, or a plain cable", Source: "IEEE 802.3 and 802.1Q"},
 	{Table: "gateway", Title: "gateway from a segment to the world outside", Source: "RFC 2131 (DHCP), RFC 3022 (NAT), RFC 4861 (router advertisements), RFC 1035 (DNS)"},
 }
 

@@ -108,7 +108,7 @@ func TestBusyGuest(t *testing.T) {
 	nic.Port = seg.AddPort("b.eth0", board, nic.Receive)
 	var d *virtiotest.Driver
 	// The guest, at the worst moment: another frame is there before the last is sent.
-	seg.Tap(func(simbus.Time, *ether.Port, *ether.Port, []byte, int) { d.Rings[1].Publish(0) })
+	seg.Tap(func(simbus.Time, string, bool, []byte, int) { d.Rings[1].Publish(0) })
 	board.Do(func() {
 		d = virtiotest.Start(t, nic, 16, 0)
 		d.Rings[1].Add([][]byte{append(make([]byte, 12), frame(60)...)}, nil)

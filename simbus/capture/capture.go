@@ -10,7 +10,6 @@ import (
 
 	"backplane/simbus"
 	"backplane/simbus/capture/filter"
-	"backplane/simbus/ether"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -24,10 +23,18 @@ type Config struct {
 	Snap   int            // how much of a frame, in bytes; 0: all of it
 }
 
+// Place is what a capture looks at: a link between boards, such as the switch of a
+// segment, where each frame has a comment that names the port it came from; or a port of
+// one, at its board's end, where each has its direction as the board sees it.
+type Place struct {
+	Name     string // "lan", "sensor.eth0"
+	Port     bool   // it is a port
+	LinkType uint8  // what a frame is, as pcapng has it: 1 for Ethernet, 227 for SocketCAN
+	Tap      func(f simbus.TapFunc) (remove func())
+}
+
 // Capture writes frames as a pcapng file. It has an interface for each place it
-// looks at: a segment, at its switch, where each frame has a comment that names
-// the port it came from; or a port, at its board's end, where each has its
-// direction as the board sees it.
+// looks at.
 type Capture struct {
 	cfg    Config
 	remove []func()
@@ -44,30 +51,28 @@ type Capture struct {
 	lost   []uint64    // of each interface, since its last frame
 }
 
-// New captures what segments take, and what ports send and receive, into w.
-func New(w io.Writer, cfg Config, segments []*ether.Segment, ports []*ether.Port) (*Capture, error) {
-	return newCapture(w, cfg, segments, ports, nil)
+// New captures what links take, and what ports send and receive, into w.
+func New(w io.Writer, cfg Config, at []Place) (*Capture, error) {
+	return newCapture(w, cfg, at, nil)
 }
 
-func newCapture(w io.Writer, cfg Config, segments []*ether.Segment, ports []*ether.Port, room func() bool) (*Capture, error) {
+func newCapture(w io.Writer, cfg Config, at []Place, room func() bool) (*Capture, error) {
 	if cfg.Snap <= 0 {
 		cfg.Snap = math.MaxInt32
 	}
 	c := &Capture{cfg: cfg, room: room, out: w}
 	var places []pcapgo.NgInterface
-	add := func(name, what string) {
-		n := pcapgo.NgInterface{Name: name, Description: "Backplane " + what + " " + name, Filter: cfg.Filter.String(),
-			LinkType: layers.LinkTypeEthernet, TimestampResolution: 9}
+	for _, p := range at {
+		what := "segment"
+		if p.Port {
+			what = "port"
+		}
+		n := pcapgo.NgInterface{Name: p.Name, Description: "Backplane " + what + " " + p.Name, Filter: cfg.Filter.String(),
+			LinkType: layers.LinkType(p.LinkType), TimestampResolution: 9}
 		if cfg.Snap != math.MaxInt32 {
 			n.SnapLength = uint32(cfg.Snap)
 		}
 		places = append(places, n)
-	}
-	for _, s := range segments {
-		add(s.Name(), "segment")
-	}
-	for _, p := range ports {
-		add(p.Name(), "port")
 	}
 	var err error
 	for i, n := range places {
@@ -84,22 +89,24 @@ func newCapture(w io.Writer, cfg Config, segments []*ether.Segment, ports []*eth
 		return nil, fmt.Errorf("capture: %w", err)
 	}
 	c.seen, c.lost = make([]pcapgo.NgInterfaceStatistics, len(places)), make([]uint64, len(places))
-	for i, s := range segments {
-		c.remove = append(c.remove, s.Tap(func(at simbus.Time, from, _ *ether.Port, frame []byte, length int) {
-			c.frame(i, at, frame, length, pcapgo.NgPacketOptions{Comments: []string{"from " + from.Name()}})
-		}))
-	}
-	for j, p := range ports {
-		i := len(segments) + j
-		c.remove = append(c.remove, p.Tap(func(at simbus.Time, from, to *ether.Port, frame []byte, length int) {
-			flags := pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionOutbound}
-			if to != nil {
-				flags.Direction = pcapgo.NgEpbFlagDirectionInbound
-			}
-			c.frame(i, at, frame, length, pcapgo.NgPacketOptions{Flags: &flags})
+	for i, p := range at {
+		c.remove = append(c.remove, p.Tap(func(at simbus.Time, from string, arrives bool, frame []byte, length int) {
+			c.frame(i, at, frame, length, options(p.Port, from, arrives))
 		}))
 	}
 	return c, nil
+}
+
+// options are what is known of a frame beside its bytes.
+func options(port bool, from string, arrives bool) pcapgo.NgPacketOptions {
+	if !port {
+		return pcapgo.NgPacketOptions{Comments: []string{"from " + from}}
+	}
+	flags := pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionOutbound}
+	if arrives {
+		flags.Direction = pcapgo.NgEpbFlagDirectionInbound
+	}
+	return pcapgo.NgPacketOptions{Flags: &flags}
 }
 
 func (c *Capture) frame(i int, at simbus.Time, frame []byte, length int, o pcapgo.NgPacketOptions) {

@@ -19,7 +19,7 @@ func TestCapture(t *testing.T) {
 	l := newLAN(t)
 	var file bytes.Buffer
 	epoch := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	c, err := capture.New(&file, capture.Config{Epoch: epoch}, []*ether.Segment{l.seg}, nil)
+	c, err := capture.New(&file, capture.Config{Epoch: epoch}, []capture.Place{l.place()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"backplane/simbus/capture"
-	"backplane/simbus/ether"
 
 	"github.com/gopacket/gopacket/pcapgo"
 )
@@ -42,7 +41,7 @@ func (p *pieces) Write(b []byte) (int, error) {
 func TestCaptureWritesWholeFrames(t *testing.T) {
 	l := newLAN(t)
 	out := &pieces{t: t}
-	c, err := capture.New(out, capture.Config{}, []*ether.Segment{l.seg}, nil)
+	c, err := capture.New(out, capture.Config{}, []capture.Place{l.place()})
 	if err != nil {
 		t.Fatal(err)
 	}

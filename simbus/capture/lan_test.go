@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"backplane/simbus"
+	"backplane/simbus/capture"
 	"backplane/simbus/ether"
 )
 
@@ -36,6 +37,15 @@ func newLAN(t *testing.T) *lan {
 		l.ports[i] = l.seg.AddPort(name+".eth0", d, func(*ether.Frame) error { l.got[i]++; return nil })
 	}
 	return l
+}
+
+// place is the segment as a capture looks at it, and portPlace a port.
+func (l *lan) place() capture.Place {
+	return capture.Place{Name: "lan", LinkType: 1, Tap: l.seg.Tap}
+}
+
+func (l *lan) portPlace(i int) capture.Place {
+	return capture.Place{Name: l.ports[i].Name(), Port: true, LinkType: 1, Tap: l.ports[i].Tap}
 }
 
 // send sends text from a port to the other.

@@ -3,8 +3,6 @@ package capture
 import (
 	"io"
 	"sync"
-
-	"backplane/simbus/ether"
 )
 
 // liveLimit is how much a live capture keeps for a reader that is behind, in
@@ -26,11 +24,11 @@ type Live struct {
 }
 
 // NewLive begins a live capture into w, which only the Live's own goroutine writes to.
-func NewLive(w io.Writer, cfg Config, segments []*ether.Segment, ports []*ether.Port) (*Live, error) {
+func NewLive(w io.Writer, cfg Config, at []Place) (*Live, error) {
 	l := &Live{done: make(chan struct{})}
 	l.filled.L = &l.mu
 	var err error
-	if l.c, err = newCapture((*liveQueue)(l), cfg, segments, ports, l.room); err != nil {
+	if l.c, err = newCapture((*liveQueue)(l), cfg, at, l.room); err != nil {
 		return nil, err
 	}
 	l.c.Flush() // the reader shows the interfaces at once

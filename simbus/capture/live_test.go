@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"backplane/simbus/capture"
-	"backplane/simbus/ether"
 
 	"github.com/gopacket/gopacket/pcapgo"
 )
@@ -34,7 +33,7 @@ func (s *stuck) Write(p []byte) (int, error) {
 func TestLiveCaptureDrops(t *testing.T) {
 	l := newLAN(t)
 	out := &stuck{called: make(chan struct{}, 100), let: make(chan struct{})}
-	live, err := capture.NewLive(out, capture.Config{}, []*ether.Segment{l.seg}, nil)
+	live, err := capture.NewLive(out, capture.Config{}, []capture.Place{l.place()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +86,7 @@ func TestLiveCaptureDrops(t *testing.T) {
 func TestLiveCaptureEndsWithItsReader(t *testing.T) {
 	l := newLAN(t)
 	r, w := io.Pipe()
-	live, err := capture.NewLive(w, capture.Config{}, nil, []*ether.Port{l.ports[0]})
+	live, err := capture.NewLive(w, capture.Config{}, []capture.Place{l.portPlace(0)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +101,7 @@ func TestFIFO(t *testing.T) {
 	l := newLAN(t)
 	path := filepath.Join(t.TempDir(), "live")
 	serve := func(w io.Writer) (*capture.Live, error) {
-		return capture.NewLive(w, capture.Config{}, []*ether.Segment{l.seg}, nil)
+		return capture.NewLive(w, capture.Config{}, []capture.Place{l.place()})
 	}
 	f, err := capture.NewFIFO(path, serve)
 	if err != nil {

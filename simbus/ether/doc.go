@@ -10,5 +10,5 @@
 // sender left to others (checksums, segmentation: [Offload]) is done first.
 //
 // What happens is an event of the stream (frame, frame.end), a count ([Counters]), and
-// shown to taps ([TapFunc]).
+// shown to taps ([simbus.TapFunc]).
 package ether

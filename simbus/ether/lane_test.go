@@ -223,8 +223,8 @@ func TestPortsHaveChanceOfTheirOwn(t *testing.T) {
 func TestChangesWhileItRuns(t *testing.T) {
 	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 10 * time.Millisecond, Bandwidth: 1e12}})
 	s := stations(t, cal, seg, 2)
-	s[1].port.Tap(func(_ simbus.Time, _, to *ether.Port, f []byte, _ int) { // answers what arrives
-		if to != nil && !bytes.HasSuffix(f, []byte("again")) {
+	s[1].port.Tap(func(_ simbus.Time, _ string, arrives bool, f []byte, _ int) { // answers what arrives
+		if arrives && !bytes.HasSuffix(f, []byte("again")) {
 			s[1].port.Send(&ether.Frame{Parts: [][]byte{frame(1, 0), []byte("again")}})
 		}
 	})

@@ -8,36 +8,29 @@ import (
 	"backplane/simbus"
 )
 
-// TapFunc is shown a frame: its beginning, as much as its caller keeps, and its
-// length. from is the port that it came from. to is nil when the frame comes
-// from there, and otherwise the port that it arrives at. Calls for one port, or
-// one segment, come in order; in real time they come on any goroutine, several
-// at once.
-type TapFunc func(at simbus.Time, from, to *Port, frame []byte, length int)
-
 // taps are those that look at one place. They may come and go at any time.
 type taps struct {
 	mu   sync.Mutex
-	list atomic.Pointer[[]*TapFunc]
+	list atomic.Pointer[[]*simbus.TapFunc]
 }
 
-func (t *taps) add(f TapFunc) (remove func()) {
-	t.change(func(list []*TapFunc) []*TapFunc { return append(list, &f) })
+func (t *taps) add(f simbus.TapFunc) (remove func()) {
+	t.change(func(list []*simbus.TapFunc) []*simbus.TapFunc { return append(list, &f) })
 	return func() {
-		t.change(func(list []*TapFunc) []*TapFunc {
-			return slices.DeleteFunc(list, func(g *TapFunc) bool { return g == &f })
+		t.change(func(list []*simbus.TapFunc) []*simbus.TapFunc {
+			return slices.DeleteFunc(list, func(g *simbus.TapFunc) bool { return g == &f })
 		})
 	}
 }
 
-func (t *taps) change(f func([]*TapFunc) []*TapFunc) {
+func (t *taps) change(f func([]*simbus.TapFunc) []*simbus.TapFunc) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	list := f(slices.Clone(t.all()))
 	t.list.Store(&list)
 }
 
-func (t *taps) all() []*TapFunc {
+func (t *taps) all() []*simbus.TapFunc {
 	if list := t.list.Load(); list != nil {
 		return *list
 	}
@@ -53,18 +46,18 @@ func (t *taps) show(at simbus.Time, from, to *Port, f *Frame) {
 	whole, done := f.whole()
 	defer done()
 	for _, tap := range list {
-		(*tap)(at, from, to, whole, len(whole))
+		(*tap)(at, from.name, to != nil, whole, len(whole))
 	}
 }
 
 // Tap calls f with each frame that the switch takes, whatever becomes of it,
 // with the time at which it does. remove ends it.
-func (s *Segment) Tap(f TapFunc) (remove func()) { return s.taps.add(f) }
+func (s *Segment) Tap(f simbus.TapFunc) (remove func()) { return s.taps.add(f) }
 
 // Tap calls f with what the board sends and receives at this port, at the
 // board's end of the cable: what a capture on the board itself would show.
 // remove ends it.
-func (p *Port) Tap(f TapFunc) (remove func()) { return p.taps.add(f) }
+func (p *Port) Tap(f simbus.TapFunc) (remove func()) { return p.taps.add(f) }
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 

@@ -17,13 +17,13 @@ func TestTaps(t *testing.T) {
 	cal, seg := virtualSegment(t, ether.SegmentConfig{Impairment: ether.Impairment{Latency: 50 * time.Microsecond, Bandwidth: 1e12}})
 	s := stations(t, cal, seg, 2)
 	var seen []string
-	tap := func(where string) ether.TapFunc {
-		return func(at simbus.Time, from, to *ether.Port, frame []byte, length int) {
+	tap := func(where string) simbus.TapFunc {
+		return func(at simbus.Time, from string, arrives bool, frame []byte, length int) {
 			name := "-"
-			if to != nil {
-				name = to.Name()
+			if arrives {
+				name = "here"
 			}
-			seen = append(seen, fmt.Sprintf("%s: %s %s>%s %d %q", where, at, from.Name(), name, length, frame[14:]))
+			seen = append(seen, fmt.Sprintf("%s: %s %s>%s %d %q", where, at, from, name, length, frame[14:]))
 		}
 	}
 	remove := seg.Tap(tap("lan"))
@@ -37,9 +37,9 @@ func TestTaps(t *testing.T) {
 	want := []string{
 		`b0: 0.000000000s b0.eth0>- 17 "one"`,
 		`lan: 0.000025000s b0.eth0>- 17 "one"`,
-		`b1: 0.000050000s b0.eth0>b1.eth0 17 "one"`,
+		`b1: 0.000050000s b0.eth0>here 17 "one"`,
 		`b1: 0.001000000s b1.eth0>- 17 "two"`,
-		`b0: 0.001050000s b1.eth0>b0.eth0 17 "two"`,
+		`b0: 0.001050000s b1.eth0>here 17 "two"`,
 	}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		t.Errorf("taps (-want +got):\n%s", diff)
