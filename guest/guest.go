@@ -20,7 +20,7 @@ type Guest interface {
 	Done() (fd int)
 	// Kill ends it at once, as if its plug were pulled, and waits for that.
 	Kill()
-	// Wait waits for its end. The error is ErrRestart, or says how it ended if not by
+	// Wait waits for its end, which it brings about if the kernel has told [Config.Panics]. The error is ErrRestart, or says how it ended if not by
 	// powering off.
 	Wait() error
 	// Halted says, in words, that it was stopped from outside; nothing if it was not.

@@ -104,15 +104,19 @@ func (m *Machine) powerOn() error {
 	if m.supply.Stop() {
 		m.powerParts(false)
 	}
+	reset := m.powered
 	m.powerParts(true)
 	m.on = m.domain.Now()
 	booting := func() { m.setState(StateBooting, m.board.Note(m.r.opts.Virtual)) }
 	if m.board.Time.Boot == 0 {
-		err := m.startKernel()
-		if err == nil {
-			booting()
+		if err := m.startKernel(); err != nil {
+			if !reset { // it is off, as it was
+				m.powerParts(false)
+			}
+			return err
 		}
-		return err
+		booting()
+		return nil
 	}
 	booting()
 	m.loader = simbus.After(m.domain, time.Duration(m.board.Time.Boot), func() {

@@ -39,22 +39,35 @@ func (m *Memory) Clear() {
 // NewMemory makes size bytes of memory, which go when the test ends.
 func NewMemory(t testing.TB, size int) *Memory {
 	t.Helper()
-	fd, err := unix.MemfdCreate("guest", unix.MFD_CLOEXEC)
-	if err == nil {
-		err = unix.Ftruncate(fd, int64(size))
-	}
-	var data []byte
-	if err == nil {
-		data, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	}
+	m, err := MakeMemory(size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = unix.Munmap(data)
+	t.Cleanup(m.Close)
+	return m
+}
+
+// MakeMemory makes size bytes of memory, which are the caller's to close.
+func MakeMemory(size int) (*Memory, error) {
+	fd, err := unix.MemfdCreate("guest", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make a guest's memory: %w", err)
+	}
+	m := &Memory{FD: fd}
+	if err = unix.Ftruncate(fd, int64(size)); err == nil {
+		m.Data, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	}
+	if err != nil {
 		unix.Close(fd)
-	})
-	return &Memory{FD: fd, Data: data}
+		return nil, fmt.Errorf("make a guest's memory: %w", err)
+	}
+	return m, nil
+}
+
+// Close lets it go. Nobody may use it any more.
+func (m *Memory) Close() {
+	_ = unix.Munmap(m.Data)
+	unix.Close(m.FD)
 }
 
 // Virtio is the memory as a device gets it.
@@ -255,6 +268,22 @@ func (r *Ring) Reuse() (n int) {
 	}
 	if r.Features&virtio.FeatureEventIdx != 0 {
 		binary.LittleEndian.PutUint16(r.Avail[4+2*r.Size:], r.usedIdx)
+	}
+	return n
+}
+
+// Again calls each with what the device has written into the buffers that it has given back
+// since the last time, and makes those available again. It returns how many they were.
+func (r *Ring) Again(each func([]byte)) (n int) {
+	idx := uint16(atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.Used[0]))) >> 16)
+	for ; r.usedIdx != idx; r.usedIdx++ {
+		e := r.Used[4+8*(int(r.usedIdx)%r.Size):]
+		head := uint16(binary.LittleEndian.Uint32(e))
+		if c := r.chains[head]; c != nil {
+			each(Result{Written: int(binary.LittleEndian.Uint32(e[4:])), In: c.in}.Bytes())
+			r.Publish(head)
+		}
+		n++
 	}
 	return n
 }
