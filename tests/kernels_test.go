@@ -199,3 +199,31 @@ const helloPatch = `Subject: say hello
 +proc-y	+= hello.o
  proc-y	+= thread_self.o
 `
+
+// TestDebugKernels boots boards whose kernels have means of debugging, and looks whether
+// those are there and find nothing to complain of.
+func TestDebugKernels(t *testing.T) {
+	if !slices.Contains(kernelSources(t), "debian") {
+		t.Skip("debian is not among the sources")
+	}
+	const debugfs = "mount -t debugfs none /sys/kernel/debug; "
+	for _, test := range []struct{ debug, script, want string }{
+		{`"kasan", "lockdep", "kmemleak"`, debugfs + "sleep 1; echo scan >/sys/kernel/debug/kmemleak; busybox zcat /proc/config.gz | grep -E '^CONFIG_(KASAN|PROVE_LOCKING|DEBUG_KMEMLEAK)='",
+			"CONFIG_DEBUG_KMEMLEAK=y\nCONFIG_KASAN=y\nCONFIG_PROVE_LOCKING=y\n"},
+		{`"gcov", "symbols"`, debugfs + "find /sys/kernel/debug/gcov -name tmp102.gcda | wc -l", "1\n"},
+	} {
+		t.Run(test.debug, func(t *testing.T) {
+			clocks(t, func(t *testing.T, o guesttest.Options) {
+				board := strings.Replace(kernelsBoard, `"48M"`, `"256M"`, 1)
+				table := fmt.Sprintf("[firmware.kernel]\ndebug = [%s]\n", test.debug)
+				root := guesttest.Rootfs(t)
+				app := guesttest.Run(t, map[string]string{"main.toml": ownKernel, "own.toml": fmt.Sprintf(board, 1, root, table, 1),
+					"plain.toml": fmt.Sprintf(kernelsBoard, 2, root, "", 2)}, o)
+				works(t, app)
+				if got := app.Sh("own", test.script); got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			})
+		})
+	}
+}
