@@ -75,7 +75,7 @@ func works(t *testing.T, app *guesttest.App) {
 	for _, test := range []struct{ name, script, want string }{
 		{"I2C and hwmon", "sleep 1; cat /sys/class/hwmon/hwmon0/temp1_input", "-12500\n"},
 		{"GPIO", "ls /dev/gpiochip0", "/dev/gpiochip0\n"},
-		{"its clock", "a=$(date +%s); sleep 2; b=$(date +%s); echo $((b - a))", "2\n"},
+		{"its clock", "a=$(date +%s); sleep 2; b=$(date +%s); [ $((b - a)) -ge 2 ] && echo goes on", "goes on\n"},
 		{"signals", "sleep 100 & kill $!; wait $!; echo $?", "143\n"},
 		{"many programs", "i=0; while [ $i -lt 50 ]; do /bin/true; i=$((i+1)); done; echo $i", "50\n"},
 		{"Ethernet", "ping -q -c 3 10.0.0.2 | grep -o '3 packets received'", "3 packets received\n"},
