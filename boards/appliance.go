@@ -91,15 +91,6 @@ func (b *Board) ethernet(name string) *Ethernet {
 	return nil
 }
 
-func (b *Board) serial(name string) *Serial {
-	for i := range b.Serial {
-		if b.Serial[i].Name == name {
-			return &b.Serial[i]
-		}
-	}
-	return nil
-}
-
 // drives names the push-pull output of a chip on that line, "" if there is none.
 func (b *Board) drives(ref Line) string {
 	for _, p := range b.Parts() {

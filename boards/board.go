@@ -16,8 +16,6 @@ type Board struct {
 	Memory   Size       `toml:"memory,omitempty" jsonschema:"default=64M,description=Main memory"`
 	Time     Timing     `toml:"time,omitempty" jsonschema:"description=What things take in virtual time"`
 	Firmware Firmware   `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
-	Serial   []Serial   `toml:"serial,omitempty" jsonschema:"description=Serial ports"`
-	Console  []Console  `toml:"console,omitempty" jsonschema:"description=Further consoles beside the main one"`
 	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=Ethernet ports"`
 
 	Chip []Chip `toml:"chip,omitempty" jsonschema:"description=Parts that say themselves what they are on: a controller or a channel of another part"`
@@ -75,19 +73,6 @@ type Chip struct {
 	Values    map[string]any    `toml:",rest" jsonschema:"-"`
 
 	Part *Part `toml:"-" json:"-"` // once it was checked
-}
-
-// Serial is one serial port.
-type Serial struct {
-	Name   string `toml:"name" jsonschema:"description=What the port is called"`
-	Device string `toml:"device,omitempty" jsonschema:"description=Its name in the guest such as /dev/ttyS1"`
-	Baud   int    `toml:"baud,omitempty" jsonschema:"minimum=50,maximum=12000000,default=115200,description=Bits a second (8N1)"`
-}
-
-// Console is one more console.
-type Console struct {
-	Name   string `toml:"name" jsonschema:"description=What the console is called"`
-	Device string `toml:"device,omitempty" jsonschema:"description=Its name in the guest"`
 }
 
 // Ethernet is one Ethernet port.

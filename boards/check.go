@@ -40,7 +40,7 @@ type checker struct {
 	set     map[string]any      // of the appliance's; what a part takes is removed
 	setOf   map[string][]string // its keys, by the part that they name
 
-	parts   map[string]string // names in use, and the paths where they were given
+	parts   map[string]string // names in use, and the paths where they were given; "" for what every board has
 	devices map[string]string // device names in use
 	drivers map[Line]driver
 }
@@ -56,7 +56,7 @@ var validName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 const nameRule = "must be letters, digits, - and _, a letter first"
 
 func (c *checker) check() {
-	c.parts, c.setOf = map[string]string{"console": ""}, make(map[string][]string)
+	c.parts, c.setOf = make(map[string]string), make(map[string][]string)
 	for key := range c.set {
 		name, _, _ := strings.Cut(key, ".")
 		c.setOf[name] = append(c.setOf[name], key)
@@ -87,19 +87,6 @@ func (c *checker) check() {
 	c.placed()
 	c.places()
 	c.described()
-	for i, s := range b.Serial {
-		at := fmt.Sprintf("serial[%d]", i)
-		c.part(at, s.Name, "serial port")
-		c.device(at, s.Device)
-		if s.Baud < 50 || s.Baud > 12_000_000 {
-			d.Add(at+".baud", "baud is %d, and must be 50 to 12000000", s.Baud)
-		}
-	}
-	for i, s := range b.Console {
-		at := fmt.Sprintf("console[%d]", i)
-		c.part(at, s.Name, "console")
-		c.device(at, s.Device)
-	}
 	c.ethernet()
 }
 
@@ -152,8 +139,8 @@ func (c *checker) part(at, name, what string) {
 		return
 	case !validName.MatchString(name):
 		c.doc.Add(at+".name", "name %q %s", name, nameRule)
-	case name == "console":
-		c.doc.Add(at+".name", "the name \"console\" is taken by the board's main console")
+	case taken && first == "":
+		c.doc.Add(at+".name", "the name %q is taken by the board's %s", name, c.b.controller(name).Kind.Title)
 	case taken:
 		c.doc.Add(at+".name", "the name %q is taken, in %s: each part of a board needs its own", name, c.doc.Where(first))
 	}

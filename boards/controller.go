@@ -22,6 +22,7 @@ type Controller struct {
 type controllerTable struct {
 	Name   string         `toml:"name"`
 	Number *int           `toml:"number"`
+	Device string         `toml:"device"`
 	Chip   []Chip         `toml:"chip"`
 	Values map[string]any `toml:",rest"`
 }
@@ -33,6 +34,10 @@ const maxNumber = 255
 // of the board file that are no such table are nobody's.
 func (b *Board) controllers(catalog *periph.Catalog) {
 	for _, k := range catalog.Controllers {
+		if k.Always != "" {
+			b.Controllers = append(b.Controllers, &Controller{controllerTable: controllerTable{Name: k.Always}, Kind: k, Config: k.Config()})
+			continue
+		}
 		raw, ok := b.Tables[k.Table]
 		if !ok {
 			continue
@@ -46,6 +51,7 @@ func (b *Board) controllers(catalog *periph.Catalog) {
 			}
 			c.without("number", c.Number != nil && !k.Numbered)
 			c.without("chip", c.Chip != nil && !k.Chips)
+			c.without("device", k.Device == "" && b.doc.Has(c.at+".device"))
 			b.doc.Decode(c.at, c.Values, c.Config)
 			b.Controllers = append(b.Controllers, c)
 		}
@@ -53,13 +59,25 @@ func (b *Board) controllers(catalog *periph.Catalog) {
 	b.byChips = busesFirst(b.Controllers)
 	known := slices.Clone(tomlfile.Fields(Board{}))
 	for _, k := range catalog.Controllers {
-		known = append(known, k.Table)
+		if k.Always == "" {
+			known = append(known, k.Table)
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(b.Tables)) {
 		if _, ok := catalog.Controller(key); !ok {
 			b.doc.Add(key, "unknown key %q%s", key, tomlfile.Suggest(key, known))
 		}
 	}
+}
+
+// controller finds one by its name.
+func (b *Board) controller(name string) *Controller {
+	for _, c := range b.Controllers {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
 }
 
 // lines are the names of the controller's GPIO lines, if it has any.
@@ -100,7 +118,16 @@ func (c *Controller) without(key string, refused bool) {
 func (c *checker) controllers() {
 	numbers := make(map[string]string) // alias: where it was given
 	for _, x := range c.b.Controllers {
+		if x.Kind.Always != "" {
+			c.parts[x.Name] = ""
+		}
+	}
+	for _, x := range c.b.Controllers {
+		if x.Kind.Always != "" {
+			continue
+		}
 		c.part(x.at, x.Name, x.Kind.Title)
+		c.device(x.at, x.Device)
 		x.Config.Check(func(key, format string, args ...any) { c.doc.Add(tomlfile.Join(x.at, key), format, args...) })
 		if n := x.Number; n != nil && x.Kind.Numbered {
 			first, taken := numbers[x.alias()]

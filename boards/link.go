@@ -111,7 +111,7 @@ func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 		}
 		return end
 	}
-	title, ports := m.Board.ports(l.Kind.Joins)
+	title, ports := m.Board.ports(c.catalog, l.Kind.Joins)
 	i := slices.IndexFunc(ports, func(p port) bool { return p.name == rest })
 	if i < 0 {
 		c.doc.Add(at, "board %s has no %s %q%s", m.Name, title, rest, tomlfile.Suggest(rest, named(ports, func(p *port) string { return p.name })))
@@ -145,28 +145,21 @@ type port struct {
 
 // ports are the board's ports that are controllers with that table, and what such a port
 // is called.
-func (b *Board) ports(table string) (title string, list []port) {
-	switch table {
-	case "ethernet":
+func (b *Board) ports(catalog *periph.Catalog, table string) (title string, list []port) {
+	if table == "ethernet" {
 		for i := range b.Ethernet {
 			list = append(list, port{b.Ethernet[i].Name, &b.Ethernet[i]})
 		}
 		return "Ethernet port", list
-	case "serial":
-		for i := range b.Serial {
-			list = append(list, port{b.Serial[i].Name, &b.Serial[i]})
-		}
-		return "serial port", list
 	}
 	title = table
+	if k, ok := catalog.Controller(table); ok {
+		title = k.Title
+	}
 	for _, c := range b.Controllers {
 		if c.Kind.Table == table {
-			title = c.Kind.Title
 			list = append(list, port{c.Name, c.Config})
 		}
 	}
 	return title, list
 }
-
-// Rate is how many bits a second the port sends.
-func (s *Serial) Rate() int { return s.Baud }

@@ -35,11 +35,6 @@ func (b *Board) defaults() {
 			*t.d = t.without
 		}
 	}
-	for i := range b.Serial {
-		if s := &b.Serial[i]; s.Baud == 0 && !b.doc.Has(fmt.Sprintf("serial[%d].baud", i)) {
-			s.Baud = 115200
-		}
-	}
 }
 
 // Beside is where a file that the board file names is.

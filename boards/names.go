@@ -55,18 +55,25 @@ func (a *Appliance) linkNames() []string {
 	return named(a.Links, func(l **Link) string { return (*l).Name })
 }
 
-func serialName(s *Serial) string   { return s.Name }
-func consoleName(c *Console) string { return c.Name }
-
-// terminals names a board's consoles and UARTs.
-func (b *Board) terminals() []string {
-	return slices.Concat([]string{MainConsole}, named(b.Serial, serialName), named(b.Console, consoleName))
+// Terminals names a board's consoles and UARTs.
+func (b *Board) Terminals() (names []string) {
+	for _, c := range b.Controllers {
+		if c.Kind.Terminal {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // places names all that has properties on a board.
 func (b *Board) places() []string {
 	parts := named(b.Parts(), func(p **Part) string { return (*p).Name })
-	return slices.Concat(parts, b.lines.controllers, named(b.Serial, serialName), named(b.Ethernet, func(e *Ethernet) string { return e.Name }))
+	for _, c := range b.Controllers {
+		if _, ok := c.lines(); ok || len(c.Kind.Properties) > 0 {
+			parts = append(parts, c.Name)
+		}
+	}
+	return append(parts, named(b.Ethernet, func(e *Ethernet) string { return e.Name })...)
 }
 
 // CheckConsole says what is wrong with the path of a console or UART.
@@ -76,7 +83,7 @@ func (a *Appliance) CheckConsole(path string) error {
 	if err != nil || !ok {
 		return err
 	}
-	if names := m.Board.terminals(); !slices.Contains(names, name) {
+	if names := m.Board.Terminals(); !slices.Contains(names, name) {
 		return fmt.Errorf("board %s has no console or UART %q%s", board, name, tomlfile.Suggest(name, names))
 	}
 	return nil
@@ -155,7 +162,7 @@ func (a *Appliance) PartNames() []string {
 
 // partNames are the names of all that a board has events of.
 func (b *Board) partNames() []string {
-	return slices.Concat(b.places(), b.terminals(), named(b.Controllers, func(c **Controller) string { return (*c).Name }), []string{"rng", "agent"})
+	return slices.Concat(b.places(), b.Terminals(), named(b.Controllers, func(c **Controller) string { return (*c).Name }), []string{"rng", "agent"})
 }
 
 // Property is what is known of a property before anything boots.
@@ -182,9 +189,9 @@ func (a *Appliance) Property(path string) (*Property, error) {
 	}
 	found := &Property{what: t.Part + "." + t.Name, kind: periph.Whole}
 	switch {
-	case s.Part != nil:
-		return property(s.Spec, fmt.Sprintf("%s of %s", s.Spec.Name, tomlfile.A(s.Part.Model.Name))), nil
-	case s.UART != nil, s.Missed:
+	case s.Spec != nil:
+		return property(s.Spec, fmt.Sprintf("%s of %s", s.Spec.Name, tomlfile.A(s.Of))), nil
+	case s.Missed:
 	case s.Ethernet != nil:
 		found.kind, found.enum, found.set = periph.Text, []string{"up", "down"}, periph.CheckLinkState
 	default:

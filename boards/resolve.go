@@ -159,10 +159,9 @@ func (t *Target) Where() string {
 // Spot is what a part's or a controller's name and that of a property lead to on a
 // board: one of these.
 type Spot struct {
-	Part *Part
-	Spec *periph.Spec // the part's property
+	Spec *periph.Spec // the property of a part or controller
+	Of   string       // which is of this model or kind
 
-	UART     *Serial   // whose counter it is
 	Ethernet *Ethernet // whose link it is
 
 	Line   Line
@@ -182,14 +181,12 @@ func (m *Member) Resolve(part, name string) (*Spot, error) {
 			if err != nil {
 				return nil, err
 			}
-			return &Spot{Part: p, Spec: spec}, nil
+			return &Spot{Spec: spec, Of: p.Model.Name}, nil
 		}
 	}
-	if uart := b.serial(part); uart != nil {
-		if !slices.Contains(UARTCounters, name) {
-			return nil, Unknown("counter of a UART", name, slices.Clone(UARTCounters))
-		}
-		return &Spot{UART: uart}, nil
+	if c := b.controller(part); c != nil && len(c.Kind.Properties) > 0 {
+		spec, err := find(c.Kind.Properties, name, c.Kind.Title)
+		return &Spot{Spec: spec, Of: c.Kind.Title}, err
 	}
 	if e := b.ethernet(part); e != nil {
 		if name != "link" {
@@ -214,16 +211,21 @@ func (p *Part) hasLine(name string) bool {
 	return !property && slices.Contains(p.Model.Lines, name)
 }
 
-// UARTCounters are what a UART counts.
-var UARTCounters = []string{"sent", "received", "overrun"}
-
 // propertyOf finds the spec of a part's property.
 func propertyOf(p *Part, name string) (*periph.Spec, error) {
-	model := p.Model
-	spec, ok := model.Property(name)
-	if !ok {
-		names := named(model.Properties, func(s *periph.Spec) string { return s.Name })
-		return nil, fmt.Errorf("%s has no property %q%s", tomlfile.A(model.Name), name, tomlfile.Suggest(name, names))
+	spec, err := find(p.Model.Properties, name, p.Model.Name)
+	if err != nil {
+		return nil, err
 	}
 	return spec.For(&p.Options), nil
+}
+
+// find is the property of that name of a model or a kind.
+func find(specs []periph.Spec, name, of string) (*periph.Spec, error) {
+	i := slices.IndexFunc(specs, func(s periph.Spec) bool { return s.Name == name })
+	if i < 0 {
+		names := named(specs, func(s *periph.Spec) string { return s.Name })
+		return nil, fmt.Errorf("%s has no property %q%s", tomlfile.A(of), name, tomlfile.Suggest(name, names))
+	}
+	return &specs[i], nil
 }

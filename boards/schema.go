@@ -24,7 +24,9 @@ func Schema(v any, title string, catalog *periph.Catalog, extend ...func(*jsonsc
 	switch v.(type) {
 	case *Board:
 		for _, k := range catalog.Controllers {
-			s.Properties.Set(k.Table, controllerSchema(r, s, k))
+			if k.Always == "" {
+				s.Properties.Set(k.Table, controllerSchema(r, s, k))
+			}
 		}
 	case *Appliance:
 		for _, k := range catalog.Links {
@@ -79,6 +81,9 @@ func controllerSchema(r jsonschema.Reflector, root *jsonschema.Schema, k *periph
 	if k.Numbered {
 		table.Properties.Set("number", &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.Itoa(maxNumber)),
 			Description: "The number that the kernel gives it; the next free one if left out"})
+	}
+	if k.Device != "" {
+		table.Properties.Set("device", &jsonschema.Schema{Type: "string", Description: "Its name in the guest such as /dev/ttyS1"})
 	}
 	if k.Chips {
 		table.Properties.Set("chip", &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Ref: "#/$defs/Chip"}, Description: "Parts on it"})

@@ -11,7 +11,9 @@ import (
 type ControllerKind struct {
 	// Table is the board file's: "i2c" for [[i2c]]. If the controller takes chips, it is
 	// the kind of its bus as well.
-	Table  string
+	Table string
+	// Always is instead the name of the one that every board has, of a kind without a table.
+	Always string
 	Title  string         // "I2C controller"
 	Source string         // specification and driver
 	Kernel []string       // CONFIG_ symbols of the Linux driver that binds, and of what programs reach it by
@@ -21,6 +23,14 @@ type ControllerKind struct {
 	// Numbered tells whether the kernel numbers it by the alias Table0, Table1 and so on:
 	// the board file may say which number it has.
 	Numbered bool
+	// Terminal tells whether people type at its other end: it is a [Terminal].
+	Terminal bool
+	// Device is what its driver calls it in /dev, without the number that it counts such
+	// controllers by: "hvc". The board file may give it another name there.
+	Device string
+	// Properties are what the outside can set and read while it runs: it then has
+	// [Properties].
+	Properties []Spec
 	// Config is an empty table, with what holds if a key is left out: a pointer to a
 	// struct with toml and jsonschema tags. A controller's name, number and chips are
 	// not in it.
@@ -47,7 +57,8 @@ type LinesConfig interface {
 
 // Controller is what a guest's kernel sees: one virtio device, with what hangs on it.
 // Power that goes ends what is under way in it: it is stopped. What else it is, it is
-// asked by type assertion: [Described], [Provider], [Lines].
+// asked by type assertion: [Described], [Provider], [Lines],
+// [Terminal], [Powered], [Properties].
 type Controller interface {
 	virtio.Device
 }
@@ -64,6 +75,23 @@ type Lines interface {
 	Line(i int) *wire.Wire
 	// Missed is how many edges of line i the guest was not told of one by one.
 	Missed(i int) uint64
+}
+
+// Terminal is a controller with a terminal at its other end: a console or a serial port.
+type Terminal interface {
+	// Output lets f have what the guest writes when it comes out. It is called once. What
+	// f is given is its own only until it returns.
+	Output(f func(p []byte))
+	// Input is what is typed. If there is no room for all of it, the error says so.
+	Input(p []byte) error
+	// Room is how many bytes Input takes.
+	Room() int
+}
+
+// Powered has a supply of power, which is off at first.
+type Powered interface {
+	// Power switches it. Each call changes it.
+	Power(on bool)
 }
 
 // Provider has places where something else can be joined.

@@ -143,13 +143,13 @@ type Env struct {
 // bus takes, such as an i2c.Target.
 // All its methods are called on the goroutine that drives its board.
 type Chip interface {
-	// Power switches the supply, which is off at first. When it comes, the chip
+	// Power of the chip: when it comes, the chip
 	// is in its power-on state. When it goes, pins float, what drives them from
 	// outside aside; of the chip only what is non-volatile stays, or has a battery
 	// or no need of power, and a write under way is torn. What the outside has set,
 	// such as a temperature, is the world's, and stays. Properties that follow
-	// power are told by Env.Changed. Each call changes the supply.
-	Power(on bool)
+	// power are told by Env.Changed.
+	Powered
 	// Properties are those of the model's table. They work without power.
 	Properties
 	// Close ends the chip: what must outlive the run is on disk when it returns.
@@ -197,7 +197,7 @@ type Catalog struct {
 // Controller finds a kind of controller by its table.
 func (c *Catalog) Controller(table string) (*ControllerKind, bool) {
 	for _, k := range c.Controllers {
-		if k.Table == table {
+		if k.Table == table && k.Always == "" {
 			return k, true
 		}
 	}

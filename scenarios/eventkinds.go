@@ -6,7 +6,6 @@ import (
 	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/periph"
-	terminals "backplane/periph/console"
 	"backplane/simbus"
 	"backplane/simbus/ether"
 	"backplane/simbus/gateway"
@@ -24,5 +23,5 @@ func EventKinds(c *periph.Catalog) []*simbus.Kind {
 	for _, k := range c.Controllers {
 		all = append(all, k.Events...)
 	}
-	return slices.Concat(all, terminals.Events, ether.Events, periph.Events, appliance.Events, events, gateway.Events, record.Events)
+	return slices.Concat(all, ether.Events, periph.Events, appliance.Events, events, gateway.Events, record.Events)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/boards/appliance"
 	"backplane/simbus"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,9 +19,9 @@ func TestFailureIsShort(t *testing.T) {
 [[step]]
 expect = { property = "b.temp0.temperature", equals = 5, within = "1s" }
 `, func(f *fake) {
-		f.after(100*time.Millisecond, "console", simbus.KindConsole, line("eeprom: reading"))
+		f.after(100*time.Millisecond, "console", appliance.KindConsole, line("eeprom: reading"))
 		f.d.At(simbus.Time(200*time.Millisecond), func() {
-			f.d.Emit(simbus.Event{Board: "other", Part: "console", Kind: simbus.KindConsole, Attrs: []simbus.Attr{line("not about this")}})
+			f.d.Emit(simbus.Event{Board: "other", Part: "console", Kind: appliance.KindConsole, Attrs: []simbus.Attr{line("not about this")}})
 		})
 		f.after(300*time.Millisecond, "i2c0", simbus.KindI2C, simbus.Text("messages", "W 00 00 R"+strings.Repeat(" ff", 4000)+" and 9 bytes more"))
 	})

@@ -43,7 +43,7 @@ func TestNames(t *testing.T) {
 		{`set = { "sensor.eth0.link" = "off" }`, `3:9: sensor.eth0.link: "off" is no state of a link: say up or down`},
 		{`expect = { console = "senso", match = "x" }`, `3:12: there is no board "senso": did you mean "sensor"?`},
 		{`expect = { line = "sensor.gpio0.alrm", level = 1 }`, `3:12: board sensor: gpio0 has no line "alrm": did you mean "alarm"?`},
-		{`expect = { property = "controller.uart1.sended", above = 1 }`, `3:12: there is no counter of a UART "sended": there are overrun, received, sent`},
+		{`expect = { property = "controller.uart1.sended", above = 1 }`, `3:12: a serial port has no property "sended": there are overrun, received, sent`},
 		{`expect = { property = "sensor.gpio0.alarm.missed", equals = 0 }`, ``},
 		{`expect = { property = "sensor.gpio0.alarm", equals = true }`, ``},
 		{`expect = { property = "controller.fan0.closed", above = 0 }`, `3:49: closed of a relay is a switch, and no number to be above, below or between: say equals`},

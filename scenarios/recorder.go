@@ -73,7 +73,7 @@ func (r *Recorder) Event(e *simbus.Event) {
 	}
 	r.recent.Add(e)
 	switch e.Kind {
-	case simbus.KindConsole:
+	case appliance.KindConsole:
 		r.line(e)
 	case simbus.KindGuest:
 		r.guest(e, r.expected.take(consoleLine{event: e}))
@@ -298,7 +298,7 @@ func (r *Recorder) consoleSince(t simbus.Time, boards []string) (lines, said []s
 func (r *Recorder) lastEvents(n int) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return texts(last(r.recent.Last(0), n, func(e *simbus.Event) bool { return e.Kind != simbus.KindConsole }))
+	return texts(last(r.recent.Last(0), n, func(e *simbus.Event) bool { return e.Kind != appliance.KindConsole }))
 }
 
 func texts(events []*simbus.Event) []string {

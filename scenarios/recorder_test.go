@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"backplane/boards/appliance"
 	"backplane/simbus"
 )
 
@@ -13,7 +14,7 @@ func TestLinesThatNobodyLookedFor(t *testing.T) {
 	var r Recorder
 	long := strings.Repeat("x", 4096)
 	for i := range 20_000 {
-		r.Event(&simbus.Event{Time: simbus.Time(i), Board: "b", Part: "console", Kind: simbus.KindConsole, Attrs: []simbus.Attr{simbus.Text("line", long)}})
+		r.Event(&simbus.Event{Time: simbus.Time(i), Board: "b", Part: "console", Kind: appliance.KindConsole, Attrs: []simbus.Attr{simbus.Text("line", long)}})
 	}
 	c := r.consoles["b.console"]
 	size := 0

@@ -115,8 +115,8 @@ func TestSteps(t *testing.T) {
 		f.after(1*time.Second, "gpio0", gpio.KindLevel, line("led"), simbus.Int("level", 1))
 		f.after(2*time.Second, "gpio0", gpio.KindLevel, line("led"), simbus.Int("level", 0))
 		f.after(3*time.Second, "lan", simbus.KindFrame, simbus.Text("from", "b.eth0"), simbus.Text("summary", "UDP 1.2.3.4:5 > 6.7.8.9:10, 3 bytes"))
-		f.after(4*time.Second, "console", simbus.KindConsole, line("ready at 42"))
-		f.after(5*time.Second, "uart1", simbus.KindConsole, line("ok 42"))
+		f.after(4*time.Second, "console", appliance.KindConsole, line("ready at 42"))
+		f.after(5*time.Second, "uart1", appliance.KindConsole, line("ok 42"))
 	}
 	prompt := func(f *fake) { // begins at 1 s, and ends as a line at 3 s
 		simbus.After(f.d, time.Second, func() {
@@ -124,7 +124,7 @@ func TestSteps(t *testing.T) {
 		})
 		simbus.After(f.d, 3*time.Second, func() {
 			f.begun = appliance.Pending{Line: 1}
-			f.d.Emit(simbus.Event{Part: "console", Kind: simbus.KindConsole, Attrs: []simbus.Attr{line("login: root")}})
+			f.d.Emit(simbus.Event{Part: "console", Kind: appliance.KindConsole, Attrs: []simbus.Attr{line("login: root")}})
 		})
 	}
 	tests := []struct {
@@ -332,8 +332,8 @@ expect = { property = "b.temp0.temperature", equals = 5, within = "1s" }
 name = "not reached"
 wait = "1s"
 `, func(f *fake) {
-		f.after(500*time.Millisecond, "console", simbus.KindConsole, line("before the step"))
-		f.after(1500*time.Millisecond, "console", simbus.KindConsole, line("a \x1b]0;title\a\x1b[31m \xe4 ä"))
+		f.after(500*time.Millisecond, "console", appliance.KindConsole, line("before the step"))
+		f.after(1500*time.Millisecond, "console", appliance.KindConsole, line("a \x1b]0;title\a\x1b[31m \xe4 ä"))
 	})
 	r.Wall = 2 * time.Second
 	var file bytes.Buffer

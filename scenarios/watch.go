@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/periph/gpio"
 	"backplane/simbus"
 )
@@ -179,7 +180,7 @@ func (w *watch) onConsole(console, match string, vars map[string]string) error {
 	}
 	w.console, w.match = console, re
 	w.what = fmt.Sprintf("a line that matches %q on %s", re, console)
-	w.touches = about(simbus.KindConsole, console, "", "")
+	w.touches = about(appliance.KindConsole, console, "", "")
 	w.wanted = func(e *simbus.Event, captured map[string]string) bool {
 		line, _ := e.Get("line")
 		return groups(re, line, captured)

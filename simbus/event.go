@@ -47,22 +47,18 @@ func (a Attr) Number() (int64, bool) { return a.num, a.isNum }
 
 // Names of kinds of events. The packages that emit them describe them, each as a [Kind].
 const (
-	KindI2C         = "i2c"
-	KindSPI         = "spi"
-	KindUARTTx      = "uart.tx"
-	KindUARTRx      = "uart.rx"
-	KindUARTOverrun = "uart.overrun"
-	KindConsole     = "console"
-	KindFrame       = "frame"
-	KindFrameEnd    = "frame.end"
-	KindProperty    = "property"
-	KindDevice      = "device"
-	KindGuest       = "guest"
-	KindExec        = "exec"
-	KindLink        = "link"
-	KindStep        = "step"
-	KindGateway     = "gateway"
-	KindRecord      = "record"
+	KindI2C      = "i2c"
+	KindSPI      = "spi"
+	KindFrame    = "frame"
+	KindFrameEnd = "frame.end"
+	KindProperty = "property"
+	KindDevice   = "device"
+	KindGuest    = "guest"
+	KindExec     = "exec"
+	KindLink     = "link"
+	KindStep     = "step"
+	KindGateway  = "gateway"
+	KindRecord   = "record"
 )
 
 // size is how many bytes of text the event has.

@@ -41,7 +41,7 @@ func TestEventOfBytes(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("\x00", 4096)
-	e := Event{Kind: KindConsole, Attrs: []Attr{Text("line", long)}}
+	e := Event{Kind: "console", Attrs: []Attr{Text("line", long)}}
 	b := e.AppendJSON(nil)
 	if len(b) > 2*len(long)+100 {
 		t.Errorf("%d bytes take %d", len(long), len(b))
@@ -52,7 +52,7 @@ func TestEventOfBytes(t *testing.T) {
 }
 
 func BenchmarkEventJSON(b *testing.B) {
-	e := Event{Time: 1500, Board: "sensor", Part: "console", Kind: KindConsole, Attrs: []Attr{Text("line", "[    0.123456] i2c-core: driver [tmp102] registered")}}
+	e := Event{Time: 1500, Board: "sensor", Part: "console", Kind: "console", Attrs: []Attr{Text("line", "[    0.123456] i2c-core: driver [tmp102] registered")}}
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {

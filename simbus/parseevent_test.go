@@ -13,7 +13,7 @@ func TestParseEvent(t *testing.T) {
 		"of nobody":   {Kind: KindStep, Attrs: []Attr{Text("step", "1 \"quoted\"\n\t\x01 é")}},
 		"digits":      {Attrs: []Attr{Text("id_hex", "0a"), Text("data", strings.Repeat("\x00\xff", 9))}},
 		"only a time": {Time: 1},
-		"bytes":       {Kind: KindUARTTx, Attrs: []Attr{Text("data", "\xe4 \xc3\xa4 \xed\xb3\xa4 \\udce4 \xf0\x9f\x98\x80\xf0 \x80\xff"), Text("a", "\xff"), Text("b", "\\\xff\"")}},
+		"bytes":       {Kind: "uart.tx", Attrs: []Attr{Text("data", "\xe4 \xc3\xa4 \xed\xb3\xa4 \\udce4 \xf0\x9f\x98\x80\xf0 \x80\xff"), Text("a", "\xff"), Text("b", "\\\xff\"")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			line := string(e.AppendJSON(nil))

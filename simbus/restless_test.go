@@ -136,7 +136,7 @@ func TestTalkerWithLongEvents(t *testing.T) {
 	long := Text("line", strings.Repeat("x", 20<<20))
 	var again func()
 	again = func() {
-		if r.d.Emit(Event{Kind: KindConsole, Attrs: []Attr{long}}); !r.stop.Load() {
+		if r.d.Emit(Event{Kind: "console", Attrs: []Attr{long}}); !r.stop.Load() {
 			go r.d.Look(again)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"backplane/guest/kernel"
 	"backplane/periph/catalog"
 	"backplane/periph/gpio"
+	"backplane/periph/serial"
 	"backplane/scenarios"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -150,7 +151,7 @@ lines = ["out", "in"]
 	if used > budget {
 		t.Errorf("it takes %d MiB, and may take %d", used>>20, budget>>20)
 	}
-	for _, kind := range []string{simbus.KindConsole, simbus.KindFrame, gpio.KindLevel, simbus.KindUARTTx} {
+	for _, kind := range []string{appliance.KindConsole, simbus.KindFrame, gpio.KindLevel, serial.KindTx} {
 		if n := seen.of(kind); n < 10 {
 			t.Errorf("%d events of kind %s: that is no flood", n, kind)
 		}

@@ -25,11 +25,9 @@ type everything struct {
 
 func newEverything(t *testing.T) *everything {
 	b := &everything{tables: make(map[string][]*strings.Builder), taken: make(map[string]bool), nodes: make(map[string]string)}
-	for _, table := range []string{"gpio", "serial", "console", "ethernet"} {
-		b.controller(table)
-	}
+	b.controller("ethernet")
 	for _, k := range catalog.All.Controllers {
-		if b.tables[k.Table] == nil {
+		if k.Always == "" {
 			b.controller(k.Table)
 		}
 	}

@@ -35,7 +35,7 @@ func TestEarlyPanic(t *testing.T) {
 			case simbus.KindGuest:
 				state, _ = e.Get("state")
 				detail, _ = e.Get("detail")
-			case simbus.KindConsole:
+			case appliance.KindConsole:
 				line, _ := e.Get("line")
 				console += line + "\n"
 			}
@@ -60,7 +60,7 @@ func TestFirstMessages(t *testing.T) {
 		first, command := "", 0
 		for _, e := range app.Events() {
 			line, _ := e.Get("line")
-			if e.Kind != simbus.KindConsole {
+			if e.Kind != appliance.KindConsole {
 				continue
 			}
 			if first == "" {

@@ -73,7 +73,7 @@ func (j *journal) event(e *simbus.Event) {
 	switch e.Kind {
 	case appliance.KindExec:
 		j.ended++
-	case simbus.KindConsole:
+	case appliance.KindConsole:
 		j.lines[[2]string{e.Board, e.Part}]++
 	case simbus.KindGuest:
 		j.fates.Add(e)

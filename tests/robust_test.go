@@ -15,6 +15,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/appliance"
 	"backplane/periph/catalog"
+	"backplane/periph/serial"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -341,7 +342,7 @@ func TestBytesOfEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Kind == simbus.KindUARTTx {
+		if e.Kind == serial.KindTx {
 			data, _ := e.Get("data")
 			sent, written = sent+data, written+line
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/periph/serial"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -50,7 +51,7 @@ func TestSerialStream(t *testing.T) {
 			var first, last simbus.Time
 			bytes, runs := 0, 0
 			for _, e := range app.Events() {
-				if e.Board != b || e.Kind != simbus.KindUARTRx {
+				if e.Board != b || e.Kind != serial.KindRx {
 					continue
 				}
 				data, _ := e.Get("data")
@@ -91,7 +92,7 @@ func TestSerialOverrun(t *testing.T) {
 	}
 	said := 0
 	for _, e := range app.Events() {
-		if e.Kind == simbus.KindUARTOverrun {
+		if e.Kind == serial.KindOverrun {
 			n, _ := e.Get("lost")
 			k, _ := strconv.Atoi(n)
 			said += k

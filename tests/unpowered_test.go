@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"backplane/boards/appliance"
+	"backplane/periph/serial"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -17,7 +18,7 @@ func TestSerialWithoutPower(t *testing.T) {
 		t.Helper()
 		app.Until(time.Second, what+" to be lost", func(e *simbus.Event) bool {
 			got, _ := e.Get("total")
-			return e.Kind == simbus.KindUARTOverrun && e.Board == "b" && got == total
+			return e.Kind == serial.KindOverrun && e.Board == "b" && got == total
 		})
 	}
 	if err := app.PowerOff("b"); err != nil {

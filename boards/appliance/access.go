@@ -38,10 +38,8 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 	switch {
 	case err != nil:
 		return "", "", err
-	case s.Part != nil:
-		return s.Spec.Format(m.named[part].chip.Get(name)), s.Spec.Unit, nil
-	case s.UART != nil:
-		return fmt.Sprint(m.consoles[part].counter(name)), "", nil
+	case s.Spec != nil:
+		return s.Spec.Format(m.named[part].is.(periph.Properties).Get(name)), s.Spec.Unit, nil
 	case s.Ethernet != nil:
 		return periph.FormatLinkState(m.nics[part].Up()), "", nil
 	case s.Missed:
@@ -77,9 +75,9 @@ func (r *Running) setOnBoard(t *boards.Target, value string) error {
 	}
 	return r.onMachine(t.Member.Name, func(m *Machine) error {
 		switch {
-		case s.Part != nil:
-			return m.set(s, value)
-		case s.UART != nil, s.Missed:
+		case s.Spec != nil:
+			return m.set(t.Part, s.Spec, value)
+		case s.Missed:
 			return errReadOnly
 		case s.Ethernet != nil:
 			if err := periph.CheckLinkState(value); err != nil {
@@ -92,23 +90,23 @@ func (r *Running) setOnBoard(t *boards.Target, value string) error {
 	})
 }
 
-// Set sets a part's property.
-func (m *Machine) set(s *boards.Spot, text string) error {
-	if s.Spec.ReadOnly {
+// set sets a property of a part.
+func (m *Machine) set(part string, spec *periph.Spec, text string) error {
+	if spec.ReadOnly {
 		return errReadOnly
 	}
-	v, err := s.Spec.Parse(text)
+	v, err := spec.Parse(text)
 	if err != nil {
 		return err
 	}
-	chip := m.named[s.Part.Name].chip
-	if err := chip.Set(s.Spec.Name, v); err != nil {
+	p := m.named[part].is.(periph.Properties)
+	if err := p.Set(spec.Name, v); err != nil {
 		return err
 	}
-	if s.Spec.Kind != periph.Action { // what it made of it: registers have steps
-		v = chip.Get(s.Spec.Name)
+	if spec.Kind != periph.Action { // what it made of it: registers have steps
+		v = p.Get(spec.Name)
 	}
-	m.changed(s.Part, s.Spec.Name, v)
+	m.changed(part, spec, v)
 	return nil
 }
 
@@ -141,27 +139,6 @@ func (r *Running) terminal(path string) (*Machine, *terminal, error) {
 	return m, t, nil
 }
 
-// counter is one of a UART's counters of bytes: see uartCounters.
-func (t *terminal) counter(name string) uint64 {
-	return map[string]uint64{"sent": t.uart.Sent, "received": t.uart.Received, "overrun": uint64(t.uart.Dropped())}[name]
-}
-
-func (t *terminal) input(p []byte) error {
-	if t.uart != nil {
-		return t.uart.Feed(p)
-	}
-	_, err := t.console.Write(p)
-	return err
-}
-
-// room is how many bytes of input there is room for.
-func (t *terminal) room() int {
-	if t.uart != nil {
-		return t.uart.Room()
-	}
-	return t.console.Room()
-}
-
 // Attach calls out with what the guest sends on a console or UART, until detach
 // is called; in gives it input if there is room for all of that, and tells.
 func (r *Running) Attach(path string, out func([]byte)) (in func([]byte) (taken bool, err error), detach func(), err error) {
@@ -173,7 +150,7 @@ func (r *Running) Attach(path string, out func([]byte)) (in func([]byte) (taken 
 	m.domain.Do(func() { t.clients = append(t.clients, c) })
 	in = func(p []byte) (bool, error) {
 		room := 0
-		m.domain.Look(func() { room = t.room() })
+		m.domain.Look(func() { room = t.Room() })
 		if len(p) > room {
 			return false, nil
 		}

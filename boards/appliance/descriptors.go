@@ -36,7 +36,7 @@ func Descriptors(a *boards.Appliance, virtual, recorded bool) (n int) {
 			n += fdReal + devices(b)*mostQueues*fdQueue
 		}
 		if recorded {
-			n += consoles(b) + 1 // and what the kernel prints on the host side
+			n += len(b.Terminals()) + 1 // and what the kernel prints on the host side
 		}
 	}
 	if recorded {
@@ -45,11 +45,9 @@ func Descriptors(a *boards.Appliance, virtual, recorded bool) (n int) {
 	return n
 }
 
-func consoles(b *boards.Board) int { return 1 + len(b.Serial) + len(b.Console) }
-
 // devices is how many its kernel finds, each by a socket of its own.
 func devices(b *boards.Board) int {
-	return consoles(b) + len(b.Controllers) + len(b.Ethernet) + 2 // and rng and agent
+	return len(b.Controllers) + len(b.Ethernet) + 2 // and rng and agent
 }
 
 // checkDescriptors refuses what this program may not hold open. The Go runtime has

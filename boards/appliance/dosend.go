@@ -20,7 +20,7 @@ var Send = &ActionKind{
 		if err != nil {
 			return err
 		}
-		m.domain.Do(func() { err = t.input(x.bytes()) })
+		m.domain.Do(func() { err = t.Input(x.bytes()) })
 		if err != nil {
 			return fmt.Errorf("%s: %w", x.Place, err)
 		}

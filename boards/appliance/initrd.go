@@ -11,7 +11,7 @@ import (
 	"backplane/firmware/config"
 	"backplane/guest/rootfs"
 	"backplane/periph"
-	"backplane/periph/virtio"
+	"backplane/periph/console"
 )
 
 // writeInitrd packs the board's root file system, with our init and what it has to do.
@@ -95,27 +95,19 @@ func (m *Machine) config() *config.Board {
 			c.GPIO = append(c.GPIO, p.name)
 		}
 	}
-	devices := make(map[string]string) // by the console's name
-	for _, s := range m.board.Serial {
-		devices[s.Name] = s.Device
-	}
-	for _, s := range m.board.Console {
-		devices[s.Name] = s.Device
-	}
-	hvc := 0
-	devs := m.devices()
-	for _, s := range devs {
-		if s.dev.ID() != virtio.IDConsole {
+	numbers := make(map[string]int) // by what their driver calls them: how many there were
+	for _, p := range m.devices() {
+		if p.table == nil || p.table.Kind.Device == "" {
 			continue
 		}
-		target := fmt.Sprintf("/dev/hvc%d", hvc)
-		hvc++
-		if s == devs[len(devs)-1] {
-			c.Agent = target
-		} else if name := devices[s.name]; name != "" && name != target {
+		driver := p.table.Kind.Device
+		target := fmt.Sprintf("/dev/%s%d", driver, numbers[driver])
+		numbers[driver]++
+		if name := p.table.Device; name != "" && name != target {
 			c.Devices = append(c.Devices, config.Device{Name: name, Target: target})
 		}
 	}
+	c.Agent = fmt.Sprintf("/dev/%s%d", console.Device, numbers[console.Device]) // the last one
 	for i := range m.board.Ethernet {
 		e := &m.board.Ethernet[i]
 		c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.nics[e.Name].MAC().String(), Name: e.Name, Addresses: e.Address, Gateways: e.Gateway, DNS: e.DNS})

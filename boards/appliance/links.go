@@ -74,10 +74,7 @@ func (m *Machine) end(e *boards.End) any {
 	if socket := m.socket(e.Port, ""); socket != nil {
 		return socket
 	}
-	if nic, ok := m.nics[e.Port]; ok {
-		return nic
-	}
-	return m.consoles[e.Port].uart
+	return m.nics[e.Port]
 }
 
 // segment is a segment that runs.

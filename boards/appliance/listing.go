@@ -73,23 +73,13 @@ func (r *Running) Readings() []Reading {
 // something.
 func (m *Machine) eachProperty(f func(part, name string, action bool)) {
 	for _, p := range m.parts {
-		if p.desc == nil {
-			continue
-		}
-		for _, s := range p.desc.Model.Properties {
+		for _, s := range p.specs() {
 			f(p.name, s.Name, s.Kind == periph.Action)
 		}
 	}
 	for _, p := range m.parts {
 		for _, line := range m.board.LineNames(p.name) {
 			f(p.name, line, false)
-		}
-	}
-	for _, t := range sortedTerminals(m.consoles) {
-		if t.uart != nil {
-			for _, name := range boards.UARTCounters {
-				f(t.name, name, false)
-			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.nics)) {
@@ -128,7 +118,7 @@ func (r *Running) Places(kind string) []string {
 		case "board":
 			list = append(list, m.name)
 		case "console":
-			for _, t := range sortedTerminals(m.consoles) {
+			for _, t := range m.sortedTerminals() {
 				list = append(list, m.name+":"+t.name)
 			}
 		case "property", "action", "button":

@@ -63,9 +63,6 @@ func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain,
 	if err := m.addControllers(); err != nil {
 		return m, err
 	}
-	if err := m.addConsoles(); err != nil {
-		return m, err
-	}
 	m.addEthernet()
 	m.addDevice("rng", rng.New("rng", m.chance("rng")))
 	m.addAgent()
@@ -104,6 +101,11 @@ func (m *Machine) addControllers() error {
 		}
 		p.is, p.dev = dev, dev
 		m.add(p)
+		if t, ok := dev.(periph.Terminal); ok && c.Kind.Terminal {
+			if err := m.addTerminal(c.Name, t); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

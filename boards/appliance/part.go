@@ -68,7 +68,11 @@ func (m *Machine) makeChip(p *part) (err error) {
 	desc := p.desc
 	var noContents error
 	p.env.Pin = func(name string) *wire.Pin { return m.pinWire(desc, name).NewPin(p.name + "." + name) }
-	p.env.Changed = func(property string, v periph.Value) { m.changed(desc, property, v) }
+	p.env.Changed = func(property string, v periph.Value) {
+		if spec, ok := desc.Model.Property(property); ok {
+			m.changed(p.name, spec, v)
+		}
+	}
 	p.env.Path = func(name string) (path string) {
 		path, noContents = m.contents(p.name, m.board.Beside(name))
 		return path
@@ -91,10 +95,19 @@ func (m *Machine) makeChip(p *part) (err error) {
 	return desc.Mount.Attach(bus, &desc.Options, chip)
 }
 
-func (m *Machine) changed(p *boards.Part, property string, v periph.Value) {
-	if spec, ok := p.Model.Property(property); ok {
-		m.emit(p.Name, simbus.KindProperty, simbus.Text("name", property), simbus.Text("value", spec.Format(v)))
+func (m *Machine) changed(part string, spec *periph.Spec, v periph.Value) {
+	m.emit(part, simbus.KindProperty, simbus.Text("name", spec.Name), simbus.Text("value", spec.Format(v)))
+}
+
+// specs are the properties of a part.
+func (p *part) specs() []periph.Spec {
+	switch {
+	case p.desc != nil:
+		return p.desc.Model.Properties
+	case p.table != nil:
+		return p.table.Kind.Properties
 	}
+	return nil
 }
 
 // socket is a place of a part where something else can be joined; that of a controller

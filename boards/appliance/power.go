@@ -3,10 +3,8 @@ package appliance
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"backplane/boards/record"
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
+	"backplane/periph"
 	"backplane/simbus"
 
 	"go.uber.org/zap"
@@ -192,13 +191,8 @@ func (m *Machine) powerParts(on bool) {
 		}
 	}
 	for _, p := range m.parts {
-		if p.chip != nil {
-			p.chip.Power(on)
-		}
-	}
-	for _, t := range m.consoles {
-		if t.uart != nil {
-			t.uart.Power(on)
+		if powered, ok := p.is.(periph.Powered); ok {
+			powered.Power(on)
 		}
 	}
 }
@@ -252,7 +246,7 @@ func (m *Machine) panics(boot int) func() {
 func (m *Machine) lastWords(proc guest.Guest) {
 	t := m.consoles[boards.MainConsole]
 	for _, line := range proc.LastWords() {
-		t.console.OnOutput([]byte(line + "\r\n"))
+		t.output([]byte(line + "\r\n"))
 	}
 }
 
@@ -311,10 +305,10 @@ func (m *Machine) ended(lost error) {
 	}
 	m.agent.Gone()
 	m.forget()
-	for _, t := range sortedTerminals(m.consoles) {
+	for _, t := range m.sortedTerminals() {
 		t.lines.Flush()
-		if t.uart != nil && m.ending != byItself {
-			t.uart.Discard()
+		if line, ok := t.Terminal.(discarder); ok && m.ending != byItself {
+			line.Discard()
 		}
 	}
 	switch {
@@ -363,13 +357,9 @@ func (m *Machine) close() error {
 	return errors.Join(errs...)
 }
 
-func sortedTerminals(m map[string]*terminal) []*terminal {
-	var list []*terminal
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		list = append(list, m[name])
-	}
-	return list
-}
+// discarder is a terminal at the end of a line, which is cut off as the power is: it
+// forgets what has not begun to go over it.
+type discarder interface{ Discard() }
 
 // lookAt looks at a board, even while time moves.
 func (r *Running) lookAt(board string, f func(*Machine) error) error {

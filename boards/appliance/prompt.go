@@ -34,8 +34,8 @@ func (r *Running) Pending(path string) (p Pending, err error) {
 }
 
 func (t *terminal) promptDelay() time.Duration {
-	if t.uart == nil {
-		return PromptDelay
+	if line, ok := t.Terminal.(interface{ PieceTime() time.Duration }); ok {
+		return max(PromptDelay, 2*line.PieceTime())
 	}
-	return max(PromptDelay, 2*t.uart.PieceTime())
+	return PromptDelay
 }

@@ -496,9 +496,9 @@ func TestWait(t *testing.T) {
 func TestHistory(t *testing.T) {
 	s := serve(t)
 	for i := range 5 * historyLength {
-		s.Event(&simbus.Event{Time: simbus.Time(i + 1), Kind: simbus.KindConsole, Board: "sensor", Part: "uart1"})
+		s.Event(&simbus.Event{Time: simbus.Time(i + 1), Kind: appliance.KindConsole, Board: "sensor", Part: "uart1"})
 	}
-	s.Event(&simbus.Event{Time: 90000, Kind: simbus.KindConsole, Board: "sensor", Part: "console"})
+	s.Event(&simbus.Event{Time: 90000, Kind: appliance.KindConsole, Board: "sensor", Part: "console"})
 	for _, r := range []Request{
 		{Command: "events", Lines: 3},
 		{Command: "logs", Args: []string{"sensor", "sensor:uart1"}, Lines: 2},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/simbus"
 )
 
@@ -19,7 +20,7 @@ func (s *Server) Event(e *simbus.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.history.Add(e)
-	if e.Kind == simbus.KindConsole {
+	if e.Kind == appliance.KindConsole {
 		where := e.Board + ":" + e.Part
 		if s.log[where] == nil {
 			s.log[where] = simbus.NewRecent(logLength, logBytes)
@@ -99,7 +100,7 @@ func (n *session) logs(r *Request) error {
 			want[b+":"+boards.MainConsole] = true
 		}
 	}
-	return n.show(r.Follow, func(e *simbus.Event) bool { return e.Kind == simbus.KindConsole && want[e.Board+":"+e.Part] },
+	return n.show(r.Follow, func(e *simbus.Event) bool { return e.Kind == appliance.KindConsole && want[e.Board+":"+e.Part] },
 		func() (past []simbus.Event) {
 			for where := range want {
 				past = append(past, n.s.log[where].Last(r.Lines)...)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/boards/appliance"
 	"backplane/simbus"
 
 	"golang.org/x/sys/unix"
@@ -216,7 +217,7 @@ func TestFollowerThatDoesNotRead(t *testing.T) {
 	if err := c.Send(Request{Command: "events", Follow: true}); err != nil {
 		t.Fatal(err)
 	}
-	e := simbus.Event{Time: 7, Kind: simbus.KindConsole, Attrs: []simbus.Attr{simbus.Text("line", strings.Repeat("x", 4000))}}
+	e := simbus.Event{Time: 7, Kind: appliance.KindConsole, Attrs: []simbus.Attr{simbus.Text("line", strings.Repeat("x", 4000))}}
 	clients := func() (follow, conns int) {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -57,7 +57,7 @@ func fullDisk(t *testing.T, dir string) {
 	}
 	line := func(i int) []byte { return fmt.Appendf(nil, "line %d of some length\n", i) }
 	for i := range 100 {
-		log.Add(&simbus.Event{Time: simbus.Time(i), Kind: simbus.KindConsole})
+		log.Add(&simbus.Event{Time: simbus.Time(i), Kind: "console"})
 		_, _ = console.Write(line(i))
 	}
 	log.Flush()
@@ -66,7 +66,7 @@ func fullDisk(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	for i := range 100 {
-		log.Add(&simbus.Event{Time: simbus.Time(100 + i), Kind: simbus.KindConsole})
+		log.Add(&simbus.Event{Time: simbus.Time(100 + i), Kind: "console"})
 		_, _ = console.Write(line(100 + i))
 	}
 	log.Flush()
@@ -185,7 +185,7 @@ func TestEventsAreFlushed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log.Add(&simbus.Event{Time: 7, Kind: simbus.KindConsole})
+	log.Add(&simbus.Event{Time: 7, Kind: "console"})
 	for { // up to the test's own limit
 		data, err := os.ReadFile(filepath.Join(dir, EventsFile))
 		if err != nil {
@@ -222,7 +222,7 @@ func TestRecordLimit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			event := func(i int) { log.Add(&simbus.Event{Time: simbus.Time(i), Kind: simbus.KindConsole}) }
+			event := func(i int) { log.Add(&simbus.Event{Time: simbus.Time(i), Kind: "console"}) }
 			event(1)
 			_, _ = console.Write([]byte("line\n"))
 			_, _ = inputs.Write([]byte("{}\n"))

@@ -65,8 +65,8 @@ func printModels(out io.Writer, names []string) error {
 func printKinds(out io.Writer) {
 	for _, k := range catalog.Controllers() {
 		head := "[[" + k.Table + "]]: " + k.Title
-		if k.Table == "" {
-			head = k.Title
+		if k.Always != "" {
+			head = k.Title + ", on every board"
 		}
 		fmt.Fprintf(out, "%s\n  source: %s\n  Linux driver: %s\n\n", head, k.Source, strings.Join(k.Kernel, ", "))
 	}

@@ -23,8 +23,8 @@ this document of the catalog.
 |---|---|---|---|
 `)
 	for _, k := range catalog.Controllers() {
-		table := ""
-		if k.Table != "" {
+		table := "on every board"
+		if k.Always == "" {
 			table = "`[[" + k.Table + "]]`"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", table, k.Title, symbols(k.Kernel), k.Source)

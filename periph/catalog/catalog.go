@@ -9,6 +9,7 @@ import (
 	"backplane/periph/gpio"
 	"backplane/periph/i2c"
 	"backplane/periph/net"
+	"backplane/periph/serial"
 	"backplane/periph/spi"
 )
 
@@ -20,10 +21,13 @@ var All = &periph.Catalog{
 		gpio.Kind,
 		i2c.Kind,
 		spi.Kind,
+		console.Main,
+		serial.Kind,
+		console.Kind,
 	},
 	Links: []*periph.LinkKind{
 		net.Segment,
-		console.Link,
+		serial.Link,
 		gpio.Wire,
 	},
 	Models: chips.All,

@@ -8,26 +8,14 @@ import (
 
 // others describe the controllers that are no kinds of the catalog yet.
 var others = []*periph.ControllerKind{
-	{Table: "serial", Title: "serial port", Source: consoleSource, Kernel: []string{"CONFIG_VIRTIO_CONSOLE"}},
-	{Table: "console", Title: "console", Source: consoleSource, Kernel: []string{"CONFIG_VIRTIO_CONSOLE"}},
 	{Table: "ethernet", Title: "Ethernet port", Source: "virtio 1.2 section 5.1; Linux drivers/net/virtio_net.c", Kernel: []string{"CONFIG_VIRTIO_NET"}},
-	{Title: "source of randomness, on every board", Source: "virtio 1.2 section 5.4; Linux drivers/char/hw_random/virtio-rng.c",
+	{Always: "rng", Title: "source of randomness", Source: "virtio 1.2 section 5.4; Linux drivers/char/hw_random/virtio-rng.c",
 		Kernel: []string{"CONFIG_HW_RANDOM", "CONFIG_HW_RANDOM_VIRTIO"}},
 }
 
-const consoleSource = "virtio 1.2 section 5.3; Linux drivers/char/virtio_console.c"
-
-// Controllers are all kinds of controllers that boards have. One without a table is on
-// every board.
-func Controllers() []*periph.ControllerKind {
-	list := slices.Clone(All.Controllers)
-	for _, k := range others {
-		if _, ok := All.Controller(k.Table); !ok {
-			list = append(list, k)
-		}
-	}
-	return list
-}
+// Controllers are all kinds of controllers that boards have. Some are on every board
+// without a table.
+func Controllers() []*periph.ControllerKind { return slices.Concat(All.Controllers, others) }
 
 // otherLinks are no kinds of the catalog: they lead out of the appliance.
 var otherLinks = []*periph.LinkKind{

@@ -51,7 +51,6 @@ type Console struct {
 	name    string
 	rx, tx  *virtio.Queue
 	input   []byte // not yet taken by the guest
-	dropped int    // bytes of input
 	held    bool
 	scratch [chunk]byte
 }
@@ -63,8 +62,14 @@ func New(name string) *Console {
 	return &Console{Plain: virtio.NewPlain(name, virtio.IDConsole, queueCount), name: name, Limit: InputLimit}
 }
 
-// Name is the console's name on its board.
-func (c *Console) Name() string { return c.name }
+// Output lets f have what the guest writes. p is f's only until it returns.
+func (c *Console) Output(f func(p []byte)) { c.OnOutput = f }
+
+// Input is Write, for what is typed.
+func (c *Console) Input(p []byte) error {
+	_, err := c.Write(p)
+	return err
+}
 
 // Write gives the guest input. What the guest has no room for is kept, up to
 // InputLimit; the rest is dropped, and the error then wraps ErrOverrun. Input
@@ -77,7 +82,6 @@ func (c *Console) Write(p []byte) (int, error) {
 		return n, err
 	}
 	if lost := len(p) - n; lost > 0 {
-		c.dropped += lost
 		return n, fmt.Errorf("%s: %w: %d bytes dropped, since the guest has not taken the %d before them",
 			c.name, ErrOverrun, lost, c.Limit)
 	}
@@ -90,8 +94,8 @@ func (c *Console) Room() int { return c.Limit - len(c.input) }
 // Waiting is how many bytes of input the guest has not taken yet.
 func (c *Console) Waiting() int { return len(c.input) }
 
-// Dropped is how many bytes of input were dropped so far.
-func (c *Console) Dropped() int { return c.dropped }
+// Forget drops the input that the guest has not taken.
+func (c *Console) Forget() { c.input = nil }
 
 // Features offers the terminal's size if there is one.
 func (c *Console) Features() uint64 {
@@ -130,12 +134,15 @@ func (c *Console) Kick(n int) error {
 // Stop drops the input that the guest has not taken.
 func (c *Console) Stop() {
 	c.rx, c.tx = nil, nil
-	c.input = nil
+	c.Forget()
 }
 
-// hold leaves the guest's output in its queue until it is called with false.
+// Held tells whether the guest's output is left in its queue.
+func (c *Console) Held() bool { return c.held }
+
+// Hold leaves the guest's output in its queue until it is called with false.
 // A Linux without our patch to virtio_console busy-waits for that.
-func (c *Console) hold(on bool) {
+func (c *Console) Hold(on bool) {
 	c.held = on
 	if on || c.tx == nil {
 		return

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/costtest"
@@ -68,7 +69,7 @@ func capture(t *testing.T, packets ...string) string {
 
 // event is a line of the stream of events, at a time in milliseconds.
 func event(ms int, board, line string) string {
-	e := simbus.Event{Time: simbus.Time(ms) * 1e6, Board: board, Part: "console", Kind: simbus.KindConsole, Attrs: []simbus.Attr{simbus.Text("line", line)}}
+	e := simbus.Event{Time: simbus.Time(ms) * 1e6, Board: board, Part: "console", Kind: appliance.KindConsole, Attrs: []simbus.Attr{simbus.Text("line", line)}}
 	return string(e.AppendJSON(nil)) + "\n"
 }
 

@@ -205,7 +205,7 @@ func (a *App) Console(where, pattern string, limit time.Duration) string {
 	re := regexp.MustCompile(pattern)
 	e := a.Until(limit, fmt.Sprintf("a line on %s that matches %q", where, pattern), func(e *simbus.Event) bool {
 		line, _ := e.Get("line")
-		return e.Kind == simbus.KindConsole && e.Board == board && e.Part == part && re.MatchString(line)
+		return e.Kind == appliance.KindConsole && e.Board == board && e.Part == part && re.MatchString(line)
 	})
 	line, _ := e.Get("line")
 	return line

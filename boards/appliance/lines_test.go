@@ -1,17 +1,15 @@
-package console_test
+package appliance
 
 import (
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"backplane/periph/console"
-
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestLines(t *testing.T) {
-	long := strings.Repeat("x", console.MaxLine)
+	long := strings.Repeat("x", maxLine)
 	tests := []struct {
 		name    string
 		pieces  []string
@@ -34,7 +32,7 @@ func TestLines(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			l := console.Lines{Line: func(line string) { got = append(got, line) }}
+			l := lineCutter{Line: func(line string) { got = append(got, line) }}
 			for _, p := range tt.pieces {
 				if n, err := l.Write([]byte(p)); n != len(p) || err != nil {
 					t.Fatalf("Write(%q) = %d, %v", p, n, err)
@@ -60,16 +58,16 @@ func TestLines(t *testing.T) {
 
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("a\r\nb\n\nc"), 3)
-	f.Add([]byte(strings.Repeat("é", console.MaxLine)), 100)
+	f.Add([]byte(strings.Repeat("é", maxLine)), 100)
 	f.Fuzz(func(t *testing.T, in []byte, size int) {
 		if size < 1 {
 			size = 1
 		}
 		var whole, pieces []string
-		a := console.Lines{Line: func(s string) { whole = append(whole, s) }}
+		a := lineCutter{Line: func(s string) { whole = append(whole, s) }}
 		_, _ = a.Write(in)
 		a.Flush()
-		b := console.Lines{Line: func(s string) { pieces = append(pieces, s) }}
+		b := lineCutter{Line: func(s string) { pieces = append(pieces, s) }}
 		for p := in; len(p) > 0; {
 			n := min(size, len(p))
 			_, _ = b.Write(p[:n])
@@ -80,7 +78,7 @@ func FuzzLines(f *testing.F) {
 			t.Fatalf("the lines depend on the pieces (-whole +pieces):\n%s", diff)
 		}
 		for _, line := range whole {
-			if len(line) > console.MaxLine || strings.Contains(line, "\n") {
+			if len(line) > maxLine || strings.Contains(line, "\n") {
 				t.Fatalf("line of %d bytes, or with a line feed", len(line))
 			}
 			if utf8.Valid(in) && !utf8.ValidString(line) {

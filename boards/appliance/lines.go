@@ -1,16 +1,16 @@
-package console
+package appliance
 
 import (
 	"bytes"
 	"unicode/utf8"
 )
 
-// MaxLine is where a line is cut that does not end, in bytes.
-const MaxLine = 4096
+// maxLine is where a line is cut that does not end, in bytes.
+const maxLine = 4096
 
-// Lines is an [io.Writer] that calls Line for each whole line, without its end
+// lineCutter is an [io.Writer] that calls Line for each whole line, without its end
 // (LF, or CR LF as a terminal has it).
-type Lines struct {
+type lineCutter struct {
 	Line func(line string)
 
 	pending []byte
@@ -18,7 +18,7 @@ type Lines struct {
 }
 
 // Write takes output in pieces of any size. It does not fail.
-func (l *Lines) Write(p []byte) (int, error) {
+func (l *lineCutter) Write(p []byte) (int, error) {
 	written := len(p)
 	for len(p) > 0 {
 		end := bytes.IndexByte(p, '\n')
@@ -34,19 +34,19 @@ func (l *Lines) Write(p []byte) (int, error) {
 }
 
 // Pending is the beginning of a line whose end has not come, such as a prompt.
-func (l *Lines) Pending() string { return string(l.pending) }
+func (l *lineCutter) Pending() string { return string(l.pending) }
 
 // Flush ends the pending line, if there is one. It is for when nothing more comes.
-func (l *Lines) Flush() {
+func (l *lineCutter) Flush() {
 	if len(l.pending) > 0 {
 		l.end()
 	}
 }
 
 // add puts text without a line feed to the pending line.
-func (l *Lines) add(p []byte) {
-	for len(l.pending)+len(p) > MaxLine {
-		room := MaxLine - len(l.pending)
+func (l *lineCutter) add(p []byte) {
+	for len(l.pending)+len(p) > maxLine {
+		room := maxLine - len(l.pending)
 		l.pending = append(l.pending, p[:room]...)
 		p = p[room:]
 		whole := wholeRunes(l.pending)
@@ -59,7 +59,7 @@ func (l *Lines) add(p []byte) {
 }
 
 // end hands the pending line on.
-func (l *Lines) end() {
+func (l *lineCutter) end() {
 	line := bytes.TrimRight(l.pending, "\r")
 	if len(line) > 0 || !l.cut { // nothing but the line's end came after the cut
 		l.Line(string(line))
