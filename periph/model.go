@@ -133,6 +133,8 @@ type Env struct {
 	// Fault tells people and the event stream of what is wrong on the board, such as two
 	// outputs in conflict.
 	Fault func(text string)
+	// ConfigChanged tells the guest that the controller's configuration space has changed.
+	ConfigChanged func()
 	// Rand is the chip's own source of chance, seeded from the run's seed and the chip's place.
 	Rand *rand.Rand
 	// Path turns a file name from the board file into one that can be opened.

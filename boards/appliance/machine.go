@@ -121,6 +121,8 @@ func (m *Machine) env(name string) *periph.Env {
 		Observed: m.domain.Observed,
 		Fault:    func(text string) { m.fault(name, text) },
 		Rand:     mrand.New(mrand.NewPCG(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:]))),
+
+		ConfigChanged: func() { m.configChanged(name) },
 	}
 	if m.r.opts.Virtual {
 		env.Access = time.Duration(m.board.Time.GPIO)
@@ -128,16 +130,19 @@ func (m *Machine) env(name string) *periph.Env {
 	return env
 }
 
+// configChanged tells the guest that a controller's configuration space has changed.
+func (m *Machine) configChanged(name string) {
+	if p := m.named[name]; p != nil && p.server != nil {
+		p.server.ConfigChanged()
+	}
+}
+
 func (m *Machine) addEthernet() {
 	for i := range m.board.Ethernet {
 		e := &m.board.Ethernet[i]
 		nic := net.New(e.Name, e.Hardware(m.index, m.board))
 		nic.SetLink(false) // until it is on a segment
-		nic.ConfigChanged = func() {
-			if s := m.named[e.Name].server; s != nil {
-				s.ConfigChanged()
-			}
-		}
+		nic.ConfigChanged = func() { m.configChanged(e.Name) }
 		m.nics[e.Name] = nic
 		m.addDevice(e.Name, nic)
 	}
