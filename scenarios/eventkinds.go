@@ -7,7 +7,6 @@ import (
 	"backplane/boards/record"
 	"backplane/periph"
 	"backplane/simbus"
-	"backplane/simbus/ether"
 	"backplane/simbus/gateway"
 )
 
@@ -23,5 +22,8 @@ func EventKinds(c *periph.Catalog) []*simbus.Kind {
 	for _, k := range c.Controllers {
 		all = append(all, k.Events...)
 	}
-	return slices.Concat(all, ether.Events, periph.Events, appliance.Events, events, gateway.Events, record.Events)
+	for _, k := range c.Links {
+		all = append(all, k.Events...)
+	}
+	return slices.Concat(all, periph.Events, appliance.Events, events, gateway.Events, record.Events)
 }

@@ -43,7 +43,7 @@ func newFake(t *testing.T, r *Recorder) *fake {
 
 // after makes an event happen later.
 func (f *fake) after(d time.Duration, part, kind string, attrs ...simbus.Attr) {
-	simbus.After(f.d, d, func() { f.d.Emit(simbus.Event{Part: part, Kind: kind, Attrs: attrs}) })
+	simbus.After(f.d, d, func() { f.d.Emit(simbus.Event{Board: f.d.Name(), Part: part, Kind: kind, Attrs: attrs}) })
 }
 
 func (f *fake) note(format string, args ...any) error {
@@ -79,7 +79,7 @@ func (f *fake) Exec(board string, args []string, _ []byte, stdout, _ func([]byte
 	simbus.After(f.d, time.Second, func() {
 		stdout([]byte("serial 4711\n"))
 		done(len(args)-1, nil) // its status is the number of its arguments
-		f.d.Emit(simbus.Event{Kind: appliance.KindExec})
+		f.d.Emit(simbus.Event{Board: f.d.Name(), Kind: appliance.KindExec})
 	})
 	return func() {}, f.note("exec %s %q", board, args)
 }
@@ -124,7 +124,7 @@ func TestSteps(t *testing.T) {
 		})
 		simbus.After(f.d, 3*time.Second, func() {
 			f.begun = appliance.Pending{Line: 1}
-			f.d.Emit(simbus.Event{Part: "console", Kind: appliance.KindConsole, Attrs: []simbus.Attr{line("login: root")}})
+			f.d.Emit(simbus.Event{Board: f.d.Name(), Part: "console", Kind: appliance.KindConsole, Attrs: []simbus.Attr{line("login: root")}})
 		})
 	}
 	tests := []struct {

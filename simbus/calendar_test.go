@@ -280,7 +280,7 @@ func TestRealTime(t *testing.T) {
 		at := a.Now()
 		a.Send(b, 2*time.Millisecond, func() {
 			sent, arrived = at, b.Now()
-			b.Emit(Event{Kind: KindStep})
+			b.Emit(Event{Board: b.Name(), Kind: KindStep})
 		})
 	})
 	stopped, err := c.Advance(context.Background(), Never, func(e *Event) bool { return e.Kind == KindStep && e.Board == "b" })

@@ -98,13 +98,9 @@ func (d *Domain) At(t Time, f func()) *Timer {
 	return timer
 }
 
-// Emit puts an event into the stream, with the domain's name where that is empty. In
-// virtual time it has the domain's present time where it has none; in real time it has
-// that at which it reaches the stream.
+// Emit puts an event into the stream. In virtual time it has the domain's present time
+// where it has none; in real time it has that at which it reaches the stream.
 func (d *Domain) Emit(e Event) {
-	if e.Board == "" {
-		e.Board = d.name
-	}
 	if !d.cal.virtual {
 		d.cal.publish(&e)
 		return
