@@ -69,6 +69,7 @@ type Chip struct {
 	On        string            `toml:"on,omitempty" jsonschema:"description=In a [[chip]] table of the board: what the part is on; a controller or PART.CHANNEL"`
 	Model     string            `toml:"model" jsonschema:"description=Its model: 'backplane parts' lists them; 'registers' is a part described in this file"`
 	Pins      map[string]string `toml:"pins,omitempty" jsonschema:"description=Pin = GPIO line: controller.line or the line alone on its own controller"`
+	Unplugged bool              `toml:"unplugged,omitempty" jsonschema:"description=Not there until it is plugged"`
 	Registers *regmap.Map       `toml:"registers,omitempty" jsonschema:"description=Register map of a part with model 'registers'"`
 	Values    map[string]any    `toml:",rest" jsonschema:"-"`
 

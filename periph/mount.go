@@ -10,9 +10,10 @@ type Mount struct {
 	Keys []Spec
 	// Node completes a chip's device-tree node, whose place is in the options.
 	Node func(n *Node, o *Options)
-	// Attach joins a chip to a bus, which is of the bus's own type. Nil: the chip's
-	// pins are all that it has, and its device-tree node stands at the root.
-	Attach func(bus any, o *Options, c Chip) error
+	// Attach joins a chip to a bus, which is of the bus's own type, until detach is
+	// called. Nil: the chip's pins are all that it has, and its device-tree node stands
+	// at the root.
+	Attach func(bus any, o *Options, c Chip) (detach func(), err error)
 }
 
 // Key is the key of that name of a place on the bus.

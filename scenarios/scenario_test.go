@@ -430,7 +430,7 @@ func TestMistakes(t *testing.T) {
 	const ok = "appliance = 'a.toml'\n"
 	tests := []struct{ name, text, want string }{
 		{"nothing", "", "s.toml: the scenario has no appliance: say appliance = \"APPLIANCE.toml\". (A file of steps that others include has none, and is checked and played with those)\ns.toml: the scenario has no steps: write a [[step]] for each"},
-		{"unknown key", ok + "[[step]]\nwiat = '1s'", "s.toml:2:3: a step that does nothing: give it an action (set, press, send, cut, restore, power_on, power_off, pull_plug, exec), expect or wait\ns.toml:3:1: unknown key \"wiat\": did you mean \"wait\"?"},
+		{"unknown key", ok + "[[step]]\nwiat = '1s'", "s.toml:2:3: a step that does nothing: give it an action (set, press, send, cut, restore, power_on, power_off, pull_plug, plug, unplug, exec), expect or wait\ns.toml:3:1: unknown key \"wiat\": did you mean \"wait\"?"},
 		{"two actions", ok + "[[step]]\ncut = 'a'\nrestore = 'a'", "s.toml:4:1: restore in a step that has cut already: make a step of each"},
 		{"bad expression", ok + "[[step]]\nexpect = { console = 'a', match = '(' }", "s.toml:3:27: no regular expression: missing closing ) in \"(\"; the syntax is that of Go's regexp and RE2"},
 		{"edge of a word", ok + "[[step]]\nexpect = { console = 'a', match = \"\\bok\" }", "s.toml:3:27: \"\\b\" in double quotes is the character backspace, and not the edge of a word: write the regular expression in single quotes"},

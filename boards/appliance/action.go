@@ -66,6 +66,8 @@ var Actions = []*ActionKind{
 	PowerOn,
 	PowerOff,
 	PullPlug,
+	Plug,
+	Unplug,
 }
 
 // FindAction finds a kind of action by its name.

@@ -1,5 +1,7 @@
 package appliance
 
+import "backplane/boards"
+
 // Cut cuts a segment, a serial link or a wire, by name, or one port off its segment:
 // "lan:sensor.eth0".
 var Cut = &ActionKind{
@@ -23,4 +25,20 @@ func (r *Running) cutLink(name string, cut bool) error {
 		return err
 	}
 	return r.setCut(at, cut)
+}
+
+// held is why nothing passes at a place of a link.
+type held struct{ cut, unplugged bool }
+
+// hold changes why nothing passes at a place of a link.
+func (r *Running) hold(at boards.Place, change func(h *held) error) error {
+	r.holding.Lock()
+	defer r.holding.Unlock()
+	h := r.held[at]
+	if err := change(&h); err != nil {
+		return err
+	}
+	r.held[at] = h
+	r.links[at.Link].Cut(at.Port, h.cut || h.unplugged)
+	return nil
 }

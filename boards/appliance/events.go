@@ -16,6 +16,8 @@ var Events = []*simbus.Kind{
 		Attrs: []simbus.KindAttr{{Key: "command"}, {Key: "status"}, {Key: "error"}}},
 	{Name: simbus.KindLink, Doc: "a link, wire or port was cut or restored",
 		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{linkCut, linkRestored}}}},
+	{Name: KindPlug, Doc: "a part of a board, or a cable, was plugged or unplugged",
+		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{statePlugged, stateUnplugged}}}},
 }
 
 // States of a link.

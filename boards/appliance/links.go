@@ -97,8 +97,10 @@ func (r *Running) setCut(at boards.Place, cut bool) error {
 		state = linkCut
 	}
 	r.cal.Emit(simbus.Event{Part: at.String(), Kind: simbus.KindLink, Attrs: []simbus.Attr{simbus.Text("state", state)}})
-	r.links[at.Link].Cut(at.Port, cut)
-	return nil
+	return r.hold(at, func(h *held) error {
+		h.cut = cut
+		return nil
+	})
 }
 
 // setLink cuts or restores a place of a segment by the state that it is to have.

@@ -110,7 +110,7 @@ func (r *Running) segmentPlaces() (list []boards.Place) {
 
 // Places are what can be named of a kind: "board", "console" (board:console),
 // "property", "action" (what can be set, actions too), "button", "link" (what can be
-// cut), or "capture".
+// cut), "plug" (what can be unplugged), or "capture".
 func (r *Running) Places(kind string) []string {
 	list := []string{}
 	for _, m := range r.machines {
@@ -147,6 +147,8 @@ func (r *Running) Places(kind string) []string {
 			list = append(list, p.String())
 		}
 		slices.Sort(list)
+	case "plug":
+		list = append(list, r.appliance.Plugs()...)
 	case "capture":
 		for _, p := range r.segmentPlaces() {
 			list = append(list, p.String())

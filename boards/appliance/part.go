@@ -26,6 +26,7 @@ type part struct {
 
 	// Of a chip.
 	chip periph.Chip
+	seat *periph.Seat
 	desc *boards.Part
 }
 
@@ -67,7 +68,11 @@ func (m *Machine) addChips() error {
 func (m *Machine) makeChip(p *part) (err error) {
 	desc := p.desc
 	var noContents error
-	p.env.Pin = func(name string) *wire.Pin { return m.pinWire(desc, name).NewPin(p.name + "." + name) }
+	var pins []*wire.Pin
+	p.env.Pin = func(name string) *wire.Pin {
+		pins = append(pins, m.pinWire(desc, name).NewPin(p.name+"."+name))
+		return pins[len(pins)-1]
+	}
 	p.env.Changed = func(property string, v periph.Value) {
 		if spec, ok := desc.Model.Property(property); ok {
 			m.changed(p.name, spec, v)
@@ -85,14 +90,16 @@ func (m *Machine) makeChip(p *part) (err error) {
 		return err
 	}
 	p.is, p.chip = chip, chip
-	if desc.Mount.Attach == nil {
-		return nil
+	attach := func() (func(), error) { return func() {}, nil }
+	if desc.Mount.Attach != nil {
+		bus := m.socket(desc.Provider, desc.Socket)
+		if bus == nil {
+			return fmt.Errorf("%s has no socket %q", desc.Provider, desc.Socket)
+		}
+		attach = func() (func(), error) { return desc.Mount.Attach(bus, &desc.Options, chip) }
 	}
-	bus := m.socket(desc.Provider, desc.Socket)
-	if bus == nil {
-		return fmt.Errorf("%s has no socket %q", desc.Provider, desc.Socket)
-	}
-	return desc.Mount.Attach(bus, &desc.Options, chip)
+	p.seat, err = periph.NewSeat(chip, pins, m.named[desc.Provider].seat, desc.Unplugged, attach)
+	return err
 }
 
 func (m *Machine) changed(part string, spec *periph.Spec, v periph.Value) {

@@ -191,7 +191,9 @@ func (m *Machine) powerParts(on bool) {
 		}
 	}
 	for _, p := range m.parts {
-		if powered, ok := p.is.(periph.Powered); ok {
+		if p.seat != nil {
+			p.seat.Supply(on)
+		} else if powered, ok := p.is.(periph.Powered); ok {
 			powered.Power(on)
 		}
 	}

@@ -81,6 +81,8 @@ type Running struct {
 	machines  []*Machine
 	captures  []io.Closer // of frames
 	links     map[*boards.Link]periph.Link
+	held      map[boards.Place]held // why nothing passes there, guarded by holding
+	holding   sync.Mutex
 	gateways  []*gatewayPort
 	pace      *pacer               // nil: as fast as it goes
 	watchdog  *watchdog            // nil: real time needs none
@@ -106,7 +108,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.Boot == nil {
 		o.Boot = guest.Start
 	}
-	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), noted: make(map[string]bool), log: o.Log.Named("appliance")}
+	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), held: make(map[boards.Place]held), noted: make(map[string]bool), log: o.Log.Named("appliance")}
 	if o.Virtual {
 		if err := boards.CheckStart(o.Start); err != nil {
 			return nil, err

@@ -67,9 +67,15 @@ type pca954xChip struct {
 }
 
 // Join joins the channels to the bus that the switch is on.
-func (c *pca954xChip) Join(b *i2c.Bus) {
+func (c *pca954xChip) Join(b *i2c.Bus) (leave func()) {
+	var parts []func()
 	for i, channel := range c.channels {
-		b.Bridge(channel, func() bool { return c.joined>>i&1 == 1 })
+		parts = append(parts, b.Bridge(channel, func() bool { return c.joined>>i&1 == 1 }))
+	}
+	return func() {
+		for _, part := range parts {
+			part()
+		}
 	}
 }
 

@@ -1,12 +1,15 @@
 package i2c
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Bus is the two wires, and the targets on them.
 type Bus struct {
 	name    string
 	targets [MaxAddress + 1]Target
-	bridges []bridge
+	bridges []*bridge
 }
 
 // bridge is a way to another bus.
@@ -41,8 +44,13 @@ func (b *Bus) Detach(addr uint8) {
 }
 
 // Bridge joins another bus to this one, as a multiplexer's channel does: what is on it
-// answers here while open says so. The buses must not be joined in a circle.
-func (b *Bus) Bridge(far *Bus, open func() bool) { b.bridges = append(b.bridges, bridge{far, open}) }
+// answers here while open says so, until part is called. The buses must not be joined
+// in a circle.
+func (b *Bus) Bridge(far *Bus, open func() bool) (part func()) {
+	own := &bridge{far, open}
+	b.bridges = append(b.bridges, own)
+	return func() { b.bridges = slices.DeleteFunc(b.bridges, func(x *bridge) bool { return x == own }) }
+}
 
 // Target is what answers at an address, nil for nothing. Where several would, on buses
 // that are joined, it is the nearest, and of channels the first.
@@ -53,8 +61,8 @@ func (b *Bus) Target(addr uint8) Target {
 	if t := b.targets[addr]; t != nil {
 		return t
 	}
-	for i := range b.bridges {
-		if x := &b.bridges[i]; x.open() {
+	for _, x := range b.bridges {
+		if x.open() {
 			if t := x.far.Target(addr); t != nil {
 				return t
 			}

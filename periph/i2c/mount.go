@@ -22,21 +22,31 @@ func At(addresses ...uint8) *periph.Mount {
 			n.Unit = fmt.Sprintf("%x", address)
 			n.Properties = append([]periph.NodeProperty{{Name: "reg", Value: address}}, n.Properties...)
 		},
-		Attach: func(bus any, o *periph.Options, c periph.Chip) error {
-			b, ok := bus.(*Bus)
-			if !ok {
-				return fmt.Errorf("a %T is no I2C bus", bus)
-			}
-			t, err := TargetOf(c)
-			if err != nil {
-				return err
-			}
-			if j, ok := c.(Joiner); ok {
-				j.Join(b)
-			}
-			return b.Attach(uint8(o.Get("address").Int()), t)
-		},
+		Attach: attach,
 	}
+}
+
+func attach(bus any, o *periph.Options, c periph.Chip) (detach func(), err error) {
+	b, ok := bus.(*Bus)
+	if !ok {
+		return nil, fmt.Errorf("a %T is no I2C bus", bus)
+	}
+	t, err := TargetOf(c)
+	if err != nil {
+		return nil, err
+	}
+	address := uint8(o.Get("address").Int())
+	if err := b.Attach(address, t); err != nil {
+		return nil, err
+	}
+	leave := func() {}
+	if j, ok := c.(Joiner); ok {
+		leave = j.Join(b)
+	}
+	return func() {
+		leave()
+		b.Detach(address)
+	}, nil
 }
 
 // AtRange is the mount of chips that can be strapped to all addresses from first to last.
@@ -50,8 +60,8 @@ func AtRange(first, last uint8) *periph.Mount {
 
 // Joiner is a chip that joins other buses to the one that it is on.
 type Joiner interface {
-	// Join is told the bus, once.
-	Join(b *Bus)
+	// Join joins them, until leave is called.
+	Join(b *Bus) (leave func())
 }
 
 // TargetOf is a chip as an I2C target, and an error if it is none.

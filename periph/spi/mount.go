@@ -24,7 +24,7 @@ func Select(l Limits) *periph.Mount {
 			frequency, mode,
 		},
 		Node:   node,
-		Attach: func(bus any, o *periph.Options, c periph.Chip) error { return attach(bus, o, c, l) },
+		Attach: func(bus any, o *periph.Options, c periph.Chip) (func(), error) { return attach(bus, o, c, l) },
 	}
 }
 
@@ -44,16 +44,20 @@ func node(n *periph.Node, o *periph.Options) {
 	n.Properties = append(own, n.Properties...)
 }
 
-func attach(bus any, o *periph.Options, c periph.Chip, l Limits) error {
+func attach(bus any, o *periph.Options, c periph.Chip, l Limits) (detach func(), err error) {
 	b, ok := bus.(*Bus)
 	if !ok {
-		return fmt.Errorf("a %T is no SPI bus", bus)
+		return nil, fmt.Errorf("a %T is no SPI bus", bus)
 	}
 	t, err := TargetOf(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return b.Attach(o.Get("select").Int(), t, l)
+	cs := o.Get("select").Int()
+	if err := b.Attach(cs, t, l); err != nil {
+		return nil, err
+	}
+	return func() { b.Detach(cs) }, nil
 }
 
 // TargetOf is a chip as an SPI target, and an error if it is none.

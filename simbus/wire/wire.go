@@ -58,6 +58,7 @@ type Wire struct {
 type Pin struct {
 	Name  string // for messages: "gpio0.3", "temp0.alert"
 	wire  *Wire
+	home  *Wire // the one that it was lifted off, nil if it is there
 	drive Drive
 	watch func(Level)
 }
@@ -86,6 +87,39 @@ func (p *Pin) Drive(d Drive) {
 	}
 	p.drive = d
 	p.wire.resolve()
+}
+
+// Lift takes the pin off its wire, as unplugging its part does. Until it joins the wire
+// again it is alone, and sees nothing but what it drives itself.
+func (p *Pin) Lift() {
+	if p.home != nil {
+		return
+	}
+	p.home = p.wire
+	rest := make([]*Pin, 0, len(p.home.pins))
+	for _, other := range p.home.pins {
+		if other != p {
+			rest = append(rest, other)
+		}
+	}
+	p.home.pins = rest
+	p.wire = &Wire{Name: p.Name, pins: []*Pin{p}, level: p.home.level}
+	p.home.resolve()
+	p.wire.resolve()
+}
+
+// Join puts a pin that was lifted back on its wire.
+func (p *Pin) Join() {
+	if p.home == nil {
+		return
+	}
+	w, seen, watch := p.home, p.wire.level, p.watch
+	p.wire, p.home, p.watch = w, nil, nil
+	w.pins = append(w.pins, p)
+	w.resolve()
+	if p.watch = watch; watch != nil && w.level != seen {
+		watch(w.level)
+	}
 }
 
 // Driving is what the pin does to its wire.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -64,4 +65,43 @@ func TestWatchersEndWithTheLevel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLift lifts a pin off a wire that another one drives: the wire is as if it were not
+// there, and it sees what it drives itself.
+func TestLift(t *testing.T) {
+	w := new(Wire)
+	var conflicts, seen []string
+	w.OnConflict = func(high, low *Pin) { conflicts = append(conflicts, high.Name+" "+low.Name) }
+	other, pin := w.NewPin("other"), w.NewPin("pin")
+	pin.Watch(func(l Level) { seen = append(seen, l.String()) })
+	other.Drive(DriveHigh)
+	for _, step := range []struct {
+		what string
+		do   func()
+		wire Level
+		pin  Level
+	}{
+		{"lifted", pin.Lift, High, Low},
+		{"it drives nothing", func() { pin.Drive(DriveLow) }, High, Low},
+		{"twice", pin.Lift, High, Low},
+		{"nor up", func() { pin.Drive(DriveHigh); other.Drive(DriveLow) }, Low, High},
+		{"it floats", func() { pin.Drive(PullUp) }, Low, High},
+		{"back", pin.Join, Low, Low},
+		{"twice back", pin.Join, Low, Low},
+		{"it pulls", func() { other.Drive(Float) }, High, High},
+		{"lifted again", func() { pin.Lift(); pin.Drive(Float) }, Low, Low},
+		{"back without a word", pin.Join, Low, Low},
+	} {
+		step.do()
+		if w.Level() != step.wire || pin.Level() != step.pin {
+			t.Errorf("%s: the wire is %s and the pin sees %s, want %s and %s", step.what, w.Level(), pin.Level(), step.wire, step.pin)
+		}
+	}
+	if got, want := strings.Join(seen, ""), "1010"+"10"; got != want {
+		t.Errorf("the pin saw %s, want %s", got, want)
+	}
+	if len(conflicts) > 0 {
+		t.Errorf("conflicts: %q", conflicts)
+	}
 }
