@@ -29,8 +29,8 @@ type Calendar struct {
 	workers     []*worker // virtual: they drive the domains
 	boards      int       // virtual: how many domains Spread counts on
 	domains     []*Domain
-	direct      map[[2]int]time.Duration // as Connect said
-	delays      [][]time.Duration        // along the shortest path; nil when it must be worked out
+	ways        []*way            // from domain to domain
+	delays      [][]time.Duration // along the shortest path; nil when it must be worked out
 	subscribers []func(*Event)
 
 	mu       sync.Mutex   // virtual: held while the appliance moves; real: orders the stream
@@ -76,7 +76,7 @@ func NewReal() *Calendar {
 }
 
 func newCalendar() *Calendar {
-	return &Calendar{StallLimit: time.Minute, HaltLimit: 500 * time.Millisecond, direct: make(map[[2]int]time.Duration), failure: make(chan error, 1)}
+	return &Calendar{StallLimit: time.Minute, HaltLimit: 500 * time.Millisecond, failure: make(chan error, 1)}
 }
 
 // pickCPUs takes at most n of HostCPUs. -1 stands for anywhere.
@@ -148,34 +148,18 @@ func (c *Calendar) AddDomain(name string) (*Domain, error) {
 	return d, nil
 }
 
-// Connect says that what one domain sends to the other takes at least delay,
-// which must be positive. Only connected domains may Send to each other.
-func (c *Calendar) Connect(from, to *Domain, delay time.Duration) {
-	key := [2]int{from.index, to.index}
-	if old, ok := c.direct[key]; !ok || delay < old {
-		c.direct[key] = delay
-	}
-	c.delays = nil
-}
-
-// SetDelay changes what Connect said, while the appliance stands still.
-func (c *Calendar) SetDelay(from, to *Domain, delay time.Duration) {
-	c.direct[[2]int{from.index, to.index}] = delay
-	c.delays = nil
-}
-
 const unconnected = time.Duration(Never)
 
 // delay is the least time in which something that happens in one domain can
 // matter in another, through any others; for a domain and itself, there and back.
 func (c *Calendar) delay(from, to *Domain) time.Duration {
 	if c.delays == nil {
-		c.delays = shortestPaths(len(c.domains), c.direct)
+		c.delays = shortestPaths(len(c.domains), c.ways)
 	}
 	return c.delays[from.index][to.index]
 }
 
-func shortestPaths(n int, direct map[[2]int]time.Duration) [][]time.Duration {
+func shortestPaths(n int, ways []*way) [][]time.Duration {
 	d := make([][]time.Duration, n)
 	for i := range d {
 		d[i] = make([]time.Duration, n)
@@ -183,8 +167,8 @@ func shortestPaths(n int, direct map[[2]int]time.Duration) [][]time.Duration {
 			d[i][j] = unconnected
 		}
 	}
-	for key, delay := range direct {
-		d[key[0]][key[1]] = delay
+	for _, w := range ways {
+		d[w.from][w.to] = min(d[w.from][w.to], w.least)
 	}
 	for k := range n {
 		for i := range n {
@@ -288,7 +272,7 @@ func (c *Calendar) exchange() {
 	}
 	sort.SliceStable(sent, func(i, j int) bool { return sent[i].at < sent[j].at })
 	for _, m := range sent {
-		m.to.timers.add(m.at, m.f)
+		m.to.timers.add(m.at, m.what)
 	}
 }
 

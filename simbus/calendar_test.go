@@ -63,19 +63,31 @@ func TestNilTimerStops(t *testing.T) {
 	}
 }
 
+// calls are crossings on which functions pass that are to be called.
+type calls map[[2]*Domain]*Crossing[func()]
+
+func (c calls) join(from, to *Domain, least time.Duration) {
+	c[[2]*Domain{from, to}] = NewCrossing(from, to, least, func(f func()) { f() })
+}
+
+func (c calls) send(from, to *Domain, delay time.Duration, f func()) {
+	c[[2]*Domain{from, to}].Send(from.Now().Add(delay), f)
+}
+
 // TestPingPong passes a ball between two domains: each hit must happen one
 // delay after the one before, though each domain could run ahead by itself.
 func TestPingPong(t *testing.T) {
 	c, ds := newVirtual(t, "a", "b")
+	ways := make(calls)
 	const delay = 50 * time.Microsecond
-	c.Connect(ds[0], ds[1], delay)
-	c.Connect(ds[1], ds[0], delay)
+	ways.join(ds[0], ds[1], delay)
+	ways.join(ds[1], ds[0], delay)
 	var hits []Time
 	var hit func(from, to *Domain) func()
 	hit = func(from, to *Domain) func() {
 		return func() {
 			hits = append(hits, from.Now())
-			from.Send(to, delay, hit(to, from))
+			ways.send(from, to, delay, hit(to, from))
 		}
 	}
 	// Both have plenty to do of their own, in steps that are no multiple of the delay.
@@ -106,6 +118,7 @@ func TestPingPong(t *testing.T) {
 func TestMessagesNeverArriveLate(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := NewVirtual()
+		ways := make(calls)
 		defer c.Close()
 		n := rapid.IntRange(2, 5).Draw(rt, "domains")
 		var ds []*Domain
@@ -121,7 +134,7 @@ func TestMessagesNeverArriveLate(t *testing.T) {
 			for j := range n {
 				if i != j && rapid.Bool().Draw(rt, "linked") {
 					delays[[2]int{i, j}] = time.Duration(rapid.IntRange(1, 300).Draw(rt, "delay"))
-					c.Connect(ds[i], ds[j], delays[[2]int{i, j}])
+					ways.join(ds[i], ds[j], delays[[2]int{i, j}])
 				}
 			}
 		}
@@ -145,7 +158,7 @@ func TestMessagesNeverArriveLate(t *testing.T) {
 				last[i] = max(last[i], now)
 				for j := range n {
 					if delay, ok := delays[[2]int{i, j}]; ok {
-						ds[i].Send(ds[j], delay, arrive(j, now.Add(delay)))
+						ways.send(ds[i], ds[j], delay, arrive(j, now.Add(delay)))
 					}
 				}
 				After(ds[i], step, tick)
@@ -160,8 +173,9 @@ func TestMessagesNeverArriveLate(t *testing.T) {
 
 func TestEventsComeInOrderOfTime(t *testing.T) {
 	c, ds := newVirtual(t, "a", "b")
-	c.Connect(ds[0], ds[1], time.Millisecond) // a runs ahead of b, and b of a
-	c.Connect(ds[1], ds[0], time.Millisecond)
+	ways := make(calls)
+	ways.join(ds[0], ds[1], time.Millisecond) // a runs ahead of b, and b of a
+	ways.join(ds[1], ds[0], time.Millisecond)
 	var got []Time
 	c.Subscribe(func(e *Event) { got = append(got, e.Time) })
 	for i, d := range ds {
@@ -185,8 +199,9 @@ func TestEventsComeInOrderOfTime(t *testing.T) {
 // off, in a domain that has not come as far as others.
 func TestEventsAfterABreak(t *testing.T) {
 	c, ds := newVirtual(t, "a", "b", "idle")
-	c.Connect(ds[0], ds[1], time.Millisecond)
-	c.Connect(ds[1], ds[0], time.Millisecond)
+	ways := make(calls)
+	ways.join(ds[0], ds[1], time.Millisecond)
+	ways.join(ds[1], ds[0], time.Millisecond)
 	var last Time
 	c.Subscribe(func(e *Event) {
 		if e.Time < last {
@@ -265,6 +280,7 @@ func TestAdvanceEndsWithItsContext(t *testing.T) {
 
 func TestRealTime(t *testing.T) {
 	c := NewReal()
+	ways := make(calls)
 	defer c.Close()
 	a, err := c.AddDomain("a")
 	if err != nil {
@@ -274,11 +290,11 @@ func TestRealTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Connect(a, b, time.Millisecond)
+	ways.join(a, b, time.Millisecond)
 	var sent, arrived Time
 	a.Do(func() {
 		at := a.Now()
-		a.Send(b, 2*time.Millisecond, func() {
+		ways.send(a, b, 2*time.Millisecond, func() {
 			sent, arrived = at, b.Now()
 			b.Emit(Event{Board: b.Name(), Kind: KindStep})
 		})
@@ -297,13 +313,10 @@ func BenchmarkPingPong(b *testing.B) {
 	defer c.Close()
 	x, _ := c.AddDomain("x")
 	y, _ := c.AddDomain("y")
-	c.Connect(x, y, time.Microsecond)
-	c.Connect(y, x, time.Microsecond)
-	var hit func(from, to *Domain) func()
-	hit = func(from, to *Domain) func() {
-		return func() { from.Send(to, time.Microsecond, hit(to, from)) }
-	}
-	x.Do(hit(x, y))
+	var there, back *Crossing[int]
+	there = NewCrossing(x, y, time.Microsecond, func(n int) { back.Send(y.Now().Add(time.Microsecond), n+1) })
+	back = NewCrossing(y, x, time.Microsecond, func(n int) { there.Send(x.Now().Add(time.Microsecond), n+1) })
+	x.Do(func() { there.Send(x.Now(), 0) })
 	b.ReportAllocs()
 	b.ResetTimer()
 	if _, err := c.Advance(context.Background(), Time(b.N)*1000, nil); err != nil {
@@ -317,6 +330,7 @@ func TestWorkersDoNotMatter(t *testing.T) {
 	const n = 8
 	run := func(boards int) (events []string, workers int) {
 		c := NewVirtual()
+		ways := make(calls)
 		defer c.Close()
 		c.Spread(boards)
 		var ds []*Domain
@@ -330,7 +344,7 @@ func TestWorkersDoNotMatter(t *testing.T) {
 		for i, from := range ds {
 			for j, to := range ds {
 				if i != j {
-					c.Connect(from, to, time.Duration(10+i+j)*time.Microsecond)
+					ways.join(from, to, time.Duration(10+i+j)*time.Microsecond)
 				}
 			}
 		}
@@ -342,7 +356,7 @@ func TestWorkersDoNotMatter(t *testing.T) {
 				sent++
 				to := ds[(i+1+sent%(n-1))%n]
 				e := Event{Kind: KindStep, Attrs: []Attr{Int("from", i), Int("sent", sent)}}
-				d.Send(to, 0, func() { to.Emit(e) })
+				ways.send(d, to, 0, func() { to.Emit(e) })
 				After(d, time.Duration(7+i%3)*time.Microsecond, tick)
 			}
 			d.Do(tick)

@@ -47,17 +47,17 @@ type Domain struct {
 	thread int // that serve keeps
 }
 
-// posted is a call that another goroutine has left for a domain in real time.
+// posted is what another goroutine has left for a domain in real time.
 type posted struct {
-	at Time
-	f  func()
+	at   Time
+	what call
 }
 
-// crossing is a call that one domain has sent to another in virtual time.
+// crossing is what one domain has sent to another in virtual time.
 type crossing struct {
-	to *Domain
-	at Time
-	f  func()
+	to   *Domain
+	at   Time
+	what call
 }
 
 // Name is the domain's name: its board's.
@@ -90,8 +90,10 @@ func (d *Domain) Now() Time {
 }
 
 // At calls f on the domain's goroutine at time t.
-func (d *Domain) At(t Time, f func()) *Timer {
-	timer := d.timers.add(max(t, d.Now()), f)
+func (d *Domain) At(t Time, f func()) *Timer { return d.at(t, callFunc(f)) }
+
+func (d *Domain) at(t Time, what call) *Timer {
+	timer := d.timers.add(max(t, d.Now()), what)
 	if d.running != nil {
 		d.running.stopBy(timer.t)
 	}
@@ -133,44 +135,15 @@ func (d *Domain) Do(f func()) {
 		defer d.cal.mu.Unlock()
 		d.now = max(d.now, d.cal.present())
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-		d.guard(f)
+		d.guard(callFunc(f))
 		d.cal.flush(d.cal.present() + 1)
 		return
 	}
 	finished := make(chan struct{})
-	d.post(0, func() { defer close(finished); f() })
+	d.post(0, callFunc(func() { defer close(finished); f() }))
 	select {
 	case <-finished:
 	case <-d.done:
-	}
-}
-
-// Send calls f in another domain when delay has passed, on that domain's
-// goroutine. The delay must be at least what Connect said: a shorter one is
-// made as long.
-func (d *Domain) Send(to *Domain, delay time.Duration, f func()) {
-	d.SendAt(to, d.Now().Add(delay), f)
-}
-
-// SendAt is Send for a time instead of a delay: what is sent in the order of its
-// times arrives in that order, however long the sender takes in real time.
-func (d *Domain) SendAt(to *Domain, at Time, f func()) {
-	if to == d {
-		d.At(at, f)
-		return
-	}
-	if !d.cal.virtual {
-		to.post(at, f)
-		return
-	}
-	at = max(at, d.Now().Add(d.cal.delay(d, to)))
-	d.sent = append(d.sent, crossing{to, at, f})
-	// The answer may come back as soon as this: do not run past it.
-	if back := at.Add(d.cal.delay(to, d)); back < d.limit {
-		d.limit = back
-		if d.running != nil {
-			d.running.stopBy(back)
-		}
 	}
 }
 
@@ -183,7 +156,7 @@ func (d *Domain) next() Time {
 	return t
 }
 
-// proceed lets everything happen that is due before d.limit, which Send may
+// proceed lets everything happen that is due before d.limit, which a crossing may
 // lower meanwhile. It returns true when it has given a guest the time: then
 // yielded is to be called once the guest waits. It fails if so much happens at
 // one moment that the next would never come.
@@ -206,7 +179,7 @@ func (d *Domain) proceed() (begun bool, err error) {
 			if d.moment++; d.moment > maxMoment {
 				return false, fmt.Errorf("%s: %d things have happened at the moment %s, and there is no end: parts that make each other change back and forth need a wire with a delay", d.name, maxMoment, d.now)
 			}
-			d.guard(d.timers.pop().f)
+			d.guard(d.timers.pop().what)
 			continue
 		}
 		until := min(d.limit, d.timers.next())
@@ -318,12 +291,12 @@ func (d *Domain) Post(f func()) {
 		f()
 		return
 	}
-	d.post(0, f)
+	d.post(0, callFunc(f))
 }
 
-// guard runs f, which may touch guest memory that is gone: a guest can cut its
+// guard does what may touch guest memory that is gone: a guest can cut its
 // memory file short. The goroutine must have called [debug.SetPanicOnFault].
-func (d *Domain) guard(f func()) {
+func (d *Domain) guard(what call) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -336,13 +309,13 @@ func (d *Domain) guard(f func()) {
 			panic(r)
 		}
 	}()
-	f()
+	what.call()
 }
 
 // post leaves a call for the domain's goroutine in real time.
-func (d *Domain) post(at Time, f func()) {
+func (d *Domain) post(at Time, what call) {
 	d.mu.Lock()
-	d.inbox = append(d.inbox, posted{at, f})
+	d.inbox = append(d.inbox, posted{at, what})
 	first := len(d.inbox) == 1
 	d.mu.Unlock()
 	if first {
@@ -372,7 +345,7 @@ func (d *Domain) serve() {
 		}
 		d.takeInbox()
 		for d.timers.next() <= d.Now() {
-			d.guard(d.timers.pop().f)
+			d.guard(d.timers.pop().what)
 		}
 	}
 }
@@ -383,6 +356,6 @@ func (d *Domain) takeInbox() {
 	d.inbox = nil
 	d.mu.Unlock()
 	for _, c := range calls {
-		d.timers.add(c.at, c.f) // due ones too: another may be due before
+		d.timers.add(c.at, c.what) // due ones too: another may be due before
 	}
 }

@@ -6,7 +6,7 @@ type Timer struct {
 	order uint64 // among equal times, the one asked for first comes first
 	index int    // in the heap, -1 when it is not there
 	owner *timers
-	f     func()
+	what  call
 }
 
 // Stop takes the call off the calendar. It returns false if the call has
@@ -36,9 +36,9 @@ func (h *timers) next() Time {
 	return h.heap[0].t
 }
 
-func (h *timers) add(at Time, f func()) *Timer {
+func (h *timers) add(at Time, what call) *Timer {
 	h.asked++
-	t := &Timer{t: at, order: h.asked, owner: h, f: f, index: len(h.heap)}
+	t := &Timer{t: at, order: h.asked, owner: h, what: what, index: len(h.heap)}
 	h.heap = append(h.heap, t)
 	h.up(t.index)
 	return t

@@ -51,6 +51,7 @@ type wireLink struct {
 	from  *periph.Joint
 	to    *simbus.Domain
 	delay time.Duration
+	way   *simbus.Crossing[wire.Level]
 	pin   *wire.Pin
 	level wire.Level // at the far end, as if it were not cut
 	cut   bool
@@ -79,10 +80,7 @@ func (c *WireConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Lin
 		}
 		pins[i] = w.NewPin("wire " + env.Name)
 	}
-	if from.Domain != to.Domain {
-		env.Calendar.Connect(from.Domain, to.Domain, l.delay)
-	}
-	l.pin = pins[1]
+	l.pin, l.way = pins[1], simbus.NewCrossing(from.Domain, to.Domain, l.delay, l.arrive)
 	l.drive()
 	pins[0].Watch(func(level wire.Level) {
 		if l.delay == 0 { // both are in one domain
@@ -119,7 +117,7 @@ func (l *wireLink) send(level wire.Level) {
 		return
 	}
 	l.underway = append(l.underway, now.Add(l.delay))
-	l.from.Domain.Send(l.to, l.delay, func() { l.arrive(level) })
+	l.way.Send(now.Add(l.delay), level)
 }
 
 func (l *wireLink) arrive(level wire.Level) {

@@ -28,6 +28,7 @@ func TestWireWithMuchUnderway(t *testing.T) {
 		}
 	}}
 	l := &wireLink{name: "w", from: near, to: d, delay: time.Second, pin: (&wire.Wire{}).NewPin("far")}
+	l.way = simbus.NewCrossing(d, d, l.delay, l.arrive)
 	const changes, every = 3*maxUnderway + 1, time.Microsecond
 	n := 0
 	var change func()

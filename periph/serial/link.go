@@ -52,7 +52,7 @@ type serialLink struct {
 }
 
 // Build makes the link.
-func (c *LinkConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Link, error) {
+func (c *LinkConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link, error) {
 	l := &serialLink{ends: ends}
 	var ports [2]*UART
 	for i := range ends {
@@ -62,13 +62,12 @@ func (c *LinkConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Lin
 		}
 	}
 	for i, port := range ports {
-		from, to, there := ends[i].Domain, ends[1-i].Domain, ports[1-i]
-		if from != to {
-			env.Calendar.Connect(from, to, bitsPerChar*time.Second/time.Duration(port.Baud()))
-		}
+		there := ports[1-i]
+		way := simbus.NewCrossing(ends[i].Domain, ends[1-i].Domain, bitsPerChar*time.Second/time.Duration(port.Baud()),
+			func(p []byte) { _ = there.In(p) }) // OnOverrun tells
 		port.OnSend = func(p []byte, at simbus.Time) {
 			if !l.cut[i] {
-				from.SendAt(to, at, func() { _ = there.In(p) }) // OnOverrun tells
+				way.Send(at, p)
 			}
 		}
 	}

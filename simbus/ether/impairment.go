@@ -2,8 +2,6 @@ package ether
 
 import (
 	"time"
-
-	"backplane/simbus"
 )
 
 // Impairment is what one direction of a port's cable does to the frames on it.
@@ -117,7 +115,7 @@ func (p *Port) SetImpairment(d Direction, i Impairment) {
 	l.from.Do(func() {
 		l.Impairment = i
 		if s.cal.Virtual() {
-			s.cal.SetDelay(l.from, l.to, s.least(d, p.domain))
+			l.way.SetLeast(p.least(d))
 		}
 	})
 	s.direct.Store(s.perfect())
@@ -134,17 +132,9 @@ func (s *Segment) perfect() bool {
 	return perfect
 }
 
-// least is the shortest time in which a frame gets from the board to the switch
-// or back, at any of the ports that the board has here. It is not 0, since the
-// domains of virtual time need some time between them.
-func (s *Segment) least(d Direction, board *simbus.Domain) time.Duration {
-	s.config.Lock()
-	defer s.config.Unlock()
-	least := time.Duration(simbus.Never)
-	for _, p := range s.ports {
-		if p.domain == board {
-			least = min(least, p.impairments[d].soonest())
-		}
-	}
-	return max(1, least)
+// least is the shortest time in which a frame gets from the port's board to the switch
+// or back. It is not 0, since the domains of virtual time need some time between them.
+func (p *Port) least(d Direction) time.Duration {
+	i := p.Impairment(d)
+	return max(1, i.soonest())
 }

@@ -13,8 +13,8 @@ type lane struct {
 	Impairment
 	port      *Port
 	direction Direction
-	from, to  *simbus.Domain
-	arrive    func(transit)
+	from      *simbus.Domain
+	way       *simbus.Crossing[transit]
 	rand      *rand.Rand // its own, so that no other lane's traffic matters to it
 	stats     *Counters
 
@@ -26,7 +26,8 @@ type lane struct {
 	release *simbus.Timer
 }
 
-// transit is a frame that is on its way through a segment's domain.
+// transit is a frame that is on its way through a segment's domain. Without one it is the
+// news that the port's board has lost its power.
 type transit struct {
 	from  *Port
 	frame *Frame
@@ -130,10 +131,7 @@ func (l *lane) send(x transit, arrives simbus.Time) {
 	l.last = max(l.last, arrives)
 	l.flight.add(l.last, int64(x.frame.Len()))
 	x.from.underway.Add(1)
-	l.from.SendAt(l.to, l.last, func() {
-		defer x.from.underway.Add(-1)
-		l.arrive(x)
-	})
+	l.way.Send(l.last, x)
 }
 
 // corrupt turns a bit of a frame over, in a copy of it. Its addresses and its

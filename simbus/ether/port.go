@@ -29,25 +29,40 @@ type Port struct {
 // it could not: on the board's goroutine, or on the direct way on any.
 func (s *Segment) AddPort(name string, d *simbus.Domain, deliver func(*Frame) error) *Port {
 	p := &Port{name: name, seg: s, domain: d, deliver: deliver}
-	p.lanes[Tx] = &lane{from: d, to: s.domain, arrive: func(x transit) { s.forward(p, x.frame, false) }}
-	p.lanes[Rx] = &lane{from: s.domain, to: d, arrive: func(x transit) { p.receive(x.from, x.frame) }}
 	s.config.Lock()
 	p.impairments = s.impairment.Split()
 	s.ports = append(s.ports, p)
 	s.config.Unlock()
+	p.lanes[Tx] = &lane{from: d, way: simbus.NewCrossing(d, s.domain, p.least(Tx), p.forward)}
+	p.lanes[Rx] = &lane{from: s.domain, way: simbus.NewCrossing(s.domain, d, p.least(Rx), p.arrive)}
 	for i, l := range p.lanes {
 		l.port, l.direction, l.stats, l.Impairment = p, Direction(i), &p.stats[i], p.impairments[i]
 		l.free = -simbus.Never // the bucket is full
 		stream := fnv.New64a()
 		_, _ = stream.Write([]byte(name + " " + l.direction.String())) // it never fails
 		l.rand = rand.New(rand.NewPCG(s.seed, stream.Sum64()))
-		s.cal.Connect(l.from, l.to, s.least(l.direction, d))
 	}
 	s.direct.Store(s.perfect())
 	if s.aware.Load() {
 		p.vlans.Store(&members{Membership: Membership{VLAN: DefaultVLAN}})
 	}
 	return p
+}
+
+// forward takes what has come to the switch.
+func (p *Port) forward(x transit) {
+	if x.frame == nil {
+		p.seg.forget(p)
+		return
+	}
+	defer p.underway.Add(-1)
+	p.seg.forward(p, x.frame, false)
+}
+
+// arrive takes a frame that has come to the board.
+func (p *Port) arrive(x transit) {
+	defer x.from.underway.Add(-1)
+	p.receive(x.from, x.frame)
 }
 
 // Domain is the time line of the port's board.

@@ -116,8 +116,7 @@ func (p *Port) SetDown(down bool) {
 // Flush lets the switch forget what is behind the port. Unlike settings it is
 // called on the board's goroutine.
 func (p *Port) Flush() {
-	s := p.seg
-	p.domain.Send(s.domain, 0, func() { s.forget(p) })
+	p.lanes[Tx].way.Send(p.domain.Now(), transit{from: p})
 }
 
 // forget forgets what is behind a port, or everything if p is nil.

@@ -1,0 +1,89 @@
+package simbus
+
+import "time"
+
+// Crossing carries values from one domain to another, each with the time at which it
+// arrives there: frames, characters, levels. It belongs to the domain that sends. Such
+// values are all that passes between domains, so that each can go on by itself for as
+// long as they take.
+type Crossing[T any] struct {
+	from, to *Domain
+	way      *way
+	deliver  func(T)
+}
+
+// NewCrossing makes a crossing on which everything takes at least least. That must be
+// positive, unless it is a domain's to itself. What arrives is given to deliver, on the
+// goroutine of its domain. All crossings of an appliance are made before it moves.
+func NewCrossing[T any](from, to *Domain, least time.Duration, deliver func(T)) *Crossing[T] {
+	c := &Crossing[T]{from: from, to: to, deliver: deliver}
+	if from != to {
+		c.way = from.cal.connect(from, to, least)
+	}
+	return c
+}
+
+// SetLeast changes the least time, while the appliance stands still.
+func (c *Crossing[T]) SetLeast(least time.Duration) {
+	if c.way != nil {
+		c.way.least = least
+		c.from.cal.delays = nil
+	}
+}
+
+// Send lets a value arrive at a time; one that is too soon is made as late as need be. It
+// is called on the goroutine of the domain that sends. What is sent in the order of its
+// times arrives in that order, however long the sender takes in real time.
+func (c *Crossing[T]) Send(at Time, v T) { c.from.send(c.to, at, &passing[T]{c, v}) }
+
+// passing is a value on its way.
+type passing[T any] struct {
+	c *Crossing[T]
+	v T
+}
+
+func (p *passing[T]) call() { p.c.deliver(p.v) }
+
+// way is how long it takes at least, on one crossing, from one domain to another.
+type way struct {
+	from, to int
+	least    time.Duration
+}
+
+// connect notes a way from one domain to another.
+func (c *Calendar) connect(from, to *Domain, least time.Duration) *way {
+	w := &way{from.index, to.index, least}
+	c.ways = append(c.ways, w)
+	c.delays = nil
+	return w
+}
+
+// call is something to do at a time.
+type call interface{ call() }
+
+// callFunc is a function to call.
+type callFunc func()
+
+func (f callFunc) call() { f() }
+
+// send lets something happen in another domain at a time, which is made as late as what
+// crosses takes at least.
+func (d *Domain) send(to *Domain, at Time, what call) {
+	if to == d {
+		d.at(at, what)
+		return
+	}
+	if !d.cal.virtual {
+		to.post(at, what)
+		return
+	}
+	at = max(at, d.Now().Add(d.cal.delay(d, to)))
+	d.sent = append(d.sent, crossing{to, at, what})
+	// The answer may come back as soon as this: do not run past it.
+	if back := at.Add(d.cal.delay(to, d)); back < d.limit {
+		d.limit = back
+		if d.running != nil {
+			d.running.stopBy(back)
+		}
+	}
+}
