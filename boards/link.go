@@ -94,6 +94,10 @@ func (a *Appliance) checkLinks(names map[string]string) {
 // find finds what an end leads to, and says what is wrong.
 func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 	at, end := tomlfile.Join(l.at, e.Key), End{LinkEnd: e}
+	if e.Name == "" && !c.doc.Has(at) {
+		c.doc.Add(l.at, "the %s has no %s: say %s = \"BOARD.PLACE\"", l.Kind.Name, e.Key, e.Key)
+		return end
+	}
 	m, rest := c.end(at, e.Name)
 	if m == nil {
 		return end
