@@ -105,7 +105,7 @@ func tryStart(t *testing.T, ks *guesttest.Kernels, f files, o appliance.Options)
 	o.Start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	o.Init, o.Boot = filepath.Join(dir, "main.toml"), ks.Start // nobody executes it
 	o.Kernel = func(context.Context, bool, kernel.Recipe) (kernel.Image, error) {
-		return kernel.Image{Path: "none", Facts: kernel.Facts{Version: kernel.Series, SMP: true, Seccomp: true, Shared: true}}, nil
+		return kernel.Image{Path: o.Init, Facts: kernel.Facts{Version: kernel.Series, SMP: true, Seccomp: true, Shared: true}}, nil
 	}
 	o.Events = append(o.Events, func(e *simbus.Event) {
 		r.mu.Lock()
@@ -225,4 +225,11 @@ func (r *rig) exec(board string, args ...string) {
 	r.t.Helper()
 	_, err := r.Exec(board, args, nil, nil, nil, func(int, error) {})
 	r.must(err)
+}
+
+// all are all events so far.
+func (r *rig) all() []simbus.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
 }
