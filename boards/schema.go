@@ -2,6 +2,7 @@ package boards
 
 import (
 	"encoding/json"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,7 @@ import (
 // editors. It knows the models of the catalog, and the keys of each; extend, if given,
 // adds what others know.
 func Schema(v any, title string, catalog *periph.Catalog, extend ...func(*jsonschema.Schema)) ([]byte, error) {
-	r := jsonschema.Reflector{FieldNameTag: "toml", ExpandedStruct: true, Anonymous: true}
+	r := jsonschema.Reflector{FieldNameTag: "toml", ExpandedStruct: true, Anonymous: true, Namer: definitionName}
 	s := r.Reflect(v)
 	s.Title = title
 	if chip, ok := s.Definitions["Chip"]; ok {
@@ -38,6 +39,15 @@ func Schema(v any, title string, catalog *periph.Catalog, extend ...func(*jsonsc
 	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	return append(b, '\n'), err
+}
+
+// definitionName is the name of a type's definition: with its package before it if that is
+// a kind's, since another kind may have a type of the same name.
+func definitionName(t reflect.Type) string {
+	if kind, ok := strings.CutPrefix(t.PkgPath(), reflect.TypeFor[periph.Catalog]().PkgPath()+"/"); ok {
+		return strings.ReplaceAll(kind, "/", ".") + "." + t.Name()
+	}
+	return t.Name()
 }
 
 // chipSchema lets the keys of a chip, beside those of every chip, depend on its model.
