@@ -4,6 +4,7 @@ package catalog
 
 import (
 	"backplane/periph"
+	"backplane/periph/can"
 	"backplane/periph/chips"
 	"backplane/periph/console"
 	"backplane/periph/gpio"
@@ -24,11 +25,13 @@ var All = &periph.Catalog{
 		console.Main,
 		serial.Kind,
 		console.Kind,
+		can.Kind,
 	},
 	Links: []*periph.LinkKind{
 		net.Segment,
 		serial.Link,
 		gpio.Wire,
+		can.Bus,
 	},
 	Models: chips.All,
 }

@@ -15,7 +15,7 @@ type Bus struct {
 	rand   *rand.Rand
 	timing Timing
 	nodes  []*Node // in the order in which they joined
-	taps   []*Tap
+	taps   taps
 
 	errorRate float64
 	short     short
@@ -29,11 +29,6 @@ type Bus struct {
 	free   simbus.Time // when intermission ends
 	step   *simbus.Timer
 }
-
-// Tap is shown what happens on a bus: a frame that was sent, when its last bit has been, or
-// an error, when its flag begins. Both are the tap's until it returns; the frame of an error
-// is nil where that is not about one.
-type Tap func(at simbus.Time, from *Node, f *Frame, e *Error)
 
 // NewBus makes a bus without nodes. Chance, for error rates, comes from rand.
 func NewBus(name string, clock simbus.Clock, rand *rand.Rand) *Bus {
@@ -96,20 +91,6 @@ func (b *Bus) SetErrorRate(part float64) { b.errorRate = part }
 
 // ErrorRate is what SetErrorRate has set.
 func (b *Bus) ErrorRate() float64 { return b.errorRate }
-
-// Tap calls f with what happens on the bus. remove ends it.
-func (b *Bus) Tap(f Tap) (remove func()) {
-	b.taps = append(slices.Clone(b.taps), &f)
-	return func() {
-		b.taps = slices.DeleteFunc(slices.Clone(b.taps), func(g *Tap) bool { return g == &f })
-	}
-}
-
-func (b *Bus) tell(at simbus.Time, from *Node, f *Frame, e *Error) {
-	for _, tap := range b.taps {
-		(*tap)(at, from, f, e)
-	}
-}
 
 // bitsAfter is the time so many nominal bits later.
 func (b *Bus) bitsAfter(t simbus.Time, n int) simbus.Time { return t.Add(b.timing.duration(n, 0)) }

@@ -169,6 +169,9 @@ func (n *Node) takesPart() bool {
 	return (n.state == ErrorActive || n.state == ErrorPassive) && n.spells == 0
 }
 
+// Hears tells whether the node takes part, and a frame that was sent is one for it.
+func (n *Node) Hears(f *Frame) bool { return n.hears && n.understands(f) }
+
 // understands tells whether a frame is one for the node.
 func (n *Node) understands(f *Frame) bool { return !f.FD || n.timing.DataBitrate > 0 }
 

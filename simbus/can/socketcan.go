@@ -6,6 +6,9 @@ import "encoding/binary"
 // (LINKTYPE_CAN_SOCKETCAN of tcpdump.org).
 const LinkType = 227
 
+// SocketCANSize is how long a frame is at most, as AppendSocketCAN writes it.
+const SocketCANSize = 8 + MaxLengthFD
+
 // Flags of an identifier, and the classes of errors (Linux include/uapi/linux/can.h and
 // can/error.h).
 const (
