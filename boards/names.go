@@ -142,12 +142,16 @@ func (a *Appliance) CheckLink(name string) error {
 // BoardNames are the boards of events; that of what belongs to no board is empty.
 func (a *Appliance) BoardNames() []string { return append([]string{""}, a.boardNames()...) }
 
-// PartNames are the parts of events: those of boards, and what is between boards.
-func (a *Appliance) PartNames() []string {
-	names := append([]string{""}, a.linkNames()...)
+// PartNames are the parts of events of such boards, and of what is between boards: there
+// are events at a board's end of that.
+func (a *Appliance) PartNames(of func(board string) bool) []string {
+	names := []string{""}
 	for i := range a.Board {
-		names = append(names, a.Board[i].Board.partNames()...)
+		if of(a.Board[i].Name) {
+			names = append(names, a.Board[i].Board.partNames()...)
+		}
 	}
+	names = append(names, a.linkNames()...)
 	for _, l := range a.Links {
 		for _, p := range l.portNames() {
 			at := Place{l, p}.String()
@@ -167,11 +171,8 @@ func (b *Board) partNames() []string {
 
 // Property is what is known of a property before anything boots.
 type Property struct {
-	what  string             // "temperature of a tmp102"
-	kind  periph.Kind        // of its value
-	enum  []string           // the words that it can be, if those are known
-	loose bool               // see [periph.Spec]
-	set   func(string) error // what is wrong with a value that it is set to; nil: it cannot be set
+	spec periph.Spec        // what it can be; its name is "temperature of a tmp102"
+	set  func(string) error // what is wrong with a value that it is set to; nil: it cannot be set
 }
 
 // Property finds a property, a GPIO line or a setting of a network.
@@ -187,21 +188,22 @@ func (a *Appliance) Property(path string) (*Property, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := &Property{what: t.Part + "." + t.Name, kind: periph.Whole}
+	found := &Property{spec: periph.Spec{Name: t.Part + "." + t.Name, Kind: periph.Whole}}
 	switch {
 	case s.Spec != nil:
 		return property(s.Spec, fmt.Sprintf("%s of %s", s.Spec.Name, tomlfile.A(s.Of))), nil
 	case s.Missed:
 	case s.Ethernet != nil:
-		found.kind, found.enum, found.set = periph.Text, []string{"up", "down"}, periph.CheckLinkState
+		found.spec.Kind, found.spec.Enum, found.set = periph.Text, []string{"up", "down"}, periph.CheckLinkState
 	default:
-		found.set = checkProbe
+		found.spec.Max, found.set = 1, checkProbe
 	}
 	return found, nil
 }
 
 func property(spec *periph.Spec, what string) *Property {
-	found := &Property{what: what, kind: spec.Kind, enum: spec.Enum, loose: spec.Loose}
+	found := &Property{spec: *spec}
+	found.spec.Name, found.spec.Valid = what, nil // which is about setting it
 	if !spec.ReadOnly {
 		found.set = func(value string) error {
 			_, err := spec.Parse(value)
@@ -215,7 +217,7 @@ func property(spec *periph.Spec, what string) *Property {
 // known yet, known is false.
 func (p *Property) CheckSet(value string, known bool) error {
 	if p.set == nil {
-		return fmt.Errorf("%s can only be read", p.what)
+		return fmt.Errorf("%s can only be read", p.spec.Name)
 	}
 	if !known {
 		return nil
@@ -228,33 +230,37 @@ func (p *Property) ReadOnly() bool { return p.set == nil }
 
 // CheckGet says why the property cannot be read.
 func (p *Property) CheckGet() error {
-	if p.kind == periph.Action {
-		return fmt.Errorf("%s is something to do, and cannot be read", p.what)
-	}
-	return nil
-}
-
-// CheckNumber says why the property's value can never be compared with numbers.
-func (p *Property) CheckNumber() error {
-	if p.kind == periph.Switch || p.kind == periph.Text {
-		return fmt.Errorf("%s is a %s, and no number to be above, below or between: say equals", p.what, p.kind)
+	if p.spec.Kind == periph.Action {
+		return fmt.Errorf("%s is something to do, and cannot be read", p.spec.Name)
 	}
 	return nil
 }
 
 // CheckEquals says why the property can never have a value.
 func (p *Property) CheckEquals(value string) error {
-	if p.loose {
+	if p.spec.Loose {
 		return nil
 	}
-	spec := periph.Spec{Name: p.what, Kind: p.kind, Enum: p.enum}
-	if p.kind == periph.Whole || p.kind == periph.Number {
+	if p.spec.Kind == periph.Whole || p.spec.Kind == periph.Number {
 		if _, err := (&periph.Spec{Kind: periph.Switch}).Parse(value); err == nil {
 			return nil // a line's level, as a switch has it
 		}
 	}
-	_, err := spec.Parse(value)
+	_, err := p.spec.Parse(value)
 	return err
+}
+
+// CheckReach says why the property can never be a number from low to high, which are
+// among those unless they are excluded.
+func (p *Property) CheckReach(low, high float64, excluded bool) error {
+	if p.spec.Kind == periph.Switch || p.spec.Kind == periph.Text {
+		return fmt.Errorf("%s is a %s, and no number to be above, below or between: say equals", p.spec.Name, p.spec.Kind)
+	}
+	span, s := p.spec.Span(), &p.spec
+	if span != "" && !s.Loose && (low > s.Max || high < s.Min || excluded && (low == s.Max || high == s.Min)) {
+		return fmt.Errorf("%s is %s, and can never be that", s.Name, span)
+	}
+	return nil
 }
 
 func checkProbe(value string) error {
@@ -263,7 +269,7 @@ func checkProbe(value string) error {
 }
 
 // Kind is the kind of the property's value.
-func (p *Property) Kind() periph.Kind { return p.kind }
+func (p *Property) Kind() periph.Kind { return p.spec.Kind }
 
 // MainConsole is the name of a board's main console.
 const MainConsole = "console"

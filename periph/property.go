@@ -176,8 +176,8 @@ func (s *Spec) bounds(v Value) error {
 		if s.Kind == Whole && v.num != math.Trunc(v.num) {
 			return fmt.Errorf("%s is %s, and must be a whole number", s.Name, s.Format(v))
 		}
-		if (s.Min != 0 || s.Max != 0) && (v.num < s.Min || v.num > s.Max) {
-			return fmt.Errorf("%s is %s, outside %s to %s%s", s.Name, s.Format(v), s.number(s.Min), s.number(s.Max), s.unit())
+		if span := s.Span(); span != "" && (v.num < s.Min || v.num > s.Max) {
+			return fmt.Errorf("%s is %s, outside %s", s.Name, s.Format(v), span)
 		}
 		if len(s.Only) > 0 && !slices.Contains(s.Only, v.num) {
 			return fmt.Errorf("%s is %s, and must be %s", s.Name, s.Format(v), s.Choice())
@@ -194,6 +194,14 @@ func (s *Spec) bounds(v Value) error {
 		return fmt.Errorf("%s is %q, and must be one of %q", s.Name, v.text, s.Enum)
 	}
 	return nil
+}
+
+// Span says what a number's range is: "-55 to 150 °C". It is empty if there is none.
+func (s *Spec) Span() string {
+	if s.Min == 0 && s.Max == 0 {
+		return ""
+	}
+	return s.number(s.Min) + " to " + s.number(s.Max) + s.unit()
 }
 
 // Choice says which values there are, if they are few: "0x68", "0 or 3", "one of 0x48 to 0x4b".

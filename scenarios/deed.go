@@ -19,7 +19,8 @@ type deed struct {
 	kind         *appliance.ActionKind
 	at           string // the key of its place in the step: "cut", "set.sensor.temp0.temperature"
 	place, value string
-	hex          bool // the value is bytes in hexadecimal digits
+	valueAt      string // the key of the value, if that is another
+	hex          bool   // the value is bytes in hexadecimal digits
 }
 
 // actionKeys are the keys of which a step has at most one.
@@ -70,7 +71,7 @@ func (st *Step) readAction(kind *appliance.ActionKind, raw any) {
 	if kind == appliance.Press {
 		hold := DefaultHold
 		if st.Hold > 0 {
-			hold = time.Duration(st.Hold)
+			hold, d.valueAt = time.Duration(st.Hold), "hold"
 		}
 		d.value = milliseconds(hold)
 	}
@@ -121,10 +122,15 @@ func (d *deed) words() string {
 // known tells whether a text has nothing of earlier steps in it.
 func known(text string) bool { return len(variables(text)) == 0 }
 
-// check holds the action against its appliance, as far as it is known before the run.
-func (d *deed) check(a *boards.Appliance) error {
+// check holds the action against its appliance, as far as it is known before the run. The
+// error is about a key of the step.
+func (d *deed) check(a *boards.Appliance) (key string, err error) {
 	if !known(d.place) || d.place == "" {
-		return nil
+		return d.at, nil
 	}
-	return d.kind.With(expand(d.place, nil, plain), expand(d.value, nil, plain)).Check(a, known(d.value))
+	x := d.kind.With(expand(d.place, nil, plain), expand(d.value, nil, plain))
+	if err := x.Check(a, false); err != nil || !known(d.value) || d.valueAt == "" {
+		return d.at, x.Check(a, known(d.value))
+	}
+	return d.valueAt, x.Check(a, true)
 }

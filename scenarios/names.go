@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -53,7 +54,7 @@ func (n *names) name(key, name string, check func(string) error) {
 func (n *names) step(st *Step) {
 	n.st = st
 	for i := range st.deeds {
-		n.add(st.deeds[i].at, st.deeds[i].check(n.a))
+		n.add(st.deeds[i].check(n.a))
 	}
 	if st.Exec != nil {
 		n.name("exec.board", st.Exec.Board, n.a.CheckBoard)
@@ -94,10 +95,14 @@ func (n *names) property(key string, e *Want, path string) error {
 	if err := p.CheckGet(); err != nil {
 		return err
 	}
-	for at, said := range map[string]bool{"above": e.Above != nil, "below": e.Below != nil, "between": e.Between != nil} {
-		if said {
-			n.add(key+"."+at, p.CheckNumber())
-		}
+	if e.Above != nil {
+		n.add(key+".above", p.CheckReach(*e.Above, math.Inf(1), true))
+	}
+	if e.Below != nil {
+		n.add(key+".below", p.CheckReach(math.Inf(-1), *e.Below, true))
+	}
+	if e.Between != nil {
+		n.add(key+".between", p.CheckReach(e.Between[0], e.Between[1], false))
 	}
 	if e.Equals != nil && len(variables(e.Equals.String())) == 0 {
 		n.add(key+".equals", p.CheckEquals(expand(e.Equals.String(), nil, plain)))
@@ -125,26 +130,33 @@ func (n *names) event(key string, e *Want) {
 		where := key + ".where." + attr
 		if !slices.Contains(known, attr) {
 			n.add(where, fmt.Errorf("an event %q has no attribute %q%s", e.Event, attr, tomlfile.Suggest(attr, known)))
-		} else if values := n.values(kind, attr); values != nil {
-			n.add(where, someMatch(attr, e.Where[attr], values))
+		} else if what, values := n.values(kind, attr, e.Where); values != nil {
+			n.add(where, someMatch(what, e.Where[attr], values))
 		}
 	}
 }
 
-// values are all that an attribute of such events can be, nil for anything.
-func (n *names) values(kind *simbus.Kind, attr string) []string {
+// values are all that an attribute of such events can be, nil for anything, and what
+// those are called.
+func (n *names) values(kind *simbus.Kind, attr string, where map[string]string) (what string, values []string) {
 	switch attr {
 	case "board":
-		return n.a.BoardNames()
+		return attr, n.a.BoardNames()
 	case "part":
-		return n.a.PartNames()
+		re, err := pattern(where["board"], nil)
+		return attr, n.a.PartNames(func(board string) bool {
+			return err != nil || len(variables(where["board"])) > 0 || re.MatchString(board)
+		})
 	}
 	for i := range kind.Attrs {
 		if kind.Attrs[i].Key == attr {
-			return slices.Clone(kind.Attrs[i].Values)
+			if of := kind.Attrs[i].Names; of != "" {
+				return string(of), n.a.EventNames(of)
+			}
+			return attr, slices.Clone(kind.Attrs[i].Values)
 		}
 	}
-	return nil
+	return attr, nil
 }
 
 // someMatch finds a regular expression that none of the names can match.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"backplane/boards"
+	"backplane/boards/appliance"
 	"backplane/periph/catalog"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +18,7 @@ func TestNames(t *testing.T) {
 	a := thermal(t)
 	tests := []struct{ step, want string }{
 		{`pull_plug = "senser"`, `3:1: there is no board "senser": did you mean "sensor"?`},
+		{`power_off = "controler"`, `3:1: there is no board "controler": did you mean "controller"?`},
 		{`power_on = "x"`, `3:1: there is no board "x": there are controller, sensor`},
 		{`exec = { board = "controler", command = ["ls"] }`, `3:10: there is no board "controler": did you mean "controller"?`},
 		{`cut = "lam"`, `3:1: there is no segment, link or wire "lam": did you mean "lan"?`},
@@ -29,6 +31,8 @@ func TestNames(t *testing.T) {
 		{`unplug = "sensor.gpio0"`, `3:1: sensor.gpio0 cannot be unplugged: parts and cables of ports can`},
 		{`unplug = "sensor.eth0"`, ``},
 		{`press = "sensor.buton0"`, `3:1: board sensor has no part "buton0": did you mean "button0"?`},
+		{"press = \"sensor.button0\"\nhold = \"2h\"", `4:1: press for "7200000": want a number of milliseconds, more than 0 and at most 3600000`},
+		{`set = { "sensor.button0.press" = "long" }`, `3:9: sensor.button0.press: press for "long": want a number of milliseconds, more than 0 and at most 3600000`},
 		{`press = "sensor.temp0"`, `3:1: a tmp102 has no property "press": there is only temperature`},
 		{`send = { to = "controller.uart2", text = "x" }`, `3:10: board controller has no console or UART "uart2": did you mean "uart1"?`},
 		{`send = { to = "controller", hex = "01 03 FF" }`, ``},
@@ -54,6 +58,14 @@ func TestNames(t *testing.T) {
 		{`expect = { property = "sensor.gpio0.alarm", equals = true }`, ``},
 		{`expect = { property = "controller.fan0.closed", above = 0 }`, `3:49: closed of a relay is a switch, and no number to be above, below or between: say equals`},
 		{`expect = { property = "controller.fan0.closed", equals = "maybe" }`, `3:49: "maybe" is not a switch position: say on or off`},
+		{`expect = { property = "sensor.temp0.temperature", equals = 151 }`, `3:51: temperature of a tmp102 is 151, outside -55 to 150 °C`},
+		{`expect = { property = "sensor.temp0.temperature", above = 150 }`, `3:51: temperature of a tmp102 is -55 to 150 °C, and can never be that`},
+		{`expect = { property = "sensor.temp0.temperature", below = -60 }`, `3:51: temperature of a tmp102 is -55 to 150 °C, and can never be that`},
+		{`expect = { property = "sensor.temp0.temperature", between = [200, 300] }`, `3:51: temperature of a tmp102 is -55 to 150 °C, and can never be that`},
+		{`expect = { property = "sensor.temp0.temperature", between = [150, 300] }`, ``},
+		{`expect = { property = "sensor.temp0.temperature", above = -300 }`, ``},
+		{`expect = { property = "sensor.gpio0.alarm", equals = 2 }`, `3:45: gpio0.alarm is 2, outside 0 to 1`},
+		{`expect = { property = "lan.loss", above = 1 }`, `3:35: lan.loss is 0 to 1, and can never be that`},
 		{`expect = { property = "sensor.temp0.temperature", equals = "warm" }`, `3:51: "warm" is not a number`},
 		{`expect = { property = "sensor.button0.press", equals = 1 }`, `3:12: press of a button is something to do, and cannot be read`},
 		{`expect = { property = "lan:sensor.eth0.tx.dropped.lost", above = 0 }`, ``},
@@ -63,9 +75,18 @@ func TestNames(t *testing.T) {
 		{`expect = { event = "guest", where = { stat = "off" } }`, `3:39: an event "guest" has no attribute "stat": did you mean "state"?`},
 		{`expect = { event = "guest", where = { board = "^sens$" } }`, `3:39: there is no board that "^sens$" could match: did you mean "sensor"?`},
 		{`expect = { event = "guest", where = { board = "sens", state = "(off|panic)" } }`, ``},
-		{`expect = { event = "property", where = { part = "^temp9$", name = "x" } }`, `3:42: there is no part that "^temp9$" could match: did you mean "temp0"?`},
+		{`expect = { event = "property", where = { part = "^temp9$", name = "temp" } }`, `3:42: there is no part that "^temp9$" could match: did you mean "temp0"?`},
+		{`expect = { event = "property", where = { board = "^sensor$", part = "^fan0$" } }`, `3:62: there is no part that "^fan0$" could match: did you mean "lan"?`},
+		{`expect = { event = "property", where = { board = "controller", part = "^fan0$" } }`, ``},
+		{`expect = { event = "link", where = { part = "^alarn$" } }`, `3:38: there is no part that "^alarn$" could match: did you mean "alarm"?`},
 		{`expect = { event = "guest", where = { state = "^panik$" } }`, `3:39: there is no state that "^panik$" could match: did you mean "panic"?`},
 		{`expect = { event = "guest", where = { state = "panic|lost" } }`, ``},
+		{`expect = { event = "gpio", where = { line = "^alrm$" } }`, `3:38: there is no line that "^alrm$" could match: did you mean "alarm"?`},
+		{`expect = { event = "gpio", where = { line = "alarm", level = "2" } }`, `3:54: there is no level that "2" could match: did you mean "0"?`},
+		{`expect = { event = "property", where = { name = "temprature" } }`, `3:42: there is no property that "temprature" could match: did you mean "temperature"?`},
+		{`expect = { event = "frame", where = { from = "sensr.eth0" } }`, `3:39: there is no port that "sensr.eth0" could match: did you mean "sensor.eth0"?`},
+		{`expect = { event = "frame.end", where = { port = "eth0", why = "lots" } }`, `3:58: there is no why that "lots" could match: did you mean "lost"?`},
+		{`expect = { event = "plug", where = { state = "^plgged$" } }`, `3:38: there is no state that "^plgged$" could match: did you mean "plugged"?`},
 		{`expect = { all = [{ console = "sensor", match = "x" }, { line = "sensor.gpio0.alert", edge = "rising" }] }`, ``},
 		{`expect = { any = [{ console = "sensor", match = "x" }, { console = "nobody", match = "y" }] }`, `3:58: there is no board "nobody": there are controller, sensor`},
 	}
@@ -245,5 +266,22 @@ func TestIncludeMistakes(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestEveryActionIsChecked: no kind of action takes a place that there is not, nor do they
+// lack what people and programs call them.
+func TestEveryActionIsChecked(t *testing.T) {
+	a := thermal(t)
+	for _, k := range appliance.Actions {
+		if err := k.With("nobody.nothing.none", "1").Check(a, true); err == nil {
+			t.Errorf("%s takes a place that there is not", k.Name)
+		}
+		if k.Title == "" || k.Place.Form == "" || k.Place.Doc == "" {
+			t.Errorf("%s lacks a title, or how its place is written", k.Name)
+		}
+		if found, ok := appliance.FindAction(k.Name); !ok || found != k {
+			t.Errorf("%s is not the only action of that name", k.Name)
+		}
 	}
 }

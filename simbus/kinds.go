@@ -17,8 +17,19 @@ type Kind struct {
 type KindAttr struct {
 	Key    string
 	Values []string // all that it can be; nil if there is no such list
+	Names  Names    // what of the appliance it names, and so what it can be
 	Doc    string   // a few words, where the key does not say it all
 }
+
+// Names is what of an appliance an attribute names: one of these, or nothing that could be listed.
+type Names string
+
+// What attributes name.
+const (
+	NamesLine     Names = "line"     // a GPIO line
+	NamesPort     Names = "port"     // of a segment
+	NamesProperty Names = "property" // of whatever has some
+)
 
 // Keys are those of the attributes.
 func (k *Kind) Keys() []string {

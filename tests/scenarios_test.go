@@ -42,29 +42,67 @@ func play(t *testing.T, real bool, main, steps string) *scenarios.Report {
 	if err := s.Check(a); err != nil {
 		t.Fatal(err)
 	}
-	report, err := scenarios.Play(context.Background(), s, a, appliance.Options{
-		Virtual: !real, Start: guesttest.Start, Init: guesttest.Init(t), Out: filepath.Join(dir, "out"),
-		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
-			return guesttest.Kernel(t, virtual, want), nil
-		},
-		Events: []func(*simbus.Event){func(e *simbus.Event) { known(t, a, e) }},
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	report, _ := playEvents(t, s, a, real, filepath.Join(dir, "out"))
 	return report
 }
 
 // known holds an event against the table of the kinds and the names of the appliance.
 func known(t *testing.T, a *boards.Appliance, e *simbus.Event) {
 	kind, ok := simbus.FindKind(scenarios.EventKinds(a.Catalog()), e.Kind)
-	if !ok || !slices.Contains(a.BoardNames(), e.Board) || !slices.Contains(a.PartNames(), e.Part) {
+	if !ok || !slices.Contains(a.BoardNames(), e.Board) || !slices.Contains(a.PartNames(func(board string) bool { return board == e.Board }), e.Part) {
 		t.Errorf("the event %s is of no known kind or place", e.AppendJSON(nil))
 		return
 	}
 	if err := kind.Check(e); err != nil {
 		t.Errorf("the event %s: %v", e.AppendJSON(nil), err)
 	}
+	for _, attr := range kind.Attrs {
+		if v, ok := e.Get(attr.Key); ok && attr.Names != "" && !slices.Contains(a.EventNames(attr.Names), v) {
+			t.Errorf("the event %s: %s is no %s that a scenario could name: %q", e.AppendJSON(nil), attr.Key, attr.Names, a.EventNames(attr.Names))
+		}
+	}
+}
+
+// TestEventsAreDescribed plays scenarios, each event of which is of a kind that scenarios
+// can name, with attributes that can be what they are.
+func TestEventsAreDescribed(t *testing.T) {
+	dir := writeFiles(t, plugFiles(guesttest.Rootfs(t)))
+	plug := "appliance = \"main.toml\"\n[[step]]\nunplug = \"x.temp0\"\n[[step]]\nunplug = \"x.eth0\"\n[[step]]\ncut = \"cable\"\n[[step]]\nset = { \"lan.loss\" = 0.5, \"lan:x.eth0.tx.loss\" = 0.5 }\n"
+	if err := os.WriteFile(filepath.Join(dir, "s.toml"), []byte(plug), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"../" + thermal, "../scenarios/network/network.toml", filepath.Join(dir, "s.toml")} {
+		s, err := scenarios.Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := boards.Load(s.AppliancePath(), catalog.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report, n := playEvents(t, s, a, false, ""); !report.Passed() || n == 0 {
+			t.Errorf("%s: %s with %d events", file, report.Result, n)
+		}
+	}
+}
+
+// playEvents plays a scenario, and holds its events against what is known of them.
+func playEvents(t *testing.T, s *scenarios.Scenario, a *boards.Appliance, real bool, out string) (r *scenarios.Report, events int) {
+	t.Helper()
+	r, err := scenarios.Play(context.Background(), s, a, appliance.Options{
+		Virtual: !real, Start: guesttest.Start, Init: guesttest.Init(t), Out: out,
+		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
+			return guesttest.Kernel(t, virtual, want), nil
+		},
+		Events: []func(*simbus.Event){func(e *simbus.Event) {
+			events++
+			known(t, a, e)
+		}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, events
 }
 
 // failure is what a report says of the step that failed.

@@ -25,7 +25,8 @@ var button = &periph.Model{
 		OpenDrain: true, PushPull: func(o *periph.Options) bool { return !o.Get("active_low").Bool() }}},
 	Properties: []periph.Spec{
 		{Name: "pressed", Kind: periph.Switch, Doc: "whether it is held down"},
-		{Name: "press", Kind: periph.Action, Unit: "ms", Default: periph.Str("100"), Doc: "press it and release it after that many milliseconds"},
+		{Name: "press", Kind: periph.Action, Unit: "ms", Default: periph.Str("100"), Doc: "press it and release it after that many milliseconds",
+			Valid: func(v periph.Value) error { _, err := pressTime(v); return err }},
 	},
 	Options: []periph.Spec{
 		{Name: "active_low", Kind: periph.Switch, Default: periph.On(true), Doc: "pressed makes the line low"},
@@ -141,17 +142,26 @@ func (c *buttonChip) Set(property string, v periph.Value) error {
 		c.move(v.Bool())
 		return nil
 	}
+	d, err := pressTime(v)
+	if err != nil {
+		return err
+	}
+	c.release.Stop()
+	c.press(d)
+	return nil
+}
+
+// pressTime is how long a press is to be; 100 ms if nothing is said.
+func pressTime(v periph.Value) (time.Duration, error) {
 	text := v.Text()
 	if text == "" {
 		text = "100"
 	}
 	ms, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(ms > 0 && ms <= buttonMaxPress) {
-		return fmt.Errorf("press for %q: want a number of milliseconds, more than 0 and at most %d", text, int(buttonMaxPress))
+		return 0, fmt.Errorf("press for %q: want a number of milliseconds, more than 0 and at most %d", text, int(buttonMaxPress))
 	}
-	c.release.Stop()
-	c.press(milliseconds(ms))
-	return nil
+	return milliseconds(ms), nil
 }
 
 func (c *buttonChip) Close() error {
