@@ -195,6 +195,34 @@ func TestEventsComeInOrderOfTime(t *testing.T) {
 	}
 }
 
+// TestEventsAreHandedOn has far more happen in one domain than it keeps, and at no moment
+// much, before anything else is due: what has happened is told meanwhile, all of it and once.
+func TestEventsAreHandedOn(t *testing.T) {
+	c, ds := newVirtual(t, "a", "b")
+	const all = 5 * handOn
+	said, heard, most := 0, 0, 0
+	c.Subscribe(func(e *Event) {
+		if number, _ := e.Get("n"); number != fmt.Sprint(heard) {
+			t.Fatalf("event %s comes after %d others", number, heard)
+		}
+		heard++
+	})
+	var say func()
+	say = func() {
+		ds[0].Emit(Event{Kind: "k", Attrs: []Attr{Int("n", said)}})
+		said++
+		most = max(most, said-heard)
+		if said < all {
+			ds[0].At(ds[0].Now()+Time(said%2), say) // two at each moment
+		}
+	}
+	ds[0].Do(func() { ds[0].At(1, say) })
+	advance(t, c, Time(time.Second))
+	if heard != all || most > handOn+2 {
+		t.Errorf("%d of %d events are heard, and at most %d waited, where %d may", heard, all, most, handOn)
+	}
+}
+
 // TestEventsAfterABreak has something happen from outside after an Advance was broken
 // off, in a domain that has not come as far as others.
 func TestEventsAfterABreak(t *testing.T) {

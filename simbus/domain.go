@@ -112,7 +112,17 @@ func (d *Domain) Emit(e Event) {
 	}
 	d.events = append(d.events, e)
 	d.said += e.size()
+	if len(d.events) >= handOn && d.events[0].Time < e.Time { // the window ends here, for them to be
+		d.limit = min(d.limit, e.Time)
+		if d.running != nil {
+			d.running.stopBy(e.Time)
+		}
+	}
 }
+
+// handOn is how many events a domain keeps before they are handed on, which is between
+// windows: a window of a guest that does something every nanosecond takes hours.
+const handOn = 1 << 14
 
 // Observed tells whether anybody listens to the stream, for models that can
 // save themselves the work of describing what happens.

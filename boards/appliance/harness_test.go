@@ -82,7 +82,7 @@ func start(t *testing.T, ks *guesttest.Kernels, f files, o appliance.Options) *r
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
-		for i := 0; t.Failed() && i < len(r.events); i++ {
+		for i := max(0, len(r.events)-40); t.Failed() && i < len(r.events); i++ {
 			t.Logf("%s", r.events[i].AppendJSON(nil))
 		}
 	})
