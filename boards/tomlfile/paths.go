@@ -19,6 +19,7 @@ type Paths struct {
 	Folder *hostfile.Folder
 	List   []Path
 	known  map[Path]bool
+	leads  map[string]string // where each path leads, empty if nowhere: files may be named again and again
 }
 
 // Add notes the name that stands at a key, and says why the path that it means is not
@@ -26,10 +27,15 @@ type Paths struct {
 func (p *Paths) Add(d *Doc, at, name, path string) error {
 	place := d.Problem(at, "")
 	one := Path{File: place.File, Line: place.Line, Col: place.Col, Name: name}
-	leads, err := hostfile.Resolve(path)
-	if err == nil {
-		one.Leads = leads
+	leads, ok := p.leads[path]
+	if !ok {
+		leads, _ = hostfile.Resolve(path)
+		if p.leads == nil {
+			p.leads = make(map[string]string)
+		}
+		p.leads[path] = leads
 	}
+	one.Leads = leads
 	if !p.known[one] { // boards may share a file
 		if p.known == nil {
 			p.known = make(map[Path]bool)
