@@ -15,6 +15,7 @@ import (
 	"backplane/periph/catalog"
 	"backplane/periph/gpio"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -114,7 +115,7 @@ func TestSteps(t *testing.T) {
 	edges := func(f *fake) {
 		f.after(1*time.Second, "gpio0", gpio.KindLevel, line("led"), simbus.Int("level", 1))
 		f.after(2*time.Second, "gpio0", gpio.KindLevel, line("led"), simbus.Int("level", 0))
-		f.after(3*time.Second, "lan", simbus.KindFrame, simbus.Text("from", "b.eth0"), simbus.Text("summary", "UDP 1.2.3.4:5 > 6.7.8.9:10, 3 bytes"))
+		f.after(3*time.Second, "lan", ether.KindFrame, simbus.Text("from", "b.eth0"), simbus.Text("summary", "UDP 1.2.3.4:5 > 6.7.8.9:10, 3 bytes"))
 		f.after(4*time.Second, "console", appliance.KindConsole, line("ready at 42"))
 		f.after(5*time.Second, "uart1", appliance.KindConsole, line("ok 42"))
 	}

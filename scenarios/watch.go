@@ -12,6 +12,7 @@ import (
 	"backplane/boards/appliance"
 	"backplane/periph/gpio"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // shown is how many events about the thing that was expected a failure tells of.
@@ -244,7 +245,7 @@ func (w *watch) onFrames(segment, from, match string, vars map[string]string) er
 	if match != "" {
 		w.what += fmt.Sprintf(" that matches %q", re)
 	}
-	w.touches = func(e *simbus.Event) bool { return e.Kind == simbus.KindFrame && e.Part == segment }
+	w.touches = func(e *simbus.Event) bool { return e.Kind == ether.KindFrame && e.Part == segment }
 	w.wanted = func(e *simbus.Event, captured map[string]string) bool {
 		if port, _ := e.Get("from"); from != "" && port != from {
 			return false

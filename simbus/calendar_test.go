@@ -259,7 +259,7 @@ func TestEventsAfterABreak(t *testing.T) {
 		t.Fatal("no event was delivered before it was broken off")
 	}
 	ds[2].Do(func() { ds[2].Emit(Event{Kind: KindGuest}) })
-	c.Emit(Event{Kind: KindLink})
+	c.Emit(Event{Kind: KindGuest})
 	advance(t, c, Time(100*time.Millisecond))
 	if last <= before {
 		t.Errorf("the last event is at %s", last)
@@ -270,7 +270,7 @@ func TestAdvanceStopsAtTheGranule(t *testing.T) {
 	c, ds := newVirtual(t, "a")
 	ds[0].Do(func() {
 		ds[0].At(Time(2500*time.Microsecond), func() { ds[0].Emit(Event{Kind: KindStep}) })
-		ds[0].At(Time(2600*time.Microsecond), func() { ds[0].Emit(Event{Kind: KindLink}) })
+		ds[0].At(Time(2600*time.Microsecond), func() { ds[0].Emit(Event{Kind: KindGuest}) })
 	})
 	stopped, err := c.Advance(context.Background(), Time(time.Second), func(e *Event) bool { return e.Kind == KindStep })
 	if err != nil || !stopped {

@@ -49,15 +49,11 @@ func (a Attr) Number() (int64, bool) { return a.num, a.isNum }
 const (
 	KindI2C      = "i2c"
 	KindSPI      = "spi"
-	KindFrame    = "frame"
-	KindFrameEnd = "frame.end"
 	KindProperty = "property"
 	KindDevice   = "device"
 	KindGuest    = "guest"
 	KindExec     = "exec"
-	KindLink     = "link"
 	KindStep     = "step"
-	KindGateway  = "gateway"
 	KindRecord   = "record"
 )
 

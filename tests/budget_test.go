@@ -21,6 +21,7 @@ import (
 	"backplane/periph/serial"
 	"backplane/scenarios"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 	"backplane/tests/guesttest"
 )
 
@@ -151,7 +152,7 @@ lines = ["out", "in"]
 	if used > budget {
 		t.Errorf("it takes %d MiB, and may take %d", used>>20, budget>>20)
 	}
-	for _, kind := range []string{appliance.KindConsole, simbus.KindFrame, gpio.KindLevel, serial.KindTx} {
+	for _, kind := range []string{appliance.KindConsole, ether.KindFrame, gpio.KindLevel, serial.KindTx} {
 		if n := seen.of(kind); n < 10 {
 			t.Errorf("%d events of kind %s: that is no flood", n, kind)
 		}

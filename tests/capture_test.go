@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"backplane/simbus"
+	"backplane/simbus/ether"
 	"backplane/tests/guesttest"
 
 	"github.com/gopacket/gopacket/pcapgo"
@@ -54,7 +55,7 @@ fifo = %q
 	var frames []simbus.Event
 	arps := 0
 	for _, e := range app.Events() {
-		if e.Kind == simbus.KindFrame {
+		if e.Kind == ether.KindFrame {
 			frames = append(frames, e)
 			if s, _ := e.Get("summary"); strings.Contains(strings.ToLower(s), "arp") {
 				arps++

@@ -19,6 +19,7 @@ import (
 
 	"backplane/boards/appliance"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 	"backplane/simbus/gateway"
 	"backplane/tests/guesttest"
 
@@ -306,7 +307,7 @@ func TestOutsideIPv6(t *testing.T) {
 			app.Until(10*time.Second, "the news that "+news, func(e *simbus.Event) bool {
 				from, _ := e.Get("from")
 				text, _ := e.Get("summary")
-				return e.Kind == simbus.KindFrame && from == "outside" && strings.Contains(text, "unreachable")
+				return e.Kind == ether.KindFrame && from == "outside" && strings.Contains(text, "unreachable")
 			})
 		}
 		if got := app.Sh("sensor", "wget -q -O - http://[2001:db8::1]/"); got != "far away\n" {

@@ -78,13 +78,13 @@ func gatewayRoot(t *testing.T, programs ...string) string {
 func action(app *guesttest.App, what string) simbus.Event {
 	return app.Until(10*time.Second, "the gateway's "+what, func(e *simbus.Event) bool {
 		a, _ := e.Get("action")
-		return e.Kind == simbus.KindGateway && a == what
+		return e.Kind == gateway.KindGateway && a == what
 	})
 }
 
 func actions(app *guesttest.App, what string) (list []string) {
 	for _, e := range app.Events() {
-		if a, _ := e.Get("action"); e.Kind == simbus.KindGateway && a == what {
+		if a, _ := e.Get("action"); e.Kind == gateway.KindGateway && a == what {
 			list = append(list, string(e.AppendJSON(nil)))
 		}
 	}

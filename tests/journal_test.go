@@ -15,6 +15,7 @@ import (
 	"backplane/boards/appliance"
 	"backplane/boards/record"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 )
 
 // journal checks events as they come, and keeps what is needed to find that none is lost.
@@ -65,7 +66,7 @@ func (j *journal) event(e *simbus.Event) {
 		j.complain("time goes back from %d: %s", j.last, line)
 	}
 	j.last = e.Time
-	if e.Kind != simbus.KindFrame && e.Kind != simbus.KindFrameEnd && e.Kind != simbus.KindI2C && len(line) < 400 {
+	if e.Kind != ether.KindFrame && e.Kind != ether.KindFrameEnd && e.Kind != simbus.KindI2C && len(line) < 400 {
 		if j.latest = append(j.latest, string(line)); len(j.latest) > 400 {
 			j.latest = slices.Clone(j.latest[200:])
 		}

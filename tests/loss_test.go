@@ -20,6 +20,7 @@ import (
 	"backplane/boards/appliance"
 	"backplane/periph/catalog"
 	"backplane/simbus"
+	"backplane/simbus/ether"
 	"backplane/tests/guesttest"
 
 	"golang.org/x/sys/unix"
@@ -98,7 +99,7 @@ func TestLossOfAGuest(t *testing.T) {
 	}
 	sends := func(e *simbus.Event) bool {
 		from, _ := e.Get("from")
-		return e.Kind == simbus.KindFrame && from == "b1.eth0" && e.Time > lossAt
+		return e.Kind == ether.KindFrame && from == "b1.eth0" && e.Time > lossAt
 	}
 	ways := []struct {
 		name   string

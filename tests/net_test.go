@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 	"backplane/tests/guesttest"
 )
 
@@ -59,7 +59,7 @@ func TestIperf(t *testing.T) {
 		}
 		frames := 0 // all of them: in real time some come until the end
 		for _, e := range app.Events() {
-			if e.Kind == simbus.KindFrame {
+			if e.Kind == ether.KindFrame {
 				frames++
 			}
 		}

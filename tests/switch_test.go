@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"backplane/boards/appliance"
-	"backplane/simbus"
+	"backplane/simbus/ether"
 	"backplane/tests/guesttest"
 )
 
@@ -75,7 +75,7 @@ port = [
 	}
 	for _, e := range app.Events() {
 		summary, _ := e.Get("summary")
-		if from, _ := e.Get("from"); e.Kind == simbus.KindFrame && strings.Contains(summary, "ICMP 10.0.") && (from == "a.eth0") != strings.HasPrefix(summary, "VLAN 10 ") {
+		if from, _ := e.Get("from"); e.Kind == ether.KindFrame && strings.Contains(summary, "ICMP 10.0.") && (from == "a.eth0") != strings.HasPrefix(summary, "VLAN 10 ") {
 			t.Errorf("from %s came %s", from, summary)
 		}
 	}

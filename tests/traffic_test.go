@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/simbus"
+	"backplane/simbus/ether"
 	"backplane/tests/guesttest"
 
 	"github.com/gopacket/gopacket"
@@ -155,7 +155,7 @@ func shortFrames(app *guesttest.App, port string) (n int) {
 	for _, e := range app.Events() {
 		from, _ := e.Get("from")
 		length, _ := e.Get("length")
-		if e.Kind == simbus.KindFrame && from == port && length == strconv.Itoa(shortest) {
+		if e.Kind == ether.KindFrame && from == port && length == strconv.Itoa(shortest) {
 			n++
 		}
 	}
@@ -328,7 +328,7 @@ func TestImpairmentsAgree(t *testing.T) {
 	udp, lost := stream("lan:b2.eth0.rx.loss").End.Streams[0].UDP, 0
 	all := netCount(t, app, "lan:b2.eth0.rx.dropped.lost")
 	for _, e := range app.Events() {
-		if summary, _ := e.Get("summary"); e.Kind == simbus.KindFrameEnd {
+		if summary, _ := e.Get("summary"); e.Kind == ether.KindFrameEnd {
 			if all--; strings.HasSuffix(summary, ":5201, 1000 bytes") {
 				lost++
 			} else {

@@ -40,7 +40,12 @@ func Descriptors(a *boards.Appliance, virtual, recorded bool) (n int) {
 		}
 	}
 	if recorded {
-		n += 2 + len(a.Links) + len(a.Capture) // and events and inputs
+		n += 2 + len(a.Capture) // and events and inputs
+	}
+	for _, l := range a.Links {
+		if recorded && l.Kind.LinkType != 0 {
+			n++ // its frames
+		}
 	}
 	return n
 }

@@ -2,8 +2,11 @@ package appliance
 
 import "backplane/simbus"
 
-// KindConsole is the kind of events of whole lines.
-const KindConsole = "console"
+// Kinds of events of whole lines, and of links.
+const (
+	KindConsole = "console"
+	KindLink    = "link"
+)
 
 // Events are the kinds of events of boards as a whole, and of what joins them.
 var Events = []*simbus.Kind{
@@ -14,7 +17,7 @@ var Events = []*simbus.Kind{
 	{Name: KindConsole, Doc: "a whole line appeared on a console or UART", Attrs: []simbus.KindAttr{{Key: "line"}}},
 	{Name: simbus.KindExec, Doc: "a program that was run on a board has ended: with its status, or with the error that kept it from that",
 		Attrs: []simbus.KindAttr{{Key: "command"}, {Key: "status"}, {Key: "error"}}},
-	{Name: simbus.KindLink, Doc: "a link, wire or port was cut or restored",
+	{Name: KindLink, Doc: "a link, wire or port was cut or restored",
 		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{linkCut, linkRestored}}}},
 	{Name: KindPlug, Doc: "a part of a board, or a cable, was plugged or unplugged",
 		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{statePlugged, stateUnplugged}}}},

@@ -96,7 +96,7 @@ func (r *Running) setCut(at boards.Place, cut bool) error {
 	if cut {
 		state = linkCut
 	}
-	r.cal.Emit(simbus.Event{Part: at.String(), Kind: simbus.KindLink, Attrs: []simbus.Attr{simbus.Text("state", state)}})
+	r.cal.Emit(simbus.Event{Part: at.String(), Kind: KindLink, Attrs: []simbus.Attr{simbus.Text("state", state)}})
 	return r.hold(at, func(h *held) error {
 		h.cut = cut
 		return nil

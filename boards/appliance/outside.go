@@ -117,7 +117,7 @@ func (p *gatewayPort) admit() {
 }
 
 func (p *gatewayPort) emit(attrs []simbus.Attr) {
-	p.domain.Emit(simbus.Event{Part: p.name, Kind: simbus.KindGateway, Attrs: attrs})
+	p.domain.Emit(simbus.Event{Part: p.name, Kind: gateway.KindGateway, Attrs: attrs})
 	p.logDeed(attrs)
 }
 

@@ -71,7 +71,13 @@ func printKinds(out io.Writer) {
 		fmt.Fprintf(out, "%s\n  source: %s\n  Linux driver: %s\n\n", head, k.Source, strings.Join(k.Kernel, ", "))
 	}
 	for _, l := range catalog.Links() {
-		fmt.Fprintf(out, "[[%s]] of an appliance: %s\n  source: %s\n\n", l.Table, l.Title, l.Source)
+		fmt.Fprintf(out, "[[%s]] of an appliance: %s\n  source: %s\n", l.Table, l.Title, l.Source)
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		for _, r := range linkRows(l) {
+			fmt.Fprintf(w, "  of the %s: %s\t%s\t%s\t%s\n", r.what, r.name, r.kind, r.initial, r.doc)
+		}
+		w.Flush()
+		fmt.Fprintln(out)
 	}
 }
 
@@ -127,13 +133,35 @@ func rows(m *periph.Model) (list []row) {
 	return list
 }
 
+// linkRows are the properties of a kind of segment; none if it is none.
+func linkRows(l *periph.LinkKind) (list []row) {
+	if l.LinkType == 0 {
+		return nil
+	}
+	c := l.Config().(periph.SegmentConfig)
+	for _, place := range []struct{ what, port, way string }{{l.Name, "", ""}, {"port", "BOARD.PORT", ""}, {"port's tx and rx", "BOARD.PORT", periph.Ways[0]}} {
+		specs := c.Specs(place.port, place.way)
+		for i := range specs {
+			r := specRow(place.what, &specs[i])
+			if r.initial != readOnly {
+				r.initial = "" // which the appliance's file says
+			}
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// readOnly stands for the initial value of what cannot be set.
+const readOnly = "read only"
+
 func specRow(what string, s *periph.Spec) row {
 	kind := s.Kind.String()
 	if s.Unit != "" {
 		kind += " in " + s.Unit
 	}
 	if s.Min != 0 || s.Max != 0 {
-		kind += fmt.Sprintf(", %g to %g", s.Min, s.Max)
+		kind += fmt.Sprintf(", %s to %s", s.Format(periph.Num(s.Min)), s.Format(periph.Num(s.Max)))
 	}
 	if len(s.Enum) > 0 {
 		kind = strings.Join(s.Enum, " | ")
@@ -141,7 +169,7 @@ func specRow(what string, s *periph.Spec) row {
 	initial := ""
 	switch {
 	case s.ReadOnly:
-		initial = "read only"
+		initial = readOnly
 	case s.Kind != periph.Action && s.Format(s.Default) != "":
 		initial = "default " + s.Format(s.Default)
 	}

@@ -33,11 +33,29 @@ this document of the catalog.
 	for _, l := range catalog.Links() {
 		fmt.Fprintf(&b, "| `[[%s]]` | %s | %s |\n", l.Table, l.Title, l.Source)
 	}
+	for _, l := range catalog.Links() {
+		linkDocument(&b, l)
+	}
 	b.WriteString("\n## Chips\n")
 	for _, m := range catalog.All.Models {
 		modelDocument(&b, m)
 	}
 	return b.Bytes()
+}
+
+// linkDocument lists the properties of a kind of segment, if it is one.
+func linkDocument(b *bytes.Buffer, l *periph.LinkKind) {
+	list := linkRows(l)
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n### Properties of a %s\n\n`NAME.property`, `NAME:BOARD.PORT.property` and `NAME:BOARD.PORT.tx.property` (or `rx`).\n\n| of | name | kind | what |\n|---|---|---|---|\n", l.Name)
+	for _, r := range list {
+		if r.initial == readOnly {
+			r.kind += ", " + readOnly
+		}
+		fmt.Fprintf(b, "| %s | `%s` | %s | %s |\n", r.what, r.name, r.kind, r.doc)
+	}
 }
 
 func modelDocument(b *bytes.Buffer, m *periph.Model) {

@@ -47,9 +47,6 @@ func (c *Config) Check(report periph.Report) {
 	}
 }
 
-// Rate is how many bits a second the port sends.
-func (c *Config) Rate() int { return c.Baud }
-
 // Build makes the port, which tells the event stream of what goes over its line.
 func (c *Config) Build(env *periph.Env) (periph.Controller, error) {
 	u := NewUART(env.Name, env.Clock, c.Baud)

@@ -26,19 +26,16 @@ type LinkConfig struct {
 // Ends are the two ports.
 func (c *LinkConfig) Ends() []periph.LinkEnd { return periph.Ports(c.Ports) }
 
-// rated is the table of a port that says how many bits a second it sends.
-type rated interface{ Rate() int }
-
 // Check reports what is wrong.
 func (c *LinkConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 	if len(ends) != 2 {
 		report("ports", "a serial link has two ends, and this one %d: say ports = [\"a.uart\", \"b.uart\"]", len(ends))
 		return
 	}
-	a, known := ends[0].Config.(rated)
-	b, both := ends[1].Config.(rated)
-	if known && both && a.Rate() != b.Rate() {
-		report("ports", "the ends run at %d and %d baud: they must be the same", a.Rate(), b.Rate())
+	a, known := ends[0].Config.(*Config)
+	b, both := ends[1].Config.(*Config)
+	if known && both && a.Baud != b.Baud {
+		report("ports", "the ends run at %d and %d baud: they must be the same", a.Baud, b.Baud)
 	}
 }
 

@@ -148,5 +148,5 @@ func (p *Port) drop(where *simbus.Domain, d Direction, f *Frame, why Drop, detai
 	if name, _, ok := strings.Cut(p.name, "."); ok && where == p.domain {
 		board = name // its domain may be that of other boards, too
 	}
-	where.Emit(simbus.Event{Board: board, Part: p.seg.name, Kind: simbus.KindFrameEnd, Attrs: attrs})
+	where.Emit(simbus.Event{Board: board, Part: p.seg.name, Kind: KindFrameEnd, Attrs: attrs})
 }

@@ -156,6 +156,6 @@ func (s *Segment) observe(now simbus.Time, from *Port, f *Frame) {
 	if s.domain.Observed() {
 		whole, done := f.whole()
 		defer done()
-		s.domain.Emit(simbus.Event{Part: s.name, Kind: simbus.KindFrame, Attrs: []simbus.Attr{simbus.Text("from", from.name), simbus.Int("length", len(whole)), simbus.Text("summary", Summary(whole))}})
+		s.domain.Emit(simbus.Event{Part: s.name, Kind: KindFrame, Attrs: []simbus.Attr{simbus.Text("from", from.name), simbus.Int("length", len(whole)), simbus.Text("summary", Summary(whole))}})
 	}
 }

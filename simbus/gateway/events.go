@@ -2,9 +2,12 @@ package gateway
 
 import "backplane/simbus"
 
+// KindGateway is the kind of the events of gateways.
+const KindGateway = "gateway"
+
 // Events are the kinds of events of gateways.
 var Events = []*simbus.Kind{
-	{Name: simbus.KindGateway, Doc: "a gateway did something",
+	{Name: KindGateway, Doc: "a gateway did something",
 		Attrs: []simbus.KindAttr{
 			{Key: "action", Values: []string{ActionLease, ActionAdvertise, ActionOpen, ActionRefused, ActionClosed, ActionForward, ActionDNS, ActionDropped}},
 			{Key: "protocol"}, {Key: "from"}, {Key: "to"}, {Key: "detail"}, {Key: "sent", Doc: "bytes"}, {Key: "received", Doc: "bytes"},

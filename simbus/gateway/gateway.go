@@ -262,7 +262,7 @@ func (g *Gateway) give(n *int) {
 	g.mu.Unlock()
 }
 
-// Actions of a gateway, as events of kind [simbus.KindGateway] have them.
+// Actions of a gateway, as events of kind [KindGateway] have them.
 const (
 	ActionLease     = "lease"     // an address was given: name, address, mac
 	ActionAdvertise = "advertise" // a router solicitation was answered: address, mac
