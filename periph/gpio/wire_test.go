@@ -53,3 +53,53 @@ func TestWireWithMuchUnderway(t *testing.T) {
 		t.Error("the far end does not have the level that the near one has")
 	}
 }
+
+// TestWire lets a level pass a wire between two boards, with and without a delay, and cuts it.
+func TestWire(t *testing.T) {
+	for _, delay := range []time.Duration{0, time.Microsecond, time.Millisecond} {
+		t.Run(delay.String(), func(t *testing.T) {
+			cal := simbus.NewVirtual()
+			defer cal.Close()
+			var ds [2]*simbus.Domain
+			for i := range ds {
+				var err error
+				if ds[i], err = cal.AddDomain([]string{"a", "b"}[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if delay == 0 { // the boards then share their time
+				ds[1] = ds[0]
+			}
+			near, far := new(wire.Wire), new(wire.Wire)
+			c := &WireConfig{From: "a.g.0", To: "b.g.0", Delay: periph.Duration(delay)}
+			if c.Instant() != (delay == 0) {
+				t.Errorf("it takes no time: %v", c.Instant())
+			}
+			link, err := c.Build(&periph.LinkEnv{Name: "w", Calendar: cal}, []periph.Joint{{Domain: ds[0], Socket: near}, {Domain: ds[1], Socket: far}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var changed []simbus.Time
+			far.OnChange = func(wire.Level) { changed = append(changed, ds[1].Now()) }
+			driver := near.NewPin("driver")
+			ds[0].Do(func() { ds[0].At(simbus.Time(time.Second), func() { driver.Drive(wire.DriveHigh) }) })
+			after := func(seconds int, want wire.Level) {
+				t.Helper()
+				if _, err := cal.Advance(context.Background(), simbus.Time(seconds)*simbus.Time(time.Second), nil); err != nil {
+					t.Fatal(err)
+				}
+				if far.Level() != want {
+					t.Errorf("after %d s the far end is %s, want %s", seconds, far.Level(), want)
+				}
+			}
+			after(2, wire.High)
+			if want := simbus.Time(time.Second).Add(delay); len(changed) != 1 || changed[0] != want {
+				t.Errorf("the far end changed at %v, want %s", changed, want)
+			}
+			link.Cut("", true)
+			after(3, wire.Low) // nothing drives it
+			link.Cut("", false)
+			after(4, wire.High)
+		})
+	}
+}
