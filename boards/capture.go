@@ -16,6 +16,9 @@ type Capture struct {
 	Filter string   `toml:"filter,omitempty" jsonschema:"description=Which frames: an expression as tcpdump has it"`
 	Snap   int      `toml:"snap,omitempty" jsonschema:"minimum=0,maximum=65535,description=How many bytes of a frame; 0: all of it"`
 	FIFO   string   `toml:"fifo,omitempty" jsonschema:"description=Instead of a file: a named pipe for Wireshark (wireshark -k -i PATH); relative to this file"`
+
+	Places []Place        `toml:"-" json:"-"` // what At leads to, once it was checked
+	Frames *filter.Filter `toml:"-" json:"-"` // what Filter says
 }
 
 func (a *Appliance) checkCaptures(links map[string]string) {
@@ -27,15 +30,14 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 			a.doc.Add(at, "capture %s looks nowhere: say at = [\"SEGMENT\"] or at = [\"SEGMENT:BOARD.PORT\"]", c.Name)
 		}
 		for j, text := range c.At {
-			place, err := a.SegmentPlace(text)
-			if err == nil {
-				err = place.checkFilter(c.Filter)
-			}
+			place, err := a.capturePlace(text, c.Filter)
 			if err != nil {
 				a.doc.Add(fmt.Sprintf("%s.at[%d]", at, j), "%v", err)
 			}
+			c.Places = append(c.Places, place)
 		}
-		if _, err := filter.Parse(c.Filter); err != nil {
+		var err error
+		if c.Frames, err = filter.Parse(c.Filter); err != nil {
 			a.doc.Add(at+".filter", "%v", err)
 		}
 		if c.FIFO != "" {
@@ -85,12 +87,13 @@ func checkPlaces(at []string) error {
 	return nil
 }
 
-// checkFilter says why a capture there can have no filter.
-func (p Place) checkFilter(filter string) error {
-	if filter != "" && p.Link.network() == nil {
-		return fmt.Errorf("%s is no Ethernet, whose frames a filter is for", p)
+// capturePlace finds where a capture looks, and says why it can have no filter there.
+func (a *Appliance) capturePlace(name, filter string) (Place, error) {
+	p, err := a.SegmentPlace(name)
+	if err == nil && filter != "" && p.Link.network() == nil {
+		err = fmt.Errorf("%s is no Ethernet, whose frames a filter is for", p)
 	}
-	return nil
+	return p, err
 }
 
 // CapturePlaces finds where a capture looks, and says what is wrong with that.
@@ -98,10 +101,7 @@ func (a *Appliance) CapturePlaces(at []string, filter string) ([]Place, error) {
 	list := make([]Place, len(at))
 	for i, name := range at {
 		var err error
-		if list[i], err = a.SegmentPlace(name); err == nil {
-			err = list[i].checkFilter(filter)
-		}
-		if err != nil {
+		if list[i], err = a.capturePlace(name, filter); err != nil {
 			return nil, err
 		}
 	}

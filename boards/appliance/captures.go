@@ -41,7 +41,11 @@ func (r *Running) Capture(at []string, expression string, snap int, w io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	return capture.NewLive(w, capture.Config{Epoch: r.epoch, Filter: f, Snap: snap}, r.sights(places))
+	return r.live(places, f, snap, w)
+}
+
+func (r *Running) live(at []boards.Place, f *filter.Filter, snap int, w io.Writer) (*capture.Live, error) {
+	return capture.NewLive(w, capture.Config{Epoch: r.epoch, Filter: f, Snap: snap}, r.sights(at))
 }
 
 // addCapture begins one of the captures that the appliance's file asks for.
@@ -58,7 +62,7 @@ func (r *Running) addCapture(a *boards.Appliance, c *boards.Capture) error {
 			r.dir.Also(path)
 		}
 		f, err := capture.NewFIFO(path, func(w io.Writer) (*capture.Live, error) {
-			return r.Capture(c.At, c.Filter, c.Snap, w)
+			return r.live(c.Places, c.Frames, c.Snap, w)
 		})
 		if err != nil {
 			return fmt.Errorf("capture %s: %w", c.Name, err)
@@ -69,15 +73,7 @@ func (r *Running) addCapture(a *boards.Appliance, c *boards.Capture) error {
 	if r.opts.Out == "" {
 		return nil
 	}
-	places, err := a.CapturePlaces(c.At, c.Filter)
-	if err != nil {
-		return err
-	}
-	f, err := filter.Parse(c.Filter)
-	if err != nil {
-		return err
-	}
-	return r.recordCapture(c.Name, capture.Config{Epoch: r.epoch, Filter: f, Snap: c.Snap}, places)
+	return r.recordCapture(c.Name, capture.Config{Epoch: r.epoch, Filter: c.Frames, Snap: c.Snap}, c.Places)
 }
 
 // recordCapture lets a pcapng file be written, if there is a record.

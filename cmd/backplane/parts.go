@@ -139,7 +139,7 @@ func linkRows(l *periph.LinkKind) (list []row) {
 		return nil
 	}
 	c := l.Config().(periph.SegmentConfig)
-	for _, place := range []struct{ what, port, way string }{{l.Name, "", ""}, {"port", "BOARD.PORT", ""}, {"port's tx and rx", "BOARD.PORT", periph.Ways[0]}} {
+	for _, place := range []struct{ what, port, way string }{{l.Name, "", ""}, {"port", "BOARD.PORT", ""}, {portWays, "BOARD.PORT", periph.Ways[0]}} {
 		specs := c.Specs(place.port, place.way)
 		for i := range specs {
 			r := specRow(place.what, &specs[i])
@@ -151,6 +151,9 @@ func linkRows(l *periph.LinkKind) (list []row) {
 	}
 	return list
 }
+
+// portWays are the two directions of a port.
+const portWays = "port's tx and rx"
 
 // readOnly stands for the initial value of what cannot be set.
 const readOnly = "read only"

@@ -49,7 +49,11 @@ func linkDocument(b *bytes.Buffer, l *periph.LinkKind) {
 	if len(list) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n### Properties of a %s\n\n`NAME.property`, `NAME:BOARD.PORT.property` and `NAME:BOARD.PORT.tx.property` (or `rx`).\n\n| of | name | kind | what |\n|---|---|---|---|\n", l.Name)
+	paths := "`NAME.property` and `NAME:BOARD.PORT.property`"
+	if list[len(list)-1].what == portWays {
+		paths = "`NAME.property`, `NAME:BOARD.PORT.property` and `NAME:BOARD.PORT.tx.property` (or `rx`)"
+	}
+	fmt.Fprintf(b, "\n### Properties of a %s\n\n"+paths+".\n\n| of | name | kind | what |\n|---|---|---|---|\n", l.Name)
 	for _, r := range list {
 		if r.initial == readOnly {
 			r.kind += ", " + readOnly
