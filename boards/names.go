@@ -110,6 +110,18 @@ func (a *Appliance) CheckSegment(name string) error {
 	return Unknown("segment", name, a.segmentNames())
 }
 
+// CheckFrames says what is wrong with the name of a segment whose frames are expected: there
+// are events of kind "frame" of Ethernet alone.
+func (a *Appliance) CheckFrames(name string) error {
+	if err := a.CheckSegment(name); err != nil {
+		return err
+	}
+	if l := a.segment(name); l.network() == nil {
+		return fmt.Errorf("%s is a %s, and frames are those of Ethernet: say event = %q", name, l.Kind.Name, l.Kind.Events[0].Name)
+	}
+	return nil
+}
+
 // CheckPort says what is wrong with the name of a port of a segment: board.port, or a gateway.
 func (a *Appliance) CheckPort(segment, port string) error {
 	_, err := a.segmentPort(segment, port)

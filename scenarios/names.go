@@ -76,7 +76,7 @@ func (n *names) want(key string, e *Want) {
 	n.name(key+".console", e.Console, n.a.CheckConsole)
 	n.name(key+".line", e.Line, n.a.CheckLine)
 	n.name(key+".property", e.Property, func(path string) error { return n.property(key, e, path) })
-	n.name(key+".frames", e.Frames, n.a.CheckSegment)
+	n.name(key+".frames", e.Frames, n.a.CheckFrames)
 	if e.From != "" && len(variables(e.Frames)) == 0 && n.a.CheckSegment(e.Frames) == nil {
 		n.name(key+".from", e.From, func(port string) error { return n.a.CheckPort(e.Frames, port) })
 	}
