@@ -89,6 +89,7 @@ func TestTCPBothWays(t *testing.T) {
 }
 
 func TestTCPRefusals(t *testing.T) {
+	t.Parallel() // it mostly waits
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -97,6 +97,7 @@ func send(s *site, frame []byte) { _ = s.Deliver(&ether.Frame{Parts: [][]byte{fr
 
 // TestAdvertisement solicits a router, with an address and without.
 func TestAdvertisement(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s, frames := watchedSite(t, config6())
 	to := func(a string) func(gopacket.Packet) bool {
 		return func(p gopacket.Packet) bool {
@@ -171,6 +172,7 @@ func TestRouterSolicitation(t *testing.T) {
 // TestNeighbours asks for the gateway's hardware address by each of its own, and by
 // others', and looks at whom the gateway says it is when it asks.
 func TestNeighbours(t *testing.T) {
+	t.Parallel() // it mostly waits
 	cfg := config6()
 	cfg.Dial = func(context.Context, string, netip.AddrPort) (net.Conn, error) { return nil, syscall.ECONNREFUSED }
 	s, frames := watchedSite(t, cfg)
