@@ -31,17 +31,18 @@ type Kernels struct {
 	// Stopped, if set, is what [guest.Guest.Halted] says. Any goroutine may call it.
 	Stopped func() string
 
-	t      testing.TB
 	mu     sync.Mutex
 	boots  map[string]int
 	alive  sync.WaitGroup
 	starts []guest.Config
 }
 
-// New makes kernels, all of which must have ended when the test does.
+// New makes kernels, all of which must have ended when the test does; t is nil in an example.
 func New(t testing.TB) *Kernels {
-	ks := &Kernels{t: t, boots: make(map[string]int), Programs: make(map[string]func(*Program) int)}
-	t.Cleanup(ks.alive.Wait)
+	ks := &Kernels{boots: make(map[string]int), Programs: make(map[string]func(*Program) int)}
+	if t != nil {
+		t.Cleanup(ks.alive.Wait)
+	}
 	return ks
 }
 
