@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"backplane/boards/appliance"
 	"backplane/simbus"
 )
 
@@ -129,7 +130,7 @@ func (r *runner) judge(st *Step, p *program, what string, limit simbus.Time, cap
 	switch {
 	case !p.ended:
 		return fail("expected %s to end within %s, until %s", what, time.Duration(e.Timeout), limit)
-	case p.err != nil && st.Expect != nil && st.Expect.about(simbus.KindGuest):
+	case p.err != nil && st.Expect != nil && st.Expect.about(appliance.KindGuest):
 		return nil // its board went, which is what the step is about
 	case p.err != nil && (p.status == 0 || p.status != e.Status): // it has one if it could not be started
 		return fail("run %s: %v", what, p.err)

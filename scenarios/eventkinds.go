@@ -10,9 +10,12 @@ import (
 	"backplane/simbus/gateway"
 )
 
+// KindStep is the name of the kind of event that tells of a step.
+const KindStep = "step"
+
 // events are the kinds of events of scenarios.
 var events = []*simbus.Kind{
-	{Name: simbus.KindStep, Doc: "a scenario's step has ended", Attrs: []simbus.KindAttr{{Key: "step"}, {Key: "result", Values: []string{Passed, Failed}}}},
+	{Name: KindStep, Doc: "a scenario's step has ended", Attrs: []simbus.KindAttr{{Key: "step"}, {Key: "result", Values: []string{Passed, Failed}}}},
 }
 
 // EventKinds are all kinds of events that an appliance made of such a catalog can have:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"backplane/boards/tomlfile"
+	"backplane/periph/i2c"
 	"backplane/simbus"
 )
 
@@ -19,7 +20,7 @@ func text(e *simbus.Event) string {
 	b.WriteString(e.Kind)
 	for _, a := range e.Attrs {
 		v := a.Value()
-		if e.Kind == simbus.KindI2C {
+		if e.Kind == i2c.KindTransaction {
 			v = briefBytes(v)
 		}
 		if v = brief(v); v == "" || strings.ContainsAny(v, " =\"") || !plainText(v) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/boards/appliance"
+	"backplane/periph/i2c"
 	"backplane/simbus"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,7 +24,7 @@ expect = { property = "b.temp0.temperature", equals = 5, within = "1s" }
 		f.d.At(simbus.Time(200*time.Millisecond), func() {
 			f.d.Emit(simbus.Event{Board: "other", Part: "console", Kind: appliance.KindConsole, Attrs: []simbus.Attr{line("not about this")}})
 		})
-		f.after(300*time.Millisecond, "i2c0", simbus.KindI2C, simbus.Text("messages", "W 00 00 R"+strings.Repeat(" ff", 4000)+" and 9 bytes more"))
+		f.after(300*time.Millisecond, "i2c0", i2c.KindTransaction, simbus.Text("messages", "W 00 00 R"+strings.Repeat(" ff", 4000)+" and 9 bytes more"))
 	})
 	failure := r.Steps[1].Failure
 	if failure == nil {

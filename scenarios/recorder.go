@@ -75,7 +75,7 @@ func (r *Recorder) Event(e *simbus.Event) {
 	switch e.Kind {
 	case appliance.KindConsole:
 		r.line(e)
-	case simbus.KindGuest:
+	case appliance.KindGuest:
 		r.guest(e, r.expected.take(consoleLine{event: e}))
 	default:
 		r.expected.take(consoleLine{event: e})

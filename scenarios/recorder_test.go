@@ -28,7 +28,7 @@ func TestLinesThatNobodyLookedFor(t *testing.T) {
 	if len(list) != 1 || !strings.Contains(list[0], "lines of b.console came before any step looked for one") {
 		t.Errorf("it says %q", list)
 	}
-	r.Event(&simbus.Event{Board: "b", Kind: simbus.KindGuest, Attrs: []simbus.Attr{simbus.Text("state", "on")}})
+	r.Event(&simbus.Event{Board: "b", Kind: appliance.KindGuest, Attrs: []simbus.Attr{simbus.Text("state", "on")}})
 	if list := r.forgotten([]string{"b.console"}); len(list) != 0 || c.size != 0 {
 		t.Errorf("of the next boot it says %q, %d bytes", list, c.size)
 	}

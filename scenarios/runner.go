@@ -77,7 +77,7 @@ func Run(ctx context.Context, app Appliance, s *Scenario, o Options) *Report {
 		}
 		if report.Result == Passed {
 			r.play(play, about, &result)
-			app.Emit(simbus.Event{Kind: simbus.KindStep, Attrs: []simbus.Attr{
+			app.Emit(simbus.Event{Kind: KindStep, Attrs: []simbus.Attr{
 				simbus.Text("step", strconv.Itoa(i)+" "+result.Name), simbus.Text("result", result.Result)}})
 			if o.OnStep != nil {
 				o.OnStep(result)

@@ -190,7 +190,7 @@ expect = { console = "b", match = "ready", within = "1ms" }
 `, did: []string{"6.000000000s press b.button0 100"}, message: "expected a line that matches \"ready\" on b.console within 1ms, until 6.001000000s\n4.000000000s b.console console line=\"ready at 42\""},
 		{name: "a line of the boot before does not", prepare: func(f *fake) {
 			edges(f)
-			f.after(5*time.Second, "", simbus.KindGuest, simbus.Text("state", appliance.StateBooting))
+			f.after(5*time.Second, "", appliance.KindGuest, simbus.Text("state", appliance.StateBooting))
 		}, steps: `
 [[step]]
 wait = "6s"
@@ -292,13 +292,13 @@ expect = { line = "b.gpio0.led", edge = "rising", never = true, within = "2s" }
 exec = { board = "b", command = ["show", "x"] }
 `, message: "expected \"show x\" on b to end with status 0\nstatus 1\nserial 4711", did: []string{`0.000000000s exec b ["show" "x"]`}},
 		{name: "a board is lost", prepare: func(f *fake) {
-			f.after(time.Second, "", simbus.KindGuest, simbus.Text("state", "panic"), simbus.Text("detail", "Kernel panic"))
+			f.after(time.Second, "", appliance.KindGuest, simbus.Text("state", "panic"), simbus.Text("detail", "Kernel panic"))
 		}, steps: `
 [[step]]
 expect = { console = "b", match = "x", within = "5s" }
 `, message: "board b panicked: Kernel panic\nwhile it expected a line that matches \"x\" on b.console\nnothing"},
 		{name: "a board is lost, as expected", prepare: func(f *fake) {
-			f.after(time.Second, "", simbus.KindGuest, simbus.Text("state", "panic"), simbus.Text("detail", "Kernel panic"))
+			f.after(time.Second, "", appliance.KindGuest, simbus.Text("state", "panic"), simbus.Text("detail", "Kernel panic"))
 		}, steps: `
 [[step]]
 expect = { event = "guest", where = { state = "panic" } }

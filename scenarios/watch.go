@@ -10,6 +10,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/appliance"
+	"backplane/periph"
 	"backplane/periph/gpio"
 	"backplane/simbus"
 	"backplane/simbus/ether"
@@ -198,7 +199,7 @@ func (w *watch) onProperty(path string, e *Want, vars map[string]string) {
 	i := strings.LastIndexByte(path, '.')
 	w.what = fmt.Sprintf("%s %s", path, t)
 	w.path, w.holds = path, t.holds
-	w.touches = about(simbus.KindProperty, path[:max(i, 0)], "name", path[i+1:])
+	w.touches = about(periph.KindProperty, path[:max(i, 0)], "name", path[i+1:])
 	w.wanted = func(e *simbus.Event, captured map[string]string) bool {
 		value, _ := e.Get("value")
 		if !t.holds(value) {

@@ -10,6 +10,14 @@ import (
 	"pgregory.net/rapid"
 )
 
+// Kinds of events that tests have.
+const (
+	kindDevice = "device"
+	kindGuest  = "guest"
+	kindI2C    = "i2c"
+	kindStep   = "step"
+)
+
 func newVirtual(t *testing.T, names ...string) (*Calendar, []*Domain) {
 	t.Helper()
 	c := NewVirtual()
@@ -181,7 +189,7 @@ func TestEventsComeInOrderOfTime(t *testing.T) {
 	for i, d := range ds {
 		var tick func()
 		tick = func() {
-			d.Emit(Event{Kind: KindStep})
+			d.Emit(Event{Kind: kindStep})
 			After(d, time.Duration(300+i*100)*time.Microsecond, tick)
 		}
 		d.Do(tick)
@@ -243,7 +251,7 @@ func TestEventsAfterABreak(t *testing.T) {
 		n := 0
 		var tick func()
 		tick = func() {
-			d.Emit(Event{Kind: KindStep})
+			d.Emit(Event{Kind: kindStep})
 			if n++; n == 30 {
 				cancel()
 			}
@@ -258,8 +266,8 @@ func TestEventsAfterABreak(t *testing.T) {
 	if before == 0 {
 		t.Fatal("no event was delivered before it was broken off")
 	}
-	ds[2].Do(func() { ds[2].Emit(Event{Kind: KindGuest}) })
-	c.Emit(Event{Kind: KindGuest})
+	ds[2].Do(func() { ds[2].Emit(Event{Kind: kindGuest}) })
+	c.Emit(Event{Kind: kindGuest})
 	advance(t, c, Time(100*time.Millisecond))
 	if last <= before {
 		t.Errorf("the last event is at %s", last)
@@ -269,10 +277,10 @@ func TestEventsAfterABreak(t *testing.T) {
 func TestAdvanceStopsAtTheGranule(t *testing.T) {
 	c, ds := newVirtual(t, "a")
 	ds[0].Do(func() {
-		ds[0].At(Time(2500*time.Microsecond), func() { ds[0].Emit(Event{Kind: KindStep}) })
-		ds[0].At(Time(2600*time.Microsecond), func() { ds[0].Emit(Event{Kind: KindGuest}) })
+		ds[0].At(Time(2500*time.Microsecond), func() { ds[0].Emit(Event{Kind: kindStep}) })
+		ds[0].At(Time(2600*time.Microsecond), func() { ds[0].Emit(Event{Kind: kindGuest}) })
 	})
-	stopped, err := c.Advance(context.Background(), Time(time.Second), func(e *Event) bool { return e.Kind == KindStep })
+	stopped, err := c.Advance(context.Background(), Time(time.Second), func(e *Event) bool { return e.Kind == kindStep })
 	if err != nil || !stopped {
 		t.Fatalf("stopped %v, %v", stopped, err)
 	}
@@ -324,10 +332,10 @@ func TestRealTime(t *testing.T) {
 		at := a.Now()
 		ways.send(a, b, 2*time.Millisecond, func() {
 			sent, arrived = at, b.Now()
-			b.Emit(Event{Board: b.Name(), Kind: KindStep})
+			b.Emit(Event{Board: b.Name(), Kind: kindStep})
 		})
 	})
-	stopped, err := c.Advance(context.Background(), Never, func(e *Event) bool { return e.Kind == KindStep && e.Board == "b" })
+	stopped, err := c.Advance(context.Background(), Never, func(e *Event) bool { return e.Kind == kindStep && e.Board == "b" })
 	if err != nil || !stopped {
 		t.Fatalf("stopped %v, %v", stopped, err)
 	}
@@ -383,7 +391,7 @@ func TestWorkersDoNotMatter(t *testing.T) {
 			tick = func() {
 				sent++
 				to := ds[(i+1+sent%(n-1))%n]
-				e := Event{Kind: KindStep, Attrs: []Attr{Int("from", i), Int("sent", sent)}}
+				e := Event{Kind: kindStep, Attrs: []Attr{Int("from", i), Int("sent", sent)}}
 				ways.send(d, to, 0, func() { to.Emit(e) })
 				After(d, time.Duration(7+i%3)*time.Microsecond, tick)
 			}

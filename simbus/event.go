@@ -13,7 +13,7 @@ type Event struct {
 	Time  Time
 	Board string // name of the board, empty for what belongs to the appliance
 	Part  string // controller, chip, link or segment: "i2c0", "temp0", "lan"
-	Kind  string // see the Kind constants
+	Kind  string // the name of a [Kind]
 	Attrs []Attr // what there is to say, in a fixed order for each kind
 }
 
@@ -44,18 +44,6 @@ func (a Attr) Value() string {
 
 // Number is the attribute as a number, and whether it is one.
 func (a Attr) Number() (int64, bool) { return a.num, a.isNum }
-
-// Names of kinds of events. The packages that emit them describe them, each as a [Kind].
-const (
-	KindI2C      = "i2c"
-	KindSPI      = "spi"
-	KindProperty = "property"
-	KindDevice   = "device"
-	KindGuest    = "guest"
-	KindExec     = "exec"
-	KindStep     = "step"
-	KindRecord   = "record"
-)
 
 // size is how many bytes of text the event has.
 func (e *Event) size() (n int) {

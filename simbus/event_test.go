@@ -9,7 +9,7 @@ import (
 )
 
 func TestEventJSON(t *testing.T) {
-	e := Event{Time: 1500, Board: "sensor", Part: "i2c1", Kind: KindI2C,
+	e := Event{Time: 1500, Board: "sensor", Part: "i2c1", Kind: kindI2C,
 		Attrs: []Attr{Text("data", "a\"\\\n\x00\xffé"), Int("n", -3)}}
 	got := string(e.AppendJSON(nil))
 	want := `{"t":1500,"board":"sensor","part":"i2c1","kind":"i2c","data":"a\"\\\n\u0000\udcffé","n":-3}`

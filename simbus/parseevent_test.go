@@ -9,8 +9,8 @@ import (
 
 func TestParseEvent(t *testing.T) {
 	for name, e := range map[string]Event{
-		"all of it":   {Time: 12, Board: "b", Part: "i2c0", Kind: KindI2C, Attrs: []Attr{Text("addr", "0x48"), Int("n", -5), Text("empty", "")}},
-		"of nobody":   {Kind: KindStep, Attrs: []Attr{Text("step", "1 \"quoted\"\n\t\x01 é")}},
+		"all of it":   {Time: 12, Board: "b", Part: "i2c0", Kind: kindI2C, Attrs: []Attr{Text("addr", "0x48"), Int("n", -5), Text("empty", "")}},
+		"of nobody":   {Kind: kindStep, Attrs: []Attr{Text("step", "1 \"quoted\"\n\t\x01 é")}},
 		"digits":      {Attrs: []Attr{Text("id_hex", "0a"), Text("data", strings.Repeat("\x00\xff", 9))}},
 		"only a time": {Time: 1},
 		"bytes":       {Kind: "uart.tx", Attrs: []Attr{Text("data", "\xe4 \xc3\xa4 \xed\xb3\xa4 \\udce4 \xf0\x9f\x98\x80\xf0 \x80\xff"), Text("a", "\xff"), Text("b", "\\\xff\"")}},

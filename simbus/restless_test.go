@@ -107,7 +107,7 @@ func TestTalkerWithEvents(t *testing.T) {
 	r.d.Look(func() {}) // nobody advances: it is done here
 	emit := func() {
 		for range 1 << 15 {
-			r.d.Emit(Event{Kind: KindDevice})
+			r.d.Emit(Event{Kind: kindDevice})
 		}
 	}
 	var again func()

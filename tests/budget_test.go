@@ -101,7 +101,7 @@ lines = ["out", "in"]
 	}
 	up := 0
 	advance(time.Minute, func(e *simbus.Event) bool {
-		if state, _ := e.Get("state"); e.Kind == simbus.KindGuest && state == appliance.StateUp {
+		if state, _ := e.Get("state"); e.Kind == appliance.KindGuest && state == appliance.StateUp {
 			up++
 		}
 		return up == count

@@ -32,7 +32,7 @@ func TestEarlyPanic(t *testing.T) {
 		var state, detail, console string
 		if _, err := app.Advance(context.Background(), simbus.Time(time.Minute), func(e *simbus.Event) bool {
 			switch e.Kind {
-			case simbus.KindGuest:
+			case appliance.KindGuest:
 				state, _ = e.Get("state")
 				detail, _ = e.Get("detail")
 			case appliance.KindConsole:

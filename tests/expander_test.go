@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/periph/i2c"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -71,7 +72,7 @@ pins = { int = "expander0.gpb0" }
 		monitor := app.StartCommand("x", "gpiomon", "--num-events=2", "--format=%o %e", chip, "1")
 		app.Until(time.Minute, "the line's interrupt to be enabled", func(e *simbus.Event) bool {
 			messages, _ := e.Get("messages")
-			return e.Kind == simbus.KindI2C && strings.HasPrefix(messages, "W 14 ") // the last register that the driver writes
+			return e.Kind == i2c.KindTransaction && strings.HasPrefix(messages, "W 14 ") // the last register that the driver writes
 		})
 		app.MustSet("x.button0.press", "100")
 		if r := monitor.Wait(); r.Status != 0 || len(strings.Fields(r.Stdout)) != 4 {

@@ -24,7 +24,7 @@ import (
 func untilState(app *guesttest.App, board, state string) string {
 	e := app.Until(3*time.Minute, board+" to be "+state, func(e *simbus.Event) bool {
 		s, _ := e.Get("state")
-		return e.Kind == simbus.KindGuest && e.Board == board && s == state
+		return e.Kind == appliance.KindGuest && e.Board == board && s == state
 	})
 	detail, _ := e.Get("detail")
 	return detail

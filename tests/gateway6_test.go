@@ -191,7 +191,7 @@ forward = [{ host = %q, to = "sensor:7" }]
 		}
 		app.Until(20*time.Second, "the sensor's return", func(e *simbus.Event) bool {
 			state, _ := e.Get("state")
-			return e.Kind == simbus.KindGuest && e.Board == "sensor" && state == appliance.StateUp
+			return e.Kind == appliance.KindGuest && e.Board == "sensor" && state == appliance.StateUp
 		})
 		if got := app.Sh("sensor", fmt.Sprintf("ip -o -6 addr show eth0; wget -q -O - http://outside:%d/again", port)); !strings.Contains(got, sensor6+"/64") || !strings.HasSuffix(got, "hello /again\n") {
 			t.Errorf("after a loss of power:\n%s", got)

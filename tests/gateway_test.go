@@ -165,7 +165,7 @@ forward = [{ host = %q, to = "control:7" }]
 		}
 		app.Until(10*time.Second, "the sensor's return", func(e *simbus.Event) bool {
 			state, _ := e.Get("state")
-			return e.Kind == simbus.KindGuest && e.Board == "sensor" && state == appliance.StateUp
+			return e.Kind == appliance.KindGuest && e.Board == "sensor" && state == appliance.StateUp
 		})
 		if got := app.Sh("sensor", fmt.Sprintf("ip -o -4 addr show eth0; wget -q -O - http://outside:%d/again", port)); !strings.Contains(got, "10.0.0.1/24") || !strings.HasSuffix(got, "hello /again\n") {
 			t.Errorf("after a loss of power:\n%s", got)

@@ -14,6 +14,7 @@ import (
 
 	"backplane/boards/appliance"
 	"backplane/boards/record"
+	"backplane/periph/i2c"
 	"backplane/simbus"
 	"backplane/simbus/ether"
 )
@@ -66,7 +67,7 @@ func (j *journal) event(e *simbus.Event) {
 		j.complain("time goes back from %d: %s", j.last, line)
 	}
 	j.last = e.Time
-	if e.Kind != ether.KindFrame && e.Kind != ether.KindFrameEnd && e.Kind != simbus.KindI2C && len(line) < 400 {
+	if e.Kind != ether.KindFrame && e.Kind != ether.KindFrameEnd && e.Kind != i2c.KindTransaction && len(line) < 400 {
 		if j.latest = append(j.latest, string(line)); len(j.latest) > 400 {
 			j.latest = slices.Clone(j.latest[200:])
 		}
@@ -76,7 +77,7 @@ func (j *journal) event(e *simbus.Event) {
 		j.ended++
 	case appliance.KindConsole:
 		j.lines[[2]string{e.Board, e.Part}]++
-	case simbus.KindGuest:
+	case appliance.KindGuest:
 		j.fates.Add(e)
 		state, _ := e.Get("state")
 		if state == appliance.StateIncomplete {

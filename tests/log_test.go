@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"backplane/boards/appliance"
+	"backplane/periph"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 
@@ -35,7 +36,7 @@ func TestLogOfABoard(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		app.Until(time.Minute, "a word on the stranger", func(e *simbus.Event) bool { return e.Kind == simbus.KindDevice })
+		app.Until(time.Minute, "a word on the stranger", func(e *simbus.Event) bool { return e.Kind == periph.KindDevice })
 		app.StartCommand("b", "sh", "-c", "echo c >/proc/sysrq-trigger; kill -QUIT 1")
 		untilState(app, "b", appliance.StatePanic)
 		if err := app.PowerOn("b"); err != nil {

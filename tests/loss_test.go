@@ -198,7 +198,7 @@ func heardAfter(events []simbus.Event, t simbus.Time) (n int) {
 
 func lastState(events []simbus.Event, board string) (state, detail string) {
 	for i := range events {
-		if e := &events[i]; e.Kind == simbus.KindGuest && e.Board == board {
+		if e := &events[i]; e.Kind == appliance.KindGuest && e.Board == board {
 			state, _ = e.Get("state")
 			detail, _ = e.Get("detail")
 		}

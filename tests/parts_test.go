@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"backplane/simbus"
+	"backplane/periph"
 	"backplane/tests/guesttest"
 )
 
@@ -62,7 +62,7 @@ func TestSetAgainstWire(t *testing.T) {
 	conflicts := func() (n int) {
 		for _, e := range app.Events() {
 			text, _ := e.Get("error")
-			if e.Kind == simbus.KindDevice && e.Board == "b" && strings.Contains(text, "wire clock") && strings.Contains(text, "outside") {
+			if e.Kind == periph.KindDevice && e.Board == "b" && strings.Contains(text, "wire clock") && strings.Contains(text, "outside") {
 				n++
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"backplane/boards/appliance"
+	"backplane/periph/i2c"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -67,7 +68,7 @@ func TestPolledRTC(t *testing.T) {
 	}
 	reads := 0
 	for _, e := range app.Events() {
-		if e.Kind == simbus.KindI2C {
+		if e.Kind == i2c.KindTransaction {
 			reads++
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"backplane/boards/appliance"
-	"backplane/simbus"
+	"backplane/periph"
 	"backplane/tests/guesttest"
 )
 
@@ -95,7 +95,7 @@ func TestPowerCut(t *testing.T) {
 			for _, e := range app.Events()[before:] {
 				name, _ := e.Get("name")
 				value, _ := e.Get("value")
-				stopped = stopped || e.Kind == simbus.KindProperty && e.Part == "pwm0" && name == "duty0" && value == "0"
+				stopped = stopped || e.Kind == periph.KindProperty && e.Part == "pwm0" && name == "duty0" && value == "0"
 			}
 			if !stopped {
 				t.Error("no event tells that the motor has stopped")

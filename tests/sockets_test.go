@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"backplane/boards/appliance"
+	"backplane/periph"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -45,7 +46,7 @@ func TestMisusedSockets(t *testing.T) {
 			}
 			if told && !slices.ContainsFunc(app.Events()[seen:], func(e simbus.Event) bool {
 				why, _ := e.Get("error")
-				return e.Board == "evil" && e.Kind == simbus.KindDevice && strings.Contains(why, "guest broke the vhost-user protocol: ")
+				return e.Board == "evil" && e.Kind == periph.KindDevice && strings.Contains(why, "guest broke the vhost-user protocol: ")
 			}) {
 				t.Errorf("%s: nobody is told of it", what)
 			}
@@ -58,7 +59,7 @@ func TestMisusedSockets(t *testing.T) {
 			}
 			app.Until(time.Minute, what+": the board's next hello", func(e *simbus.Event) bool {
 				state, _ := e.Get("state")
-				return e.Board == "evil" && e.Kind == simbus.KindGuest && state == appliance.StateUp
+				return e.Board == "evil" && e.Kind == appliance.KindGuest && state == appliance.StateUp
 			})
 			if out := app.Do("evil", "head", "-c", "4", "/dev/hwrng"); len(out) != 4 {
 				t.Errorf("%s: the board's devices give %q", what, out)

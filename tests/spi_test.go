@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"backplane/boards/appliance"
+	"backplane/periph"
+	"backplane/periph/spi"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
 )
@@ -90,7 +92,7 @@ func spidev(t *testing.T, app *guesttest.App) {
 	}
 	hz := map[string]bool{}
 	for _, e := range app.Events() {
-		if cs, _ := e.Get("select"); e.Kind == simbus.KindSPI && cs == "0" {
+		if cs, _ := e.Get("select"); e.Kind == spi.KindTransfer && cs == "0" {
 			v, _ := e.Get("hz")
 			hz[v] = true
 		}
@@ -153,7 +155,7 @@ func TestFlash(t *testing.T) {
 	erases := func(e *simbus.Event) bool {
 		name, _ := e.Get("name")
 		value, _ := e.Get("value")
-		return e.Kind == simbus.KindProperty && e.Part == "flash0" && name == "erases" && value == "4"
+		return e.Kind == periph.KindProperty && e.Part == "flash0" && name == "erases" && value == "4"
 	}
 	app.Until(time.Second, "the third sector's erase", erases)
 	app.Sleep(20 * time.Millisecond)
@@ -162,7 +164,7 @@ func TestFlash(t *testing.T) {
 	}
 	app.Until(5*time.Second, "the board to be off", func(e *simbus.Event) bool {
 		state, _ := e.Get("state")
-		return e.Kind == simbus.KindGuest && state == appliance.StateOff
+		return e.Kind == appliance.KindGuest && state == appliance.StateOff
 	})
 	torn := content()
 	if !erased(torn[0x2000:0x4000]) || torn[0x5000:0xa000] != want[0x5000:] || torn[:0x1000] != want[:0x1000] {
@@ -176,7 +178,7 @@ func TestFlash(t *testing.T) {
 	}
 	app.Until(5*time.Second, "the board to be up", func(e *simbus.Event) bool {
 		state, _ := e.Get("state")
-		return e.Kind == simbus.KindGuest && state == appliance.StateUp
+		return e.Kind == appliance.KindGuest && state == appliance.StateUp
 	})
 	if got, want := app.Sh("x", "sha256sum < /dev/mtd0"), fmt.Sprintf("%x", sha256.Sum256([]byte(torn))); !strings.HasPrefix(got, want) {
 		t.Errorf("the guest reads %s, and the file has %s", got, want)

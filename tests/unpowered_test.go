@@ -26,7 +26,7 @@ func TestSerialWithoutPower(t *testing.T) {
 	}
 	app.Until(5*time.Second, "b to be off", func(e *simbus.Event) bool {
 		state, _ := e.Get("state")
-		return e.Kind == simbus.KindGuest && state == appliance.StateOff
+		return e.Kind == appliance.KindGuest && state == appliance.StateOff
 	})
 	app.Sleep(time.Second)
 	app.Sh("a", "echo link > /dev/ttyS1")
@@ -40,7 +40,7 @@ func TestSerialWithoutPower(t *testing.T) {
 	}
 	app.Until(5*time.Second, "b to be up", func(e *simbus.Event) bool {
 		state, _ := e.Get("state")
-		return e.Kind == simbus.KindGuest && state == appliance.StateUp
+		return e.Kind == appliance.KindGuest && state == appliance.StateUp
 	})
 	app.Sh("a", "sleep 1; echo then > /dev/ttyS1")
 	if got := app.Sh("b", "head -n 1 /dev/ttyS1"); got != "then\n" {

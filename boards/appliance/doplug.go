@@ -26,9 +26,6 @@ var Plug = &ActionKind{
 
 var plugPlace = &PlaceKind{Name: "plug", Form: "PART|PORT", Doc: "board.part, board.port, segment:board.port or a serial link or wire", Check: (*boards.Appliance).CheckPlug}
 
-// KindPlug is the kind of the event that tells that something was plugged or unplugged.
-const KindPlug = "plug"
-
 // States of what can be plugged.
 const (
 	statePlugged   = "plugged"

@@ -2,20 +2,23 @@ package appliance
 
 import "backplane/simbus"
 
-// Kinds of events of whole lines, and of links.
+// Names of kinds of events.
 const (
+	KindGuest   = "guest"
 	KindConsole = "console"
+	KindExec    = "exec"
 	KindLink    = "link"
+	KindPlug    = "plug"
 )
 
 // Events are the kinds of events of boards as a whole, and of what joins them.
 var Events = []*simbus.Kind{
-	{Name: simbus.KindGuest, Doc: "what became of a board",
+	{Name: KindGuest, Doc: "what became of a board",
 		Attrs: []simbus.KindAttr{
 			{Key: "state", Values: []string{StateOff, StateBooting, StateUp, StatePanic, StateLost, StateStuck, StateIncomplete},
 				Doc: "hello: it is up; incomplete: it is, without something that its file says"}, {Key: "detail"}}},
 	{Name: KindConsole, Doc: "a whole line appeared on a console or UART", Attrs: []simbus.KindAttr{{Key: "line"}}},
-	{Name: simbus.KindExec, Doc: "a program that was run on a board has ended: with its status, or with the error that kept it from that",
+	{Name: KindExec, Doc: "a program that was run on a board has ended: with its status, or with the error that kept it from that",
 		Attrs: []simbus.KindAttr{{Key: "command"}, {Key: "status"}, {Key: "error"}}},
 	{Name: KindLink, Doc: "a link, wire or port was cut or restored",
 		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{linkCut, linkRestored}}}},

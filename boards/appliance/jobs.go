@@ -22,10 +22,6 @@ type Program struct {
 	stream *agent.Stream
 }
 
-// KindExec is the kind of the event that tells that a job has ended: command, status
-// if it has one, and error if it was not done.
-const KindExec = "exec"
-
 // Start begins a job. The functions of o are called on the board's goroutine while
 // time moves, Done last; then comes an event of KindExec.
 func (r *Running) Start(j record.Job, o agent.Output) (*Program, error) {

@@ -131,7 +131,7 @@ func (r *Running) setPlace(t *boards.Target, text string) error {
 	if err != nil {
 		return fmt.Errorf("%s.%s: %w", t.Where(), t.Name, err)
 	}
-	r.cal.Emit(simbus.Event{Part: t.Where(), Kind: simbus.KindProperty, Attrs: []simbus.Attr{simbus.Text("name", t.Name), simbus.Text("value", text)}})
+	r.cal.Emit(simbus.Event{Part: t.Where(), Kind: periph.KindProperty, Attrs: []simbus.Attr{simbus.Text("name", t.Name), simbus.Text("value", text)}})
 	return nil
 }
 

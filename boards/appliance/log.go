@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"backplane/periph"
 	"backplane/simbus"
 	"backplane/simbus/gateway"
 
@@ -46,7 +47,7 @@ func (m *Machine) logKernelEnded(pid int, how error) {
 // fault tells of a device that broke its protocol or was stopped, or of outputs in
 // conflict. Guests make them as often as they like.
 func (m *Machine) fault(part, text string) {
-	m.emit(part, simbus.KindDevice, simbus.Text("error", text))
+	m.emit(part, periph.KindDevice, simbus.Text("error", text))
 	line := m.log.Check(zap.WarnLevel, "device error")
 	if line == nil {
 		return

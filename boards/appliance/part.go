@@ -103,7 +103,7 @@ func (m *Machine) makeChip(p *part) (err error) {
 }
 
 func (m *Machine) changed(part string, spec *periph.Spec, v periph.Value) {
-	m.emit(part, simbus.KindProperty, simbus.Text("name", spec.Name), simbus.Text("value", spec.Format(v)))
+	m.emit(part, periph.KindProperty, simbus.Text("name", spec.Name), simbus.Text("value", spec.Format(v)))
 }
 
 // specs are the properties of a part.

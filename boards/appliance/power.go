@@ -90,7 +90,7 @@ func (m *Machine) tellState(state, detail string) {
 	if detail != "" {
 		attrs = append(attrs, simbus.Text("detail", detail))
 	}
-	m.emit("", simbus.KindGuest, attrs...)
+	m.emit("", KindGuest, attrs...)
 	m.logState(state, detail)
 }
 

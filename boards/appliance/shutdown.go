@@ -61,7 +61,7 @@ func (r *Running) await(ctx context.Context, until simbus.Time, host *awake.Watc
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer host.AfterFunc(by, cancel)()
-	_, err := r.advance(ctx, until, func(e *simbus.Event) bool { return e.Kind == simbus.KindGuest }, 0)
+	_, err := r.advance(ctx, until, func(e *simbus.Event) bool { return e.Kind == KindGuest }, 0)
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -8,7 +8,6 @@ import (
 
 	"backplane/boards/appliance"
 	"backplane/boards/record"
-	"backplane/simbus"
 )
 
 // commands are those that are no actions. Each ends with a reply that has Done set, or an error.
@@ -103,7 +102,7 @@ func (n *session) wait(r *Request) error {
 		for changed := false; !changed; {
 			select {
 			case e, ok := <-follow:
-				if changed = !ok || e.Kind == simbus.KindGuest; !ok { // too many at once: one may be missing
+				if changed = !ok || e.Kind == appliance.KindGuest; !ok { // too many at once: one may be missing
 					follow = n.s.subscribe()
 				}
 			case <-gone:

@@ -216,7 +216,7 @@ func do(t *testing.T, r Request) (texts []string, last Reply, err error) {
 
 func TestCommands(t *testing.T) {
 	s := serve(t)
-	s.Event(&simbus.Event{Time: 5, Kind: simbus.KindGuest})
+	s.Event(&simbus.Event{Time: 5, Kind: appliance.KindGuest})
 	tests := []struct {
 		name   string
 		give   Request
@@ -398,7 +398,7 @@ func TestEventsFollow(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				s.Event(&simbus.Event{Time: 7, Kind: simbus.KindStep})
+				s.Event(&simbus.Event{Time: 7, Kind: appliance.KindLink})
 			}
 		}
 	}()
@@ -468,7 +468,7 @@ func TestWait(t *testing.T) {
 	if _, _, err := do(t, Request{Command: "wait", Value: Up, Args: []string{"x"}}); fmt.Sprint(err) != "no board x" {
 		t.Errorf("waits for a board that is not there: %v", err)
 	}
-	for s.Event(&simbus.Event{Kind: simbus.KindGuest}); ; s.Event(&simbus.Event{Kind: simbus.KindGuest}) {
+	for s.Event(&simbus.Event{Kind: appliance.KindGuest}); ; s.Event(&simbus.Event{Kind: appliance.KindGuest}) {
 		s.mu.Lock()
 		n := len(s.follow)
 		s.mu.Unlock()
@@ -482,7 +482,7 @@ func TestWait(t *testing.T) {
 	default:
 	}
 	app.Set("state", appliance.StateUp)
-	s.Event(&simbus.Event{Kind: simbus.KindGuest})
+	s.Event(&simbus.Event{Kind: appliance.KindGuest})
 	if err := <-done; err != nil {
 		t.Error(err)
 	}

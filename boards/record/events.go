@@ -63,7 +63,7 @@ func (l *EventLog) end() {
 // mark is end. The caller holds the lock.
 func (l *EventLog) mark() {
 	l.over = true
-	e := simbus.Event{Time: max(l.f.rec.at, l.last), Kind: simbus.KindRecord, Attrs: []simbus.Attr{simbus.Text("detail", l.f.rec.reached.Error())}}
+	e := simbus.Event{Time: max(l.f.rec.at, l.last), Kind: KindRecord, Attrs: []simbus.Attr{simbus.Text("detail", l.f.rec.reached.Error())}}
 	l.buf = append(e.AppendJSON(l.buf), '\n')
 	l.write()
 }

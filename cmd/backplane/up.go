@@ -93,7 +93,7 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 		if s := listening.Load(); s != nil {
 			s.Event(e)
 		}
-		if e.Kind == simbus.KindGuest {
+		if e.Kind == appliance.KindGuest {
 			state, _ := e.Get("state")
 			detail, _ := e.Get("detail")
 			fmt.Fprintf(out, "%s %s: %s %s\n", e.Time, e.Board, stateWord(state), detail)

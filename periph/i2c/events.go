@@ -2,9 +2,12 @@ package i2c
 
 import "backplane/simbus"
 
+// KindTransaction is the name of the kind of event.
+const KindTransaction = "i2c"
+
 // Events are the kinds of events of I2C controllers.
 var Events = []*simbus.Kind{
-	{Name: simbus.KindI2C, Doc: "a transaction ended",
+	{Name: KindTransaction, Doc: "a transaction ended",
 		Attrs: []simbus.KindAttr{{Key: "addr", Doc: "0x48"}, {Key: "messages", Doc: "W 00 R 19 00"}, {Key: "result", Values: []string{resultOK, resultNack}}}},
 }
 

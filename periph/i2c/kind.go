@@ -48,7 +48,7 @@ func (c *Config) Build(env *periph.Env) (periph.Controller, error) {
 		if err != nil {
 			result = resultNack
 		}
-		env.Emit(simbus.KindI2C, simbus.Text("addr", fmt.Sprintf("%#02x", addr)),
+		env.Emit(KindTransaction, simbus.Text("addr", fmt.Sprintf("%#02x", addr)),
 			simbus.Text("messages", Format(msgs)), simbus.Text("result", result))
 	}
 	return b, nil

@@ -47,7 +47,7 @@ func (c *Config) Build(env *periph.Env) (periph.Controller, error) {
 		if t.Err != nil {
 			result = t.Err.Error()
 		}
-		env.Emit(simbus.KindSPI, simbus.Int("select", t.Select), simbus.Text("transfer", Format(t.Tx, t.Rx)),
+		env.Emit(KindTransfer, simbus.Int("select", t.Select), simbus.Text("transfer", Format(t.Tx, t.Rx)),
 			simbus.Int("last", last), simbus.Text("mode", t.Mode.String()), simbus.Int("hz", t.Hz), simbus.Text("result", result))
 	}), nil
 }

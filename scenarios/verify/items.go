@@ -14,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"backplane/boards/record"
 	"backplane/simbus"
 	"backplane/simbus/hostfile"
 
@@ -176,7 +177,7 @@ func events(r io.Reader) items {
 		}
 		if json.Unmarshal(it.raw, &e) == nil { // a line that was cut short has no time
 			it.time, it.board = simbus.Time(e.T), e.Board
-			it.cut = it.cut || e.Kind == simbus.KindRecord // which is about the record, and not of the run
+			it.cut = it.cut || e.Kind == record.KindRecord // which is about the record, and not of the run
 		}
 		return it, nil
 	}

@@ -136,7 +136,7 @@ func (b *bench) start(virtual bool, n int, board, links string) (*appliance.Runn
 		if up == n {
 			return r, nil
 		}
-		if _, err = r.Advance(b.ctx, limit, func(e *simbus.Event) bool { return e.Kind == simbus.KindGuest }); err != nil {
+		if _, err = r.Advance(b.ctx, limit, func(e *simbus.Event) bool { return e.Kind == appliance.KindGuest }); err != nil {
 			r.Close()
 			return nil, err
 		}

@@ -92,7 +92,7 @@ func RunFile(t testing.TB, file string, o Options) *App {
 			if state == appliance.StatePanic || state == appliance.StateLost {
 				t.Fatalf("a board did not come up: %s", e.AppendJSON(nil))
 			}
-			return e.Kind == simbus.KindGuest && state == appliance.StateUp
+			return e.Kind == appliance.KindGuest && state == appliance.StateUp
 		})
 	}
 	return app
