@@ -16,9 +16,13 @@ type contribution struct {
 	bin string
 }
 
+// insertion is a line that goes into a file, before the line that has a text.
+type insertion struct{ file, before, line string }
+
 // contribute follows what CONTRIBUTING.md says under a heading: its block of Go is a new
-// file, and a line goes into a list of another one, before the line that has a text.
-func contribute(t *testing.T, heading, file, list, before, line string) *contribution {
+// file, and a line goes into a list of another one, before the line that has a text; more
+// go into others.
+func contribute(t *testing.T, heading, file, list, before, line string, more ...insertion) *contribution {
 	t.Helper()
 	text, err := os.ReadFile("../CONTRIBUTING.md")
 	if err != nil {
@@ -31,17 +35,20 @@ func contribute(t *testing.T, heading, file, list, before, line string) *contrib
 	if !ok {
 		t.Fatalf("CONTRIBUTING.md has no Go under %q", heading)
 	}
-	all, err := os.ReadFile("../" + list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	longer := strings.Replace(string(all), before, line+before, 1)
-	if longer == string(all) {
-		t.Fatalf("%s has no %q", list, before)
+	sources := map[string]string{file: source}
+	for _, in := range append(more, insertion{list, before, line}) {
+		all, err := os.ReadFile("../" + in.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources[in.file] = strings.Replace(string(all), in.before, in.line+in.before, 1)
+		if sources[in.file] == string(all) {
+			t.Fatalf("%s has no %q", in.file, in.before)
+		}
 	}
 	c := &contribution{t: t, dir: t.TempDir()}
 	files := make(map[string]string)
-	for name, source := range map[string]string{file: source, list: longer} {
+	for name, source := range sources {
 		old, err := filepath.Abs("../" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -100,6 +107,23 @@ func TestContributedAction(t *testing.T) {
 	c.says(`unknown key "resett": did you mean "reset"?`, "check", "near.toml")
 	c.says(`"Take a board's power for an instant: board"`, "schema", "scenario")
 	c.says("backplane reset BOARD", "reset", "--help")
+	c.says("PASSED", "run", "--out", "r", "s.toml")
+	c.says("SAME", "replay", "r")
+}
+
+// TestContributedEvent follows what CONTRIBUTING.md says of an event: scenarios, their
+// check and schema, records and replays know it.
+func TestContributedEvent(t *testing.T) {
+	c := contribute(t, "## An event", "boards/appliance/asked.go", "boards/appliance/events.go", "\t{Name: KindExec,", "\tasked,\n",
+		insertion{"boards/appliance/action.go", "\t\treturn x.Kind.do(r, &x)\n", "\t\tr.tellAsked(x)\n"})
+	c.write("b.toml", "name = \"b\"\n[[gpio]]\nname = \"gpio0\"\nlines = [\"in\"]\n")
+	const steps = "appliance = \"b.toml\"\n[[step]]\nset = { \"b.gpio0.in\" = 1 }\nexpect = { event = \"asked\", where = { action = \"^set$\", place = \"in\" } }\n"
+	c.write("s.toml", steps)
+	c.write("kind.toml", strings.Replace(steps, "asked", "askd", 1))
+	c.write("attribute.toml", strings.Replace(steps, "place =", "plce =", 1))
+	c.says(`kind.toml:4:12: there is no kind of event "askd": did you mean "asked"?`, "check", "kind.toml")
+	c.says(`an event "asked" has no attribute "plce": did you mean "place"?`, "check", "attribute.toml")
+	c.says(`"asked"`, "schema", "scenario")
 	c.says("PASSED", "run", "--out", "r", "s.toml")
 	c.says("SAME", "replay", "r")
 }

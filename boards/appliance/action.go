@@ -106,7 +106,9 @@ func (x Action) Check(a *boards.Appliance, known bool) error {
 
 // Do does an action, and records it. In virtual time no time passes meanwhile.
 func (r *Running) Do(x Action) error {
-	return r.input(record.Input{Do: x.Kind.Name, Path: x.Place, Value: x.Value, Data: x.Data}, func() error { return x.Kind.do(r, &x) })
+	return r.input(record.Input{Do: x.Kind.Name, Path: x.Place, Value: x.Value, Data: x.Data}, func() error {
+		return x.Kind.do(r, &x)
+	})
 }
 
 // Set is short for the action of that name, as are those below.

@@ -398,7 +398,7 @@ func TestEventsFollow(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				s.Event(&simbus.Event{Time: 7, Kind: appliance.KindLink})
+				s.Event(&simbus.Event{Time: 7, Kind: "step"})
 			}
 		}
 	}()

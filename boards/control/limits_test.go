@@ -50,7 +50,7 @@ func TestThousandClients(t *testing.T) {
 			case <-end:
 				return
 			case <-time.After(time.Millisecond):
-				s.Event(&simbus.Event{Time: 7, Kind: appliance.KindLink})
+				s.Event(&simbus.Event{Time: 7, Kind: "step"})
 			}
 		}
 	}()
@@ -103,7 +103,7 @@ func TestTenThousandConnections(t *testing.T) {
 		t.Helper()
 		for i, c := range follows {
 			for {
-				s.Event(&simbus.Event{Time: 7, Kind: appliance.KindLink})
+				s.Event(&simbus.Event{Time: 7, Kind: "step"})
 				_ = c.c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 				_, err := c.Next()
 				if err == nil {
@@ -163,7 +163,7 @@ func TestTenThousandConnections(t *testing.T) {
 		}
 	}
 	for runtime.NumGoroutine() > before || descriptors(t) > files { // up to the test's own limit
-		s.Event(&simbus.Event{Time: 7, Kind: appliance.KindLink}) // a follower that has gone is found out by that
+		s.Event(&simbus.Event{Time: 7, Kind: "step"}) // a follower that has gone is found out by that
 		time.Sleep(time.Millisecond)
 	}
 }
