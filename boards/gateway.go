@@ -114,13 +114,6 @@ func (a *Appliance) memberIndex(name string) (*Member, int) {
 	return nil, 0
 }
 
-func memberEthernet(m *Member, port string) *Ethernet {
-	if m == nil || m.Board == nil {
-		return nil
-	}
-	return m.Board.ethernet(port)
-}
-
 // Hardware is the port's hardware address, on the appliance's board of that index.
 func (e *Ethernet) Hardware(board int, b *Board) net.HardwareAddr {
 	if mac, err := net.ParseMAC(e.MAC); err == nil {

@@ -29,9 +29,8 @@ func (n *NIC) Plug(p *ether.Port, speed int64, offload bool) {
 // segment is a segment of an appliance that runs.
 type segment struct {
 	*ether.Segment
-	config *SegmentConfig
-	ports  map[string]*plug
-	list   []*plug
+	ports map[string]*plug
+	list  []*plug
 }
 
 // plug is where a station is on its segment.
@@ -55,7 +54,7 @@ func (c *SegmentConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.
 	lay((*periph.Duration)(&ageing), c.Ageing)
 	seg.SetTable(limit, ageing)
 	seg.SetSnooping(c.Snooping != nil && *c.Snooping)
-	s := &segment{Segment: seg, config: c, ports: make(map[string]*plug)}
+	s := &segment{Segment: seg, ports: make(map[string]*plug)}
 	for i := range ends {
 		e := &ends[i]
 		station, ok := e.Socket.(Station)
