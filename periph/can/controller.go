@@ -3,6 +3,7 @@ package can
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"backplane/periph/virtio"
 	"backplane/simbus"
@@ -20,12 +21,14 @@ type Controller struct {
 
 	virtio.Plain
 	node    *can.Node
+	clock   simbus.Clock
 	timing  can.Timing
 	space   [configSize]byte
 	queues  []*virtio.Queue // nil while there is no driver
 	has     uint64          // the features that were negotiated
 	started bool            // by the driver
 	sending *virtio.Chain   // the frame that the node has
+	off     *simbus.Timer   // when the frames of a node that is bus-off come back
 	lost    int
 	message [headSize + can.MaxLengthFD]byte
 }
@@ -34,7 +37,7 @@ var _ virtio.Device = (*Controller)(nil)
 
 // NewController makes a controller whose node is on no bus.
 func NewController(name string, t can.Timing, clock simbus.Clock) *Controller {
-	c := &Controller{Plain: virtio.NewPlain(name, virtio.IDCAN, queueCount), timing: t}
+	c := &Controller{Plain: virtio.NewPlain(name, virtio.IDCAN, queueCount), clock: clock, timing: t}
 	c.node = can.NewNode(name, clock, t, (*client)(c))
 	return c
 }
@@ -87,6 +90,7 @@ func (c *Controller) Kick(n int) error {
 
 // Stop resets the node: a frame that it is sending breaks off.
 func (c *Controller) Stop() {
+	c.off.Stop()
 	c.queues, c.sending, c.started = nil, nil, false
 	clear(c.space[:])
 	c.node.Reset()
@@ -99,6 +103,11 @@ func (c *Controller) control(chain *virtio.Chain) (more bool, err error) {
 	}
 	var message [controlSize]byte
 	chain.CopyOut(message[:], 0)
+	if c.off.Stop() {
+		if err := c.cancel(); err != nil {
+			return false, err
+		}
+	}
 	result := byte(resultOK)
 	switch binary.LittleEndian.Uint16(message[:]) {
 	case typeStart:
@@ -187,16 +196,15 @@ func (c *Controller) cancel() error {
 		c.sending = nil
 	}
 	tx := c.queues[queueTx]
-	pending, err := tx.Pending()
-	for ; pending > 0 && err == nil; pending-- { // not those that the driver adds meanwhile
-		var chain *virtio.Chain
-		if chain, err = tx.Next(); chain == nil {
-			break
+	defer tx.Notify()
+	for range tx.Size() + 1 { // what can be there; no end of what a driver adds meanwhile
+		chain, err := tx.Next()
+		if chain == nil {
+			return err
 		}
 		c.answer(chain, resultNotOK)
 	}
-	tx.Notify()
-	return err
+	return nil
 }
 
 // client is the controller as its node calls it.
@@ -225,13 +233,20 @@ func (l *client) Changed(s can.State) {
 	c.started = false
 	c.space[0] = statusBusOff
 	if c.ConfigChanged != nil {
-		c.ConfigChanged() // before its frames come back: the driver reports those else
+		c.ConfigChanged()
 	}
-	queue := c.queues[queueTx]
-	if err := c.cancel(); err != nil {
-		queue.Fail(fmt.Errorf("%s: %w", c.node.Name(), err))
-	}
+	c.off = simbus.After(c.clock, busOffDelay, func() {
+		queue := c.queues[queueTx]
+		if err := c.cancel(); err != nil {
+			queue.Fail(fmt.Errorf("%s: %w", c.node.Name(), err))
+		}
+	})
 }
+
+// busOffDelay is when the frames of a node come back that has become bus-off: a driver that
+// does not know of that yet takes each for an error of its own. virtio_uml looks at a change
+// of the configuration last, if there are interrupts of queues at the same moment.
+const busOffDelay = 20 * time.Microsecond
 
 // Receive gives a frame to the driver.
 func (l *client) Receive(f *can.Frame) {

@@ -49,6 +49,7 @@ func (c *Config) Build(env *periph.Env) (periph.Controller, error) {
 		tec, rec := b.node.Counters()
 		env.Emit(KindState, simbus.Text("state", s.String()), simbus.Int("tec", tec), simbus.Int("rec", rec))
 	}
+	b.ConfigChanged = env.ConfigChanged
 	b.OnOverrun = func(lost int) { env.Emit(KindOverrun, simbus.Int("total", lost)) }
 	return b, nil
 }

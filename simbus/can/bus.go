@@ -105,26 +105,35 @@ func (b *Bus) await(n *Node) {
 		return // looked at again when the bus is quiet
 	}
 	n.since = max(n.since, b.silent)
-	n.ready = b.clock.At(b.bitsAfter(n.since, n.spells*quietBits), func() { b.admit(n) })
+	n.ready = b.clock.At(b.due(n), func() {
+		b.admit(n)
+		b.next()
+	})
 }
+
+// due is when a node has seen enough recessive bits if there are no others.
+func (b *Bus) due(n *Node) simbus.Time { return b.bitsAfter(n.since, n.spells*quietBits) }
 
 // admit lets a node take part.
 func (b *Bus) admit(n *Node) {
-	n.spells, n.able = 0, n.ready.Time()
+	n.able = b.due(n)
+	n.spells = 0
 	if n.state == BusOff {
 		n.tec, n.rec = 0, 0
 		n.enter(ErrorActive)
 	}
-	b.next()
 }
 
-// dominant says that the bus is dominant from t on, for nodes that count recessive bits.
+// dominant says that the bus is dominant from t on, for nodes that count recessive bits. In
+// real time one may have seen enough of them, and not have been told yet.
 func (b *Bus) dominant(t simbus.Time) {
-	for _, n := range b.nodes {
-		if n.spells > 0 && n.ready.Stop() {
-			if spell := b.timing.duration(quietBits, 0); t > n.since {
-				n.spells = max(1, n.spells-int(t.Sub(n.since)/spell))
-			}
+	for _, n := range slices.Clone(b.nodes) {
+		switch {
+		case n.spells == 0 || !n.ready.Stop():
+		case b.due(n) <= t:
+			b.admit(n)
+		case t > n.since:
+			n.spells -= int(t.Sub(n.since) / b.timing.duration(quietBits, 0))
 		}
 	}
 }

@@ -199,6 +199,25 @@ func TestStartOfFrame(t *testing.T) {
 	}
 }
 
+// TestTogether: nodes that are started at once take part at once: the first frame of one is
+// acknowledged by the other, and both arbitrate.
+func TestTogether(t *testing.T) {
+	b := newBench(t, 0)
+	for _, name := range []string{"x", "y", "z"} {
+		b.add(name, timing)
+	}
+	b.do(func() {
+		for i, s := range b.all {
+			s.Start()
+			s.queued(fmt.Sprintf("%03X#", 0x300-i))
+		}
+	})
+	b.advance(time.Millisecond)
+	start := at(11 * bit)
+	b.want(fmt.Sprintf("%s 2FE# from z", start.Add(duration(t, "2FE#")-3*bit)), fmt.Sprintf("%s 2FF# from y", start.Add(duration(t, "2FE#", "2FF#")-3*bit)),
+		fmt.Sprintf("%s 300# from x", start.Add(duration(t, "2FE#", "2FF#", "300#")-3*bit)))
+}
+
 // TestBusy: a busy bus carries as many frames as there is room for, to the nanosecond.
 func TestBusy(t *testing.T) {
 	b := newBench(t, 2)

@@ -10,7 +10,6 @@ import (
 // transceiver.
 type short struct {
 	on           bool
-	since        simbus.Time
 	transmitters []*Node // of the frame that it has ended
 }
 
@@ -27,10 +26,10 @@ func (b *Bus) SetDominant(on bool) {
 	case on == b.short.on:
 	case on:
 		b.step.Stop()
-		b.dominant(now)
 		sending := b.busy && len(b.from) > 0
-		b.short = short{on: true, since: now, transmitters: slices.Clone(b.from)}
+		b.short = short{on: true, transmitters: slices.Clone(b.from)}
 		b.busy, b.from = false, b.from[:0]
+		b.dominant(now)
 		wait := stuffLimit + 1
 		if sending {
 			wait = 0

@@ -194,7 +194,9 @@ func (b *Bus) finish() {
 		n.count(-1, 0)
 		n.follow()
 		b.suspend(n, free)
-		n.client.Sent()
+		if n.client.Sent(); n.pending {
+			n.asked = end // in real time the clock is later
+		}
 	}
 	b.quiet(silent, free)
 }

@@ -42,7 +42,7 @@ type Driver struct {
 // New makes a driver that has not started the controller.
 func New(t testing.TB, dev virtio.Device) *Driver {
 	t.Helper()
-	d := &Driver{Driver: virtiotest.Start(t, dev, queueSize, 0), t: t, texts: make(map[uint16]string)}
+	d := &Driver{Driver: virtiotest.Start(t, dev, queueSize, virtio.FeatureEventIdx), t: t, texts: make(map[uint16]string)}
 	for range queueSize {
 		d.Rings[queueRx].Add(nil, []int{headSize + can.MaxLengthFD})
 	}
@@ -73,7 +73,9 @@ func (d *Driver) Send(texts ...string) {
 		}
 		d.texts[d.Rings[queueTx].Add([][]byte{Message(&f)}, []int{1})] = text
 	}
-	d.Kick(queueTx)
+	if d.Rings[queueTx].KickWanted() {
+		d.Kick(queueTx)
+	}
 }
 
 // Message is a frame as the driver sends it.
