@@ -176,6 +176,11 @@ func (p *plant) heal(settings map[string]string) {
 			p.t.Error(err)
 		}
 	}
+	for _, place := range p.r.Places("plug") {
+		if err := p.ask("plug", place, ""); err != nil {
+			p.t.Error(err)
+		}
+	}
 	for path, value := range settings {
 		_ = p.r.Set(path, value) // counters cannot be set
 	}

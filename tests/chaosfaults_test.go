@@ -33,6 +33,8 @@ var faults = []fault{
 	{"panic", 1, func(p *plant, r *rand.Rand) error { return p.program(r, "kill -QUIT 1", "") }},
 	{"cut", 10, func(p *plant, r *rand.Rand) error { return p.ask("cut", pick(r, p.r.Places("link")), "") }},
 	{"restore", 10, func(p *plant, r *rand.Rand) error { return p.ask("restore", pick(r, p.r.Places("link")), "") }},
+	{"unplug", 8, func(p *plant, r *rand.Rand) error { return p.ask("unplug", pick(r, p.r.Places("plug")), "") }},
+	{"plug", 8, func(p *plant, r *rand.Rand) error { return p.ask("plug", pick(r, p.r.Places("plug")), "") }},
 	{"set", 20, func(p *plant, r *rand.Rand) error {
 		return p.ask("set", pick(r, p.r.Places("action")), pick(r, oddValues))
 	}},
