@@ -41,13 +41,13 @@ func (Texts) JSONSchema() *jsonschema.Schema {
 }
 
 // DHCP tells whether the port gets an address by DHCP.
-func (e *Ethernet) DHCP() bool { return slices.Contains(e.Address, DHCPAddress) }
+func (e *Network) DHCP() bool { return slices.Contains(e.Address, DHCPAddress) }
 
 // slaac tells whether init waits for the port to have an address by SLAAC.
-func (e *Ethernet) slaac() bool { return slices.Contains(e.Address, SLAACAddress) }
+func (e *Network) slaac() bool { return slices.Contains(e.Address, SLAACAddress) }
 
 // prefixes are the addresses that stand in the file, as far as they are ones.
-func (e *Ethernet) prefixes() (list []netip.Prefix) {
+func (e *Network) prefixes() (list []netip.Prefix) {
 	for _, text := range e.Address {
 		if p, err := netip.ParsePrefix(text); err == nil {
 			list = append(list, p)
@@ -57,7 +57,7 @@ func (e *Ethernet) prefixes() (list []netip.Prefix) {
 }
 
 // ip4 is the first IPv4 address that stands in the file, invalid if there is none.
-func (e *Ethernet) ip4() netip.Addr {
+func (e *Network) ip4() netip.Addr {
 	for _, p := range e.prefixes() {
 		if p.Addr().Is4() {
 			return p.Addr()
@@ -68,10 +68,10 @@ func (e *Ethernet) ip4() netip.Addr {
 
 // leased tells whether DHCP may give the port its IPv4 address: if the file says so, or
 // nothing, since a system of its own may then ask.
-func (e *Ethernet) leased() bool { return e.DHCP() || len(e.Address) == 0 }
+func (e *Network) leased() bool { return e.DHCP() || len(e.Address) == 0 }
 
 // addresses checks what addresses a port has.
-func (c *checker) addresses(at string, e *Ethernet) {
+func (c *checker) addresses(at string, e *Network) {
 	at += ".address"
 	seen := make(map[string]bool)
 	for i, text := range e.Address {
@@ -99,7 +99,7 @@ func (c *checker) addresses(at string, e *Ethernet) {
 }
 
 // routes checks what init tells the kernel of the way out.
-func (c *checker) routes(at string, e *Ethernet) {
+func (c *checker) routes(at string, e *Network) {
 	var families [2]bool // IPv4, IPv6
 	for i, text := range e.Gateway {
 		at := at + ".gateway"

@@ -82,15 +82,6 @@ func (a *Appliance) end(at, text string) (m *Member, rest string) {
 	return m, rest
 }
 
-func (b *Board) ethernet(name string) *Ethernet {
-	for i := range b.Ethernet {
-		if b.Ethernet[i].Name == name {
-			return &b.Ethernet[i]
-		}
-	}
-	return nil
-}
-
 // drives names the push-pull output of a chip on that line, "" if there is none.
 func (b *Board) drives(ref Line) string {
 	for _, p := range b.Parts() {

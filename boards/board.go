@@ -5,18 +5,18 @@ package boards
 import (
 	"backplane/boards/tomlfile"
 	"backplane/periph"
+	ethernet "backplane/periph/net"
 	"backplane/periph/regmap"
 )
 
 // Board is one board file.
 type Board struct {
-	Name     string     `toml:"name" jsonschema:"description=What the board is called unless an appliance names it"`
-	Doc      string     `toml:"doc,omitempty" jsonschema:"description=One line for people"`
-	CPUs     int        `toml:"cpus,omitempty" jsonschema:"minimum=1,maximum=64,default=1,description=CPUs of the board; a virtual clock gives it one"`
-	Memory   Size       `toml:"memory,omitempty" jsonschema:"default=64M,description=Main memory"`
-	Time     Timing     `toml:"time,omitempty" jsonschema:"description=What things take in virtual time"`
-	Firmware Firmware   `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
-	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=Ethernet ports"`
+	Name     string   `toml:"name" jsonschema:"description=What the board is called unless an appliance names it"`
+	Doc      string   `toml:"doc,omitempty" jsonschema:"description=One line for people"`
+	CPUs     int      `toml:"cpus,omitempty" jsonschema:"minimum=1,maximum=64,default=1,description=CPUs of the board; a virtual clock gives it one"`
+	Memory   Size     `toml:"memory,omitempty" jsonschema:"default=64M,description=Main memory"`
+	Time     Timing   `toml:"time,omitempty" jsonschema:"description=What things take in virtual time"`
+	Firmware Firmware `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
 
 	Chip []Chip `toml:"chip,omitempty" jsonschema:"description=Parts that say themselves what they are on: a controller or a channel of another part"`
 
@@ -76,13 +76,18 @@ type Chip struct {
 	Part *Part `toml:"-" json:"-"` // once it was checked
 }
 
-// Ethernet is one Ethernet port.
-type Ethernet struct {
-	Name    string   `toml:"name" jsonschema:"description=Name of the interface in the guest such as eth0"`
-	MAC     string   `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the board's and port's place if left out"`
+// Network is what init makes of a network interface.
+type Network struct {
 	Address Texts    `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface or a list of them (IPv4 and IPv6); 'dhcp': an IPv4 address that a DHCP server such as a gateway's says; 'slaac': an IPv6 address that the kernel makes of what a router such as a gateway advertises"`
 	Gateway Texts    `toml:"gateway,omitempty" jsonschema:"description=IP address of the router that init sends everything else to; a list for one of IPv4 and one of IPv6"`
 	DNS     []string `toml:"dns,omitempty" jsonschema:"description=IP addresses of name servers that init puts into /etc/resolv.conf"`
+}
+
+// Ethernet is what an appliance says of an Ethernet port of one of its boards.
+type Ethernet struct {
+	Name string `toml:"name" jsonschema:"description=Name of the interface in the guest such as eth0"`
+	ethernet.Config
+	Network
 }
 
 // Appliance is one appliance file, with the boards that it names.

@@ -87,7 +87,7 @@ func (c *checker) check() {
 	c.placed()
 	c.places()
 	c.described()
-	c.ethernet()
+	c.interfaces()
 }
 
 func (c *checker) firmware() {
@@ -140,7 +140,7 @@ func (c *checker) part(at, name, what string) {
 	case !validName.MatchString(name):
 		c.doc.Add(at+".name", "name %q %s", name, nameRule)
 	case taken && first == "":
-		c.doc.Add(at+".name", "the name %q is taken by the board's %s", name, c.b.controller(name).Kind.Title)
+		c.doc.Add(at+".name", "the name %q is taken by the board's %s", name, c.always(name))
 	case taken:
 		c.doc.Add(at+".name", "the name %q is taken, in %s: each part of a board needs its own", name, c.doc.Where(first))
 	}
@@ -149,9 +149,19 @@ func (c *checker) part(at, name, what string) {
 	}
 }
 
+// always is what is called by a name that every board has.
+func (c *checker) always(name string) string {
+	for _, x := range c.b.Controllers {
+		if x.Kind.Always == name {
+			return x.Kind.Title
+		}
+	}
+	return ""
+}
+
 var validDevice = regexp.MustCompile(`^/dev/[A-Za-z][A-Za-z0-9_]{0,30}$`)
 
-func (c *checker) device(at, name string) {
+func (c *checker) deviceName(at, name string) {
 	if name == "" {
 		return
 	}

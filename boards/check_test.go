@@ -54,6 +54,8 @@ func TestBoardMistakes(t *testing.T) {
 		{"no amount", "name = 'x'\nmemory = 'much'", "b.toml:2:1: memory: \"much\" is no amount of memory: write a number and K, M, G or T, such as \"64M\""},
 		{"missing file", "name = 'x'\n[firmware]\nrootfs = ['gone.tar']", "b.toml:3:11: gone.tar: no such file or directory"},
 		{"duplicate name", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['l']\n[[i2c]]\nname = 'a'", `b.toml:6:1: the name "a" is taken, in line 3: each part of a board needs its own`},
+		{"name of what every board has", "name = 'x'\n[[i2c]]\nname = 'rng'\n[[gpio]]\nname = 'console'\nlines = ['l']\n[[chip]]\nname = 'agent'\nmodel = 'tmp102'\non = 'rng'\naddress = 0x48",
+			"b.toml:3:1: the name \"rng\" is taken by the board's source of randomness\nb.toml:5:1: the name \"console\" is taken by the board's main console\nb.toml:8:1: the name \"agent\" is taken by the board's console of the agent in init"},
 		{"duplicate line", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['l', 'l', '']", ""},
 		{"a duplicate line is used", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['k', 'l', 'l']\nchip = [{name='b', model='led', pins={in='l'}}]", `b.toml:5:39: pin in: 2 lines of a are named "l": say the number of the one that you mean, such as a.1`},
 		{"a duplicate line by its number", "name = 'x'\n[[gpio]]\nname = 'a'\nlines = ['k', 'l', 'l']\nchip = [{name='b', model='led', pins={in='2'}}]", ""},

@@ -1,43 +1,57 @@
 package boards
 
 import (
-	"fmt"
 	"net"
+
+	"backplane/boards/tomlfile"
+	"backplane/periph"
+	ethernet "backplane/periph/net"
 )
 
-func (c *checker) ethernet() {
+// maxInterface is how long the name of a network interface may be (IFNAMSIZ less one).
+const maxInterface = 15
+
+// interfaces checks what init is to do with network interfaces.
+func (c *checker) interfaces() {
 	macs := make(map[string]string)
-	for i := range c.b.Ethernet {
-		e := &c.b.Ethernet[i]
-		at := fmt.Sprintf("ethernet[%d]", i)
-		c.part(at, e.Name, "Ethernet port")
-		if len(e.Name) > 15 {
-			c.doc.Add(at+".name", "name %q is too long for an interface, which may have 15 letters", e.Name)
+	for _, x := range c.b.Controllers {
+		if !x.Kind.Interface {
+			continue
 		}
-		c.mac(at, e)
-		if mac, err := net.ParseMAC(e.MAC); err == nil {
-			if first, taken := macs[mac.String()]; taken {
-				c.doc.Add(at+".mac", "the mac %s is taken, in %s", e.MAC, c.doc.Where(first))
-			} else {
-				macs[mac.String()] = at + ".mac"
+		if len(x.Name) > maxInterface {
+			c.doc.Add(x.at+".name", "name %q is too long for an interface, which may have %d letters", x.Name, maxInterface)
+		}
+		if e, ok := x.Config.(*ethernet.Config); ok {
+			if mac, err := net.ParseMAC(e.MAC); err == nil {
+				if first, taken := macs[mac.String()]; taken {
+					c.doc.Add(x.at+".mac", "the mac %s is taken, in %s", e.MAC, c.doc.Where(first))
+				} else {
+					macs[mac.String()] = x.at + ".mac"
+				}
 			}
 		}
-		c.addresses(at, e)
-		c.routes(at, e)
+		c.addresses(x.at, &x.Network)
+		c.routes(x.at, &x.Network)
 	}
 }
 
-func (c *checker) mac(at string, e *Ethernet) {
-	if e.MAC == "" {
-		return
+// report takes what is wrong with keys of the table that stands there.
+func (c *checker) report(at string) periph.Report {
+	return func(key, format string, args ...any) { c.doc.Add(tomlfile.Join(at, key), format, args...) }
+}
+
+// ethernet is the table of an Ethernet port, nil if there is none of that name.
+func (b *Board) ethernet(name string) (*Controller, *ethernet.Config) {
+	if c := b.controller(name); c != nil {
+		if e, ok := c.Config.(*ethernet.Config); ok {
+			return c, e
+		}
 	}
-	mac, err := net.ParseMAC(e.MAC)
-	switch {
-	case err != nil || len(mac) != 6:
-		c.doc.Add(at+".mac", "mac is %q, and must be six bytes, such as \"02:00:00:00:00:01\"", e.MAC)
-	case [6]byte(mac) == [6]byte{}:
-		c.doc.Add(at+".mac", "mac is all zeros, which is no address")
-	case mac[0]&1 != 0:
-		c.doc.Add(at+".mac", "mac %s is a group address: the first byte must be even", e.MAC)
-	}
+	return nil, nil
+}
+
+// Hardware is a port's hardware address.
+func (a *Appliance) Hardware(m *Member, c *Controller) net.HardwareAddr {
+	_, board := a.memberIndex(m.Name)
+	return c.Config.(*ethernet.Config).Hardware(board, c.Index)
 }

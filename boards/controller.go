@@ -12,8 +12,13 @@ import (
 // Controller is one table of a kind of controller.
 type Controller struct {
 	controllerTable
+	numbered
+	chips
+	device
+	Network
 	Kind   *periph.ControllerKind
 	Config periph.ControllerConfig
+	Index  int // its place among those of its kind
 
 	at string // where it stands in the board file
 }
@@ -21,11 +26,21 @@ type Controller struct {
 // controllerTable is what tables of all kinds have.
 type controllerTable struct {
 	Name   string         `toml:"name"`
-	Number *int           `toml:"number"`
-	Device string         `toml:"device"`
-	Chip   []Chip         `toml:"chip"`
 	Values map[string]any `toml:",rest"`
 }
+
+// What tables of some kinds have.
+type (
+	numbered struct {
+		Number *int `toml:"number"`
+	}
+	chips struct {
+		Chip []Chip `toml:"chip"`
+	}
+	device struct {
+		Device string `toml:"device"`
+	}
+)
 
 // maxNumber is the highest number that a controller can be given.
 const maxNumber = 255
@@ -45,14 +60,8 @@ func (b *Board) controllers(catalog *periph.Catalog) {
 		var tables []controllerTable
 		b.doc.Decode(k.Table, raw, &tables)
 		for i := range tables {
-			c := &Controller{controllerTable: tables[i], Kind: k, Config: k.Config(), at: fmt.Sprintf("%s[%d]", k.Table, i)}
-			if c.Values == nil {
-				c.Values = make(map[string]any)
-			}
-			c.without("number", c.Number != nil && !k.Numbered)
-			c.without("chip", c.Chip != nil && !k.Chips)
-			c.without("device", k.Device == "" && b.doc.Has(c.at+".device"))
-			b.doc.Decode(c.at, c.Values, c.Config)
+			c := &Controller{controllerTable: tables[i], Kind: k, Config: k.Config(), Index: i, at: fmt.Sprintf("%s[%d]", k.Table, i)}
+			b.doc.DecodeAll(c.at, c.Values, c.keys()...)
 			b.Controllers = append(b.Controllers, c)
 		}
 	}
@@ -107,11 +116,22 @@ func busesFirst(all []*Controller) []*Controller {
 	return list
 }
 
-// without lets a key that the kind does not have be refused as any other that it has not.
-func (c *Controller) without(key string, refused bool) {
-	if refused {
-		c.Values[key] = nil
+// keys are what the table's keys beside the name go into.
+func (c *Controller) keys() []any {
+	list := []any{c.Config}
+	if c.Kind.Numbered {
+		list = append(list, &c.numbered)
 	}
+	if c.Kind.Chips {
+		list = append(list, &c.chips)
+	}
+	if c.Kind.Device != "" {
+		list = append(list, &c.device)
+	}
+	if c.Kind.Interface {
+		list = append(list, &c.Network)
+	}
+	return list
 }
 
 // controllers checks all, and gives those without a number the lowest free ones of their kind.
@@ -127,8 +147,8 @@ func (c *checker) controllers() {
 			continue
 		}
 		c.part(x.at, x.Name, x.Kind.Title)
-		c.device(x.at, x.Device)
-		x.Config.Check(func(key, format string, args ...any) { c.doc.Add(tomlfile.Join(x.at, key), format, args...) })
+		c.deviceName(x.at, x.Device)
+		x.Config.Check(c.report(x.at))
 		if n := x.Number; n != nil && x.Kind.Numbered {
 			first, taken := numbers[x.alias()]
 			switch {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -112,15 +111,6 @@ func (a *Appliance) memberIndex(name string) (*Member, int) {
 		}
 	}
 	return nil, 0
-}
-
-// Hardware is the port's hardware address, on the appliance's board of that index.
-func (e *Ethernet) Hardware(board int, b *Board) net.HardwareAddr {
-	if mac, err := net.ParseMAC(e.MAC); err == nil {
-		return mac
-	}
-	i := slices.IndexFunc(b.Ethernet, func(one Ethernet) bool { return one.Name == e.Name })
-	return net.HardwareAddr{0x02, 0x42, 0x50, byte(board >> 8), byte(board), byte(i)}
 }
 
 func (a *Appliance) checkForwards(at string, g *Gateway, seg *Link) {

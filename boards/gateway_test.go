@@ -44,7 +44,7 @@ leases = { one = '10.0.0.2', 'two.eth0' = '10.0.0.50' }
 forward = [{ host = '80', to = 'two:80' }, { host = '81', to = 'two.eth0:81' },
 	{ host = '[::1]:80', to = 'two:80' }, { host = '[::1]:81', to = 'fixed.eth1:80' }, { host = '82', to = 'fixed.eth1:80' }]
 `)
-	a, err := Load(filepath.Join(dir, "a.toml"), &periph.Catalog{Links: []*periph.LinkKind{ethernet.Segment}})
+	a, err := Load(filepath.Join(dir, "a.toml"), &periph.Catalog{Controllers: []*periph.ControllerKind{ethernet.Kind}, Links: []*periph.LinkKind{ethernet.Segment}})
 	if err != nil {
 		t.Fatal(err)
 	}

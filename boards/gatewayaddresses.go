@@ -98,9 +98,9 @@ func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Link) {
 	hosts := make([]gateway.Host, len(ends))
 	for pass := range 3 { // those that stand in files come before those that are given
 		for i, end := range ends {
-			m, e, port, board := &a.Board[end.Member], end.Config.(*Ethernet), end.Name, end.Board
+			m, e, port, board := &a.Board[end.Member], end.Controller, end.Name, end.Board
 			h := &hosts[i]
-			h.Name, h.MAC, h.Lease = board, a.hardware(m, e), e.leased()
+			h.Name, h.MAC, h.Lease = board, a.Hardware(m, e), e.leased()
 			if pass == 0 && bytes.Equal(h.MAC, g.mac) {
 				a.doc.Add(at+".mac", "%s has the mac %s, in %s", port, g.mac, a.portPlace(m, end.Port, "mac"))
 			}
@@ -138,7 +138,7 @@ func (a *Appliance) giveAddresses6(at string, g *Gateway, seg *Link) {
 	for i, end := range seg.hosts() {
 		port := end.Name
 		h := &g.config.Hosts[i]
-		for _, p := range end.Config.(*Ethernet).prefixes() {
+		for _, p := range end.Controller.prefixes() {
 			ip := p.Addr()
 			if ip == network.Addr() {
 				a.doc.Add(at+".address", "%s has the address %s", port, ip)

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"path/filepath"
 	"slices"
 
 	"backplane/boards/tomlfile"
 	"backplane/periph"
+	ethernet "backplane/periph/net"
 	"backplane/simbus/hostfile"
 )
 
@@ -35,10 +35,11 @@ func (a *Appliance) instance(at string, m *Member) {
 	given := make(map[string]bool)
 	for i := range m.Ethernet {
 		at, own := fmt.Sprintf("%s.ethernet[%d]", at, i), &m.Ethernet[i]
-		e := b.ethernet(own.Name)
+		port, config := b.ethernet(own.Name)
 		switch {
-		case e == nil:
-			a.doc.Add(at+".name", "board %s has no Ethernet port %q%s", m.Name, own.Name, tomlfile.Suggest(own.Name, named(b.Ethernet, func(e *Ethernet) string { return e.Name })))
+		case port == nil:
+			title, ports := b.ports(a.catalog, ethernet.Kind.Table)
+			a.doc.Add(at+".name", "board %s has no %s %q%s", m.Name, title, own.Name, tomlfile.Suggest(own.Name, named(ports, func(c **Controller) string { return (*c).Name })))
 			continue
 		case given[own.Name]:
 			a.doc.Add(at+".name", "there is a table for %s already", own.Name)
@@ -46,8 +47,9 @@ func (a *Appliance) instance(at string, m *Member) {
 		}
 		given[own.Name] = true
 		if own.MAC != "" {
-			e.MAC = own.MAC
+			config.MAC = own.MAC
 		}
+		e := &port.Network
 		for key, field := range map[string]struct{ to, from *Texts }{"address": {&e.Address, &own.Address}, "gateway": {&e.Gateway, &own.Gateway}} {
 			if a.doc.Has(at + "." + key) {
 				*field.to = *field.from
@@ -56,16 +58,10 @@ func (a *Appliance) instance(at string, m *Member) {
 		if a.doc.Has(at + ".dns") {
 			e.DNS = own.DNS
 		}
-		c.mac(at, e)
+		config.Check(c.report(at))
 		c.addresses(at, e)
 		c.routes(at, e)
 	}
-}
-
-// Hardware is a port's hardware address.
-func (a *Appliance) hardware(m *Member, e *Ethernet) net.HardwareAddr {
-	_, index := a.memberIndex(m.Name)
-	return e.Hardware(index, m.Board)
 }
 
 // portPlace is where a key of a port stands, "file:line": in the appliance file if that
@@ -77,8 +73,7 @@ func (a *Appliance) portPlace(m *Member, port, key string) string {
 			return placeIn(a.doc, at)
 		}
 	}
-	i := slices.IndexFunc(m.Board.Ethernet, func(e Ethernet) bool { return e.Name == port })
-	return placeIn(m.Board.doc, fmt.Sprintf("ethernet[%d].%s", i, key))
+	return placeIn(m.Board.doc, m.Board.controller(port).at+"."+key)
 }
 
 func placeIn(d *tomlfile.Doc, at string) string {

@@ -31,7 +31,9 @@ type End struct {
 	periph.LinkEnd
 	Member int    // of the appliance's boards; -1 for a gateway
 	Port   string // "eth0", empty for a line
-	Line   Line
+	// Controller is that of the port.
+	Controller *Controller
+	Line       Line
 }
 
 // links decodes the tables of the catalog's kinds, in the catalog's order. The keys of the
@@ -116,16 +118,16 @@ func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 		return end
 	}
 	title, ports := m.Board.ports(c.catalog, l.Kind.Joins)
-	i := slices.IndexFunc(ports, func(p port) bool { return p.name == rest })
+	i := slices.IndexFunc(ports, func(p *Controller) bool { return p.Name == rest })
 	if i < 0 {
-		c.doc.Add(at, "board %s has no %s %q%s", m.Name, title, rest, tomlfile.Suggest(rest, named(ports, func(p *port) string { return p.name })))
+		c.doc.Add(at, "board %s has no %s %q%s", m.Name, title, rest, tomlfile.Suggest(rest, named(ports, func(p **Controller) string { return (*p).Name })))
 		return end
 	}
 	if first, taken := c.ports[e.Name]; taken {
 		c.doc.Add(at, "the port %s is on a %s already, in %s", e.Name, l.Kind.Name, c.doc.Where(first))
 	}
 	c.ports[e.Name] = at
-	end.Board, end.Port, end.Config = m.Name, rest, ports[i].table
+	end.Board, end.Port, end.Controller, end.Config = m.Name, rest, ports[i], ports[i].Config
 	return end
 }
 
@@ -141,28 +143,15 @@ func (c *linkChecker) drive(at string, m *Member, end *End) {
 	}
 }
 
-// port is a port of a board that a link can be joined to.
-type port struct {
-	name  string
-	table any
-}
-
-// ports are the board's ports that are controllers with that table, and what such a port
-// is called.
-func (b *Board) ports(catalog *periph.Catalog, table string) (title string, list []port) {
-	if table == "ethernet" {
-		for i := range b.Ethernet {
-			list = append(list, port{b.Ethernet[i].Name, &b.Ethernet[i]})
-		}
-		return "Ethernet port", list
-	}
+// ports are the board's controllers with that table, and what such a port is called.
+func (b *Board) ports(catalog *periph.Catalog, table string) (title string, list []*Controller) {
 	title = table
 	if k, ok := catalog.Controller(table); ok {
 		title = k.Title
 	}
 	for _, c := range b.Controllers {
 		if c.Kind.Table == table {
-			list = append(list, port{c.Name, c.Config})
+			list = append(list, c)
 		}
 	}
 	return title, list

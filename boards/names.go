@@ -73,7 +73,7 @@ func (b *Board) places() []string {
 			parts = append(parts, c.Name)
 		}
 	}
-	return append(parts, named(b.Ethernet, func(e *Ethernet) string { return e.Name })...)
+	return parts
 }
 
 // CheckConsole says what is wrong with the path of a console or UART.
@@ -178,7 +178,7 @@ func (a *Appliance) PartNames(of func(board string) bool) []string {
 
 // partNames are the names of all that a board has events of.
 func (b *Board) partNames() []string {
-	return slices.Concat(b.places(), b.Terminals(), named(b.Controllers, func(c **Controller) string { return (*c).Name }), []string{"rng", "agent"})
+	return append(b.places(), named(b.Controllers, func(c **Controller) string { return (*c).Name })...)
 }
 
 // Property is what is known of a property before anything boots.
@@ -205,8 +205,6 @@ func (a *Appliance) Property(path string) (*Property, error) {
 	case s.Spec != nil:
 		return property(s.Spec, fmt.Sprintf("%s of %s", s.Spec.Name, tomlfile.A(s.Of))), nil
 	case s.Missed:
-	case s.Ethernet != nil:
-		found.spec.Kind, found.spec.Enum, found.set = periph.Text, []string{"up", "down"}, periph.CheckLinkState
 	default:
 		found.spec.Max, found.set = 1, checkProbe
 	}
@@ -285,6 +283,9 @@ func (p *Property) Kind() periph.Kind { return p.spec.Kind }
 
 // MainConsole is the name of a board's main console.
 const MainConsole = "console"
+
+// AgentConsole is the name of the console of a board's agent.
+const AgentConsole = "agent"
 
 // ConsolePlace is the board and the console that "board.uart1", "board:uart1" and
 // "board" name: that without a name is its main console.

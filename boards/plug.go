@@ -69,7 +69,7 @@ func (a *Appliance) ports(b *Board) (names []string) {
 	for _, k := range a.catalog.Links {
 		if k.Joins != gpio.BusName {
 			_, ports := b.ports(a.catalog, k.Joins)
-			names = append(names, named(ports, func(p *port) string { return p.name })...)
+			names = append(names, named(ports, func(c **Controller) string { return (*c).Name })...)
 		}
 	}
 	return names

@@ -162,8 +162,6 @@ type Spot struct {
 	Spec *periph.Spec // the property of a part or controller
 	Of   string       // which is of this model or kind
 
-	Ethernet *Ethernet // whose link it is
-
 	Line   Line
 	Missed bool // the line's edges that its guest was too slow for
 }
@@ -187,12 +185,6 @@ func (m *Member) Resolve(part, name string) (*Spot, error) {
 	if c := b.controller(part); c != nil && len(c.Kind.Properties) > 0 {
 		spec, err := find(c.Kind.Properties, name, c.Kind.Title)
 		return &Spot{Spec: spec, Of: c.Kind.Title}, err
-	}
-	if e := b.ethernet(part); e != nil {
-		if name != "link" {
-			return nil, Unknown("property of an Ethernet port", name, []string{"link"})
-		}
-		return &Spot{Ethernet: e}, nil
 	}
 	if !slices.Contains(b.lines.controllers, part) {
 		return nil, fmt.Errorf("board %s has no part %q%s", m.Name, part, tomlfile.Suggest(part, b.places()))

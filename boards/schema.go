@@ -2,6 +2,7 @@ package boards
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -68,9 +69,7 @@ func chipSchema(chip *jsonschema.Schema, catalog *periph.Catalog) {
 func tableSchema(r jsonschema.Reflector, root *jsonschema.Schema, config any, name string) *jsonschema.Schema {
 	table := r.Reflect(config)
 	table.Version = ""
-	for key, definition := range table.Definitions {
-		root.Definitions[key] = definition
-	}
+	maps.Copy(root.Definitions, table.Definitions)
 	table.Definitions = nil
 	if table.Properties == nil {
 		table.Properties = jsonschema.NewProperties()
@@ -87,13 +86,24 @@ func tables(title string, table *jsonschema.Schema) *jsonschema.Schema {
 
 // controllerSchema is a list of tables of a kind of controller.
 func controllerSchema(r jsonschema.Reflector, root *jsonschema.Schema, k *periph.ControllerKind) *jsonschema.Schema {
-	table := tableSchema(r, root, k.Config(), "What the controller is called")
+	name := "What the controller is called"
+	if k.Interface {
+		name = "Name of the interface in the guest such as eth0"
+	}
+	table := tableSchema(r, root, k.Config(), name)
 	if k.Numbered {
 		table.Properties.Set("number", &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.Itoa(maxNumber)),
 			Description: "The number that the kernel gives it; the next free one if left out"})
 	}
 	if k.Device != "" {
 		table.Properties.Set("device", &jsonschema.Schema{Type: "string", Description: "Its name in the guest such as /dev/ttyS1"})
+	}
+	if k.Interface {
+		network := r.Reflect(Network{})
+		maps.Copy(root.Definitions, network.Definitions)
+		for p := network.Properties.Oldest(); p != nil; p = p.Next() {
+			table.Properties.Set(p.Key, p.Value)
+		}
 	}
 	if k.Chips {
 		table.Properties.Set("chip", &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Ref: "#/$defs/Chip"}, Description: "Parts on it"})

@@ -28,6 +28,9 @@ type ControllerKind struct {
 	// Device is what its driver calls it in /dev, without the number that it counts such
 	// controllers by: "hvc". The board file may give it another name there.
 	Device string
+	// Interface tells whether the kernel has it as a network interface, which init gives
+	// addresses: the board file says which.
+	Interface bool
 	// Properties are what the outside can set and read while it runs: it then has
 	// [Properties].
 	Properties []Spec

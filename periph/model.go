@@ -1,6 +1,7 @@
 package periph
 
 import (
+	"io"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -114,6 +115,8 @@ func (o *Options) Get(name string) Value { return o.Values[name] }
 // Env is what a controller or a chip gets from its board.
 type Env struct {
 	Name  string // of the controller or chip
+	Board int    // the board's place in its appliance, counted from 0
+	Index int    // of a controller: its place among those of its kind
 	Clock simbus.Clock
 	// Access is how long it takes the guest to reach a register of a controller. 0: no
 	// time, or that which it takes by itself in real time.
@@ -137,6 +140,8 @@ type Env struct {
 	ConfigChanged func()
 	// Rand is the chip's own source of chance, seeded from the run's seed and the chip's place.
 	Rand *rand.Rand
+	// Entropy is where the guest's own chance comes from: in real time from the host's.
+	Entropy io.Reader
 	// Path turns a file name from the board file into one that can be opened.
 	Path func(name string) string
 }

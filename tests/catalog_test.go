@@ -25,7 +25,6 @@ type everything struct {
 
 func newEverything(t *testing.T) *everything {
 	b := &everything{tables: make(map[string][]*strings.Builder), taken: make(map[string]bool), nodes: make(map[string]string)}
-	b.controller("ethernet")
 	for _, k := range catalog.All.Controllers {
 		if k.Always == "" {
 			b.controller(k.Table)

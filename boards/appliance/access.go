@@ -40,8 +40,6 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 		return "", "", err
 	case s.Spec != nil:
 		return s.Spec.Format(m.named[part].is.(periph.Properties).Get(name)), s.Spec.Unit, nil
-	case s.Ethernet != nil:
-		return periph.FormatLinkState(m.nics[part].Up()), "", nil
 	case s.Missed:
 		return fmt.Sprint(m.named[s.Line.Provider].is.(periph.Lines).Missed(s.Line.Offset)), "", nil
 	}
@@ -68,7 +66,7 @@ func (r *Running) setOnBoard(t *boards.Target, value string) error {
 	if err != nil {
 		return err
 	}
-	if s.Ethernet != nil {
+	if s.Spec != nil && s.Spec.Name == periph.LinkState {
 		if cable, ok := r.appliance.Cable(t.Member, t.Part); ok {
 			return r.setLink(cable, value)
 		}
@@ -79,12 +77,6 @@ func (r *Running) setOnBoard(t *boards.Target, value string) error {
 			return m.set(t.Part, s.Spec, value)
 		case s.Missed:
 			return errReadOnly
-		case s.Ethernet != nil:
-			if err := periph.CheckLinkState(value); err != nil {
-				return err
-			}
-			m.nics[t.Part].SetLink(value == "up")
-			return nil
 		}
 		return m.probe(s.Line, value)
 	})

@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"backplane/boards"
 	"backplane/boards/tomlfile"
 	"backplane/firmware/config"
 	"backplane/guest/rootfs"
 	"backplane/periph"
-	"backplane/periph/console"
 )
 
 // writeInitrd packs the board's root file system, with our init and what it has to do.
@@ -97,20 +97,22 @@ func (m *Machine) config() *config.Board {
 	}
 	numbers := make(map[string]int) // by what their driver calls them: how many there were
 	for _, p := range m.devices() {
-		if p.table == nil || p.table.Kind.Device == "" {
+		if p.table.Kind.Device == "" {
 			continue
 		}
 		driver := p.table.Kind.Device
 		target := fmt.Sprintf("/dev/%s%d", driver, numbers[driver])
 		numbers[driver]++
-		if name := p.table.Device; name != "" && name != target {
+		if p.name == boards.AgentConsole {
+			c.Agent = target
+		} else if name := p.table.Device; name != "" && name != target {
 			c.Devices = append(c.Devices, config.Device{Name: name, Target: target})
 		}
 	}
-	c.Agent = fmt.Sprintf("/dev/%s%d", console.Device, numbers[console.Device]) // the last one
-	for i := range m.board.Ethernet {
-		e := &m.board.Ethernet[i]
-		c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.nics[e.Name].MAC().String(), Name: e.Name, Addresses: e.Address, Gateways: e.Gateway, DNS: e.DNS})
+	for _, p := range m.devices() {
+		if x := p.table; x.Kind.Interface {
+			c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.r.appliance.Hardware(m.member, x).String(), Name: x.Name, Addresses: x.Address, Gateways: x.Gateway, DNS: x.DNS})
+		}
 	}
 	return c
 }

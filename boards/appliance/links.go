@@ -71,10 +71,7 @@ func (m *Machine) end(e *boards.End) any {
 	if e.Port == "" {
 		return m.wire(e.Line)
 	}
-	if socket := m.socket(e.Port, ""); socket != nil {
-		return socket
-	}
-	return m.nics[e.Port]
+	return m.socket(e.Port, "")
 }
 
 // segment is a segment that runs.

@@ -1,7 +1,6 @@
 package appliance
 
 import (
-	"maps"
 	"slices"
 
 	"backplane/boards"
@@ -81,9 +80,6 @@ func (m *Machine) eachProperty(f func(part, name string, action bool)) {
 		for _, line := range m.board.LineNames(p.name) {
 			f(p.name, line, false)
 		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.nics)) {
-		f(name, "link", false)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	mrand "math/rand/v2"
@@ -14,10 +15,6 @@ import (
 	"backplane/guest/agent"
 	guestkernel "backplane/guest/kernel"
 	"backplane/periph"
-	"backplane/periph/console"
-	"backplane/periph/net"
-	"backplane/periph/rng"
-	"backplane/periph/virtio"
 	"backplane/simbus"
 	"backplane/simbus/wire"
 
@@ -36,16 +33,14 @@ type Machine struct {
 	domain *simbus.Domain
 	log    *zap.Logger
 
-	parts    []*part              // controllers, in the order in which the kernel finds them, then chips
-	named    map[string]*part     // the same
-	consoles map[string]*terminal // the main one and all others, UARTs too
-	nics     map[string]*net.NIC
+	parts    []*part                    // controllers, in the order in which the kernel finds them, then chips
+	named    map[string]*part           // the same
+	consoles map[string]*terminal       // the main one and all others, UARTs too
 	probes   map[boards.Line]*wire.Pin  // what the outside drives lines with
 	pins     map[boards.Line]*wire.Wire // of parts, those that are on no controller's line
 	kept     map[string]record.Made     // part: the file that its contents came from, as it was then
 
-	agent        *agent.Client
-	agentConsole *console.Console
+	agent *agent.Client
 
 	power
 }
@@ -54,7 +49,7 @@ type Machine struct {
 func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
 		named: make(map[string]*part), pins: make(map[boards.Line]*wire.Wire), consoles: make(map[string]*terminal),
-		nics: make(map[string]*net.NIC), probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
+		probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
 		log: r.opts.Log.Named("board").With(zap.String("board", member.Name))}
 	m.kernel = kernel
 	if m.dir, err = r.dir.Board(m.name); err != nil {
@@ -63,15 +58,10 @@ func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain,
 	if err := m.addControllers(); err != nil {
 		return m, err
 	}
-	m.addEthernet()
-	m.addDevice("rng", rng.New("rng", m.chance("rng")))
-	m.addAgent()
+	if err := m.addAgent(); err != nil {
+		return m, err
+	}
 	return m, m.addChips()
-}
-
-// addDevice adds a device that is of no kind of the catalog's.
-func (m *Machine) addDevice(name string, dev virtio.Device) {
-	m.add(&part{name: name, is: dev, dev: dev})
 }
 
 // seed is the board's own for one purpose, from the run's.
@@ -95,6 +85,7 @@ func (m *Machine) emit(part, kind string, attrs ...simbus.Attr) {
 func (m *Machine) addControllers() error {
 	for _, c := range m.board.Controllers {
 		p := &part{name: c.Name, env: m.env(c.Name), table: c}
+		p.env.Index = c.Index
 		dev, err := c.Config.Build(p.env)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
@@ -115,6 +106,8 @@ func (m *Machine) env(name string) *periph.Env {
 	seed := m.seed("part " + name)
 	env := &periph.Env{
 		Name:     name,
+		Board:    m.index,
+		Entropy:  m.chance(name),
 		Clock:    m.domain,
 		Epoch:    m.r.epoch.Unix(),
 		Emit:     func(kind string, attrs ...simbus.Attr) { m.emit(name, kind, attrs...) },
@@ -137,34 +130,26 @@ func (m *Machine) configChanged(name string) {
 	}
 }
 
-func (m *Machine) addEthernet() {
-	for i := range m.board.Ethernet {
-		e := &m.board.Ethernet[i]
-		nic := net.New(e.Name, e.Hardware(m.index, m.board))
-		nic.SetLink(false) // until it is on a segment
-		nic.ConfigChanged = func() { m.configChanged(e.Name) }
-		m.nics[e.Name] = nic
-		m.addDevice(e.Name, nic)
+// addAgent finds the console by which the board's init is spoken to.
+func (m *Machine) addAgent() error {
+	var console periph.Terminal
+	if p := m.named[boards.AgentConsole]; p != nil {
+		console, _ = p.is.(periph.Terminal)
 	}
-}
-
-func (m *Machine) addAgent() {
-	m.agentConsole = console.New("agent")
-	m.agentConsole.Limit = agentInput
+	if console == nil {
+		return errors.New("the catalog has no console for the agent")
+	}
+	limit := console.Room()
 	m.agent = agent.New(func(p []byte) error {
-		if n := m.agentConsole.Waiting(); n+len(p) > agentInput { // half a frame would be the end of the agent
-			return fmt.Errorf("the board's agent has not taken the %d bytes that it was sent", n)
+		if room := console.Room(); len(p) > room { // half a frame would be the end of the agent
+			return fmt.Errorf("the board's agent has not taken the %d bytes that it was sent", limit-room)
 		}
-		_, err := m.agentConsole.Write(p)
-		return err
+		return console.Input(p)
 	})
 	m.agent.OnHello = m.hello
 	m.agent.OnFailure = func(what string) {
 		m.tellState(StateIncomplete, what)
 	}
-	m.agentConsole.OnOutput = m.agent.Receive
-	m.addDevice("agent", m.agentConsole)
+	console.Output(m.agent.Receive)
+	return nil
 }
-
-// agentInput is how much can be under way to a board's agent, in bytes.
-const agentInput = 32 << 20

@@ -21,8 +21,8 @@ type part struct {
 
 	// Of a controller.
 	dev    virtio.Device
-	table  *boards.Controller // in the board file, nil if it has none
-	server *vhostuser.Server  // nil before it is soldered
+	table  *boards.Controller
+	server *vhostuser.Server // nil before it is soldered
 
 	// Of a chip.
 	chip periph.Chip

@@ -25,6 +25,16 @@ func (d *Doc) Decode(path string, v any, into any) {
 	d.value(path, v, reflect.ValueOf(into).Elem())
 }
 
+// DecodeAll is Decode of a table whose keys are those of several structs, each a pointer.
+func (d *Doc) DecodeAll(path string, tree map[string]any, into ...any) {
+	fields := make(map[string]reflect.Value)
+	var rest reflect.Value
+	for _, s := range into {
+		collectFields(reflect.ValueOf(s).Elem(), fields, &rest)
+	}
+	d.fields(path, tree, fields, rest)
+}
+
 type unmarshaler interface{ UnmarshalTOML(any) error }
 
 var (
@@ -45,6 +55,10 @@ func (d *Doc) table(path string, tree map[string]any, into reflect.Value) {
 	fields := make(map[string]reflect.Value)
 	var rest reflect.Value
 	collectFields(into, fields, &rest)
+	d.fields(path, tree, fields, rest)
+}
+
+func (d *Doc) fields(path string, tree map[string]any, fields map[string]reflect.Value, rest reflect.Value) {
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		at := Join(path, key)
 		if f, ok := fields[key]; ok {

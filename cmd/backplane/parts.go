@@ -63,7 +63,7 @@ func printModels(out io.Writer, names []string) error {
 
 // printKinds prints the tables that boards and appliances are made of.
 func printKinds(out io.Writer) {
-	for _, k := range catalog.Controllers() {
+	for _, k := range catalog.All.Controllers {
 		head := "[[" + k.Table + "]]: " + k.Title
 		if k.Always != "" {
 			head = k.Title + ", on every board"

@@ -22,7 +22,7 @@ this document of the catalog.
 | table of a board | what | driver | source |
 |---|---|---|---|
 `)
-	for _, k := range catalog.Controllers() {
+	for _, k := range catalog.All.Controllers {
 		table := "on every board"
 		if k.Always == "" {
 			table = "`[[" + k.Table + "]]`"

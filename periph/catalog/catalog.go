@@ -10,6 +10,7 @@ import (
 	"backplane/periph/gpio"
 	"backplane/periph/i2c"
 	"backplane/periph/net"
+	"backplane/periph/rng"
 	"backplane/periph/serial"
 	"backplane/periph/spi"
 )
@@ -26,6 +27,9 @@ var All = &periph.Catalog{
 		serial.Kind,
 		console.Kind,
 		can.Kind,
+		net.Kind,
+		rng.Kind,
+		console.Agent,
 	},
 	Links: []*periph.LinkKind{
 		net.Segment,

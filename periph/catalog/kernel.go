@@ -16,7 +16,7 @@ func KernelConfig() []byte {
 			symbols[symbol] = true
 		}
 	}
-	for _, k := range Controllers() {
+	for _, k := range All.Controllers {
 		add(k.Kernel)
 	}
 	for _, m := range All.Models {

@@ -30,7 +30,7 @@ func TestKernelConfig(t *testing.T) {
 		}
 		has(m.Name, m.Kernel)
 	}
-	for _, c := range Controllers() {
+	for _, c := range All.Controllers {
 		if len(c.Kernel) == 0 {
 			t.Errorf("%s has no symbols of its driver", c.Title)
 		}

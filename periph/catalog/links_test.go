@@ -21,7 +21,7 @@ func TestLinks(t *testing.T) {
 			t.Errorf("%s: its table is no pointer to a struct", k.Table)
 		}
 		joins := false
-		for _, x := range Controllers() {
+		for _, x := range All.Controllers {
 			joins = joins || x.Table == k.Joins
 		}
 		if !joins {
