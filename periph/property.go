@@ -1,11 +1,12 @@
 // Package periph is what a board is made of besides its kernel: the models of
-// parts that a TOML file can name, and what they have in common. The virtio
-// controllers stand in sub-packages (virtio, vhostuser, gpio, i2c, console,
-// net, rng), the chips in periph/chips, one file each.
+// parts that a TOML file can name, and what they have in common. Each kind of
+// controller has a package of its own (gpio, i2c, serial, net ...), all of them
+// virtio devices (virtio, vhostuser); the chips stand in periph/chips, one file each.
 //
 // Words: a controller is what the guest kernel sees (a gpiochip, an I2C
 // adapter); a chip hangs on a controller; a property is what the outside can
-// set or read on a chip; a model is a kind of chip that TOML can name.
+// set or read on a chip, controller or link; a model is a kind of chip, and a
+// kind one of controllers or links, that TOML can name.
 package periph
 
 import (
