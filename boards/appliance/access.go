@@ -2,8 +2,6 @@ package appliance
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"backplane/boards"
 	"backplane/periph"
@@ -124,9 +122,9 @@ func (r *Running) terminal(path string) (*Machine, *terminal, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t := m.consoles[name]
+	t := m.terminal(name)
 	if t == nil {
-		return nil, nil, fmt.Errorf("board %s: %w", board, boards.Unknown("console", name, slices.Sorted(maps.Keys(m.consoles))))
+		return nil, nil, fmt.Errorf("board %s: %w", board, boards.Unknown("console", name, m.board.Terminals()))
 	}
 	return m, t, nil
 }

@@ -114,7 +114,7 @@ func (r *Running) Places(kind string) []string {
 		case "board":
 			list = append(list, m.name)
 		case "console":
-			for _, t := range m.sortedTerminals() {
+			for _, t := range m.terminals() {
 				list = append(list, m.name+":"+t.name)
 			}
 		case "property", "action", "button":

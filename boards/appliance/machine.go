@@ -33,12 +33,11 @@ type Machine struct {
 	domain *simbus.Domain
 	log    *zap.Logger
 
-	parts    []*part                    // controllers, in the order in which the kernel finds them, then chips
-	named    map[string]*part           // the same
-	consoles map[string]*terminal       // the main one and all others, UARTs too
-	probes   map[boards.Line]*wire.Pin  // what the outside drives lines with
-	pins     map[boards.Line]*wire.Wire // of parts, those that are on no controller's line
-	kept     map[string]record.Made     // part: the file that its contents came from, as it was then
+	parts  []*part                    // controllers, in the order in which the kernel finds them, then chips
+	named  map[string]*part           // the same
+	probes map[boards.Line]*wire.Pin  // what the outside drives lines with
+	pins   map[boards.Line]*wire.Wire // of parts, those that are on no controller's line
+	kept   map[string]record.Made     // part: the file that its contents came from, as it was then
 
 	agent *agent.Client
 
@@ -48,7 +47,7 @@ type Machine struct {
 // newMachine makes a board's controllers and chips; links come next.
 func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
-		named: make(map[string]*part), pins: make(map[boards.Line]*wire.Wire), consoles: make(map[string]*terminal),
+		named: make(map[string]*part), pins: make(map[boards.Line]*wire.Wire),
 		probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
 		log: r.opts.Log.Named("board").With(zap.String("board", member.Name))}
 	m.kernel = kernel
@@ -93,7 +92,7 @@ func (m *Machine) addControllers() error {
 		p.is, p.dev = dev, dev
 		m.add(p)
 		if t, ok := dev.(periph.Terminal); ok && c.Kind.Terminal {
-			if err := m.addTerminal(c.Name, t); err != nil {
+			if p.terminal, err = m.newTerminal(c.Name, t); err != nil {
 				return err
 			}
 		}
@@ -136,8 +135,8 @@ func (m *Machine) addAgent() error {
 	if p := m.named[boards.AgentConsole]; p != nil {
 		console, _ = p.is.(periph.Terminal)
 	}
-	if console == nil {
-		return errors.New("the catalog has no console for the agent")
+	if console == nil || m.terminal(boards.MainConsole) == nil {
+		return errors.New("the catalog lacks the main console, or that of the agent")
 	}
 	limit := console.Room()
 	m.agent = agent.New(func(p []byte) error {

@@ -20,9 +20,10 @@ type part struct {
 	env  *periph.Env
 
 	// Of a controller.
-	dev    virtio.Device
-	table  *boards.Controller
-	server *vhostuser.Server // nil before it is soldered
+	dev      virtio.Device
+	table    *boards.Controller
+	server   *vhostuser.Server // nil before it is soldered
+	terminal *terminal         // nil unless people type at it
 
 	// Of a chip.
 	chip periph.Chip

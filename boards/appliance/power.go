@@ -246,7 +246,7 @@ func (m *Machine) panics(boot int) func() {
 
 // lastWords puts on the console what a kernel had to say that ended before it had one.
 func (m *Machine) lastWords(proc guest.Guest) {
-	t := m.consoles[boards.MainConsole]
+	t := m.terminal(boards.MainConsole)
 	for _, line := range proc.LastWords() {
 		t.output([]byte(line + "\r\n"))
 	}
@@ -307,7 +307,7 @@ func (m *Machine) ended(lost error) {
 	}
 	m.agent.Gone()
 	m.forget()
-	for _, t := range m.sortedTerminals() {
+	for _, t := range m.terminals() {
 		t.lines.Flush()
 		if line, ok := t.Terminal.(discarder); ok && m.ending != byItself {
 			line.Discard()

@@ -1,8 +1,8 @@
 package appliance
 
 import (
-	"maps"
 	"slices"
+	"strings"
 
 	"backplane/boards"
 	"backplane/boards/record"
@@ -25,20 +25,19 @@ type terminal struct {
 // client is one who is attached to a terminal.
 type client struct{ out func([]byte) }
 
-// addTerminal lets what a terminal says be read, cut into lines and recorded.
-func (m *Machine) addTerminal(name string, dev periph.Terminal) (err error) {
-	t := &terminal{Terminal: dev, m: m, name: name}
+// newTerminal lets what a terminal says be read, cut into lines and recorded.
+func (m *Machine) newTerminal(name string, dev periph.Terminal) (t *terminal, err error) {
+	t = &terminal{Terminal: dev, m: m, name: name}
 	file := m.name + ".log"
 	if name != boards.MainConsole {
 		file = m.name + "." + name + ".log"
 	}
 	if t.log, err = m.r.record.File("console", file); err != nil {
-		return err
+		return nil, err
 	}
 	t.lines.Line = t.line
 	dev.Output(t.output)
-	m.consoles[name] = t
-	return nil
+	return t, nil
 }
 
 // output is called with what the guest says.
@@ -61,11 +60,21 @@ func (t *terminal) line(line string) {
 	}
 }
 
-// sortedTerminals are the board's terminals by name.
-func (m *Machine) sortedTerminals() []*terminal {
-	var list []*terminal
-	for _, name := range slices.Sorted(maps.Keys(m.consoles)) {
-		list = append(list, m.consoles[name])
+// terminal is that of a console or UART, nil if there is none of that name.
+func (m *Machine) terminal(name string) *terminal {
+	if p := m.named[name]; p != nil {
+		return p.terminal
 	}
+	return nil
+}
+
+// terminals are the board's terminals by name.
+func (m *Machine) terminals() (list []*terminal) {
+	for _, p := range m.parts {
+		if p.terminal != nil {
+			list = append(list, p.terminal)
+		}
+	}
+	slices.SortFunc(list, func(x, y *terminal) int { return strings.Compare(x.name, y.name) })
 	return list
 }
