@@ -135,7 +135,7 @@ func (c *Controller) Start(features uint64, queues []*virtio.Queue) error {
 func (c *Controller) Kick(n int) error {
 	switch {
 	case n == requestQueue && c.requests != nil && c.busy == nil: // else it looks by itself when it is free
-		return c.answerRequests()
+		return c.named(c.requests.Serve(c.takeRequest))
 	case n == eventQueue && c.events != nil:
 		return c.named(c.events.Serve(c.takeEventBuffer))
 	}

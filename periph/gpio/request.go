@@ -24,43 +24,37 @@ func parseRequest(b [requestSize]byte) request {
 	}
 }
 
-// answerRequests carries out requests until the queue is empty or one takes time.
-func (c *Controller) answerRequests() error {
-	return c.named(c.requests.Serve(c.takeRequest))
-}
-
+// takeRequest carries out a request, or lets it take its time.
 func (c *Controller) takeRequest(chain *virtio.Chain) (more bool, err error) {
 	if c.Access > 0 {
 		c.request = chain
 		c.busy = simbus.After(c.Clock, c.duration(chain), c.finish)
 		return false, nil
 	}
-	return true, c.answerRequest(chain)
+	written, err := c.answer(chain)
+	if err != nil {
+		return false, err
+	}
+	c.requests.Done(chain, written)
+	return true, nil
 }
 
 // finish is called when the time of a request is over.
 func (c *Controller) finish() {
 	chain, queue := c.request, c.requests
 	c.busy, c.request = nil, nil
-	err := c.named(c.answerRequest(chain))
+	written, err := c.answer(chain)
 	if err == nil {
+		queue.Done(chain, written)
 		queue.Notify()
 		if c.requests != queue {
 			return // the driver went away meanwhile
 		}
-		err = c.answerRequests()
+		err = queue.Serve(c.takeRequest)
 	}
 	if err != nil {
-		queue.Fail(err)
+		queue.Fail(c.named(err))
 	}
-}
-
-func (c *Controller) answerRequest(chain *virtio.Chain) error {
-	written, err := c.answer(chain)
-	if err == nil {
-		c.requests.Done(chain, written)
-	}
-	return err
 }
 
 // answer carries out one request and returns how many bytes of response it wrote.
