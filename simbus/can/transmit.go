@@ -49,11 +49,18 @@ func (b *Bus) arbitrate() {
 			at, finders, flipped = i, b.from, true
 		}
 	}
+	toAcknowledge := func() { b.step = b.clock.At(b.at(b.now.total+crcDelimiter+ackSlot), b.acknowledge) }
 	if at < 0 {
-		b.step = b.clock.At(b.at(b.now.total+crcDelimiter+ackSlot), b.acknowledge)
+		toAcknowledge()
 		return
 	}
+	finders = slices.Clone(finders)
 	b.step = b.clock.At(b.at(at+1), func() {
+		finders = slices.DeleteFunc(finders, func(n *Node) bool { return !slices.Contains(b.from, n) })
+		if len(finders) == 0 { // those that would have seen it have gone
+			toAcknowledge()
+			return
+		}
 		level := b.now.level[at]
 		if flipped {
 			level = 1 - level
