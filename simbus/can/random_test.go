@@ -73,19 +73,23 @@ func TestAnything(t *testing.T) {
 				}
 			}
 		}
-		b.do(func() {
-			b.bus.SetErrorRate(0)
-			b.bus.SetDominant(false)
-			for _, s := range b.all {
-				s.SetErrorRate(0)
-				if err := b.bus.Join(s.Node); err != nil {
-					rt.Fatal(err)
+		// Twice: an error-passive node whose FD frame goes out beside the same one of another
+		// sees an error in its ESI bit, and may be bus-off then.
+		for range 2 {
+			b.do(func() {
+				b.bus.SetErrorRate(0)
+				b.bus.SetDominant(false)
+				for _, s := range b.all {
+					s.SetErrorRate(0)
+					if err := b.bus.Join(s.Node); err != nil {
+						rt.Fatal(err)
+					}
+					s.Start()
 				}
-				s.Start()
+			})
+			if _, err := b.cal.Advance(context.Background(), b.cal.Now().Add(time.Second), nil); err != nil {
+				rt.Fatal(err)
 			}
-		})
-		if _, err := b.cal.Advance(context.Background(), b.cal.Now().Add(time.Second), nil); err != nil {
-			rt.Fatal(err)
 		}
 		for i, s := range b.all {
 			for _, other := range b.all {
