@@ -75,6 +75,10 @@ func TestCANFrames(t *testing.T) {
 		for _, f := range frames {
 			app.Do("a", "cansend", "can0", f)
 		}
+		app.Until(10*time.Second, "the last frame", func(e *simbus.Event) bool {
+			id, _ := e.Get("id")
+			return e.Kind == can.KindFrame && id == "00000001"
+		})
 		var events []string
 		for _, e := range app.Events() {
 			if id, ok := e.Get("id"); ok && e.Kind == can.KindFrame {
