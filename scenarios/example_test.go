@@ -59,8 +59,9 @@ power_off = "door"
 	}
 	kernels := guesttest.New(nil)
 	kernels.Boot = func(k *guesttest.Kernel) {
+		k.Arm("gpio0", 0) // the bell
 		k.Up()
-		k.Edge("gpio0", 0) // the bell
+		k.Edge("gpio0", 0)
 		k.Drive("gpio0", 1, 1)
 	}
 	report, err := scenarios.Play(context.Background(), s, a, appliance.Options{

@@ -97,6 +97,7 @@ func TestProbes(t *testing.T) {
 func TestMissedEdges(t *testing.T) {
 	ks := guesttest.New(t)
 	ks.Boot = func(k *guesttest.Kernel) {
+		k.Arm("gpio0", 0)
 		k.Go(func() {
 			k.Edge("gpio0", 0)
 			k.Print("the first")

@@ -50,6 +50,7 @@ func hearing(t *testing.T) *guesttest.Kernels {
 			}
 		})
 		if k.Config.Board == "b" {
+			k.Arm("gpio0", 0)
 			k.Go(func() {
 				for {
 					k.Edge("gpio0", 0)

@@ -125,18 +125,23 @@ func (k *Kernel) Sense(chip string, line int) (level int) {
 	return int(d.line(gpioGetValue, line, 0))
 }
 
-// Edge waits for the next change of a line's level.
-func (k *Kernel) Edge(chip string, line int) {
+// Arm makes a GPIO line an input whose edges are not lost from now on, before Edge is called.
+func (k *Kernel) Arm(chip string, line int) {
 	d := k.Device(chip)
-	if d.asked == nil {
-		d.asked = make(map[uint16]bool)
+	if d.armed == nil {
+		d.armed = make(map[int]bool)
 	}
-	if !d.asked[uint16(line)] {
-		d.asked[uint16(line)] = true
+	if !d.armed[line] {
+		d.armed[line] = true
 		d.line(gpioSetDirection, line, directionIn)
 		d.line(gpioIRQType, line, edgeBoth)
 	}
-	d.Do(1, binary.LittleEndian.AppendUint16(nil, uint16(line)), 1)
+}
+
+// Edge waits for the next change of a line's level.
+func (k *Kernel) Edge(chip string, line int) {
+	k.Arm(chip, line)
+	k.Device(chip).Do(1, binary.LittleEndian.AppendUint16(nil, uint16(line)), 1)
 }
 
 // ReadRegister reads so many bytes of a register of an I2C chip, nil if that does not

@@ -69,19 +69,18 @@ type Device struct {
 	Name string
 	ID   uint32
 
-	k        *Kernel
-	fd       int // of the connection
-	back     int // what the device says by itself
-	far      int // the other end of that, until the device has it
-	memory   *virtiotest.Memory
-	rings    []*virtiotest.Ring
-	kicks    []int // in real time, of each queue
-	calls    []int
-	inBand   bool
-	input    []byte          // of a console
-	receive  func([]byte)    // what comes in a buffer of the receive queue
-	asked    map[uint16]bool // GPIO lines
-	replying []byte
+	k       *Kernel
+	fd      int // of the connection
+	back    int // what the device says by itself
+	far     int // the other end of that, until the device has it
+	memory  *virtiotest.Memory
+	rings   []*virtiotest.Ring
+	kicks   []int // in real time, of each queue
+	calls   []int
+	inBand  bool
+	input   []byte       // of a console
+	receive func([]byte) // what comes in a buffer of the receive queue
+	armed   map[int]bool // GPIO lines
 }
 
 // open connects and does what a probe does.
