@@ -23,6 +23,9 @@ type Bus struct {
 	busy   bool // a frame is under way
 	sof    simbus.Time
 	from   []*Node // its transmitters, once arbitration is over: nearly always one
+	sender *Node   // the first of them, who may have gone when nothing but its end is left
+	frame  Frame   // the sender's
+	ending bool    // it has been acknowledged: all that its transmitters send is recessive
 	now    bits
 	other  bits        // of another transmitter, where there are several
 	silent simbus.Time // when the last dominant bit ended

@@ -417,6 +417,60 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// TestEndOfFrame: after the ACK slot a frame is recessive to its end, and needs its transmitter
+// no more. A receiver that has misread it and leaves before it tells disturbs nobody.
+func TestEndOfFrame(t *testing.T) {
+	for _, c := range []struct {
+		before int // bits before the end of the frame
+		do     func(b *bench)
+	}{
+		{7, func(b *bench) { b.all[0].Stop() }},
+		{1, func(b *bench) { b.bus.Leave(b.all[0].Node) }},
+		{8, func(b *bench) { b.all[1].Stop() }},
+	} {
+		b := newBench(t, 3)
+		b.do(func() { b.all[1].SetErrorRate(1) })
+		if c.before != 8 {
+			b.do(func() { b.all[1].Stop() })
+		}
+		b.all[0].send("123#01")
+		b.advance(duration(t, "123#01") - time.Duration(3+c.before)*bit + bit/2)
+		b.do(func() { c.do(b) })
+		b.advance(time.Duration(c.before) * bit)
+		b.want(fmt.Sprintf("%s 123#01 from n0", at(duration(t, "123#01")-3*bit)))
+		if diff := cmp.Diff([]string{"123#01"}, b.all[2].got); diff != "" {
+			t.Errorf("%d bits before the end (-want +got):\n%s", c.before, diff)
+		}
+		b.all[1].counters(0, 0, can.Stopped)
+		b.all[2].counters(0, 0, can.ErrorActive)
+	}
+}
+
+// TestNobodyElse: nodes that all send the same frame are no receivers of it: nobody
+// acknowledges. They go on together until there is one that has nothing to send.
+func TestNobodyElse(t *testing.T) {
+	b := newBench(t, 3)
+	b.do(func() {
+		for _, s := range b.all {
+			s.queued("123#FF")
+		}
+	})
+	b.advance(time.Second)
+	for _, s := range b.all {
+		s.counters(128, 0, can.ErrorPassive)
+	}
+	b.log = nil
+	listener := b.add("listener", timing)
+	b.do(listener.Start)
+	b.advance(time.Millisecond)
+	if diff := cmp.Diff([]string{"123#FF"}, listener.got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, s := range b.all[:3] {
+		s.counters(127, 0, can.ErrorActive)
+	}
+}
+
 // TestStopped: a node that is stopped or has just been started neither acknowledges nor sends.
 func TestStopped(t *testing.T) {
 	b := newBench(t, 2)

@@ -48,7 +48,7 @@ func (b *Bus) fail(e *Error, finders []*Node) {
 	var others []*Node
 	active := level == 0 // whether anybody's flag is dominant
 	for _, n := range b.nodes {
-		if n.hears && !slices.Contains(finders, n) && (slices.Contains(transmitters, n) || b.receives(n, &transmitters[0].frame)) {
+		if n.hears && !slices.Contains(finders, n) && (slices.Contains(transmitters, n) || b.receives(n, &b.frame)) {
 			others = append(others, n)
 			active = active || n.state == ErrorActive
 		}
@@ -63,7 +63,7 @@ func (b *Bus) fail(e *Error, finders []*Node) {
 	}
 	e.By = finders[0]
 	e.Again = e.Kind == AckError && e.By.state == ErrorPassive && !active
-	b.tell(start, transmitters[0], &transmitters[0].frame, e)
+	b.tell(start, b.sender, &b.frame, e)
 	silent := start
 	if active {
 		silent = b.bitsAfter(start, flags)

@@ -8,7 +8,7 @@ import (
 
 // start is the start of frame.
 func (b *Bus) start(sof simbus.Time) {
-	b.busy, b.sof = true, sof
+	b.busy, b.sof, b.ending = true, sof, false
 	b.dominant(sof)
 	for _, n := range b.nodes {
 		n.hears = n.takesPart()
@@ -43,6 +43,7 @@ func (b *Bus) arbitrate() {
 	}
 	b.now.encode(&b.from[0].frame)
 	at, finders := b.collide()
+	b.sender, b.frame = b.from[0], b.from[0].frame
 	flipped := false
 	if b.errorRate > 0 && b.rand.Float64() < b.errorRate {
 		if i := b.now.arbitration + b.rand.IntN(b.now.stuffed-b.now.arbitration); at < 0 || i < at {
@@ -127,7 +128,7 @@ func differ(x, y []byte) int {
 
 // acknowledge is the end of the ACK slot: receivers that have read the frame have driven it.
 func (b *Bus) acknowledge() {
-	f := &b.from[0].frame
+	f := &b.frame
 	acknowledged := false
 	var wrong []*Node
 	for _, n := range b.nodes {
@@ -144,21 +145,33 @@ func (b *Bus) acknowledge() {
 		passive = passive && n.state == ErrorPassive
 	}
 	switch {
-	case !acknowledged && (b.from[0].state == ErrorActive || passive):
-		if b.from[0].state == ErrorPassive {
+	case !acknowledged && (b.sender.state == ErrorActive || passive):
+		if b.sender.state == ErrorPassive {
 			b.misread(wrong)
 		}
 		b.now.level = append(b.now.level[:0], 1) // the ACK slot
 		b.fail(&Error{Kind: AckError, Bit: b.now.total + crcDelimiter}, b.from)
 	case !passive: // they tell after the ACK delimiter
+		b.ending = true
 		b.step = b.clock.At(b.at(b.now.total+crcDelimiter+ackSlot+ackDelimiter), func() {
+			wrong = slices.DeleteFunc(wrong, func(n *Node) bool { return !n.hears })
+			if len(wrong) == 0 { // those that would have told have gone
+				b.valid()
+				return
+			}
 			b.now.level = b.now.level[:0]
 			b.fail(&Error{Kind: CRCError, Bit: b.now.total + crcDelimiter + ackSlot}, wrong)
 		})
 	default:
 		b.misread(wrong)
-		b.step = b.clock.At(b.at(b.now.total+crcDelimiter+ackSlot+ackDelimiter+endOfFrame-1), b.deliver)
+		b.ending = true
+		b.valid()
 	}
+}
+
+// valid lets the frame become so for its receivers, which it is one bit before its end.
+func (b *Bus) valid() {
+	b.step = b.clock.At(b.at(b.now.total+crcDelimiter+ackSlot+ackDelimiter+endOfFrame-1), b.deliver)
 }
 
 // misread counts an error of error-passive receivers that nobody else sees.
@@ -175,15 +188,14 @@ func (b *Bus) receives(n *Node, f *Frame) bool {
 	return n.hears && n.understands(f) && !slices.Contains(b.from, n)
 }
 
-// deliver gives the frame to its receivers, for which it is valid one bit before its end.
+// deliver gives the frame to its receivers.
 func (b *Bus) deliver() {
-	f := b.from[0].frame // what comes of it may change the transmitter's
 	b.step = b.clock.At(b.at(b.now.total+crcDelimiter+ackSlot+ackDelimiter+endOfFrame), b.finish)
 	for _, n := range slices.Clone(b.nodes) {
-		if b.receives(n, &f) {
+		if b.receives(n, &b.frame) {
 			n.count(0, -1)
 			n.follow()
-			given := f
+			given := b.frame
 			n.client.Receive(&given)
 		}
 	}
@@ -195,7 +207,7 @@ func (b *Bus) finish() {
 	silent, free := b.at(b.now.total+crcDelimiter+ackSlot), b.bitsAfter(end, intermission)
 	sent := slices.Clone(b.from)
 	b.from = b.from[:0]
-	b.tell(end, sent[0], &sent[0].frame, nil)
+	b.tell(end, b.sender, &b.frame, nil)
 	for _, n := range sent {
 		n.pending = false
 		n.count(-1, 0)
@@ -216,13 +228,19 @@ func (b *Bus) suspend(n *Node, free simbus.Time) {
 	}
 }
 
-// lose takes a node out of the frame under way. A frame that nobody sends any more ends.
+// lose takes a node out of the frame under way. A frame that nobody sends any more breaks
+// off, unless nothing but recessive bits are left of it.
 func (b *Bus) lose(n *Node) {
 	n.hears = false
 	if !b.busy || !slices.Contains(b.from, n) {
 		return
 	}
-	if b.from = slices.DeleteFunc(b.from, func(m *Node) bool { return m == n }); len(b.from) == 0 {
+	b.from = slices.DeleteFunc(b.from, func(m *Node) bool { return m == n })
+	switch {
+	case b.ending:
+	case len(b.from) == 0:
 		b.abandoned()
+	case b.sender == n:
+		b.sender, b.frame = b.from[0], b.from[0].frame
 	}
 }
