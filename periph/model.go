@@ -23,7 +23,7 @@ type PinSpec struct {
 	Doc      string
 }
 
-// Model is a kind of chip. A new one is one file under periph/chips that makes
+// Model is a kind of chip. A new one is a package under periph/chips that makes
 // a Model, its line in the table there, and a test; nothing else changes.
 type Model struct {
 	Name     string   // as TOML has it: "tmp102"

@@ -1,7 +1,7 @@
 // Package periph is what a board is made of besides its kernel: the models of
 // parts that a TOML file can name, and what they have in common. Each kind of
 // controller has a package of its own (gpio, i2c, serial, net ...), all of them
-// virtio devices (virtio, vhostuser); the chips stand in periph/chips, one file each.
+// virtio devices (virtio, vhostuser); the chips stand in periph/chips, a package each.
 //
 // Words: a controller is what the guest kernel sees (a gpiochip, an I2C
 // adapter); a chip hangs on a controller; a property is what the outside can
@@ -96,6 +96,11 @@ func (v Value) Bool() bool { return v.num != 0 }
 
 // Text is the value of a Text.
 func (v Value) Text() string { return v.text }
+
+// TemperatureSpec is the property of a sensor that measures from low to high, in °C.
+func TemperatureSpec(low, high float64) Spec {
+	return Spec{Name: "temperature", Kind: Number, Unit: "°C", Min: low, Max: high, Default: Num(25), Doc: "temperature of the part"}
+}
 
 // For is the spec as it is for a part with these options.
 func (s *Spec) For(o *Options) *Spec {

@@ -79,6 +79,11 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // String writes the duration as UnmarshalText reads it.
 func (d Duration) String() string { return time.Duration(d).String() }
 
+// Milliseconds is the time of a property or option that is a number of ms.
+func Milliseconds(ms float64) time.Duration {
+	return time.Duration(ms * float64(time.Millisecond))
+}
+
 func scaled(s string, base int64, units string) (int64, error) {
 	factor := int64(1)
 	if len(s) > 0 {

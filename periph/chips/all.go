@@ -2,47 +2,39 @@ package chips
 
 import (
 	"backplane/periph"
-	"backplane/simbus/wire"
+	"backplane/periph/chips/at24c32"
+	"backplane/periph/chips/bme280"
+	"backplane/periph/chips/button"
+	"backplane/periph/chips/ds3231"
+	"backplane/periph/chips/ina219"
+	"backplane/periph/chips/led"
+	"backplane/periph/chips/lm75"
+	"backplane/periph/chips/mcp23017"
+	"backplane/periph/chips/pca954x"
+	"backplane/periph/chips/pca9685"
+	"backplane/periph/chips/pcf8574"
+	"backplane/periph/chips/relay"
+	"backplane/periph/chips/spiloopback"
+	"backplane/periph/chips/w25q"
 )
 
 // All lists every part that ships with Backplane.
 var All = []*periph.Model{
-	at24c32,
-	bme280,
-	button,
-	ds3231,
-	ina219,
-	lm75,
-	led,
-	mcp23017,
-	pca9546,
-	pca9548,
-	pca9685,
-	pcf8574,
-	relay,
-	spiLoopback,
-	tmp102,
-	w25q128jv,
-	w25q64jv,
-}
-
-// addresses are the 7-bit I2C addresses from first to last.
-func addresses(first, last uint8) []uint8 {
-	var a []uint8
-	for ; first <= last; first++ {
-		a = append(a, first)
-	}
-	return a
-}
-
-// openDrain is what an open-drain output does to its line, with the pull-up to
-// the supply that it needs and that no board file has to mention.
-func openDrain(powered, low bool) wire.Drive {
-	switch {
-	case low:
-		return wire.DriveLow
-	case powered:
-		return wire.PullUp
-	}
-	return wire.Float
+	at24c32.Model,
+	bme280.Model,
+	button.Model,
+	ds3231.Model,
+	ina219.Model,
+	lm75.LM75,
+	led.Model,
+	mcp23017.Model,
+	pca954x.PCA9546,
+	pca954x.PCA9548,
+	pca9685.Model,
+	pcf8574.Model,
+	relay.Model,
+	spiloopback.Model,
+	lm75.TMP102,
+	w25q.W25Q128JV,
+	w25q.W25Q64JV,
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/periph"
+	"backplane/periph/chips/chiptest"
 	"backplane/periph/i2c"
 	"backplane/periph/spi"
 )
@@ -38,14 +39,14 @@ func TestAll(t *testing.T) {
 					t.Errorf("%s has no doc", s.Name)
 				}
 			}
-			b := powerOn(t, m, nil)
+			b := chiptest.PowerOn(t, m, nil)
 			if onI2C(m) {
-				if _, err := i2c.TargetOf(b.chip); err != nil {
+				if _, err := i2c.TargetOf(b.Chip); err != nil {
 					t.Error(err)
 				}
 			}
 			if onSPI(m) {
-				if _, err := spi.TargetOf(b.chip); err != nil {
+				if _, err := spi.TargetOf(b.Chip); err != nil {
 					t.Error(err)
 				}
 			}
@@ -103,8 +104,8 @@ func FuzzTransfer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, model uint8, data []byte) {
 		m := models[int(model)%len(models)]
-		b := powerOn(t, m, nil)
-		target, err := i2c.TargetOf(b.chip)
+		b := chiptest.PowerOn(t, m, nil)
+		target, err := i2c.TargetOf(b.Chip)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,10 +113,10 @@ func FuzzTransfer(f *testing.F) {
 			if err := target.Transfer(msgs); err != nil && !errors.Is(err, i2c.ErrNoAck) {
 				t.Errorf("%s: transfer %q: %v", m.Name, i2c.Format(msgs), err)
 			}
-		}, func() { b.wait(2 * time.Second) })
+		}, func() { b.Wait(2 * time.Second) })
 		for _, s := range m.Properties {
 			if s.Kind != periph.Action {
-				s.Format(b.chip.Get(s.Name))
+				s.Format(b.Chip.Get(s.Name))
 			}
 		}
 	})
@@ -132,9 +133,9 @@ func FuzzExchange(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, model uint8, data []byte) {
 		m := models[int(model)%len(models)]
-		b := powerOn(t, m, nil)
-		b.wait(10 * time.Millisecond)
-		target, err := spi.TargetOf(b.chip)
+		b := chiptest.PowerOn(t, m, nil)
+		b.Wait(10 * time.Millisecond)
+		target, err := spi.TargetOf(b.Chip)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,16 +151,16 @@ func FuzzExchange(f *testing.F) {
 				target.Deselect()
 			}
 			if head&0x40 != 0 {
-				b.wait(time.Duration(n) * time.Millisecond)
+				b.Wait(time.Duration(n) * time.Millisecond)
 			}
 			if head&0x60 == 0x60 {
-				b.power(false)
-				b.power(true)
+				b.Power(false)
+				b.Power(true)
 				selected = false
 			}
 		}
 		for _, s := range m.Properties {
-			s.Format(b.chip.Get(s.Name))
+			s.Format(b.Chip.Get(s.Name))
 		}
 	})
 }

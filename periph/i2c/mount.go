@@ -50,12 +50,15 @@ func attach(bus any, o *periph.Options, c periph.Chip) (detach func(), err error
 }
 
 // AtRange is the mount of chips that can be strapped to all addresses from first to last.
-func AtRange(first, last uint8) *periph.Mount {
+func AtRange(first, last uint8) *periph.Mount { return At(Addresses(first, last)...) }
+
+// Addresses are the 7-bit addresses from first to last.
+func Addresses(first, last uint8) []uint8 {
 	var list []uint8
 	for ; first <= last; first++ {
 		list = append(list, first)
 	}
-	return At(list...)
+	return list
 }
 
 // Joiner is a chip that joins other buses to the one that it is on.

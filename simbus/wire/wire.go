@@ -39,6 +39,18 @@ func (l Level) Strong() Drive {
 	return DriveLow
 }
 
+// OpenDrain is what an open-drain output does, with the pull-up to the supply that it
+// needs and that no board file has to mention.
+func OpenDrain(powered, low bool) Drive {
+	switch {
+	case low:
+		return DriveLow
+	case powered:
+		return PullUp
+	}
+	return Float
+}
+
 // Wire is one electrical node of one board: the pins soldered to it, and the
 // level that they make together. It belongs to one domain. The zero value is a
 // wire with no pins.
