@@ -3,11 +3,6 @@ package at24c32
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"backplane/periph"
@@ -78,42 +73,16 @@ type cell struct {
 }
 
 func (c *chip) load() error {
-	b, err := hostfile.Read(c.file, size)
-	var long hostfile.TooLongError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return c.save()
-	case errors.As(err, &long):
-		return fmt.Errorf("%s has more than %d bytes, and must have %d", c.file, size, size)
-	case err != nil:
-		return err
-	case len(b) != size:
-		return fmt.Errorf("%s has %d bytes, and must have %d", c.file, len(b), size)
-	}
+	b, err := hostfile.Contents(c.file, size, 0xff)
 	copy(c.data[:], b)
-	return nil
+	return err
 }
 
-// save replaces the file as a whole: it never holds half a write.
 func (c *chip) save() error {
 	if c.file == "" {
 		return nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(c.file), "."+filepath.Base(c.file)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(c.data[:])
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), c.file)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return hostfile.Replace(c.file, c.data[:])
 }
 
 // Transfer answers as the part does: a write of two bytes sets the address, more

@@ -3,11 +3,8 @@ package w25q
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 
 	"backplane/simbus/hostfile"
 )
@@ -17,7 +14,6 @@ import (
 type array struct {
 	size     int
 	sectors  [][]byte
-	path     string
 	file     *os.File
 	from, to int // what has changed and is not in the file
 }
@@ -28,18 +24,9 @@ func newArray(size int) *array {
 
 // open takes the contents of a file, which is made if it is missing.
 func (a *array) open(path string) error {
-	a.path = path
-	b, err := hostfile.Read(path, int64(a.size))
-	var long hostfile.TooLongError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return a.create()
-	case errors.As(err, &long):
-		return fmt.Errorf("%s has more than %d bytes, and must have %d", path, a.size, a.size)
-	case err != nil:
+	b, err := hostfile.Contents(path, a.size, 0xff)
+	if err != nil {
 		return err
-	case len(b) != a.size:
-		return fmt.Errorf("%s has %d bytes, and must have %d", path, len(b), a.size)
 	}
 	erased := bytes.Repeat([]byte{0xff}, sectorSize)
 	for i := range a.sectors {
@@ -49,25 +36,6 @@ func (a *array) open(path string) error {
 	}
 	a.file, err = os.OpenFile(path, os.O_WRONLY, 0)
 	return err
-}
-
-// create makes the file of an erased flash, as a whole.
-func (a *array) create() error {
-	f, err := os.CreateTemp(filepath.Dir(a.path), "."+filepath.Base(a.path)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(bytes.Repeat([]byte{0xff}, a.size))
-	if err == nil {
-		err = os.Rename(f.Name(), a.path)
-	}
-	if err != nil {
-		f.Close()
-		os.Remove(f.Name())
-		return err
-	}
-	a.file = f
-	return nil
 }
 
 // at is the byte of an address.
