@@ -64,3 +64,26 @@ func TestImportsRunDownwards(t *testing.T) {
 		}
 	}
 }
+
+// TestChipsStandAlone: a chip's package imports no other chip's, nor their list. What chips
+// share is no chip, and tests have a bench.
+func TestChipsStandAlone(t *testing.T) {
+	const chips = "periph/chips/"
+	files, err := filepath.Glob("../../" + chips + "*/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no chip is found: %v", err)
+	}
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range parsed.Imports {
+			imported, _ := strconv.Unquote(i.Path.Value)
+			bench := strings.HasSuffix(file, "_test.go") && imported == "backplane/"+chips+"chiptest"
+			if strings.HasPrefix(imported+"/", "backplane/"+chips) && !bench {
+				t.Errorf("%s imports %s", strings.TrimPrefix(file, "../../"), imported)
+			}
+		}
+	}
+}

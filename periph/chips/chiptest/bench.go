@@ -20,11 +20,11 @@ type Bench struct {
 	T       *testing.T
 	Chip    periph.Chip
 	Clock   *simbus.Calendar
-	domain  *simbus.Domain
 	Pins    map[string]*wire.Pin // the board's end of each of the chip's pins
 	Ends    map[string]*wire.Pin // the chip's
 	Edges   []Edge               // of all pins
-	Changed []string             // "property=value"
+	Changed []string             // "property=value", since power-on
+	domain  *simbus.Domain
 }
 
 // Edge is a change of level at a pin of the chip.
@@ -108,8 +108,10 @@ func (b *Bench) Run(transactions ...string) {
 	}
 }
 
+// Power switches the chip's supply.
 func (b *Bench) Power(on bool) { b.domain.Do(func() { b.Chip.Power(on) }) }
 
+// Set sets a property, which has to work.
 func (b *Bench) Set(property string, v periph.Value) {
 	b.T.Helper()
 	if err := b.Chip.Set(property, v); err != nil {

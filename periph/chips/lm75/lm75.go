@@ -1,6 +1,6 @@
 // Package lm75 models the LM75 and its relatives: temperature sensors on I2C with an output
-// that tells of limits. Names of one part begin with it, as their registers are laid out
-// differently.
+// that tells of limits. Their registers are the same ones; names of
+// what one part has in them begin with the part.
 package lm75
 
 import (
@@ -33,13 +33,8 @@ var LM75 = &periph.Model{
 	},
 }
 
-// Registers and fields of the configuration (SNIS153 section 7.5).
+// Fields of the configuration (SNIS153 section 7.5).
 const (
-	lm75Temperature = 0
-	lm75Config      = 1
-	lm75Hysteresis  = 2
-	lm75Overtemp    = 3
-
 	lm75Shutdown   = 1 << 0
 	lm75Interrupt  = 1 << 1
 	lm75ActiveHigh = 1 << 2
@@ -74,18 +69,18 @@ func lm75Decode(code uint16) float64 { return float64(int16(code)>>7) / 2 }
 func (c *lm75Chip) readRegister(r uint8) []byte {
 	defer c.thermostat.read()
 	switch r & 3 {
-	case lm75Config:
+	case registerConfig:
 		return []byte{c.config}
-	case lm75Hysteresis:
+	case registerLow:
 		return binary.BigEndian.AppendUint16(nil, lm75Code(c.low))
-	case lm75Overtemp:
+	case registerHigh:
 		return binary.BigEndian.AppendUint16(nil, lm75Code(c.high))
 	}
 	return binary.BigEndian.AppendUint16(nil, lm75Code(c.thermostat.temperature))
 }
 
 func (c *lm75Chip) writeRegister(r uint8, data []byte) {
-	if r&3 == lm75Config {
+	if r&3 == registerConfig {
 		c.config = data[0] & lm75Writable
 		c.configure()
 		return
@@ -95,9 +90,9 @@ func (c *lm75Chip) writeRegister(r uint8, data []byte) {
 	}
 	limit := lm75Decode(binary.BigEndian.Uint16(data))
 	switch r & 3 {
-	case lm75Hysteresis:
+	case registerLow:
 		c.low = limit
-	case lm75Overtemp:
+	case registerHigh:
 		c.high = limit
 	}
 	c.configure()

@@ -7,6 +7,14 @@ import (
 	"backplane/simbus/wire"
 )
 
+// Registers of the family (SNIS153 section 7.5, SBOS397 table 7).
+const (
+	registerTemperature = 0
+	registerConfig      = 1
+	registerLow         = 2 // T_HYST, T_LOW
+	registerHigh        = 3 // T_OS, T_HIGH
+)
+
 // thermostat is what temperature sensors of the LM75 family have in common: an
 // output that compares the temperature with two limits, after as many
 // conversions in a row as the fault queue asks for.

@@ -31,13 +31,8 @@ var TMP102 = &periph.Model{
 	},
 }
 
-// Registers (SBOS397 table 7).
+// Limits at power-on.
 const (
-	tmp102Temperature = 0
-	tmp102Config      = 1
-	tmp102Low         = 2
-	tmp102High        = 3
-
 	tmp102LowReset  = 0x4b00 // 75 °C in 12 bits
 	tmp102HighReset = 0x5000 // 80 °C
 )
@@ -102,12 +97,12 @@ func (c *tmp102Chip) decode(code uint16) float64 {
 func (c *tmp102Chip) readRegister(r uint8) []byte {
 	var v uint16
 	switch r & 3 {
-	case tmp102Temperature:
+	case registerTemperature:
 		v = c.code(c.thermostat.temperature)
 		if c.config&tmp102EM != 0 {
 			v |= 1 // tells the format
 		}
-	case tmp102Config:
+	case registerConfig:
 		v = c.config | tmp102Resolution
 		if c.config&tmp102SD != 0 {
 			v |= tmp102OS
@@ -117,9 +112,9 @@ func (c *tmp102Chip) readRegister(r uint8) []byte {
 		} else {
 			v &^= tmp102AL
 		}
-	case tmp102Low:
+	case registerLow:
 		v = c.lowCode
-	case tmp102High:
+	case registerHigh:
 		v = c.highCode
 	}
 	c.thermostat.read()
@@ -136,17 +131,17 @@ func (c *tmp102Chip) writeRegister(r uint8, data []byte) {
 		return binary.BigEndian.Uint16(data)
 	}
 	switch r & 3 {
-	case tmp102Config:
+	case registerConfig:
 		v := written(c.config)
 		c.config = v & tmp102Writable
 		c.configure()
 		if v&tmp102OS != 0 && c.config&tmp102SD != 0 {
 			c.oneShot(c.decode(c.code(c.temperature)))
 		}
-	case tmp102Low:
+	case registerLow:
 		c.lowCode = c.code(c.decode(written(c.lowCode)))
 		c.configure()
-	case tmp102High:
+	case registerHigh:
 		c.highCode = c.code(c.decode(written(c.highCode)))
 		c.configure()
 	}
