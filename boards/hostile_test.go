@@ -41,7 +41,7 @@ func TestFilesThatFilesName(t *testing.T) {
 		t.Error(got)
 	}
 	folder := write(t, "b.toml", "name = 'b'\n[firmware]\nrootfs = ['/proc']")
-	if got := mistakes(t, folder); got != "b.toml:3:11: /proc: is of the file system proc, which has no files to copy" {
+	if got := mistakes(t, folder); got != "b.toml:3:11: /proc: is on the file system proc, which has no files to copy" {
 		t.Error(got)
 	}
 }

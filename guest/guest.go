@@ -44,7 +44,7 @@ type Config struct {
 	Memory int64  // bytes
 	CPUs   int
 	Tree   string // the device tree, a file
-	Initrd string // the initial file system, a file
+	Initrd string // the initramfs, a file
 	Clock  *Clock // nil: the host's
 	// Args are further words of the kernel's command line.
 	Args []string

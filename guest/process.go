@@ -148,7 +148,7 @@ func Start(c Config) (Guest, error) {
 			unix.Close(p.pidfd)
 		}
 		if errors.Is(failure, confine.ErrRefused) {
-			return nil, fmt.Errorf("board %s: start kernel: %w: 'backplane doctor' says more; --unconfined starts it all the same, with what walls are left (docs/security.md)", c.Board, failure)
+			return nil, fmt.Errorf("board %s: start kernel: %w: 'backplane doctor' says more; --unconfined starts it with the remaining walls (docs/security.md)", c.Board, failure)
 		}
 		return nil, fmt.Errorf("board %s: start kernel %s: %w", c.Board, kernel, failure)
 	}
@@ -236,7 +236,7 @@ func (p *Process) conclude() error {
 	select {
 	case <-p.done:
 	default:
-		return errors.New("its process has not gone: a tracer holds on to it")
+		return errors.New("its process has not ended: a tracer holds it")
 	}
 	last := p.tail.lines()
 	switch {

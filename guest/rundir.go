@@ -14,7 +14,7 @@ import (
 )
 
 // RunDir is a folder for what exists only while guests run: sockets, device
-// trees, initial file systems. It goes when this program ends, however it ends,
+// trees, initramfs images. It goes when this program ends, however it ends,
 // and with it goes each process that works in it.
 type RunDir struct {
 	path    string

@@ -22,10 +22,10 @@ func safe(path string) error {
 			return &os.PathError{Op: "look at", Path: path, Err: err}
 		}
 		if !trusted(int(st.Uid)) {
-			return fmt.Errorf("%s belongs to user %d, who could put something else in its place", path, st.Uid)
+			return fmt.Errorf("%s belongs to user %d, who could replace it", path, st.Uid)
 		}
 		if who := writers(path, &st); who != "" && st.Mode&unix.S_ISVTX == 0 {
-			return fmt.Errorf("%s can write to %s, and put something else in its place ('chmod +t' forbids that)", who, path)
+			return fmt.Errorf("%s can write to %s, and could replace it ('chmod +t' prevents that)", who, path)
 		}
 		if path == "/" {
 			return nil

@@ -35,8 +35,8 @@ func TestBadLayers(t *testing.T) {
 		"b.toml": "name = \"b\"\n[firmware]\nrootfs = []\n",
 	})
 	for layer, want := range map[string]string{
-		"cut.tar":  "root file system: pack %s: tar archive that was cut, in dir/file",
-		"link.tar": "root file system: pack %s: l is a hard link to gone, and there is no such file before it",
+		"cut.tar":  "root file system: pack %s: truncated tar archive, in dir/file",
+		"link.tar": "root file system: pack %s: l is a hard link to gone, but no such file precedes it",
 		"text.tar": "root file system: pack %s: is neither a tar nor a cpio archive",
 	} {
 		t.Run(layer, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestFullOutput(t *testing.T) {
 		cmd := exec.Command(backplane(t), args...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = "..", full, &errs
 		_ = cmd.Run()
-		const want = "backplane: what there was to say could not be written: write /dev/stdout: no space left on device\n"
+		const want = "backplane: the output could not be written: write /dev/stdout: no space left on device\n"
 		if status := cmd.ProcessState.ExitCode(); status != 3 || errs.String() != want {
 			t.Errorf("%s: status %d, %q", args[0], status, errs.String())
 		}
@@ -116,7 +116,7 @@ func TestLittleAddressSpace(t *testing.T) {
 	for limit, said := range map[string]string{"2000000": "1953 MiB", "1500000": "1464 MiB", "1000000": "976 MiB"} {
 		out, err := exec.Command("sh", "-c", `ulimit -v "$1"; exec "$0" version`, backplane(t), limit).CombinedOutput()
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != 3 || !strings.Contains(string(out), "the limit of address space is "+said+", and must be 2048 MiB at least") {
+		if !errors.As(err, &exit) || exit.ExitCode() != 3 || !strings.Contains(string(out), "the address-space limit is "+said+"; it must be at least 2048 MiB") {
 			t.Errorf("%s KiB: %v\n%s", limit, err, out)
 		}
 	}

@@ -48,7 +48,7 @@ func TestCaptureCommand(t *testing.T) {
 		{"wan", `there is no segment "wan"`},
 		{"lan:b3.eth0", `segment lan has no port "b3.eth0"`},
 		{"lan --filter tpc", `at "tpc": there is no such thing`},
-		{"-", "say what to capture"},
+		{"-", "name what to capture"},
 	} {
 		if _, errs, status := run(t, env, append([]string{"capture"}, strings.Fields(tt.args)...)...); status != 2 || !strings.Contains(errs, tt.want) {
 			t.Errorf("capture %s: status %d, want 2, and %q\n%s", tt.args, status, tt.want, errs)

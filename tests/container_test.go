@@ -32,10 +32,10 @@ func TestContainer(t *testing.T) {
 		status        int
 		want          []string
 	}{
-		{nothing, "doctor", 3, []string{"LACK  walls around guests", "no user namespace to be had", "seccomp=unconfined"}},
+		{nothing, "doctor", 3, []string{"LACK  walls around guests", "no user namespace is available", "seccomp=unconfined"}},
 		{namespaces, "doctor", 3, []string{"LACK  walls around guests", "operation not permitted"}},
 		{mounts, "doctor", 0, []string{"ok    walls around guests"}},
-		{nothing, "run " + thermal, 3, []string{"no user namespace to be had", "--unconfined"}},
+		{nothing, "run " + thermal, 3, []string{"no user namespace is available", "--unconfined"}},
 		{namespaces, "run " + thermal, 3, []string{"this machine refuses walls around guests", "--unconfined"}},
 		{mounts, "run " + thermal, 0, []string{"PASSED"}},
 		{mounts, "run --clock real " + thermal, 0, []string{"PASSED"}},

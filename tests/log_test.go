@@ -185,7 +185,7 @@ func TestLogAtTheEnd(t *testing.T) {
 		t.Errorf("status %d\n%s%s%+v", status, out, errs, lines)
 	}
 	out, errs, status = run(t, env, "version", "--log-file", "/dev/full")
-	if status != 3 || !strings.HasPrefix(out, "backplane ") || errs != "backplane: the log in /dev/full is not whole, and 2 of its lines are missing: write /dev/full: no space left on device\n" {
+	if status != 3 || !strings.HasPrefix(out, "backplane ") || errs != "backplane: the log in /dev/full is incomplete, 2 lines are missing: write /dev/full: no space left on device\n" {
 		t.Errorf("a full disk: status %d\n%s%s", status, out, errs)
 	}
 	out, errs, status = run(t, env, "version", "--log-file", dir+"/no/log")

@@ -14,7 +14,7 @@ import (
 func TestWordsForMistakes(t *testing.T) {
 	s := place(t)
 	said := s.do(0, "", "up", "--detach", s.file())
-	for _, want := range []string{"b has started, and its boards boot: 'backplane wait up --name b'", "b is up, in the background: 'backplane down b' ends it"} {
+	for _, want := range []string{"b has started, and its boards are booting: 'backplane wait up --name b'", "b is up, in the background: 'backplane down b' ends it"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("up --detach does not say %q, but\n%s", want, said)
 		}
@@ -43,10 +43,10 @@ func TestWordsForMistakes(t *testing.T) {
 		{"press x.y", 2, `there is no board "x"`},
 		{"get x.y.z", 2, `there is no board "x"`},
 		{"set x.y.z 1", 2, `there is no board "x"`},
-		{"exec b -t sh", 127, "flags stand before it, as in 'backplane exec -t b sh'"},
+		{"exec b -t sh", 127, "flags come before BOARD, as in 'backplane exec -t b sh'"},
 		{"cp b:/tmp .", 1, "b:/tmp is a folder on the board: use 'backplane exec b tar c -C /tmp . | tar x'"},
 		{"cp b:tmp .", 2, "a path on a board begins with /"},
-		{"cp /etc/hosts b:/tmp", 1, "b:/tmp is a folder on the board: with a / after it"},
+		{"cp /etc/hosts b:/tmp", 1, "b:/tmp is a folder on the board: add a /"},
 		{"down bb", 2, `no appliance named bb is running: did you mean "b"?`},
 	} {
 		cmd := s.client(strings.Fields(tt.args)...)

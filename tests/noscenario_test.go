@@ -14,8 +14,8 @@ func TestRunOfNoScenario(t *testing.T) {
 	dir := writeFiles(t, map[string]string{"b.toml": port, "twins.toml": twins,
 		"one.toml": "name = \"one\"\n[[board]]\nfile = \"b.toml\"\n", "none.toml": "nmae = \"x\"\n"})
 	for file, want := range map[string]string{
-		"b.toml":       "is a board, and no scenario: 'backplane up ",
-		"one.toml":     "is an appliance of 1 board, and no scenario: 'backplane up ",
+		"b.toml":       "is a board, not a scenario: 'backplane up ",
+		"one.toml":     "is an appliance of 1 board, not a scenario: 'backplane up ",
 		"twins.toml":   "a.eth0 and b.eth0 on segment lan both have the mac 02:00:00:00:00:01",
 		"none.toml":    "the scenario has no steps",
 		"missing.toml": "no such file",

@@ -83,7 +83,7 @@ func TestTooSlowForAConsole(t *testing.T) {
 		t.Fatal(err)
 	}
 	dropped := 0
-	_, err = fmt.Sscanf(errs.String(), "backplane: %d bytes of output were dropped here", &dropped)
+	_, err = fmt.Sscanf(errs.String(), "backplane: %d bytes of output were dropped:", &dropped)
 	if got := status(t, within(t, slow)); got != 1 || err != nil || dropped == 0 || len(all)+dropped < 8_000_000 {
 		t.Errorf("status %d, %v: %d bytes, and %d dropped\n%s", got, err, len(all), dropped, errs.String())
 	}

@@ -126,7 +126,7 @@ func TestReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, errs, status := run(t, nil, "replay", record)
-		if status != 2 || !strings.Contains(errs, "the appliance file ("+file+") is not what it was") {
+		if status != 2 || !strings.Contains(errs, "the appliance file ("+file+") has changed") {
 			t.Errorf("status %d, %s", status, errs)
 		}
 		if out, errs, status := run(t, nil, "replay", "--changed", record); status != 0 || !strings.Contains(out, "SAME") {

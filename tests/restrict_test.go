@@ -90,7 +90,7 @@ func TestRestrictRefuses(t *testing.T) {
 		{[]string{"run", "--restrict", at("sub/far.toml")}, at("sub/far.toml") + ":1:1: " + at("b.toml") + ": is " + at("b.toml") + ", and must lie in " + at("sub")},
 		{[]string{"check", "--restrict=" + at("sub"), at("b.toml")}, "--restrict: open " + at("b.toml") + ": is " + at("b.toml") + ", and must lie in " + at("sub")},
 		{[]string{"run", "--restrict", at("include.toml")}, at("include.toml") + ":3:1: /etc/passwd: is /etc/passwd, and must lie in " + dir},
-		{[]string{"up", "--restrict", "--unconfined", at("b.toml")}, "--restrict and --unconfined do not go together"},
+		{[]string{"up", "--restrict", "--unconfined", at("b.toml")}, "--restrict and --unconfined exclude each other"},
 	} {
 		_, errs, status := run(t, nil, c.args...)
 		if status != 2 || !strings.Contains(errs, c.want) {

@@ -128,7 +128,7 @@ exec = { board = "b", command = ["sh", "-c", "sleep 1; (echo; echo all is well; 
 		t.Errorf("status %d, %s", status, errs)
 	}
 	for _, want := range []string{
-		`DIFFERENT: run 2 of 5 is not what run 1 was`,
+		`DIFFERENT: run 2 of 5 differs from run 1`,
 		`first difference: event \d+ of events.jsonl, at [1-9]\.\d{9}s, on board b`,
 		`both have:(\n  \{.*)*\n  \{.*"line":"all is well"\}`,
 		`run 1 goes on:\n  \{.*"line":"rdrand \d+"\}`,

@@ -30,7 +30,7 @@ func (r *Running) checkHost(a *boards.Appliance) error {
 }
 
 // filesBoard are those of a board in TMPDIR, beside its devices' sockets: its folder,
-// device tree, initial file system, memory and time.
+// device tree, initramfs, memory and time.
 const filesBoard = 5
 
 // files is how many files and folders an appliance has in TMPDIR.

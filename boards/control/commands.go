@@ -122,7 +122,7 @@ func (n *session) reached(board, want string) (bool, error) {
 	case want == Up && state == appliance.StateUp, want == Off && state == appliance.StateOff:
 		return true, nil
 	case want != Up && want != Off:
-		return false, fmt.Errorf("%q is nothing to wait for: say up, off or end", want)
+		return false, fmt.Errorf("%q is not a state to wait for: use up, off or end", want)
 	case state == appliance.StatePanic, state == appliance.StateLost, state == appliance.StateStuck && want == Up:
 		return false, fmt.Errorf("board %s is not going to be %s: %s", board, want, state)
 	}

@@ -240,7 +240,7 @@ func TestCommands(t *testing.T) {
 		{name: "cut", give: Request{Command: "cut", Path: "lan"}},
 		{name: "restore", give: Request{Command: "restore", Path: "lan"}},
 		{name: "what was done", give: Request{Command: "get", Path: "did"}, want: `{"path":"did","value":"power_on sensor;power_off sensor;pull_plug sensor;cut lan;restore lan;","unit":"°C"}`},
-		{name: "wait for nothing", give: Request{Command: "wait", Value: "tea"}, err: `"tea" is nothing to wait for: say up, off or end`},
+		{name: "wait for nothing", give: Request{Command: "wait", Value: "tea"}, err: `"tea" is not a state to wait for: use up, off or end`},
 		{name: "logs of nothing", give: Request{Command: "logs", Args: []string{"sensor:uart9"}}, err: `board sensor: there is no console "uart9": did you mean "uart1"?`},
 		{name: "exec nowhere", give: Request{Command: "exec", Path: "x"}, err: "no board x"},
 		{name: "events", give: Request{Command: "events"}, want: `{"t":5,"kind":"guest"}`},

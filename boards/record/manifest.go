@@ -152,7 +152,7 @@ func (m *Manifest) Changes(now *Manifest) (list []string) {
 		case !ok:
 			list = append(list, fmt.Sprintf("the %s is new (%s)", p.What, p.Path))
 		case old.Hash != p.Hash:
-			list = append(list, fmt.Sprintf("the %s (%s) is not what it was: %s then, %s now", p.What, p.Path, old.was(), p.was()))
+			list = append(list, fmt.Sprintf("the %s (%s) has changed: %s then, %s now", p.What, p.Path, old.was(), p.was()))
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(then)) {

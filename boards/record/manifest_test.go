@@ -15,9 +15,9 @@ func TestChanges(t *testing.T) {
 		{"nothing", then, nil},
 		{"moved", &Manifest{Backplane: "r1", Parts: []Made{{"appliance file", "else/a.toml", "11"}, {"kernel of b", "linux", "22"}, {"board file of c", "c.toml", "33"}}}, nil},
 		{"all", &Manifest{Backplane: "r2", Parts: []Made{{"appliance file", "a.toml", "12"}, {"kernel of b", "linux", "22"}, {"board file of d", "d.toml", "44"}}},
-			[]string{"backplane was r1, and is r2 now", "the appliance file (a.toml) is not what it was", "the board file of d is new", "the board file of c is gone"}},
+			[]string{"backplane was r1, and is r2 now", "the appliance file (a.toml) has changed", "the board file of d is new", "the board file of c is gone"}},
 		{"a file that was made since", &Manifest{Backplane: "r1", Parts: []Made{{"appliance file", "a.toml", "11"}, {"kernel of b", "linux", ""}, {"board file of c", "c.toml", "33"}}},
-			[]string{"the kernel of b (linux) is not what it was: SHA-256 22 then, no file now"}},
+			[]string{"the kernel of b (linux) has changed: SHA-256 22 then, no file now"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

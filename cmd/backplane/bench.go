@@ -13,8 +13,8 @@ func newBench(log *programLog) *cobra.Command {
 	var o bench.Options
 	cmd := &cobra.Command{
 		Use:   "bench [PART...]",
-		Short: "Measure boot, parts, clock and network here, beside a peer",
-		Long: fmt.Sprintf("Measure how fast boards are on this machine, beside their peers in the same run.\nThe parts are %s; all of them unless some are named.",
+		Short: "Measure boot, parts, clock and network on this machine, next to a peer",
+		Long: fmt.Sprintf("Measure how fast boards run on this machine, next to their peers in the same run.\nThe parts are %s; the default is all of them.",
 			strings.Join(bench.Parts(), ", ")),
 		ValidArgs: bench.Parts(),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -33,6 +33,6 @@ func newBench(log *programLog) *cobra.Command {
 		},
 	}
 	cmd.Args = cobra.OnlyValidArgs
-	cmd.Flags().StringVar(&o.Usfstl, "usfstl", "", "the control/controller of a usfstl tree, to compare the virtual clock with")
+	cmd.Flags().StringVar(&o.Usfstl, "usfstl", "", "the control/controller program of a usfstl tree, the virtual clock's peer")
 	return cmd
 }

@@ -76,7 +76,7 @@ func ownKernels(a *boards.Appliance, virtual bool, source string) (list []ownKer
 		}
 		own.losses = own.facts.Losses(k.CPUs, virtual)
 		if slices.Contains(k.Recipe.Debug, "kasan") {
-			own.losses = append(own.losses, "with KASAN no limit holds its memory on the host but that of the board's file (docs/security.md)")
+			own.losses = append(own.losses, "with KASAN only the size of the board's memory file limits its memory on the host (docs/security.md)")
 		}
 		list = append(list, own)
 	}
@@ -118,7 +118,7 @@ func kernelNotes(a *boards.Appliance, virtual, chosen bool) (notes []string, err
 		if _, ok, err := k.Lookup(); err != nil {
 			return nil, err
 		} else if !ok {
-			notes = append(notes, fmt.Sprintf("board %s: its kernel is to be built, which takes minutes: 'backplane kernel build FILE' does it now, a run if it is not there", k.board))
+			notes = append(notes, fmt.Sprintf("board %s: its kernel has not been built, which takes minutes: run 'backplane kernel build FILE' now, or the first run builds it", k.board))
 		}
 	}
 	return notes, nil

@@ -28,10 +28,9 @@ to standard output, unless --write or --fifo says where:
   backplane capture lan - | wireshark -k -i -
   backplane capture lan:sensor.eth0 --filter "tcp port 80" --write web.pcapng
 
-A filter is an expression as tcpdump has it: arp, ip, ip6, tcp, udp, icmp, icmp6,
-broadcast, multicast, [src|dst] host, net and port, ether, vlan, less, greater, and,
-or, not. A reader that is too slow does not slow the appliance down: it misses
-frames, and the capture says how many.`
+A filter is a tcpdump expression: arp, ip, ip6, tcp, udp, icmp, icmp6, broadcast,
+multicast, [src|dst] host, net and port, ether, vlan, less, greater, and, or, not. A slow
+reader does not slow the appliance down: it misses frames, and the capture says how many.`
 	completes(cmd, "capture", "capture")
 	name := cmd.Flags().Lookup("name")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -41,9 +40,9 @@ frames, and the capture says how many.`
 		r.Args = args
 		switch {
 		case len(args) == 0:
-			return badInput(errors.New("say what to capture: a segment, or SEGMENT:BOARD.PORT"))
+			return badInput(errors.New("name what to capture: SEGMENT, or SEGMENT:BOARD.PORT"))
 		case file != "" && fifo != "":
-			return badInput(errors.New("--write and --fifo are two places: say one"))
+			return badInput(errors.New("--write and --fifo exclude each other: use one of them"))
 		case fifo != "":
 			return captureFIFO(cmd.Context(), name.Value.String(), r, fifo)
 		case file != "":
@@ -55,14 +54,14 @@ frames, and the capture says how many.`
 			return errors.Join(err, f.Close())
 		}
 		if terminal(cmd.OutOrStdout()) != nil {
-			return badInput(errors.New("a capture is no text for a terminal: pipe it into wireshark -k -i - or tcpdump -r -, or say --write FILE"))
+			return badInput(errors.New("a capture is binary, not for a terminal: pipe it into wireshark -k -i - or tcpdump -r -, or use --write FILE"))
 		}
 		return captureTo(cmd.Context(), name.Value.String(), r, cmd.OutOrStdout())
 	}
-	cmd.Flags().StringVar(&r.Filter, "filter", "", "which frames: an expression as tcpdump has it")
-	cmd.Flags().IntVar(&r.Snap, "snap", 0, "how many bytes of a frame; 0: all of it")
+	cmd.Flags().StringVar(&r.Filter, "filter", "", "capture only the frames that match this tcpdump expression")
+	cmd.Flags().IntVar(&r.Snap, "snap", 0, "bytes to capture of each frame; 0: the whole frame")
 	cmd.Flags().StringVarP(&file, "write", "w", "", "write to a file")
-	cmd.Flags().StringVar(&fifo, "fifo", "", "make a named pipe and write to whoever reads it, one after another")
+	cmd.Flags().StringVar(&fifo, "fifo", "", "make a named pipe and write to its readers, one after another")
 	return cmd
 }
 

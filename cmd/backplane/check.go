@@ -20,10 +20,10 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Find every mistake in board, appliance and scenario files, without booting",
-		Long: `Find every mistake in board, appliance and scenario files, without booting. Root file
-systems of boards with an init are read, to see that it can be run there. With
---paths it also shows all files and folders of this machine that the files name, each
-with its place, and where it leads: without links and "..".`,
+		Long: `Find every mistake in board, appliance and scenario files, without booting. It
+reads the root file systems of boards with an init, to see that the init can run there.
+With --paths it also lists the files and folders of this machine that the files name:
+where each is named, and its path without links and "..".`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			var all tomlfile.Problems
@@ -56,7 +56,7 @@ with its place, and where it leads: without links and "..".`,
 		},
 	}
 	restrict.flag(cmd)
-	cmd.Flags().BoolVar(&paths, "paths", false, "show all files and folders of this machine that the files name")
+	cmd.Flags().BoolVar(&paths, "paths", false, "list the files and folders of this machine that the files name")
 	return cmd
 }
 

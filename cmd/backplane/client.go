@@ -107,7 +107,7 @@ func ask(c *control.Conn, r control.Request, value any) error {
 }
 
 func newDown() *cobra.Command {
-	cmd := clientCommand("down [NAME]", "Shut an appliance down, and wait until all is written", cobra.MaximumNArgs(1),
+	cmd := clientCommand("down [NAME]", "Shut an appliance down, and wait until its record is written", cobra.MaximumNArgs(1),
 		func(c *control.Conn, _ *cobra.Command, _ []string) error {
 			_, err := c.Do(control.Request{Command: "down"}, func(control.Reply) error { return nil })
 			return badMachine(err)
@@ -118,7 +118,7 @@ func newDown() *cobra.Command {
 			return run(cmd, nil)
 		}
 		if cmd.Flags().Changed("name") {
-			return badInput(errors.New("NAME and --name are one and the same: say it once"))
+			return badInput(errors.New("NAME and --name mean the same: give one of them"))
 		}
 		if err := cmd.Flags().Set("name", args[0]); err != nil {
 			return badInput(err)
@@ -126,9 +126,9 @@ func newDown() *cobra.Command {
 		return run(cmd, nil)
 	}
 	cmd.ValidArgsFunction = completeName
-	cmd.Long = `Shut an appliance down: the one of that name, or the only one that is up. Boards are powered off in order; one that is not off within what
-its file allows it ([firmware] shutdown, 2 s unless it says more) has its plug pulled. It
-returns when all that is recorded is written.`
+	cmd.Long = `Shut down the named appliance, or the only one that is up. Boards are powered off in
+order; a board that is not off within its [firmware] shutdown time (default 2 s) has its
+plug pulled. The command returns when the record is written.`
 	return cmd
 }
 
@@ -139,9 +139,9 @@ func newWait() *cobra.Command {
 			r := control.Request{Command: "wait", Value: args[0], Args: args[1:]}
 			switch {
 			case r.Value != control.Up && r.Value != control.Off && r.Value != control.End:
-				return badInput(fmt.Errorf("%q is nothing to wait for: say up, off or end", r.Value))
+				return badInput(fmt.Errorf("%q is not a state to wait for: use up, off or end", r.Value))
 			case r.Value == control.End && len(r.Args) > 0:
-				return badInput(errors.New("the end is that of the whole appliance: name no board"))
+				return badInput(errors.New("only the whole appliance ends: name no board"))
 			}
 			done := make(chan error, 1)
 			go func() {
@@ -160,8 +160,8 @@ func newWait() *cobra.Command {
 			}
 		})
 	cmd.Long = `Wait until boards are up (all, if none is named) or off, or until the appliance has
-ended and all is written. Exit status 1 if a board has failed, which cannot get there,
-and when --limit is over.`
+ended and its record is written. Exit status 1 if a board has failed, or when --limit
+is over.`
 	cmd.Flags().DurationVar(&limit, "limit", 0, "how long to wait, by this machine's clock (default: for ever)")
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {

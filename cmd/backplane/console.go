@@ -39,10 +39,10 @@ func newConsole() *cobra.Command {
 		})
 	completes(cmd, "console")
 	cmd.Long = `Attach the terminal to a board's main console, or with :PART to another console or
-a UART. Every key goes to the board but Ctrl-], which ends the session. Input that
-is no terminal is sent, every byte of it, as fast as the board takes it, and the session
-ends with it. The board waits for nobody: output for which a reader is too slow by 4 MiB
-is dropped, which is said, with status 1.`
+a UART. Every key but Ctrl-] goes to the board; Ctrl-] ends the session. Input from
+a file or a pipe is sent unchanged, as fast as the board takes it, and the session ends
+with it. The board does not wait for the reader: if the reader falls 4 MiB behind, output
+is dropped, a message says so, and the exit status is 1.`
 	cmd.Example = `  backplane console sensor
   backplane console plc:uart1 < telegram.bin`
 	return cmd
@@ -69,7 +69,7 @@ func attach(c *control.Conn, in io.Reader, out, notes io.Writer, typed bool) err
 			return badMachine(err)
 		}
 		if dropped += r.Dropped; r.Dropped > 0 {
-			fmt.Fprintf(notes, "backplane: %d bytes of output were dropped here: they came faster than they were taken\n", r.Dropped)
+			fmt.Fprintf(notes, "backplane: %d bytes of output were dropped: the reader was too slow\n", r.Dropped)
 		}
 	}
 }

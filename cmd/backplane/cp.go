@@ -23,15 +23,15 @@ func newCp() *cobra.Command {
 			to, toPath, isTo := boardPath(args[1])
 			switch {
 			case isFrom == isTo:
-				return badInput(errors.New("one of the two is a file on a board, BOARD:PATH, and the other is one here"))
+				return badInput(errors.New("one argument must be a file on a board, BOARD:PATH, and the other a file on this machine"))
 			case isTo:
 				return copyTo(c, args[0], to, toPath)
 			}
 			return copyFrom(c, from, fromPath, args[1])
 		})
 	cmd.Long = `Copy a file to a board, or from one, with its permissions. A path on a board is
-absolute; one that ends with / is a folder, in which the file keeps its name. A
-file here that is "-" is standard input or output. For whole folders use tar:
+absolute; if it ends with /, it is a folder, and the file keeps its name there. The
+local file "-" is standard input or output. For whole folders use tar:
 
   tar c -C app . | backplane exec sensor tar x -C /opt`
 	cmd.Example = "  backplane cp app sensor:/usr/bin/\n  backplane cp sensor:/var/log/messages ."
@@ -83,7 +83,7 @@ func copyTo(c *control.Conn, name, board, to string) error {
 		}
 	}()
 	_, err := j.take(io.Discard, os.Stderr)
-	return failed(folder(err, "%s:%s is a folder on the board: with a / after it the file is put into it", board, to))
+	return failed(folder(err, "%s:%s is a folder on the board: add a / to copy the file into it", board, to))
 }
 
 // failed is status 1, for what a board could not do, unless there is no such board.

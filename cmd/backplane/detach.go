@@ -80,7 +80,7 @@ func startDetached(cmd *cobra.Command) error {
 
 func (n *news) report(out io.Writer) error {
 	if n.Log != "" {
-		fmt.Fprintf(out, "What it has to say from now on is in %s: the file goes when the appliance ends in order, and stays otherwise.\n", n.Log)
+		fmt.Fprintf(out, "Its messages from now on go to %s; the file is removed when the appliance ends in order.\n", n.Log)
 	}
 	if n.Status == 0 {
 		_, err := fmt.Fprintln(out, n.Message)
@@ -125,7 +125,7 @@ func newDetached(fd int, a *boards.Appliance) (*detached, error) {
 
 // started says that the appliance can be reached, and how, for people.
 func (d *detached) started(a *boards.Appliance) string {
-	text := fmt.Sprintf("%s has started, and its boards boot: 'backplane wait up --name %s' returns when they are up, 'backplane console %s' attaches to a console", a.Name, a.Name, a.Board[0].Name)
+	text := fmt.Sprintf("%s has started, and its boards are booting: 'backplane wait up --name %s' returns when they are up, 'backplane console %s' attaches to a console", a.Name, a.Name, a.Board[0].Name)
 	if d != nil {
 		return text + "."
 	}

@@ -65,10 +65,10 @@ func newExec() *cobra.Command {
 	cmd.Flags().BoolVarP(&onTerminal, "terminal", "t", false, "give the command a terminal, of this one's size")
 	cmd.Long = `Run a command on a board and end with its exit status: 127 if the board has no such
 program, 126 if it cannot be started. While a board boots, it waits for the board's
-agent, at most a minute. The command gets what comes on
-standard input as that comes. With -t it has a terminal, as a shell or an editor
-needs: every key goes to it, Ctrl-C too. A command whose output nobody takes waits,
-as in a pipe. Flags stand before BOARD: all after it is the command.`
+agent, at most a minute. Standard input is passed on as it arrives. With -t the
+command has a terminal, as a shell or an editor needs: it gets every key, Ctrl-C too. If
+nobody reads its output, the command waits, as in a pipe. Flags come before BOARD:
+everything after it is the command.`
 	cmd.Example = `  backplane exec sensor ls -l /sys/bus/i2c/devices
   tar c -C app . | backplane exec sensor tar x -C /opt
   backplane exec -t sensor sh`
@@ -82,7 +82,7 @@ func misplacedFlag(err error, args []string) error {
 		return err
 	}
 	right := fmt.Sprintf("backplane exec %s %s %s", args[1], args[0], strings.Join(args[2:], " "))
-	return fmt.Errorf("%w (all after BOARD is the command: flags stand before it, as in '%s')", err, strings.TrimSpace(right))
+	return fmt.Errorf("%w (flags come before BOARD, as in '%s': everything after it is the command)", err, strings.TrimSpace(right))
 }
 
 // job is this end of what a board does: its input, as fast as that is taken.

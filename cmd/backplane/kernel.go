@@ -24,8 +24,8 @@ func newKernel(log *programLog) *cobra.Command {
 	build := &cobra.Command{
 		Use:   "build [FILE]",
 		Short: "Build a guest kernel into the cache, unless it is there",
-		Long: `Build a guest kernel into the cache, unless it is there: Backplane's own, or those that
-the boards of a board, appliance or scenario file want.`,
+		Long: `Build a guest kernel into the cache, unless it is there: Backplane's own, or the
+kernels that a board, appliance or scenario file needs.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if config != "" {
@@ -46,7 +46,7 @@ the boards of a board, appliance or scenario file want.`,
 			var list []boardBuilder
 			if len(args) > 0 {
 				if b.Source != "" || config != "" {
-					return badInput(errors.New("a file says what its boards' kernels are made of: it cannot have --source or --config beside it"))
+					return badInput(errors.New("--source and --config cannot be used with a file, which says what its boards' kernels are built from"))
 				}
 				var err error
 				if list, err = boardBuilders(args[0], flavours); err != nil {
@@ -65,8 +65,8 @@ the boards of a board, appliance or scenario file want.`,
 	}
 	build.Flags().StringVar(&flavour, "flavour", "virtual", "virtual (time travel or one CPU), smp (host time, up to 64 CPUs) or all")
 	build.Flags().StringVar(&b.Source, "source", "", "tarball or folder with a kernel tree, instead of Debian's package")
-	build.Flags().StringVar(&config, "config", "", "file with further configuration, as a board's kernel_config")
-	build.Flags().IntVarP(&b.Jobs, "jobs", "j", 0, "compilers at once (default: one a CPU)")
+	build.Flags().StringVar(&config, "config", "", "file with extra configuration, like a board's kernel_config")
+	build.Flags().IntVarP(&b.Jobs, "jobs", "j", 0, "compilers at once (default: one per CPU)")
 	cmd := commandGroup("kernel", "Build guest kernels")
 	cmd.AddCommand(build, newKernelTree(log))
 	return cmd
@@ -76,9 +76,9 @@ func newKernelTree(log *programLog) *cobra.Command {
 	var b kernel.Builder
 	cmd := &cobra.Command{
 		Use:   "tree",
-		Short: "Print where the kernels' source is, unpacked and patched",
-		Long: `Print the folder of the cache in which the kernels' source is, unpacked and patched:
-modules are built with it. It is made first if it is not there.`,
+		Short: "Print the folder of the kernels' unpacked, patched source",
+		Long: `Print the cache folder of the kernels' unpacked, patched source, against which modules
+are built. The command makes the folder if it is missing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkSource(b.Source, b.Revision); err != nil {
@@ -160,8 +160,8 @@ func newDoctor() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor [FILE]",
 		Short: "Find what this machine lacks to run boards",
-		Long: `Find what this machine lacks to run boards; and with a board, appliance or scenario
-file, what the kernels of the boards' own do without.`,
+		Long: `Find what this machine lacks to run boards. With a board, appliance or scenario file,
+also show what the boards' own kernels lack.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, bad := doctor.Check(), 0
@@ -183,7 +183,7 @@ file, what the kernels of the boards' own do without.`,
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s  %-26s %s\n", mark, f.Name, f.Detail)
 				if !f.OK {
-					fmt.Fprintf(cmd.OutOrStdout(), "      %-26s %s\n", "to mend it:", f.Fix)
+					fmt.Fprintf(cmd.OutOrStdout(), "      %-26s %s\n", "to fix it:", f.Fix)
 				}
 			}
 			if bad > 0 {

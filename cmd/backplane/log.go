@@ -46,9 +46,9 @@ func newProgramLog() *programLog {
 // flags gives a command, and all below it, the log's flags.
 func (l *programLog) flags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.Var(&l.level, logLevelFlag, "what to log of what this program does; any of these three flags asks for a log (docs/log.md)")
-	f.Var(&l.format, logFormatFlag, "how: a line for people, or a JSON object on each line")
-	f.StringVar(&l.file, logFileFlag, "", "where to: a `FILE` that is appended to (default: standard error)")
+	f.Var(&l.level, logLevelFlag, "least level to log; each of these three flags turns the program's log on (docs/log.md)")
+	f.Var(&l.format, logFormatFlag, "format of the log: text for people, or one JSON object per line")
+	f.StringVar(&l.file, logFileFlag, "", "append the log to this `FILE` (default: standard error)")
 	_ = root.RegisterFlagCompletionFunc(logLevelFlag, l.level.complete)   // the flags are there
 	_ = root.RegisterFlagCompletionFunc(logFormatFlag, l.format.complete) //
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return l.open(cmd) }

@@ -137,7 +137,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 	l.Info("one")
 	l.Info("two")
 	err = l.end(exitPassed, nil)
-	if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "the log in /dev/full is not whole, and 3 of its lines are missing: ") {
+	if !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "the log in /dev/full is incomplete, 3 lines are missing: ") {
 		t.Errorf("%v", err)
 	}
 	if text, err := os.ReadFile(said); err != nil || len(text) > 0 {
@@ -159,7 +159,7 @@ func TestLogFiles(t *testing.T) {
 		"":                         "--log-file is empty, and must be a file",
 		dir:                        "--log-file: open " + dir + ": is a directory",
 		filepath.Join(dir, "no/x"): "--log-file: open " + dir + "/no/x: no such file or directory",
-		pipe:                       "--log-file: " + pipe + ": is a pipe that nobody reads",
+		pipe:                       "--log-file: " + pipe + ": is a pipe without a reader",
 	} {
 		if _, err := openLogFile(name); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %s", name, err, want)

@@ -33,7 +33,7 @@ func openLogFile(name string) (*logSink, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NONBLOCK, 0o644)
 	if errors.Is(err, unix.ENXIO) {
 		if info, e := os.Stat(name); e == nil {
-			err = fmt.Errorf("%s: is %s that nobody reads", name, hostfile.Kind(info.Mode()))
+			err = fmt.Errorf("%s: is %s without a reader", name, hostfile.Kind(info.Mode()))
 		}
 	}
 	if err != nil {
@@ -74,9 +74,9 @@ func (s *logSink) close() error {
 	case why == nil:
 		return nil
 	case missing == 0:
-		return fmt.Errorf("the log %s may not be whole: %w", s.name, why)
+		return fmt.Errorf("the log %s may be incomplete: %w", s.name, why)
 	}
-	return fmt.Errorf("the log %s is not whole, and %d of its lines are missing: %w", s.name, missing, why)
+	return fmt.Errorf("the log %s is incomplete, %d lines are missing: %w", s.name, missing, why)
 }
 
 // harmless escapes the controls that JSON leaves as they are and terminals obey, DEL and

@@ -114,7 +114,7 @@ func addressSpace() error {
 	if err := unix.Getrlimit(unix.RLIMIT_AS, &limit); err != nil || limit.Cur >= minAddressSpace {
 		return nil
 	}
-	return badMachine(fmt.Errorf("the limit of address space is %d MiB, and must be %d MiB at least: ulimit -v %d", limit.Cur>>20, minAddressSpace>>20, minAddressSpace>>10))
+	return badMachine(fmt.Errorf("the address-space limit is %d MiB; it must be at least %d MiB: ulimit -v %d", limit.Cur>>20, minAddressSpace>>20, minAddressSpace>>10))
 }
 
 // signalError is why the program's context ends.
@@ -153,10 +153,9 @@ func newRoot(log *programLog) *cobra.Command {
 kernel, whose own drivers bind to simulated parts. Boards that are wired together
 make an appliance; a scenario plays with it and judges it.
 
-Exit status: 0 all is well (a scenario passed), 1 it did not, 2 the input is
-wrong, 3 this machine cannot run it, or what there was to say could not be written.
-'exec' ends with the command's status, and
-what is ended by signal N with 128 + N.`,
+Exit status: 0 success (a scenario passed), 1 failure, 2 wrong input, 3 this machine
+cannot run it, or the output could not be written. 'exec' ends with the status of its
+command; a command ended by signal N has status 128 + N.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

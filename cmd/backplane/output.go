@@ -35,7 +35,7 @@ func (o *output) failed() error {
 	if o.err == nil {
 		return nil
 	}
-	return fmt.Errorf("what there was to say could not be written: %w", o.err)
+	return fmt.Errorf("the output could not be written: %w", o.err)
 }
 
 // file is the file that is written to, nil if it is none.

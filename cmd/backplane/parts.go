@@ -40,7 +40,7 @@ func newParts() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&kernel, "kernel-config", false, "print the kernel configuration that all parts need instead")
-	cmd.Flags().BoolVar(&markdown, "markdown", false, "print all as a document instead: docs/parts.md")
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "print everything as a Markdown document instead: docs/parts.md")
 	cmd.MarkFlagsMutuallyExclusive("kernel-config", "markdown")
 	return cmd
 }

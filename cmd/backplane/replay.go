@@ -25,8 +25,8 @@ func newReplay(log *programLog) *cobra.Command {
 		Short: "Repeat a recorded session, and compare it with the record",
 		Long: `Repeat what 'backplane up --clock virtual --out DIR' or 'backplane run --out DIR'
 has recorded: the same appliance gets the same inputs at the same times, as fast
-as it goes. Exit status 1 if something else comes of it or if the record is cut, 2 if the appliance, a
-board, a root file system, the kernel or this program is not what it was.`,
+as possible. Exit status 1 if the result differs or the record is cut, 2 if the appliance,
+a board, a root file system, the kernel or this program has changed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			folder, err := o.restrict.folder(filepath.Join(args[0], record.ManifestFile))
@@ -59,8 +59,8 @@ board, a root file system, the kernel or this program is not what it was.`,
 	cmd.Flags().StringVar(&o.out, "out", "", "folder for the record of the replay")
 	cmd.Flags().StringVar(&o.source, "source", "", "tarball or folder with a kernel tree, instead of Debian's package")
 	o.wallFlags(cmd)
-	cmd.Flags().StringVar(&appliance, "appliance", "", "the appliance's or board's file, if it is not where it was")
-	cmd.Flags().BoolVar(&changed, "changed", false, "replay although what runs is not what was recorded")
+	cmd.Flags().StringVar(&appliance, "appliance", "", "the appliance's or board's file, if it has moved")
+	cmd.Flags().BoolVar(&changed, "changed", false, "replay even if the appliance, the kernel or this program has changed")
 	o.clock = "virtual"
 	return cmd
 }
@@ -89,7 +89,7 @@ func replaySession(cmd *cobra.Command, s *replay.Session, a *boards.Appliance, o
 	}
 	var other *replay.ChangedError
 	if errors.As(err, &other) {
-		return badInput(fmt.Errorf("%w\n(--changed replays it all the same)", err))
+		return badInput(fmt.Errorf("%w\n(--changed replays it anyway)", err))
 	}
 	if errors.Is(err, replay.ErrRecord) {
 		return badInput(err)

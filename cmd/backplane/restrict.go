@@ -18,7 +18,7 @@ const ownFolder = "the file's own folder"
 
 func (r *restriction) flag(cmd *cobra.Command) {
 	const name = "restrict"
-	cmd.Flags().StringVar((*string)(r), name, "", "for files that are not trusted: read only what lies in a `DIR`, refuse gateways, write nothing but --out (docs/security.md)")
+	cmd.Flags().StringVar((*string)(r), name, "", "for untrusted files: read only files in `DIR`, refuse gateways, write only to --out (docs/security.md)")
 	cmd.Flags().Lookup(name).NoOptDefVal = ownFolder
 }
 
@@ -44,7 +44,7 @@ func (r restriction) folder(file string) (*hostfile.Folder, error) {
 // confined refuses to run guests without all walls that come from elsewhere.
 func (o *runOptions) confined() error {
 	if o.restrict != "" && o.unconfined {
-		return badInput(errors.New("--restrict and --unconfined do not go together: guests without all walls around them can reach the host's files"))
+		return badInput(errors.New("--restrict and --unconfined exclude each other: without all of its walls a guest can reach the host's files"))
 	}
 	return nil
 }

@@ -38,16 +38,16 @@ type runOptions struct {
 func (o *runOptions) flags(cmd *cobra.Command, clock string) {
 	f := cmd.Flags()
 	f.StringVar(&o.clock, "clock", clock, "virtual (exact, repeatable, fast) or real")
-	f.Uint64Var(&o.seed, "seed", 0, "what all chance comes from in virtual time")
+	f.Uint64Var(&o.seed, "seed", 0, "seed of all random numbers in virtual time")
 	f.StringVar(&o.out, "out", "", "folder for consoles, events, captures, device trees and reports; the record of an earlier run there is replaced")
 	o.limit = defaultRecordLimit
-	f.Var(&o.limit, "record-limit", "how much may be recorded as the run goes, with K, M, G or T; then the record ends, and the run has not passed (0: no limit)")
+	f.Var(&o.limit, "record-limit", "largest size of the record, with K, M, G or T; at the limit the record ends, and the run does not pass (0: no limit)")
 	f.StringVar(&o.source, "source", "", "tarball or folder with a kernel tree, instead of Debian's package")
 	o.wallFlags(cmd)
 }
 
 func (o *runOptions) wallFlags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&o.unconfined, "unconfined", false, "run guests with what walls there can be, on a machine that refuses some (docs/security.md)")
+	cmd.Flags().BoolVar(&o.unconfined, "unconfined", false, "run guests even if this machine refuses some of the walls around them (docs/security.md)")
 	o.restrict.flag(cmd)
 }
 
@@ -91,7 +91,7 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, log *zap.Log
 	}
 	notes := append(a.Notes(virtual), losses(kernels)...)
 	if o.unconfined {
-		notes = append(notes, "guests run without all walls around them (docs/security.md)")
+		notes = append(notes, "guests run without some of the walls around them (docs/security.md)")
 	}
 	for _, note := range notes {
 		fmt.Fprintln(stderr, "backplane:", note)
@@ -138,7 +138,7 @@ func newRun(log *programLog) *cobra.Command {
 	var times int
 	cmd := &cobra.Command{
 		Use:   "run FILE",
-		Short: "Run a scenario, a line for each step, and judge it",
+		Short: "Run a scenario, print a line for each step, and judge it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			folder, err := o.restrict.folder(args[0])
@@ -166,7 +166,7 @@ func newRun(log *programLog) *cobra.Command {
 		},
 	}
 	o.flags(cmd, "virtual")
-	cmd.Flags().IntVar(&times, "verify", 0, "run it so many times, in virtual time, and compare all that is recorded")
+	cmd.Flags().IntVar(&times, "verify", 0, "run it this many times in virtual time, and compare the records")
 	return cmd
 }
 
@@ -178,7 +178,7 @@ func noScenario(folder *hostfile.Folder, file string) error {
 	c, err := checkFile(folder, file)
 	switch {
 	case err == nil:
-		return fmt.Errorf("%s is %s, and no scenario: 'backplane up %s' starts it", file, c.what, file)
+		return fmt.Errorf("%s is %s, not a scenario: 'backplane up %s' starts it", file, c.what, file)
 	case boards.IsAppliance(file):
 		return err
 	}
@@ -216,6 +216,6 @@ func printStep(out io.Writer, r scenarios.StepResult) {
 	}
 	fmt.Fprintf(out, "%12.6f  %s  %s\n", r.End.Sub(0).Seconds(), paint(out, colour, mark), r.Name)
 	if r.Failure != nil {
-		fmt.Fprintf(out, "%v\nthe step stands in %s\n", r.Failure, r.Where)
+		fmt.Fprintf(out, "%v\nthe step is in %s\n", r.Failure, r.Where)
 	}
 }

@@ -63,12 +63,12 @@ func newPs() *cobra.Command {
 }
 
 func newNet() *cobra.Command {
-	cmd := list("net", "Show what the ports of the networks have counted", control.Request{Command: "net"}, func(out io.Writer, list []appliance.PortCounts) {
+	cmd := list("net", "Show the counters of network ports", control.Request{Command: "net"}, func(out io.Writer, list []appliance.PortCounts) {
 		fmt.Fprint(out, appliance.CountsTable(list))
 	})
-	cmd.Long = `Show what each port of each Ethernet segment has counted: frames from the board
-(tx) and to it (rx), what became of them, the most bytes that waited in its queue,
-and what was dropped and why.`
+	cmd.Long = `Show the counters of each port of each Ethernet segment: frames from the board (tx)
+and to it (rx), what happened to them, the most bytes that its queue held, and how many
+frames were dropped for which reason.`
 	return cmd
 }
 
@@ -102,7 +102,7 @@ func newGet() *cobra.Command {
 			return w.Flush()
 		})
 	cmd.Long = `Read a property: BOARD.PART.PROPERTY, BOARD.CONTROLLER.LINE, SEGMENT.SETTING or
-SEGMENT:PORT.SETTING. Without one, list all that there are.`
+SEGMENT:PORT.SETTING. Without one, list all properties.`
 	cmd.Example = "  backplane get\n  backplane get sensor.temp0.temperature"
 	jsonFlag(cmd, &asJSON)
 	completes(cmd, "property")
@@ -118,15 +118,15 @@ func withUnit(r appliance.Reading) string {
 
 func newEvents() *cobra.Command {
 	r := control.Request{Command: "events"}
-	cmd := clientCommand("events", "Show what happened last, a JSON object a line", cobra.NoArgs,
+	cmd := clientCommand("events", "Show the latest events, one JSON object per line", cobra.NoArgs,
 		func(c *control.Conn, cmd *cobra.Command, _ []string) error {
 			return do(c, r, func(reply control.Reply) error {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n", reply.Event)
 				return err
 			})
 		})
-	cmd.Flags().BoolVarP(&r.Follow, "follow", "f", false, "go on as things happen")
-	cmd.Flags().IntVarP(&r.Lines, "lines", "n", 0, "how many of the last (default: 1000)")
+	cmd.Flags().BoolVarP(&r.Follow, "follow", "f", false, "keep printing new events")
+	cmd.Flags().IntVarP(&r.Lines, "lines", "n", 0, "how many of the latest events (default: 1000)")
 	return cmd
 }
 
@@ -152,8 +152,8 @@ func newLogs() *cobra.Command {
 	cmd.Long = `Show the last lines of consoles and UARTs: those named, or the main consoles of all
 boards. Each line begins with its board where there may be several.`
 	cmd.Example = "  backplane logs sensor\n  backplane logs --time -f"
-	cmd.Flags().BoolVarP(&r.Follow, "follow", "f", false, "go on as lines come")
-	cmd.Flags().IntVarP(&r.Lines, "lines", "n", 0, "how many of the last of each (default: 2000)")
+	cmd.Flags().BoolVarP(&r.Follow, "follow", "f", false, "keep printing new lines")
+	cmd.Flags().IntVarP(&r.Lines, "lines", "n", 0, "how many of the last lines of each (default: 2000)")
 	cmd.Flags().BoolVar(&times, "time", false, "show the appliance's time, in seconds")
 	jsonFlag(cmd, &asJSON)
 	completes(cmd, "console", "console")

@@ -33,9 +33,9 @@ func newUp(log *programLog) *cobra.Command {
 With a virtual clock its time goes no faster than the wall clock's.
 
 With --detach it goes on in the background, in a session of its own, once all boards
-are up; if one is not going to be, that is said and the exit status is 1 (the others
-stay up, to be looked at). What it has to say after that is in a file, whose name is
-printed; the file goes when the appliance ends in order, and stays otherwise.`,
+are up; if a board fails, a message says so and the exit status is 1 (the others stay
+up for inspection). Later messages go to a file, whose name is printed; the file is
+removed when the appliance ends in order.`,
 		Example: "  backplane up --detach plant.toml && backplane exec sensor dmesg && backplane down",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -66,11 +66,11 @@ printed; the file goes when the appliance ends in order, and stays otherwise.`,
 		},
 	}
 	o.flags(cmd, "real")
-	cmd.Flags().DurationVar(&o.stall, "stall-limit", 0, "how long a guest may show no sign of life in virtual time before it is given up, by this machine's clock (default: 1m)")
+	cmd.Flags().DurationVar(&o.stall, "stall-limit", 0, "in virtual time, how long a guest may be silent before it counts as hung, by this machine's clock (default: 1m)")
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when all boards are up, and go on in the background")
 	cmd.Flags().IntVar(&report, reportFlag, 0, "the file descriptor on which --detach waits")
 	_ = cmd.Flags().MarkHidden(reportFlag) // it is there
-	cmd.Flags().StringVar(&name, "name", "", "name to reach it by; the appliance's own if not given")
+	cmd.Flags().StringVar(&name, "name", "", "name to reach it by (default: the appliance's name)")
 	return cmd
 }
 

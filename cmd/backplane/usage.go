@@ -67,7 +67,7 @@ func flagError(_ *cobra.Command, err error) error {
 	}
 	switch value.GetFlag().Value.Type() {
 	case "duration":
-		want = `a length of time with its unit, such as "50ms"`
+		want = `a duration with its unit, such as "50ms"`
 	case "int", "uint", "uint64":
 		want = "a whole number"
 	case "bool":

@@ -24,7 +24,7 @@ func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, 
 		return badInput(errors.New("--verify needs the virtual clock: in real time no two runs are the same (--clock virtual)"))
 	}
 	if a.Paced {
-		return badInput(errors.New("--verify needs virtual time that goes by itself: the appliance says paced = true, so that what happens depends on the host's clock and on the world outside"))
+		return badInput(errors.New("--verify cannot be used with paced = true: the run depends on the host's clock and on the world outside"))
 	}
 	out, tty := cmd.OutOrStdout(), terminal(cmd.ErrOrStderr())
 	opts, err := o.options(a, cmd.ErrOrStderr(), log)
@@ -58,7 +58,7 @@ func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, 
 		return badMachine(err)
 	}
 	if d := result.Difference; d != nil {
-		fmt.Fprintf(out, "DIFFERENT: run %d of %d is not what run 1 was\n%s\n", result.Runs, times, d.Text("run 1", fmt.Sprintf("run %d", result.Runs)))
+		fmt.Fprintf(out, "DIFFERENT: run %d of %d differs from run 1\n%s\n", result.Runs, times, d.Text("run 1", fmt.Sprintf("run %d", result.Runs)))
 		for _, dir := range result.Kept {
 			fmt.Fprintln(out, "kept: "+dir)
 		}

@@ -75,7 +75,7 @@ func (c *Client) abandon(err error) {
 func (c *Client) handle(f agentproto.Frame) error {
 	if f.Type == agentproto.Hello {
 		if string(f.Payload) != agentproto.Version {
-			return fmt.Errorf("the board's agent is of version %q, and must be of %q", f.Payload, agentproto.Version)
+			return fmt.Errorf("the board's agent has version %q; it must have version %q", f.Payload, agentproto.Version)
 		}
 		if c.ready {
 			return nil // it has been heard
@@ -88,7 +88,7 @@ func (c *Client) handle(f agentproto.Frame) error {
 	}
 	if f.Type == agentproto.Failure {
 		if c.failures++; c.failures > maxFailures {
-			return fmt.Errorf("the board's agent has told of more than %d failures", maxFailures)
+			return fmt.Errorf("the board's agent has reported more than %d failures", maxFailures)
 		}
 		if c.OnFailure != nil {
 			c.OnFailure(string(f.Payload))
@@ -129,7 +129,7 @@ func (c *Client) begin(t agentproto.Type, body any, window int, o Output) (*Stre
 }
 
 func tooLong(n int) error {
-	return fmt.Errorf("the request is %d bytes long, and a board's agent takes at most %d of a command with its arguments: give it more on standard input, or in a file", n, agentproto.MaxPayload)
+	return fmt.Errorf("the command with its arguments is %d bytes long; a board's agent takes at most %d: pass more on standard input, or in a file", n, agentproto.MaxPayload)
 }
 
 // Fits says what is wrong with a program's arguments that are too long.

@@ -100,7 +100,7 @@ func TestGuestThatBreaksTheRules(t *testing.T) {
 		{"more input taken than sent", func(b *board) { b.say(agentproto.Credit, 1, agentproto.AppendCredit(nil, 1)) }, "at most 0 bytes were sent"},
 		{"half a credit", func(b *board) { b.say(agentproto.Credit, 1, []byte{1}) }, "credit"},
 		{"no frame", func(b *board) { b.Receive(bytes.Repeat([]byte{0xff}, 9)) }, "not the agent's protocol"},
-		{"another version", func(b *board) { b.say(agentproto.Hello, 0, []byte("1")) }, `of version "1"`},
+		{"another version", func(b *board) { b.say(agentproto.Hello, 0, []byte("1")) }, `has version "1"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

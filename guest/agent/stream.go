@@ -133,7 +133,7 @@ func (s *Stream) end(status Status, err error) {
 }
 
 // errTooMuch says that the agent does not keep to a window.
-var errTooMuch = errors.New("the board's agent sends more than it may")
+var errTooMuch = errors.New("the board's agent sent more than it may")
 
 // handle takes a frame from the agent. An error is the end of the agent.
 func (s *Stream) handle(f agentproto.Frame) error {

@@ -141,12 +141,12 @@ const entry = "backplane-guest"
 func Command(p Program) (cmd *exec.Cmd, started func(error) error, err error) {
 	for _, path := range []string{p.Path, p.Dir} {
 		if !utf8.ValidString(path) { // JSON carries text only
-			return nil, nil, fmt.Errorf("%q is no UTF-8 text, as paths of a guest's files have to be", path)
+			return nil, nil, fmt.Errorf("%q is not UTF-8 text; the paths of a guest's files must be", path)
 		}
 	}
 	s := spec{Name: p.Name, Args: p.Args, Env: p.Env, Limits: p.Limits.list(), Files: len(p.Files), Temp: p.Temp}
 	if s.Filter, err = filter(&p); err != nil {
-		return nil, nil, fmt.Errorf("make the filter of system calls: %w", err)
+		return nil, nil, fmt.Errorf("build the system-call filter: %w", err)
 	}
 	if p.Unconfined {
 		s.Exec, s.Dir = p.Path, p.Dir
@@ -201,7 +201,7 @@ func Command(p Program) (cmd *exec.Cmd, started func(error) error, err error) {
 // refusal makes an error of clone(2) ErrRefused if the host's rules are the reason.
 func refusal(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EUSERS) {
-		return fmt.Errorf("%w: no user namespace to be had (%w)", ErrRefused, err)
+		return fmt.Errorf("%w: no user namespace is available (%w)", ErrRefused, err)
 	}
 	return err
 }

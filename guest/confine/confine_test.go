@@ -212,7 +212,7 @@ func TestRefusals(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("%s: no error", name)
-		} else if text := err.Error(); !strings.Contains(text, "no such file") && !strings.Contains(text, "/etc/hostname: EOF") && !strings.Contains(text, "no UTF-8 text") {
+		} else if text := err.Error(); !strings.Contains(text, "no such file") && !strings.Contains(text, "/etc/hostname: EOF") && !strings.Contains(text, "not UTF-8 text") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

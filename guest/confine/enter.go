@@ -23,7 +23,7 @@ func init() {
 	runtime.LockOSThread() // capabilities, the filter and others are a thread's
 	status := os.NewFile(statusFD, "status")
 	var s spec
-	err := errors.New("it is only to be started by package confine")
+	err := errors.New("only package confine may start it")
 	if len(os.Args) == 2 {
 		err = json.Unmarshal([]byte(os.Args[1]), &s)
 	}
@@ -46,7 +46,7 @@ func (s *spec) enter() error {
 		unix.CloseOnExec(fd)
 	}
 	if err := closeRest(FirstFile + s.Files); err != nil {
-		return fmt.Errorf("close what it was not given: %w", err)
+		return fmt.Errorf("close inherited file descriptors: %w", err)
 	}
 	_ = os.WriteFile(oomFile, []byte(strconv.Itoa(oomScore)), 0) // without it, it is as likely as others
 	if err := s.settle(); err != nil {
@@ -61,7 +61,7 @@ func (s *spec) enter() error {
 	}
 	// The kernel forgets this when a process becomes another user.
 	if err := prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL)); err != nil {
-		return fmt.Errorf("end with its parent: %w", err)
+		return fmt.Errorf("set the parent-death signal: %w", err)
 	}
 	if gone() {
 		os.Exit(statusFailed) // nobody reads what it would say
@@ -150,17 +150,17 @@ func lower(l limit) error {
 func (s *spec) renounce() error {
 	if s.User != 0 {
 		if err := unix.Setgroups(nil); err != nil {
-			return fmt.Errorf("leave its groups: %w", err)
+			return fmt.Errorf("drop supplementary groups: %w", err)
 		}
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(s.User), uintptr(s.User), uintptr(s.User)); errno != 0 {
-			return fmt.Errorf("become group %d: %w", s.User, errno)
+			return fmt.Errorf("switch to group %d: %w", s.User, errno)
 		}
 		keep := uintptr(1) // the bounding set is still to be emptied
 		if err := prctl(unix.PR_SET_KEEPCAPS, keep); err != nil {
 			return err
 		}
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(s.User), uintptr(s.User), uintptr(s.User)); errno != 0 {
-			return fmt.Errorf("become user %d: %w", s.User, errno)
+			return fmt.Errorf("switch to user %d: %w", s.User, errno)
 		}
 		if err := setCapabilities(1 << unix.CAP_SETPCAP); err != nil {
 			return fmt.Errorf("give up capabilities: %w", err)
@@ -175,14 +175,14 @@ func (s *spec) renounce() error {
 		// User 0 is to be nobody special: SECBIT_NOROOT, _NO_SETUID_FIXUP and
 		// _NO_CAP_AMBIENT_RAISE, each with its lock, and _KEEP_CAPS's lock.
 		if err := prctl(unix.PR_SET_SECUREBITS, 1<<0|1<<1|1<<2|1<<3|1<<5|1<<6|1<<7); err != nil {
-			return fmt.Errorf("be nobody special: %w", err)
+			return fmt.Errorf("take root's privileges from user 0: %w", err)
 		}
 	}
 	if err := setCapabilities(0); err != nil {
 		return fmt.Errorf("give up capabilities: %w", err)
 	}
 	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
-		return fmt.Errorf("gain no privileges: %w", err)
+		return fmt.Errorf("set no_new_privs: %w", err)
 	}
 	return nil
 }
@@ -228,7 +228,7 @@ func (s *spec) execute(fd int) error {
 		return err
 	}
 	if err := install(s.Filter); err != nil {
-		return fmt.Errorf("install the filter of system calls: %w", err)
+		return fmt.Errorf("install the system-call filter: %w", err)
 	}
 	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(fd), uintptr(unsafe.Pointer(path)),
 		uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0])), uintptr(flags), 0)

@@ -39,7 +39,7 @@ func counted() error {
 		return errors.New("this kernel counts all processes of a user together")
 	}
 	if text, err := os.ReadFile("/proc/self/uid_map"); err == nil && os.Getuid() == 0 && !Drops() && hostsRoot(string(text)) {
-		return errors.New("root of this user namespace is the host's, which no limit of processes holds")
+		return errors.New("root of this user namespace is the host's root, to whom no process limit applies")
 	}
 	return nil
 }

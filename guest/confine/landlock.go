@@ -12,7 +12,7 @@ import (
 // It is this thread's, which is the one that executes the program.
 func (s *spec) landlock() error {
 	if err := unix.Chdir(s.Dir); err != nil {
-		return fmt.Errorf("work in %s: %w", s.Dir, err)
+		return fmt.Errorf("change to the folder %s: %w", s.Dir, err)
 	}
 	version := landlockVersion()
 	if version == 0 {
@@ -21,7 +21,7 @@ func (s *spec) landlock() error {
 	handled, size := restrictions(version)
 	rules, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&handled)), size, 0)
 	if errno != 0 {
-		return fmt.Errorf("make Landlock's rules: %w", errno)
+		return fmt.Errorf("create the Landlock ruleset: %w", errno)
 	}
 	defer unix.Close(int(rules))
 	const readFile = unix.LANDLOCK_ACCESS_FS_READ_FILE
@@ -34,14 +34,14 @@ func (s *spec) landlock() error {
 			access |= unix.LANDLOCK_ACCESS_FS_EXECUTE
 		}
 		if err := allow(int(rules), b.From, access); err != nil {
-			return fmt.Errorf("let it at %s: %w", b.From, err)
+			return fmt.Errorf("allow access to %s: %w", b.From, err)
 		}
 	}
 	if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
 		return err
 	}
 	if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, rules, 0, 0); errno != 0 {
-		return fmt.Errorf("obey Landlock's rules: %w", errno)
+		return fmt.Errorf("enforce the Landlock ruleset: %w", errno)
 	}
 	return nil
 }

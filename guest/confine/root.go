@@ -25,7 +25,7 @@ func (s *spec) settle() error {
 		return nil
 	}
 	if err := unix.Chdir(s.Dir); err != nil {
-		return fmt.Errorf("work in %s: %w", s.Dir, err)
+		return fmt.Errorf("change to the folder %s: %w", s.Dir, err)
 	}
 	return nil
 }
@@ -33,7 +33,7 @@ func (s *spec) settle() error {
 // newRoot makes a root of nothing but the binds and a small folder for temporary files.
 func (s *spec) newRoot() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("keep its mounts to itself: %w", err)
+		return fmt.Errorf("make its mounts private: %w", err)
 	}
 	// The root is mounted over one of the folders that are wanted in it, so these
 	// are looked up before.
@@ -61,12 +61,12 @@ func (s *spec) newRoot() error {
 	}
 	for i, b := range s.Binds {
 		if err := b.mount(sources[i], s.Root); err != nil {
-			return fmt.Errorf("give it %s: %w", b.From, err)
+			return fmt.Errorf("bind %s into its root: %w", b.From, err)
 		}
 		unix.Close(sources[i])
 	}
 	if err := unix.Mount("", s.Root, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOEXEC|safe, ""); err != nil {
-		return fmt.Errorf("make its root one that can only be read: %w", err)
+		return fmt.Errorf("make its root read-only: %w", err)
 	}
 	// The old root is on top of the new one then, and goes (pivot_root(2), notes).
 	if err := unix.Chdir(s.Root); err != nil {
@@ -76,7 +76,7 @@ func (s *spec) newRoot() error {
 		return fmt.Errorf("pivot its root: %w", err)
 	}
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("take the host's root away: %w", err)
+		return fmt.Errorf("unmount the host's root: %w", err)
 	}
 	return unix.Chdir("/")
 }

@@ -40,7 +40,7 @@ func Check() []Finding {
 		result("tools that build a kernel", "all there", tools(), "run tools/packages, or as root: apt-get install gcc libc6-dev make flex bison bc xz-utils patch debian-archive-keyring"),
 		extra(result("pings through gateways", "ping sockets for ordinary users", gateway.CanPing(), "as root: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")),
 		extra(result("tap interfaces", "/dev/net/tun can be opened", gateway.CanTap(), "as root: modprobe tun, and let users open /dev/net/tun")),
-		{Name: "gateways", OK: true, Detail: "none unless an appliance has one: then boards reach what this machine does, private networks too, but none of its own services (docs/security.md)"},
+		{Name: "gateways", OK: true, Detail: "only if an appliance has one: then boards reach what this machine reaches, private networks included, but not its own services (docs/security.md)"},
 	})
 }
 
@@ -52,10 +52,10 @@ func walls(h confine.Host) []Finding {
 	}
 	list := []Finding{
 		result("  namespaces", "user, mount, PID, network, IPC, UTS, cgroup", h.Namespaces, "see above: without them guests see the host's processes and networks"),
-		result("  mounts in them", "a root folder of nothing but the board's", h.Mounts, "see above: without them guests can write to their folder, and have Landlock for a wall if there is one"),
+		result("  mounts in them", "a root folder with only the board's files", h.Mounts, "see above: without them guests can write to their folder, behind Landlock if this machine has it"),
 		result("  Landlock", fmt.Sprintf("version %d, for --unconfined", h.Landlock), landlock, "a kernel with CONFIG_SECURITY_LANDLOCK and landlock among its lsm=: it is for --unconfined only"),
-		result("  limit of processes", "counted for each guest", h.Counted, "Linux 5.14, and a user who is not the host's root: else a guest can make as many as the user may"),
-		result("  ended first without memory", "guests have a higher oom_score_adj", h.OOMScore, "a /proc in which a process can write its own oom_score_adj"),
+		result("  limit of processes", "counted for each guest", h.Counted, "Linux 5.14, and a user who is not the host's root: otherwise a guest can start as many as the user may"),
+		result("  killed first without memory", "guests have a higher oom_score_adj", h.OOMScore, "a /proc in which a process can write its own oom_score_adj"),
 	}
 	for i := range list {
 		list[i].Extra = true
@@ -91,7 +91,7 @@ func kernels() Finding {
 		state := "built"
 		_, ok, err := b.Lookup()
 		if err != nil {
-			return result(f.Name, "", err, "set XDG_CACHE_HOME or HOME to a folder of this user's")
+			return result(f.Name, "", err, "set XDG_CACHE_HOME or HOME to a folder of this user")
 		}
 		if !ok {
 			state, f.OK = "not built", false
@@ -122,23 +122,23 @@ func tools() error {
 // written, and mapped executable, as User Mode Linux does with all of it.
 func Folder(dir string) error {
 	if !utf8.ValidString(dir) {
-		return fmt.Errorf("%q is no UTF-8 text, as paths of a guest's files have to be", dir)
+		return fmt.Errorf("%q is not UTF-8 text; the paths of a guest's files must be", dir)
 	}
 	f, err := probe(dir)
 	if err != nil {
-		return fmt.Errorf("no file can be made in %s: %w", dir, err)
+		return fmt.Errorf("cannot create a file in %s: %w", dir, err)
 	}
 	defer f.Close()
 	page := os.Getpagesize()
 	if _, err := f.Write(make([]byte, page)); err != nil {
-		return fmt.Errorf("no file can be written in %s: %w", dir, err)
+		return fmt.Errorf("cannot write a file in %s: %w", dir, err)
 	}
 	m, err := unix.Mmap(int(f.Fd()), 0, page, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_SHARED)
 	if errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("%s is mounted noexec, and guest memory there must be executable", dir)
 	}
 	if err != nil {
-		return fmt.Errorf("a file in %s cannot be mapped: %w", dir, err)
+		return fmt.Errorf("cannot map a file in %s: %w", dir, err)
 	}
 	return unix.Munmap(m)
 }

@@ -11,7 +11,7 @@ func TestFolder(t *testing.T) {
 	if err := Folder(dir); err != nil {
 		t.Errorf("a good folder: %v", err)
 	}
-	if err := Folder("/proc"); err == nil || !strings.Contains(err.Error(), "no file can be made in /proc") {
+	if err := Folder("/proc"); err == nil || !strings.Contains(err.Error(), "cannot create a file in /proc") {
 		t.Errorf("a folder where nothing can be written: %v", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {

@@ -31,7 +31,7 @@ func checkTools() error {
 // folders, keep their temporary files in TMPDIR.
 func checkPlaces(cache string) error {
 	if i := strings.IndexAny(cache, " \t\n:#$%'\"\\;&|<>()*?[]`"); i >= 0 {
-		return fmt.Errorf("a kernel cannot be built in the cache folder %q: a kernel's makefiles take no path with %q in it; XDG_CACHE_HOME can name another", cache, cache[i])
+		return fmt.Errorf("a kernel cannot be built in the cache folder %q: the kernel's makefiles do not take %q in a path; set XDG_CACHE_HOME to another folder", cache, cache[i])
 	}
 	tmp := os.Getenv("TMPDIR")
 	if tmp == "" {
@@ -41,7 +41,7 @@ func checkPlaces(cache string) error {
 		return fmt.Errorf("a kernel cannot be built with the TMPDIR %q: must be an absolute path, since compilers run in many folders", tmp)
 	}
 	if info, err := os.Stat(tmp); err != nil || !info.IsDir() {
-		return fmt.Errorf("a kernel cannot be built with the TMPDIR %q: it is no folder", tmp)
+		return fmt.Errorf("a kernel cannot be built with the TMPDIR %q: it is not a folder", tmp)
 	}
 	return nil
 }

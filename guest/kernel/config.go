@@ -49,7 +49,7 @@ func (b *Builder) fragments(f Facts) ([]fragment, error) {
 		name := DebugFile(means)
 		text, err := fs.ReadFile(files, strings.TrimPrefix(name, "firmware/kernel/"))
 		if err != nil {
-			return nil, fmt.Errorf("unknown means of debugging %q: there are %s", means, strings.Join(DebugMeans(), ", "))
+			return nil, fmt.Errorf("unknown kernel debug option %q: there are %s", means, strings.Join(DebugMeans(), ", "))
 		}
 		list = append(list, fragment{name: name, file: name, text: text})
 	}
@@ -213,7 +213,7 @@ func parseSetting(line string) (setting, error) {
 	if line == "" || strings.HasPrefix(line, "#") {
 		return setting{}, nil
 	}
-	return setting{}, fmt.Errorf("%q is no line of a kernel configuration: must be CONFIG_NAME=y, or another value", line)
+	return setting{}, fmt.Errorf("%q is not a line of a kernel configuration: write CONFIG_NAME=y, or another value", line)
 }
 
 // CheckLines finds lines of a fragment that are none of a configuration.
@@ -236,8 +236,8 @@ var isPlain = regexp.MustCompile(`^(?:[ynm]|-?[0-9]+|0[xX][0-9a-fA-F]+)$`)
 func CheckTexts(fragment Fragment) (problems Problems) {
 	for i, line := range strings.Split(string(fragment.Text), "\n") {
 		if s, err := parseSetting(line); err == nil && s.name != "" && !isPlain.MatchString(s.value) {
-			problems = append(problems, Problem{fragment.File, i + 1, fmt.Sprintf("CONFIG_%s has a text for its value, which can reach the host's files and programs "+
-				"while the kernel is built: with --restrict values are y, m, n and numbers", s.name)})
+			problems = append(problems, Problem{fragment.File, i + 1, fmt.Sprintf("CONFIG_%s has a string value, which can reach the host's files and programs "+
+				"while the kernel is built: --restrict allows only y, m, n and numbers", s.name)})
 		}
 	}
 	return problems
@@ -263,7 +263,7 @@ func (c *config) unknown(known options, nearest func(string, []string) string) (
 	for _, name := range c.order {
 		want, wanted := c.want[name]
 		if _, ok := known[name]; wanted && !ok {
-			problems = append(problems, want.problem(" is no option of this kernel%s", known.nearest(name, nearest)))
+			problems = append(problems, want.problem(" is not an option of this kernel%s", known.nearest(name, nearest)))
 		}
 	}
 	return problems
@@ -301,12 +301,12 @@ func (c *config) unmet(final string, known options) (problems Problems) {
 		switch {
 		case !ok || got == s.value || s.value == "m" && got == "y" || s.own && s.value == "n":
 		case s.value == "n":
-			problems = append(problems, s.problem("=n cannot be had: something else that the configuration has needs it"))
+			problems = append(problems, s.problem("=n is not possible: another option of the configuration needs it"))
 		case s.own:
-			own = append(own, s.problem("=%s is Backplane's own, and cannot be had with the rest of the configuration%s: "+
-				"a kernel_config that says CONFIG_%s=n does without it", s.value, known[name].needs(), name))
+			own = append(own, s.problem("=%s is set by Backplane, and conflicts with the rest of the configuration%s: "+
+				"CONFIG_%s=n in kernel_config turns it off", s.value, known[name].needs(), name))
 		default:
-			problems = append(problems, s.problem("=%s cannot be had%s", s.value, known[name].needs()))
+			problems = append(problems, s.problem("=%s is not possible%s", s.value, known[name].needs()))
 		}
 	}
 	problems = append(problems, own...)

@@ -18,10 +18,10 @@ func TestKernelConfig(t *testing.T) {
 		{"not set", "CONFIG_KPROBES=y\n# CONFIG_PM_SLEEP is not set\n", "CONFIG_PM_SLEEP=n", ""},
 		{"another value", "CONFIG_LOG_BUF_SHIFT=20\n", "CONFIG_LOG_BUF_SHIFT=20", ""},
 		{"of a choice", "CONFIG_DEBUG_INFO_DWARF5=y\n", "CONFIG_DEBUG_INFO_DWARF5=y", ""},
-		{"no line", "CONFIG_KPROBES=y\nKPROBES\nCONFIG_KPROBES\n", "", "my.config:2:1: \"KPROBES\" is no line of a kernel configuration: must be CONFIG_NAME=y, or another value\n" +
-			"my.config:3:1: \"CONFIG_KPROBES\" is no line of a kernel configuration: must be CONFIG_NAME=y, or another value"},
-		{"unknown", "CONFIG_KPROBE=y\nCONFIG_KPROBES=y\nCONFIG_QQQQQQQQ=y", "", "my.config:1:1: CONFIG_KPROBE is no option of this kernel: did you mean \"CONFIG_KPROBES\"?\n" +
-			"my.config:3:1: CONFIG_QQQQQQQQ is no option of this kernel"},
+		{"no line", "CONFIG_KPROBES=y\nKPROBES\nCONFIG_KPROBES\n", "", "my.config:2:1: \"KPROBES\" is not a line of a kernel configuration: write CONFIG_NAME=y, or another value\n" +
+			"my.config:3:1: \"CONFIG_KPROBES\" is not a line of a kernel configuration: write CONFIG_NAME=y, or another value"},
+		{"unknown", "CONFIG_KPROBE=y\nCONFIG_KPROBES=y\nCONFIG_QQQQQQQQ=y", "", "my.config:1:1: CONFIG_KPROBE is not an option of this kernel: did you mean \"CONFIG_KPROBES\"?\n" +
+			"my.config:3:1: CONFIG_QQQQQQQQ is not an option of this kernel"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,10 +67,10 @@ func TestUnmet(t *testing.T) {
 	}}
 	got := c.unmet("CONFIG_B=y\nCONFIG_C=y\nCONFIG_D=16\n# CONFIG_E is not set\nCONFIG_F=y\n",
 		options{"A": {depends: []string{"X && Y", "Z"}}})
-	want := `f:1:1: CONFIG_A=y cannot be had (it depends on X && Y, and on Z)
-f:3:1: CONFIG_C=n cannot be had: something else that the configuration has needs it
-f:4:1: CONFIG_D=17 cannot be had
-o:5:1: CONFIG_E=y is Backplane's own, and cannot be had with the rest of the configuration: a kernel_config that says CONFIG_E=n does without it`
+	want := `f:1:1: CONFIG_A=y is not possible (it depends on X && Y, and on Z)
+f:3:1: CONFIG_C=n is not possible: another option of the configuration needs it
+f:4:1: CONFIG_D=17 is not possible
+o:5:1: CONFIG_E=y is set by Backplane, and conflicts with the rest of the configuration: CONFIG_E=n in kernel_config turns it off`
 	if diff := cmp.Diff(want, got.Error()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

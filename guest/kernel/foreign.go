@@ -67,15 +67,15 @@ func (f Facts) Losses(cpus int, virtual bool) (list []string) {
 			list = append(list, fmt.Sprintf("kernel %s: ", f.Version)+fmt.Sprintf(format, args...))
 		}
 	}
-	lose(!f.Patched(), "built as it is, since Backplane's patches are for %s", strings.Join(PatchedSeries(), ", "))
-	lose(!f.Seccomp, "programs run by ptrace(2), which is slower, and which the walls let it use on its own processes (docs/security.md)")
-	lose(!virtual && cpus > 1 && !f.SMP, "the board has 1 of its %d CPUs: its User Mode Linux has one", cpus)
+	lose(!f.Patched(), "built without patches, since Backplane's are for %s", strings.Join(PatchedSeries(), ", "))
+	lose(!f.Seccomp, "programs run under ptrace(2), which is slower; the walls allow it on the guest's own processes (docs/security.md)")
+	lose(!virtual && cpus > 1 && !f.SMP, "the board has 1 of its %d CPUs: its User Mode Linux supports one", cpus)
 	if err := f.Virtual(); virtual && err != nil {
 		return append(list, err.Error())
 	}
-	lose(virtual && !f.has(turns), "turns and doorbells are messages, which takes longer")
+	lose(virtual && !f.has(turns), "turns and doorbells are messages, which is slower")
 	lose(virtual && !f.has(noRandomness), "a run cannot be repeated: random numbers, the time-stamp counter and the CPU's features are the host's")
-	lose(virtual && !f.has(callsTake), "system calls take no time, so that a program that polls holds the appliance's time still")
+	lose(virtual && !f.has(callsTake), "system calls take no time, so a program that polls stops the appliance's time")
 	return list
 }
 

@@ -220,7 +220,7 @@ func nothingLeft(t *testing.T, cache string) {
 func TestBuildFails(t *testing.T) {
 	tests := []struct{ name, makefile, want string }{
 		{"compiler", strings.Replace(good, "echo kernel > $(O)/linux", "echo 'a.c:1: error: no'; false", 1), "a.c:1: error: no"},
-		{"configuration", "tinyconfig:\n\ttouch $(O)/.config\nolddefconfig:\n\techo > $(O)/.config\n", "common.config:6:1: CONFIG_64BIT=y is Backplane's own, and cannot be had"},
+		{"configuration", "tinyconfig:\n\ttouch $(O)/.config\nolddefconfig:\n\techo > $(O)/.config\n", "common.config:6:1: CONFIG_64BIT=y is set by Backplane, and conflicts"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func KindOf(source, revision string) (SourceKind, error) {
 	case err != nil:
 		return 0, err
 	case info.Mode().IsRegular() && revision != "":
-		return 0, errors.New("is a file, and only a git repository has a revision")
+		return 0, errors.New("is a file; only a git repository has a revision")
 	case info.Mode().IsRegular():
 		return Tarball, nil
 	case !info.IsDir():
@@ -50,9 +50,9 @@ func KindOf(source, revision string) (SourceKind, error) {
 		return Folder, nil
 	}
 	if _, err := os.Stat(filepath.Join(source, "HEAD")); err == nil {
-		return 0, errors.New("is a git repository without a tree: must have a revision beside it, such as \"v7.2\"")
+		return 0, errors.New("is a bare git repository: it needs a revision, such as \"v7.2\"")
 	}
-	return 0, errors.New("is no kernel tree: it has no arch/um")
+	return 0, errors.New("is not a kernel tree: it has no arch/um")
 }
 
 // SourceError says why no kernel can be built from a source.
@@ -172,7 +172,7 @@ func (f Facts) Virtual() error {
 	if f.Shared {
 		return nil
 	}
-	return fmt.Errorf("is Linux %s, which has real time only: virtual time needs a User Mode Linux that has memory in common with its clock, as 6.12 or later", f.Version)
+	return fmt.Errorf("is Linux %s, which has real time only: virtual time needs a User Mode Linux that shares memory with its clock: 6.12 or later", f.Version)
 }
 
 // Patched tells whether Backplane has patches for this series.
@@ -211,7 +211,7 @@ func (b *Builder) facts(cache, source string) (f Facts, err error) {
 	}
 	text, err := b.look(kind)
 	if err != nil {
-		return f, &SourceError{b.Source, fmt.Errorf("is no kernel tree of Linux %s or later: %w", oldest, err)}
+		return f, &SourceError{b.Source, fmt.Errorf("is not a kernel tree of Linux %s or later: %w", oldest, err)}
 	}
 	if f, err = readFacts(text); err != nil {
 		return f, &SourceError{b.Source, err}
@@ -288,14 +288,14 @@ func readFacts(text []byte) (Facts, error) {
 		has[string(m[1])] = string(m[2])
 	}
 	if has["VERSION"] == "" || has["PATCHLEVEL"] == "" {
-		return Facts{}, errors.New("is no kernel tree: its Makefile has no VERSION and no PATCHLEVEL")
+		return Facts{}, errors.New("is not a kernel tree: its Makefile has no VERSION and no PATCHLEVEL")
 	}
 	f := Facts{Version: has["VERSION"] + "." + has["PATCHLEVEL"], SMP: smpLine.Match(text), Seccomp: seccompLine.Match(text), Shared: sharedLine.Match(text)}
 	if has["SUBLEVEL"] != "" {
 		f.Version += "." + has["SUBLEVEL"]
 	}
 	if !deviceTree.Match(text) {
-		return f, fmt.Errorf("is Linux %s, and must be %s or later: User Mode Linux before that takes no device tree, by which a kernel knows the parts of its board", f.Version, oldest)
+		return f, fmt.Errorf("is Linux %s, and must be %s or later: older User Mode Linux takes no device tree, which tells a kernel the parts of its board", f.Version, oldest)
 	}
 	return f, nil
 }

@@ -93,7 +93,7 @@ func TestGitSource(t *testing.T) {
 		t.Errorf("a revision that is not there: %v", err)
 	}
 	b.Source, b.Revision = filepath.Join(dir, ".git"), ""
-	if _, err := b.Build(t.Context()); err == nil || !strings.Contains(err.Error(), "must have a revision beside it") {
+	if _, err := b.Build(t.Context()); err == nil || !strings.Contains(err.Error(), "it needs a revision, such as") {
 		t.Errorf("a repository without a revision: %v", err)
 	}
 }
@@ -129,9 +129,9 @@ func TestForeignSeries(t *testing.T) {
 		t.Fatal(err)
 	}
 	const kernel = "kernel 7.0.1: "
-	want := []string{kernel + "built as it is, since Backplane's patches are for 6.12, 7.2",
-		kernel + "programs run by ptrace(2), which is slower, and which the walls let it use on its own processes (docs/security.md)",
-		kernel + "the board has 1 of its 4 CPUs: its User Mode Linux has one"}
+	want := []string{kernel + "built without patches, since Backplane's are for 6.12, 7.2",
+		kernel + "programs run under ptrace(2), which is slower; the walls allow it on the guest's own processes (docs/security.md)",
+		kernel + "the board has 1 of its 4 CPUs: its User Mode Linux supports one"}
 	if diff := cmp.Diff(want, facts.Losses(4, false)); diff != "" {
 		t.Errorf("losses (-want +got):\n%s", diff)
 	}
@@ -172,7 +172,7 @@ func TestFacts(t *testing.T) {
 		{version: "6\nPATCHLEVEL = 18", facts: Facts{Version: "6.18", SMP: true, Shared: true}}, // without patch 0019 its seccomp mode needs what the walls refuse
 		{version: "6\nPATCHLEVEL = 6", without: "include/uapi/linux/um_timetravel.h", facts: Facts{Version: "6.6", SMP: true}},
 		{version: "5\nPATCHLEVEL = 16", without: "arch/um/drivers/virtio_uml.c", want: "DIR: is Linux 5.16, and must be 5.17 or later"},
-		{version: "", want: "DIR: is no kernel tree: its Makefile has no VERSION"},
+		{version: "", want: "DIR: is not a kernel tree: its Makefile has no VERSION"},
 	} {
 		dir := versioned(t, tt.version)
 		if tt.without != "" {

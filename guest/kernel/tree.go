@@ -141,7 +141,7 @@ func (b *Builder) unpack(r *runner, cache string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(r.work.dir, "src/arch/um")); err != nil {
-		return fmt.Errorf("%s is no kernel tree: it has no arch/um", tarball)
+		return fmt.Errorf("%s is not a kernel tree: it has no arch/um", tarball)
 	}
 	return os.RemoveAll(filepath.Join(r.work.dir, "src.tar"))
 }

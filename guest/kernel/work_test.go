@@ -14,10 +14,10 @@ import (
 
 func TestPlaces(t *testing.T) {
 	tests := []struct{ name, cache, tmp, want string }{
-		{"space", "my cache", "", "no path with ' ' in it; XDG_CACHE_HOME can name another"},
-		{"colon", "a:b", "", "no path with ':' in it"},
+		{"space", "my cache", "", "do not take ' ' in a path; set XDG_CACHE_HOME to another folder"},
+		{"colon", "a:b", "", "do not take ':' in a path"},
 		{"relative TMPDIR", "cache", "tmp", "the TMPDIR \"tmp\": must be an absolute path"},
-		{"no TMPDIR", "cache", "/nowhere/at/all", "the TMPDIR \"/nowhere/at/all\": it is no folder"},
+		{"no TMPDIR", "cache", "/nowhere/at/all", "the TMPDIR \"/nowhere/at/all\": it is not a folder"},
 	}
 	source := tree(t, good)
 	for _, tt := range tests {

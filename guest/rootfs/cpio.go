@@ -124,13 +124,13 @@ func (c *cpioReader) header() (*entry, error) {
 	case err != nil:
 		return nil, err
 	case n < len(head) || !isCPIO(head[:len(cpioMagic)]):
-		return nil, errors.New("what follows is no entry of a cpio archive (newc)")
+		return nil, errors.New("no entry of a cpio archive (newc) follows")
 	}
 	var field [13]uint32
 	for i := range field {
 		var b [4]byte
 		if _, err := hex.Decode(b[:], head[len(cpioMagic)+8*i:][:8]); err != nil {
-			return nil, fmt.Errorf("a header with a number that is none: %w", err)
+			return nil, fmt.Errorf("a header with an invalid number: %w", err)
 		}
 		field[i] = uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
 	}

@@ -102,7 +102,7 @@ type bounded struct {
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, fmt.Errorf("it unpacks to too much: %w", ErrTooLarge)
+		return 0, fmt.Errorf("it unpacks to more than the limit: %w", ErrTooLarge)
 	}
 	return n, err
 }

@@ -28,7 +28,7 @@ func checkFolder(name string) error {
 		return &fs.PathError{Op: "statfs", Path: name, Err: err}
 	}
 	if system := pseudo[int64(st.Type)]; system != "" {
-		return &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is of the file system %s, which has no files to copy", system)}
+		return &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is on the file system %s, which has no files to copy", system)}
 	}
 	if err := unix.Access(name, unix.R_OK|unix.X_OK); err != nil {
 		return &fs.PathError{Op: "open", Path: name, Err: err}
@@ -65,7 +65,7 @@ func (p *Packer) folder(path string) error {
 func (p *Packer) file(root *os.Root, file, name string, info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fmt.Errorf("%s: its kind of file is not known here", file)
+		return fmt.Errorf("%s: unknown kind of file", file)
 	}
 	e := &entry{name: name, mode: st.Mode, mtime: info.ModTime()}
 	switch {

@@ -156,22 +156,22 @@ func TestLyingArchives(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"a tar's size":           {header(tar.Header{Name: "f", Typeflag: tar.TypeReg}, func(b []byte) { copy(b[124:], "00000010000\x00") }), "tar archive that was cut, in f"},
+		"a tar's size":           {header(tar.Header{Name: "f", Typeflag: tar.TypeReg}, func(b []byte) { copy(b[124:], "00000010000\x00") }), "truncated tar archive, in f"},
 		"a tar's negative size":  {header(tar.Header{Name: "f", Typeflag: tar.TypeReg}, func(b []byte) { copy(b[124:], bytes.Repeat([]byte{0xff}, 12)) }), "neither a tar nor a cpio"},
 		"a tar's device":         {header(tar.Header{Name: "d", Typeflag: tar.TypeChar}, func(b []byte) { copy(b[329:], "\x80\x00\x00\x01\x00\x00\x00\x00") }), "d is the device 4294967296:0"},
-		"a tar's link":           {header(tar.Header{Name: "l", Typeflag: tar.TypeLink, Linkname: "../../etc/passwd"}, func([]byte) {}), "l is a hard link to etc/passwd, and there is no such file before it"},
+		"a tar's link":           {header(tar.Header{Name: "l", Typeflag: tar.TypeLink, Linkname: "../../etc/passwd"}, func([]byte) {}), "l is a hard link to etc/passwd, but no such file precedes it"},
 		"a tar's sum":            {append([]byte(strings.Repeat("x", 512)), make([]byte, 1024)...), "neither a tar nor a cpio"},
 		"a cpio's size":          {[]byte(cpioEntry("f", "data", map[int]uint32{6: 4000}) + end), "f is shorter than its 4000 bytes"},
-		"a cpio's small size":    {[]byte(cpioEntry("f", "data that is longer", map[int]uint32{6: 4}) + end), "what follows is no entry"},
+		"a cpio's small size":    {[]byte(cpioEntry("f", "data that is longer", map[int]uint32{6: 4}) + end), "no entry of a cpio archive (newc) follows"},
 		"a cpio's largest size":  {[]byte(cpioEntry("f", "", map[int]uint32{6: 0xffffffff}) + end), "f is shorter than its 4294967295 bytes"},
 		"a cpio's name":          {[]byte(cpioEntry("f", "", map[int]uint32{11: 0}) + end), "a name of 0 bytes"},
 		"a cpio's long name":     {[]byte(cpioEntry("f", "", map[int]uint32{11: 0xffffffff}) + end), "a name of 4294967295 bytes"},
-		"a cpio's kind":          {[]byte(cpioEntry("f", "", map[int]uint32{1: 0o170644}) + end), "f is of a kind that Linux does not have (mode 170644)"},
+		"a cpio's kind":          {[]byte(cpioEntry("f", "", map[int]uint32{1: 0o170644}) + end), "f has a file type that Linux does not have (mode 170644)"},
 		"a cpio's device":        {[]byte(cpioEntry("d", "", map[int]uint32{1: 0o020644, 9: 0x1000}) + end), "d is the device 4096:0"},
 		"a zero in a name":       {[]byte(cpioEntry("a\x00b", "", nil) + end), `"a\x00b" has a zero byte in its name`},
 		"a zero in a link":       {[]byte(cpioEntry("l", "a\x00b", map[int]uint32{1: 0o120777}) + end), "l leads to a name with a zero byte in it"},
-		"a long part of a name":  {[]byte(cpioEntry(strings.Repeat("x", 256), "", nil) + end), "has a name of 256 bytes in it, and Linux takes 255 at most"},
-		"a number that is none":  {[]byte("070701" + strings.Repeat("g", 104) + end), "a number that is none"},
+		"a long part of a name":  {[]byte(cpioEntry(strings.Repeat("x", 256), "", nil) + end), "has a name of 256 bytes in it; Linux takes at most 255"},
+		"a number that is none":  {[]byte("070701" + strings.Repeat("g", 104) + end), "an invalid number"},
 		"an archive in no block": {[]byte("070701"), "unexpected EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -290,7 +290,7 @@ func TestWhatIsNoLayer(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"/dev/zero": "is a device, and must be a folder or an archive", pipe: "is a pipe, and must be a folder or an archive",
-		"/proc": "is of the file system proc, which has no files to copy", "/sys": "is of the file system sysfs",
+		"/proc": "is on the file system proc, which has no files to copy", "/sys": "is on the file system sysfs",
 		"/nowhere": "no such file",
 	} {
 		if err := rootfs.CheckLayer(name); err == nil || !strings.Contains(err.Error(), want) {

@@ -192,18 +192,18 @@ func TestWhatCannotBeKept(t *testing.T) {
 		layers []string
 		want   string
 	}{
-		"unknown kind":     {[]string{writeTar(t, tar.Header{Name: "odd", Typeflag: 'M'})}, `odd is of a kind that cannot be kept ('M' in its tar header)`},
-		"link to nothing":  {[]string{writeTar(t, tar.Header{Name: "l", Typeflag: tar.TypeLink, Linkname: "gone"})}, "l is a hard link to gone, and there is no such file before it"},
-		"file over folder": {[]string{full, tree(t, map[string]string{"etc": "file"})}, "etc is a folder with files in it in a layer before, and none here"},
+		"unknown kind":     {[]string{writeTar(t, tar.Header{Name: "odd", Typeflag: 'M'})}, `odd has a file type that cannot be kept ('M' in its tar header)`},
+		"link to nothing":  {[]string{writeTar(t, tar.Header{Name: "l", Typeflag: tar.TypeLink, Linkname: "gone"})}, "l is a hard link to gone, but no such file precedes it"},
+		"file over folder": {[]string{full, tree(t, map[string]string{"etc": "file"})}, "etc is a folder with files in an earlier layer, but not a folder here"},
 		"below a file":     {[]string{full, tree(t, map[string]string{"etc/conf/more": "x"})}, ""},
-		"through a file":   {[]string{full, writeTar(t, tar.Header{Name: "etc/conf/x", Typeflag: tar.TypeDir, Mode: 0o755})}, "etc/conf/x is below etc/conf, which is no folder"},
+		"through a file":   {[]string{full, writeTar(t, tar.Header{Name: "etc/conf/x", Typeflag: tar.TypeDir, Mode: 0o755})}, "etc/conf/x is below etc/conf, which is not a folder"},
 		"links in a ring":  {[]string{tree(t, map[string]string{"a": "->b", "b": "->a"}), tree(t, map[string]string{"a/x": "1"})}, ""},
-		"long link":        {[]string{writeTar(t, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: strings.Repeat("x", 5000)})}, "l leads to a name of 5000 bytes, and Linux takes 4095 at most"},
-		"the end's name":   {[]string{tree(t, map[string]string{"TRAILER!!!": "x"})}, "TRAILER!!! is how an initial file system ends, and no file's name"},
-		"a large owner":    {[]string{writeTar(t, tar.Header{Name: "f", Typeflag: tar.TypeReg, Uid: 1 << 40})}, "f belongs to 1099511627776:0, and Linux has users and groups up to 4294967295"},
-		"a large device":   {[]string{writeTar(t, tar.Header{Name: "d", Typeflag: tar.TypeChar, Devmajor: 1 << 20})}, "d is the device 1048576:0, and Linux has them up to 4095:1048575"},
-		"no name":          {[]string{writeTar(t, tar.Header{Name: ".", Typeflag: tar.TypeReg})}, `"." is no name for a file`},
-		"cut tar":          {[]string{cut(t, makeTar(t, full), 1536+10)}, "tar archive that was cut"},
+		"long link":        {[]string{writeTar(t, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: strings.Repeat("x", 5000)})}, "l leads to a name of 5000 bytes; Linux takes at most 4095"},
+		"the end's name":   {[]string{tree(t, map[string]string{"TRAILER!!!": "x"})}, "TRAILER!!! marks the end of an initramfs, and cannot be a file's name"},
+		"a large owner":    {[]string{writeTar(t, tar.Header{Name: "f", Typeflag: tar.TypeReg, Uid: 1 << 40})}, "f belongs to 1099511627776:0; Linux has users and groups up to 4294967295"},
+		"a large device":   {[]string{writeTar(t, tar.Header{Name: "d", Typeflag: tar.TypeChar, Devmajor: 1 << 20})}, "d is the device 1048576:0; Linux has devices up to 4095:1048575"},
+		"no name":          {[]string{writeTar(t, tar.Header{Name: ".", Typeflag: tar.TypeReg})}, `"." is not a file name`},
+		"cut tar":          {[]string{cut(t, makeTar(t, full), 1536+10)}, "truncated tar archive"},
 		"cut cpio":         {[]string{cut(t, cpio, 150)}, "cpio archive, at byte 1"},
 		"no trailer":       {[]string{cut(t, cpio, strings.Index(read(t, cpio), "TRAILER")-110)}, "cpio archive, at byte "},
 	} {
@@ -237,8 +237,8 @@ func TestNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		ping + ": ping loses its extended attributes (security.capability), of which an initial file system has none",
-		journal + ": journal and 2 more lose their extended attributes (security.selinux, system.posix_acl_access, system.posix_acl_default), of which an initial file system has none",
+		ping + ": ping loses its extended attributes (security.capability): an initramfs has none",
+		journal + ": journal and 2 more lose their extended attributes (security.selinux, system.posix_acl_access, system.posix_acl_default): an initramfs has none",
 	}
 	if diff := cmp.Diff(want, p.Notes()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

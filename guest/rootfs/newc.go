@@ -116,21 +116,21 @@ func (c *newc) number() uint32 {
 func (c *newc) add(e *entry, data io.Reader) error {
 	switch kind := e.mode & typeMask; {
 	case kinds[kind] == "" && e.ino != 0:
-		return fmt.Errorf("%s is of a kind that Linux does not have (mode %o)", e.name, e.mode)
+		return fmt.Errorf("%s has a file type that Linux does not have (mode %o)", e.name, e.mode)
 	case strings.IndexByte(e.name, 0) >= 0:
 		return fmt.Errorf("%q has a zero byte in its name", e.name)
 	case longestPart(e.name) > maxPart:
-		return fmt.Errorf("%.40s... has a name of %d bytes in it, and Linux takes %d at most", e.name, longestPart(e.name), maxPart)
+		return fmt.Errorf("%.40s... has a name of %d bytes in it; Linux takes at most %d", e.name, longestPart(e.name), maxPart)
 	case e.name == trailer && e.ino != 0:
-		return fmt.Errorf("%s is how an initial file system ends, and no file's name", e.name)
+		return fmt.Errorf("%s marks the end of an initramfs, and cannot be a file's name", e.name)
 	case e.major > maxMajor || e.minor > maxMinor:
-		return fmt.Errorf("%s is the device %d:%d, and Linux has them up to %d:%d", e.name, e.major, e.minor, maxMajor, maxMinor)
+		return fmt.Errorf("%s is the device %d:%d; Linux has devices up to %d:%d", e.name, e.major, e.minor, maxMajor, maxMinor)
 	case e.size > maxSize:
-		return fmt.Errorf("%s is %d bytes long, and an initial file system holds files of up to 4 GiB", e.name, e.size)
+		return fmt.Errorf("%s is %d bytes long; an initramfs holds files of up to 4 GiB", e.name, e.size)
 	case len(e.name) > maxName:
-		return fmt.Errorf("%.40s... has a name of %d bytes, and Linux takes %d at most", e.name, len(e.name), maxName)
+		return fmt.Errorf("%.40s... has a name of %d bytes; Linux takes at most %d", e.name, len(e.name), maxName)
 	case e.mode&typeMask == typeSymlink && e.size > maxName:
-		return fmt.Errorf("%s leads to a name of %d bytes, and Linux takes %d at most", e.name, e.size, maxName)
+		return fmt.Errorf("%s leads to a name of %d bytes; Linux takes at most %d", e.name, e.size, maxName)
 	}
 	if c.limit > 0 && c.pos+cpioHeader+e.size > c.limit {
 		return fmt.Errorf("%s, of %d bytes: %w", e.name, e.size, ErrTooLarge)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// losses is what an initial file system does not have of a layer's though
+// losses is what an initramfs does not have of a layer's though
 // programs work without it: extended attributes, access control lists among them.
 type losses struct {
 	first string // of the files
@@ -54,7 +54,7 @@ func (l *losses) note(layer string) string {
 	if l.files > 1 {
 		what = fmt.Sprintf("%s and %d more lose their", l.first, l.files-1)
 	}
-	return fmt.Sprintf("%s: %s extended attributes (%s), of which an initial file system has none",
+	return fmt.Sprintf("%s: %s extended attributes (%s): an initramfs has none",
 		layer, what, strings.Join(slices.Sorted(maps.Keys(l.attrs)), ", "))
 }
 

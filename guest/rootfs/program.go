@@ -77,7 +77,7 @@ func (p *Packer) Program(name string) error {
 		}
 		what, name = name, n.interpreter
 	}
-	return fmt.Errorf("%s is run by one script after another", what)
+	return fmt.Errorf("%s has too many script interpreters in a row", what)
 }
 
 // program finds a program.
@@ -94,9 +94,9 @@ func (p *Packer) program(name string) (*node, error) {
 	case n == nil:
 		return nil, p.missing(to, leads)
 	case n.is(typeDir):
-		return nil, fmt.Errorf("/%s is a folder%s, and must be a program", to, leads)
+		return nil, fmt.Errorf("/%s is a folder%s; it must be a program", to, leads)
 	case !n.is(typeFile):
-		return nil, fmt.Errorf("/%s is no file%s, and must be a program", to, leads)
+		return nil, fmt.Errorf("/%s is not a file%s; it must be a program", to, leads)
 	case n.mode&0o111 == 0:
 		return nil, fmt.Errorf("/%s may not be run (its mode is %04o)%s: chmod +x it", to, n.mode&0o7777, leads)
 	default:

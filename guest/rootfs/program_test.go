@@ -34,11 +34,11 @@ func TestProgram(t *testing.T) {
 		{"/lost", "/lost is run by /bin/bash: there is no /bin/bash in the root file system", ""},
 		{"/zlost", "/zlost is run by /bin/bash: there is no /bin/bash in the root file system", ""},
 		{"/twice", "/lost is run by /bin/bash: there is no /bin/bash in the root file system", ""},
-		{"/round", "/round is run by one script after another", ""},
+		{"/round", "/round has too many script interpreters in a row", ""},
 		{"/gone", "there is no /nowhere/gone in the root file system, where /gone leads", ""},
 		{"/etc/rc", "/etc/rc may not be run (its mode is 0644): chmod +x it", ""},
-		{"/etc", "/etc is a folder, and must be a program", ""},
-		{"/etc/rc/x", "/etc/rc/x is below etc/rc, which is no folder", ""},
+		{"/etc", "/etc is a folder; it must be a program", ""},
+		{"/etc/rc/x", "/etc/rc/x is below etc/rc, which is not a folder", ""},
 	}
 	for _, layer := range []string{dir, makeTar(t, dir), makeCPIO(t, dir)} {
 		_, p, err := pack(t, []string{layer})

@@ -1,5 +1,5 @@
 // Package rootfs packs the layers of a board's root file system, folders and
-// archives, into the initial file system that a kernel unpacks at boot.
+// archives, into the initramfs that a kernel unpacks at boot.
 //
 // Layers lie over each other as one would copy them (rsync --keep-dirlinks): a folder
 // over a symbolic link to a folder is that folder, so that a project's bin/ goes where
@@ -69,7 +69,7 @@ func (p *Packer) Limit(bytes int64) { p.limit, p.w.limit = bytes, bytes }
 func (p *Packer) In(folder *hostfile.Folder) { p.within = folder }
 
 // ErrTooLarge is what an error wraps that comes of the limit.
-var ErrTooLarge = errors.New("what is packed goes beyond the limit")
+var ErrTooLarge = errors.New("the packed files exceed the limit")
 
 // ContentError says that what a layer holds is wrong, rather than this machine.
 type ContentError struct {
@@ -217,7 +217,7 @@ func (p *Packer) place(e *entry) error {
 		return err
 	}
 	if n := p.find(dir); n != nil && !n.is(typeDir) {
-		return fmt.Errorf("%s is below %s, which is no folder", e.name, dir)
+		return fmt.Errorf("%s is below %s, which is not a folder", e.name, dir)
 	}
 	e.name = path.Join(dir, path.Base(e.name))
 	return p.parents(dir)
@@ -248,7 +248,7 @@ func (p *Packer) clear(e *entry, old *node) error {
 	case old == nil:
 		return nil
 	case len(old.children) > 0:
-		return fmt.Errorf("%s is a folder with files in it in a layer before, and none here", e.name)
+		return fmt.Errorf("%s is a folder with files in an earlier layer, but not a folder here", e.name)
 	case old.mode&typeMask != e.mode&typeMask || old.is(typeSymlink) || old.is(typeFile) && old.names == 1:
 		return nil
 	}

@@ -43,7 +43,7 @@ func (p *Packer) tar(r io.Reader) error {
 		case n == 0 && err != nil && !errors.Is(err, ErrTooLarge) && !unpacking(err):
 			return errors.New("is neither a tar nor a cpio archive")
 		case err == io.EOF && c.n-before < blockSize, errors.Is(err, io.ErrUnexpectedEOF):
-			return fmt.Errorf("tar archive that was cut: its end is missing, after %s", last)
+			return fmt.Errorf("truncated tar archive: its end is missing, after %s", last)
 		case err == io.EOF:
 			return nil
 		case err != nil:
@@ -51,7 +51,7 @@ func (p *Packer) tar(r io.Reader) error {
 		}
 		if err := p.tarEntry(h, t); err != nil {
 			if errors.Is(err, io.ErrUnexpectedEOF) {
-				err = fmt.Errorf("tar archive that was cut, in %s", h.Name)
+				err = fmt.Errorf("truncated tar archive, in %s", h.Name)
 			}
 			return err
 		}
@@ -86,7 +86,7 @@ func (p *Packer) tarEntry(h *tar.Header, data io.Reader) error {
 		return p.tarLink(e, clean(h.Linkname), perm)
 	case tar.TypeChar, tar.TypeBlock:
 		if h.Devmajor < 0 || h.Devminor < 0 || h.Devmajor > maxMajor || h.Devminor > maxMinor {
-			return fmt.Errorf("%s is the device %d:%d, and Linux has them up to %d:%d", e.name, h.Devmajor, h.Devminor, maxMajor, maxMinor)
+			return fmt.Errorf("%s is the device %d:%d; Linux has devices up to %d:%d", e.name, h.Devmajor, h.Devminor, maxMajor, maxMinor)
 		}
 		e.mode, e.major, e.minor = typeChar|perm, uint32(h.Devmajor), uint32(h.Devminor)
 		if h.Typeflag == tar.TypeBlock {
@@ -95,13 +95,13 @@ func (p *Packer) tarEntry(h *tar.Header, data io.Reader) error {
 	case tar.TypeFifo:
 		e.mode = typeFifo | perm
 	default:
-		return fmt.Errorf("%s is of a kind that cannot be kept (%q in its tar header)", h.Name, h.Typeflag)
+		return fmt.Errorf("%s has a file type that cannot be kept (%q in its tar header)", h.Name, h.Typeflag)
 	}
 	if e.name == "" && h.Typeflag == tar.TypeDir {
 		return nil // the root itself
 	}
 	if e.name == "" {
-		return fmt.Errorf("%q is no name for a file", h.Name)
+		return fmt.Errorf("%q is not a file name", h.Name)
 	}
 	if err := fits32(e, h); err != nil {
 		return err
@@ -126,14 +126,14 @@ func (p *Packer) tarLink(e *entry, target string, perm uint32) error {
 		_, err := p.add(e, strings.NewReader(file.target), changeFolders)
 		return err
 	}
-	return fmt.Errorf("%s is a hard link to %s, and there is no such file before it", e.name, target)
+	return fmt.Errorf("%s is a hard link to %s, but no such file precedes it", e.name, target)
 }
 
-// fits32 finds an owner that an initial file system has no room for: another's file
+// fits32 finds an owner that an initramfs has no room for: another's file
 // would become root's. A date that it has no room for becomes the nearest.
 func fits32(e *entry, h *tar.Header) error {
 	if int64(e.uid) != int64(h.Uid) || int64(e.gid) != int64(h.Gid) {
-		return fmt.Errorf("%s belongs to %d:%d, and Linux has users and groups up to %d", e.name, h.Uid, h.Gid, uint32(math.MaxUint32))
+		return fmt.Errorf("%s belongs to %d:%d; Linux has users and groups up to %d", e.name, h.Uid, h.Gid, uint32(math.MaxUint32))
 	}
 	if e.mtime.Unix() < 0 {
 		e.mtime = epoch

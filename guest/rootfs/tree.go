@@ -80,7 +80,7 @@ func (p *Packer) follow(name string, last bool) (string, error) {
 			}
 			rest = append(parts(n.target), rest...)
 		case n != nil && !n.is(typeDir) && len(rest) > 0:
-			return "", fmt.Errorf("%s is below %s, which is no folder", name, path.Join(path.Join(at...), part))
+			return "", fmt.Errorf("%s is below %s, which is not a folder", name, path.Join(path.Join(at...), part))
 		default:
 			at, on = append(at, part), append(on, n)
 		}

@@ -109,7 +109,7 @@ wait $guests
 	return t, nil
 }
 
-// packPeer makes the initial file system of a peer's kernels.
+// packPeer makes the initramfs of a peer's kernels.
 func (b *bench) packPeer(file string) error {
 	f, err := os.Create(file)
 	if err != nil {
