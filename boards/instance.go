@@ -42,7 +42,7 @@ func (a *Appliance) instance(at string, m *Member) {
 			a.doc.Add(at+".name", "board %s has no %s %q%s", m.Name, title, own.Name, tomlfile.Suggest(own.Name, named(ports, func(c **Controller) string { return (*c).Name })))
 			continue
 		case given[own.Name]:
-			a.doc.Add(at+".name", "there is a table for %s already", own.Name)
+			a.doc.Add(at+".name", "%s already has a table", own.Name)
 			continue
 		}
 		given[own.Name] = true

@@ -227,7 +227,7 @@ func property(spec *periph.Spec, what string) *Property {
 // known yet, known is false.
 func (p *Property) CheckSet(value string, known bool) error {
 	if p.set == nil {
-		return fmt.Errorf("%s can only be read", p.spec.Name)
+		return fmt.Errorf("%s is read-only", p.spec.Name)
 	}
 	if !known {
 		return nil

@@ -55,7 +55,7 @@ func TestOutside(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = boards.LoadIn(folder, filepath.Join(dir, "in/main.toml"), catalog.All)
-			if err == nil || !strings.HasPrefix(strings.TrimPrefix(err.Error(), dir+"/"), c.want) || !strings.Contains(err.Error(), "and must lie in ") {
+			if err == nil || !strings.HasPrefix(strings.TrimPrefix(err.Error(), dir+"/"), c.want) || !strings.Contains(err.Error(), "it must be in ") {
 				t.Errorf("error %v\nwant %s", err, c.want)
 			}
 		})

@@ -105,7 +105,7 @@ const LinkState = "link"
 
 // LinkSpec is its spec.
 func LinkSpec() Spec {
-	return Spec{Name: LinkState, Kind: Text, Valid: func(v Value) error { return CheckLinkState(v.Text()) }, Doc: "up or down, which it is when it was cut"}
+	return Spec{Name: LinkState, Kind: Text, Valid: func(v Value) error { return CheckLinkState(v.Text()) }, Doc: "up, or down when it is cut"}
 }
 
 // CheckLinkState says what is wrong with a word for the state of a link.
@@ -113,7 +113,7 @@ func CheckLinkState(text string) error {
 	if text == "up" || text == "down" {
 		return nil
 	}
-	return fmt.Errorf("%q is no state of a link: say up or down", text)
+	return fmt.Errorf("%q is not a state of a link: write up or down", text)
 }
 
 // FormatLinkState is the word for the state of a link.

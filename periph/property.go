@@ -152,7 +152,7 @@ func (s *Spec) Parse(text string) (Value, error) {
 		case "off", "false", "0", "low", "open":
 			return On(false), s.Check(On(false))
 		}
-		return Value{}, fmt.Errorf("%q is not a switch position: say on or off", text)
+		return Value{}, fmt.Errorf("%q is not a switch position: write on or off", text)
 	case Text, Action:
 		return Str(text), s.Check(Str(text))
 	default:

@@ -18,7 +18,7 @@ type Size int64
 func (s *Size) UnmarshalText(b []byte) error {
 	n, err := scaled(string(b), 1024, "KMGT")
 	if err != nil {
-		return fmt.Errorf("%q is no amount of memory: write a number and K, M, G or T, such as \"64M\"", b)
+		return fmt.Errorf("%q is not an amount of memory: write a number and K, M, G or T, such as \"64M\"", b)
 	}
 	*s = Size(n)
 	return nil
@@ -41,7 +41,7 @@ type Rate int64
 func (r *Rate) UnmarshalText(b []byte) error {
 	n, err := scaled(strings.ToUpper(string(b)), 1000, "KMG")
 	if err != nil || n == 0 {
-		return fmt.Errorf("%q is no rate in bits a second: write a number and k, M or G, such as \"100M\"", b)
+		return fmt.Errorf("%q is not a rate in bits per second: write a number and k, M or G, such as \"100M\"", b)
 	}
 	*r = Rate(n)
 	return nil
@@ -70,7 +70,7 @@ type Duration time.Duration
 func (d *Duration) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
 	if err != nil || v < 0 {
-		return fmt.Errorf("%q is no length of time: write a number and ns, us, ms, s, m or h, such as \"50us\"", b)
+		return fmt.Errorf("%q is not a duration: write a number and ns, us, ms, s, m or h, such as \"50us\"", b)
 	}
 	*d = Duration(v)
 	return nil

@@ -445,7 +445,7 @@ func TestMistakes(t *testing.T) {
 		{"no end between", ok + "[[step]]\nexpect = { property = 'b.t.x', between = [1, inf] }", "s.toml:3:32: between must be the lowest and the highest value, such as [1, 2]\ns.toml:3:46: between is the number +Inf, and must be a finite number"},
 		{"no number that equals", ok + "[[step]]\nexpect = { property = 'b.t.x', equals = nan }", "s.toml:3:32: equals: must be a finite number, text in quotes, or true or false"},
 		{"no number set", ok + "[[step]]\nset = { b.t.x = -nan }", "s.toml:3:13: b.t.x must be a finite number, text in quotes, or true or false"},
-		{"bad duration", ok + "[[step]]\nwait = 'a while'", "s.toml:3:1: wait: \"a while\" is no length of time: write a number and ns, us, ms, s, m or h, such as \"50us\""},
+		{"bad duration", ok + "[[step]]\nwait = 'a while'", "s.toml:3:1: wait: \"a while\" is not a duration: write a number and ns, us, ms, s, m or h, such as \"50us\""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

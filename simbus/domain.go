@@ -187,7 +187,7 @@ func (d *Domain) proceed() (begun bool, err error) {
 		}
 		if guest == nil {
 			if d.moment++; d.moment > maxMoment {
-				return false, fmt.Errorf("%s: %d things have happened at the moment %s, and there is no end: parts that make each other change back and forth need a wire with a delay", d.name, maxMoment, d.now)
+				return false, fmt.Errorf("%s: %d changes at virtual time %s, without an end: parts that keep changing each other need a wire with a delay", d.name, maxMoment, d.now)
 			}
 			d.guard(d.timers.pop().what)
 			continue
@@ -262,9 +262,9 @@ func (d *Domain) holds(now time.Time) {
 		}
 		g.lose(fmt.Errorf("virtual time has stood at %s for %s of host time: %s", d.stoodAt, stuck.Round(time.Second), why))
 	case d.said > maxSaid && d.events[0].Time == d.Now():
-		g.lose(fmt.Errorf("more than %d MiB of events at the moment %s: what the board does takes no time, and has no end%s", maxSaid>>20, d.Now(), g.lastTask()))
+		g.lose(fmt.Errorf("more than %d MiB of events at virtual time %s: the board goes on for ever without taking time%s", maxSaid>>20, d.Now(), g.lastTask()))
 	case len(d.events) > maxEvents && d.events[len(d.events)-maxEvents].Time == d.Now():
-		g.lose(fmt.Errorf("more than %d events at the moment %s: what the board does takes no time, and has no end%s", maxEvents, d.Now(), g.lastTask()))
+		g.lose(fmt.Errorf("more than %d events at virtual time %s: the board goes on for ever without taking time%s", maxEvents, d.Now(), g.lastTask()))
 	}
 }
 
@@ -276,7 +276,7 @@ func (d *Domain) halt(since time.Duration) {
 		d.running.stopBy(d.Now())
 		return
 	}
-	d.running.lose(fmt.Errorf("it was computing when the appliance was to end, at virtual time %s, and did not come to a stop within %s", d.Now(), d.cal.HaltLimit))
+	d.running.lose(fmt.Errorf("it was still computing when the appliance ended, at virtual time %s, and did not stop within %s", d.Now(), d.cal.HaltLimit))
 }
 
 // drain handles what a guest has left on its sockets, a dead one's hang-ups among it.

@@ -77,7 +77,7 @@ func TestTalkerEnds(t *testing.T) {
 	if _, err := c.Advance(ctx, Time(time.Second), nil); !errors.Is(err, context.Canceled) {
 		t.Fatalf("Advance: %v, want that it was cancelled", err)
 	}
-	if err := <-r.lost; err == nil || !strings.Contains(err.Error(), "computing when the appliance was to end") {
+	if err := <-r.lost; err == nil || !strings.Contains(err.Error(), "still computing when the appliance ended") {
 		t.Errorf("the guest was lost by %v", err)
 	}
 	if _, err := c.Advance(context.Background(), Time(time.Second), nil); err != nil || c.Now() != Time(time.Second) {
@@ -120,7 +120,7 @@ func TestTalkerWithEvents(t *testing.T) {
 	if _, err := c.Advance(context.Background(), Time(time.Second), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-r.lost; err == nil || !strings.Contains(err.Error(), "events at the moment 0.000000000s") {
+	if err := <-r.lost; err == nil || !strings.Contains(err.Error(), "events at virtual time 0.000000000s") {
 		t.Errorf("the guest was lost by %v", err)
 	}
 	if n < maxEvents {
@@ -144,7 +144,7 @@ func TestTalkerWithLongEvents(t *testing.T) {
 	if _, err := c.Advance(context.Background(), Time(time.Second), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-r.lost; err == nil || !strings.Contains(err.Error(), "more than 64 MiB of events at the moment 0.000000000s") {
+	if err := <-r.lost; err == nil || !strings.Contains(err.Error(), "more than 64 MiB of events at virtual time 0.000000000s") {
 		t.Errorf("the guest was lost by %v", err)
 	}
 }
@@ -202,7 +202,7 @@ func TestMomentWithoutEnd(t *testing.T) {
 	turn = func() { d.At(d.Now(), turn) }
 	d.Do(turn)
 	_, err = c.Advance(context.Background(), Time(time.Second), nil)
-	if err == nil || !strings.Contains(err.Error(), "ring: 1000000 things have happened at the moment 0.000000000s") {
+	if err == nil || !strings.Contains(err.Error(), "ring: 1000000 changes at virtual time 0.000000000s") {
 		t.Errorf("Advance: %v", err)
 	}
 	c.Close()

@@ -60,7 +60,7 @@ func (g *Guest) busy() string {
 	case pid == 0:
 		return "guest code that loops without sleeping holds virtual time still"
 	case g.inUser():
-		return fmt.Sprintf("%s (PID %d) loops without sleeping, and without any system call, which holds virtual time still", name, pid)
+		return fmt.Sprintf("%s (PID %d) loops without sleeping or calling the kernel, which holds virtual time still", name, pid)
 	default:
 		return "its kernel loops without sleeping, which holds virtual time still" + g.lastTask()
 	}

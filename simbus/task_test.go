@@ -24,7 +24,7 @@ func TestStalledTask(t *testing.T) {
 		tell func(k *fakeKernel)
 		want string
 	}{
-		{"a program", func(k *fakeKernel) { k.tell(31, "burn", 1, 0) }, "burn (PID 31) loops without sleeping, and without any system call"},
+		{"a program", func(k *fakeKernel) { k.tell(31, "burn", 1, 0) }, "burn (PID 31) loops without sleeping or calling the kernel"},
 		{"the kernel", func(k *fakeKernel) { k.tell(31, "burn", 0, 0) }, "its kernel loops without sleeping, which holds virtual time still; the last program to run was burn (PID 31)"},
 		{"a kernel that does not tell", func(k *fakeKernel) {}, "guest code that loops without sleeping"},
 		{"a bad number", func(k *fakeKernel) { k.tell(1<<31, "burn", 1, 0) }, "guest code that loops without sleeping"},

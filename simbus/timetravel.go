@@ -247,7 +247,7 @@ func (g *Guest) accept() {
 		return
 	}
 	if err != nil {
-		g.lose(fmt.Errorf("its connection to the clock cannot be accepted: %w", err))
+		g.lose(fmt.Errorf("cannot accept its connection to the clock: %w", err))
 		return
 	}
 	if g.Peer != nil && !g.Peer(fd) {
@@ -348,7 +348,7 @@ func sendRights(conn int, message, rights []byte) error {
 			return err
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("processes of this user have more file descriptors in messages under way than their limit of open files: %w", err)
+			return fmt.Errorf("this user's processes have more file descriptors in unread messages than their limit of open files: %w", err)
 		}
 	}
 }

@@ -133,7 +133,7 @@ func TestFolderInPlaceOfTheSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, errs, status := run(t, []string{"XDG_RUNTIME_DIR=" + dir}, "up", filepath.Join(dir, "b.toml"))
-	if status != 3 || out != "" || errs != "backplane: the control socket "+socket+" cannot be made: there is a folder in its place\n" {
+	if status != 3 || out != "" || errs != "backplane: cannot make the control socket "+socket+": a folder is in its place\n" {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }

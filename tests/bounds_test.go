@@ -64,7 +64,7 @@ expect = { console = "b", match = "more" }
 	if out, errs, status := run(t, nil, "run", "--record-limit", "0", "--out", record, scenario); status != 0 {
 		t.Errorf("without a limit: status %d\n%s%s", status, out, errs)
 	}
-	if _, errs, status := run(t, nil, "run", "--record-limit", "lots", scenario); status != 2 || !strings.Contains(errs, `"lots" is no amount of memory`) {
+	if _, errs, status := run(t, nil, "run", "--record-limit", "lots", scenario); status != 2 || !strings.Contains(errs, `"lots" is not an amount of memory`) {
 		t.Errorf("status %d\n%s", status, errs)
 	}
 }

@@ -47,7 +47,7 @@ func TestCaptureCommand(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"wan", `there is no segment "wan"`},
 		{"lan:b3.eth0", `segment lan has no port "b3.eth0"`},
-		{"lan --filter tpc", `at "tpc": there is no such thing`},
+		{"lan --filter tpc", `at "tpc": unknown filter primitive`},
 		{"-", "name what to capture"},
 	} {
 		if _, errs, status := run(t, env, append([]string{"capture"}, strings.Fields(tt.args)...)...); status != 2 || !strings.Contains(errs, tt.want) {

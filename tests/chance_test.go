@@ -73,7 +73,7 @@ exec = { board = "b", command = ["sh", "/sources"] }
 	console := string(text)
 	for _, s := range strings.Fields("cpuinfo self/maps urandom auxv addresses processes uname instructions dmesg") {
 		if !regexp.MustCompile(`== ` + s + `\r?\n[^=]`).MatchString(console) {
-			t.Errorf("%s is not there", s)
+			t.Errorf("%s is missing", s)
 		}
 	}
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")

@@ -147,7 +147,7 @@ func TestTapNeedsRights(t *testing.T) {
 		return
 	}
 	for kind, want := range map[string]string{
-		`tap = "backplane0"`: "gateway outside: tap interface backplane0: operation not permitted: as root, make one that is yours: ip tuntap add dev backplane0 mode tap user 0 && ip link set backplane0 up",
+		`tap = "backplane0"`: "gateway outside: tap interface backplane0: operation not permitted: as root, make one of your own: ip tuntap add dev backplane0 mode tap user 0 && ip link set backplane0 up",
 		`bridge = "br-none"`: "gateway outside: tap interface bp%d: operation not permitted",
 	} {
 		dir := t.TempDir()

@@ -22,8 +22,8 @@ func TestWordsForMistakes(t *testing.T) {
 	if strings.Contains(said, "Ctrl-C") {
 		t.Errorf("up --detach speaks of Ctrl-C:\n%s", said)
 	}
-	_, rest, _ := strings.Cut(said, "is in ")
-	log, _, _ := strings.Cut(rest, ": ")
+	_, rest, _ := strings.Cut(said, "from now on go to ")
+	log, _, _ := strings.Cut(rest, "; ")
 	if _, err := os.Stat(log); err != nil {
 		t.Errorf("up --detach names a file: %v\n%s", err, said)
 	}
@@ -104,7 +104,7 @@ func TestOutReplacesRecordsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, errs, status := run(t, nil, "run", "--out", other, filepath.Join(dir, "b.s.toml"))
-	if left, _ := filepath.Glob(filepath.Join(other, "*")); status != 2 || !strings.Contains(errs, "has a file run.json and is no record of a run") || len(left) != 1 {
+	if left, _ := filepath.Glob(filepath.Join(other, "*")); status != 2 || !strings.Contains(errs, "has a file run.json and is not a record of a run") || len(left) != 1 {
 		t.Errorf("another's run.json: status %d, %q\n%s", status, left, errs)
 	}
 }

@@ -29,7 +29,7 @@ func TestOpenings(t *testing.T) {
 		}
 	}
 	out, _, _ := run(t, nil, "doctor")
-	for _, want := range []string{"gateways", "private networks too", "  namespaces ", "  mounts in them ", "  Landlock ", "  limit of processes ", "  killed first without memory "} {
+	for _, want := range []string{"gateways", "private networks too", "  namespaces ", "  mounts in them ", "  Landlock ", "  limit of processes ", "  first for the OOM killer "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("doctor says nothing of %q\n%s", want, out)
 		}

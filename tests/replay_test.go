@@ -134,7 +134,7 @@ func TestReplay(t *testing.T) {
 		}
 	})
 	t.Run("no record", func(t *testing.T) {
-		if _, errs, status := run(t, nil, "replay", dir); status != 2 || !strings.Contains(errs, "is no record of a run") {
+		if _, errs, status := run(t, nil, "replay", dir); status != 2 || !strings.Contains(errs, "is not a record of a run") {
 			t.Errorf("status %d, %s", status, errs)
 		}
 	})

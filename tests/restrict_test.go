@@ -52,13 +52,13 @@ chip = [{ name = "e", model = "at24c32", address = 0x50, file = "e.bin" }]
 		t.Errorf("replay: status %d\n%s%s", status, out, errs)
 	}
 	// A record from elsewhere names an appliance of this machine's, and has a link for a file.
-	if _, errs, status := run(t, nil, "replay", "--restrict", record); status != 2 || !strings.Contains(errs, "is "+filepath.Join(dir, "b.toml")+", and must lie in "+record) {
+	if _, errs, status := run(t, nil, "replay", "--restrict", record); status != 2 || !strings.Contains(errs, "is "+filepath.Join(dir, "b.toml")+"; it must be in "+record) {
 		t.Errorf("replay of what the record names: status %d\n%s", status, errs)
 	}
 	if err := os.Symlink("/etc/passwd", filepath.Join(record, "contents", "x")); err != nil {
 		t.Fatal(err)
 	}
-	if _, errs, status := run(t, nil, "replay", "--restrict", "--appliance", filepath.Join(dir, "b.toml"), record); status != 2 || !strings.Contains(errs, "contents/x: is /etc/passwd, and must lie in "+record) {
+	if _, errs, status := run(t, nil, "replay", "--restrict", "--appliance", filepath.Join(dir, "b.toml"), record); status != 2 || !strings.Contains(errs, "contents/x: is /etc/passwd; it must be in "+record) {
 		t.Errorf("replay of a record with a link: status %d\n%s", status, errs)
 	}
 }
@@ -87,9 +87,9 @@ func TestRestrictRefuses(t *testing.T) {
 		{[]string{"up", "--restrict", at("gateway.toml")}, at("gateway.toml") + ":8:3: gateway out leads out of the appliance"},
 		{[]string{"run", "--restrict", at("scenario.toml")}, at("gateway.toml") + ":8:3: gateway out leads out of the appliance"},
 		{[]string{"check", "--restrict", at("pipe.toml")}, at("pipe.toml") + ":11:1: capture c makes a named pipe"},
-		{[]string{"run", "--restrict", at("sub/far.toml")}, at("sub/far.toml") + ":1:1: " + at("b.toml") + ": is " + at("b.toml") + ", and must lie in " + at("sub")},
-		{[]string{"check", "--restrict=" + at("sub"), at("b.toml")}, "--restrict: open " + at("b.toml") + ": is " + at("b.toml") + ", and must lie in " + at("sub")},
-		{[]string{"run", "--restrict", at("include.toml")}, at("include.toml") + ":3:1: /etc/passwd: is /etc/passwd, and must lie in " + dir},
+		{[]string{"run", "--restrict", at("sub/far.toml")}, at("sub/far.toml") + ":1:1: " + at("b.toml") + ": is " + at("b.toml") + "; it must be in " + at("sub")},
+		{[]string{"check", "--restrict=" + at("sub"), at("b.toml")}, "--restrict: open " + at("b.toml") + ": is " + at("b.toml") + "; it must be in " + at("sub")},
+		{[]string{"run", "--restrict", at("include.toml")}, at("include.toml") + ":3:1: /etc/passwd: is /etc/passwd; it must be in " + dir},
 		{[]string{"up", "--restrict", "--unconfined", at("b.toml")}, "--restrict and --unconfined exclude each other"},
 	} {
 		_, errs, status := run(t, nil, c.args...)

@@ -220,7 +220,7 @@ func TestUpOnAFullDisk(t *testing.T) {
 	for lines.Scan() {
 		last = lines.Text()
 	}
-	if err := up.Wait(); up.ProcessState.ExitCode() != 3 || !strings.Contains(last, "is not whole: "+said) {
+	if err := up.Wait(); up.ProcessState.ExitCode() != 3 || !strings.Contains(last, "is incomplete: "+said) {
 		t.Errorf("%v; at last it says %q", err, last)
 	}
 }

@@ -15,18 +15,18 @@ func (r *Request) check() error {
 	}
 	for key, text := range map[string]string{"path": r.Path, "value": r.Value, "filter": r.Filter} {
 		if strings.ContainsRune(text, 0) {
-			return fmt.Errorf("%s %q has a NUL in it", key, text)
+			return fmt.Errorf("%s %q contains a NUL", key, text)
 		}
 	}
 	for key, list := range map[string][]string{"args": r.Args, "env": r.Env} {
 		for _, text := range list {
 			if strings.ContainsRune(text, 0) {
-				return fmt.Errorf("%s: %q has a NUL in it", key, text)
+				return fmt.Errorf("%s: %q contains a NUL", key, text)
 			}
 		}
 	}
 	if r.Mode&^0o777 != 0 {
-		return fmt.Errorf("mode is %#o, and must be permissions: at most 0777", uint32(r.Mode))
+		return fmt.Errorf("mode is %#o; it must be at most 0777", uint32(r.Mode))
 	}
 	if r.Command == "capture" {
 		return boards.CheckCapture(r.Args, r.Snap)

@@ -35,7 +35,7 @@ func NewClaim(name string) (*Claim, error) {
 	}
 	path := p.socket(name)
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket { // a socket that is left behind goes
-		return nil, fmt.Errorf("the control socket %s cannot be made: there is %s in its place", path, hostfile.Kind(info.Mode()))
+		return nil, fmt.Errorf("cannot make the control socket %s: %s is in its place", path, hostfile.Kind(info.Mode()))
 	}
 	sweeper, err := newSweeper(path, lockOf(path)) // comes first, so that nothing is there without one
 	if err != nil {

@@ -47,7 +47,7 @@ func Dial(name string) (*Conn, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("no appliance named %s is running%s", name, others(name))
 	case err != nil && !held(path):
-		return nil, fmt.Errorf("no appliance named %s is running: one was, and was killed", name)
+		return nil, fmt.Errorf("no appliance named %s is running: it was killed", name)
 	case err != nil:
 		return nil, fmt.Errorf("reach the appliance %s: %w", name, err)
 	}
@@ -147,7 +147,7 @@ func (c *Conn) Next() (Reply, error) {
 		return reply, err
 	}
 	if err := json.Unmarshal(line, &reply); err != nil {
-		return reply, fmt.Errorf("not an answer: %w", err)
+		return reply, fmt.Errorf("invalid answer: %w", err)
 	}
 	switch {
 	case reply.Wrong:
@@ -165,7 +165,7 @@ func (c *Conn) why() error {
 		return ErrEnded
 	}
 	again.Close()
-	return errors.New("the appliance has cut this client off, which took its answers too slowly")
+	return errors.New("the appliance has disconnected this client, which read too slowly")
 }
 
 // Read reads the capture, after the first answer to "capture".

@@ -124,7 +124,7 @@ func (n *session) reached(board, want string) (bool, error) {
 	case want != Up && want != Off:
 		return false, fmt.Errorf("%q is not a state to wait for: use up, off or end", want)
 	case state == appliance.StatePanic, state == appliance.StateLost, state == appliance.StateStuck && want == Up:
-		return false, fmt.Errorf("board %s is not going to be %s: %s", board, want, state)
+		return false, fmt.Errorf("board %s cannot come to be %s: %s", board, want, state)
 	}
 	return false, nil
 }

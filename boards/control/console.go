@@ -54,7 +54,7 @@ func (n *session) typed(in func([]byte) (bool, error)) error {
 		}
 		var i Input
 		if err := json.Unmarshal(line, &i); err != nil {
-			return fmt.Errorf("not an input: %w", err)
+			return fmt.Errorf("invalid input: %w", err)
 		}
 		for taken := len(i.Data) == 0; !taken; {
 			if taken, err = in(i.Data); err != nil {

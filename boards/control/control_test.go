@@ -487,7 +487,7 @@ func TestWait(t *testing.T) {
 		t.Error(err)
 	}
 	app.Set("state", appliance.StatePanic)
-	if _, _, err := do(t, Request{Command: "wait", Value: Off}); fmt.Sprint(err) != "board sensor is not going to be off: panic" {
+	if _, _, err := do(t, Request{Command: "wait", Value: Off}); fmt.Sprint(err) != "board sensor cannot come to be off: panic" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -100,10 +100,10 @@ func (n *session) give(p Program, q *queue) error {
 		}
 		var in Input
 		if err := json.Unmarshal(line, &in); err != nil {
-			return fmt.Errorf("not an input: %w", err)
+			return fmt.Errorf("invalid input: %w", err)
 		}
 		if room += q.taken(); len(in.Data) > room {
-			return fmt.Errorf("%d bytes of input, where %d may be sent", len(in.Data), room)
+			return fmt.Errorf("%d bytes of input; at most %d may be sent", len(in.Data), room)
 		}
 		room -= len(in.Data)
 		p.Write(in.Data)
@@ -117,7 +117,7 @@ func (n *session) give(p Program, q *queue) error {
 }
 
 // errGone says that a client has gone: nobody hears of it.
-var errGone = errors.New("the client has gone")
+var errGone = errors.New("the client has disconnected")
 
 // queue is what waits for a client. The windows of its job bound it.
 type queue struct {

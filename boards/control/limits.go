@@ -51,7 +51,7 @@ func (s *Server) admit(c net.Conn) (pid int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.conns) >= s.limits.clients {
-		return int(peer.Pid), fmt.Errorf("%d clients are connected, and no more can be: try again when one has gone", len(s.conns))
+		return int(peer.Pid), fmt.Errorf("%d clients are connected, the most allowed: try again when one has disconnected", len(s.conns))
 	}
 	s.conns[c] = false
 	return int(peer.Pid), nil
@@ -103,7 +103,7 @@ func (n *session) request() (*Request, error) {
 	_ = n.c.SetReadDeadline(time.Time{})
 	r := new(Request)
 	if err := json.Unmarshal(line, r); err != nil {
-		return nil, fmt.Errorf("not a request: %w", err)
+		return nil, fmt.Errorf("invalid request: %w", err)
 	}
 	return r, r.check()
 }

@@ -61,7 +61,7 @@ func TestThousandClients(t *testing.T) {
 	for i, err := range errs {
 		if err != nil {
 			refused++
-			if !strings.Contains(err.Error(), "256 clients are connected, and no more can be") {
+			if !strings.Contains(err.Error(), "256 clients are connected, the most allowed") {
 				t.Errorf("client %d: %v", i, err)
 			}
 		}
@@ -75,7 +75,7 @@ func TestThousandClients(t *testing.T) {
 		if err == nil {
 			break
 		}
-		if !strings.Contains(err.Error(), "no more can be") {
+		if !strings.Contains(err.Error(), "the most allowed") {
 			t.Fatal(err)
 		}
 	}
@@ -137,7 +137,7 @@ func TestTenThousandConnections(t *testing.T) {
 		if c == nil {
 			continue
 		}
-		if _, err := c.Next(); err == nil || !strings.Contains(err.Error(), "256 clients are connected, and no more can be") {
+		if _, err := c.Next(); err == nil || !strings.Contains(err.Error(), "256 clients are connected, the most allowed") {
 			t.Fatalf("connection %d: %v", i, err)
 		}
 	}
@@ -153,7 +153,7 @@ func TestTenThousandConnections(t *testing.T) {
 		if err == nil {
 			break
 		}
-		if !strings.Contains(err.Error(), "no more can be") {
+		if !strings.Contains(err.Error(), "the most allowed") {
 			t.Fatal(err)
 		}
 	}
@@ -295,10 +295,10 @@ func TestRequestsAreChecked(t *testing.T) {
 		{Request{Command: "capture"}, "say where to capture"},
 		{Request{Command: "capture", Args: []string{"lan", "lan"}}, "lan is named twice"},
 		{Request{Command: "logs", Lines: -1}, "lines is -1"},
-		{Request{Command: "exec", Path: "sensor", Args: []string{"a\x00b"}}, `"a\x00b" has a NUL in it`},
-		{Request{Command: "exec", Path: "sensor", Args: []string{"a"}, Env: []string{"A=\x00"}}, "has a NUL in it"},
-		{Request{Command: "put", Path: "sensor", Value: "/a\x00b"}, "has a NUL in it"},
-		{Request{Command: "put", Path: "sensor", Value: "/a", Mode: os.ModeSymlink | 0o644}, "must be permissions"},
+		{Request{Command: "exec", Path: "sensor", Args: []string{"a\x00b"}}, `"a\x00b" contains a NUL`},
+		{Request{Command: "exec", Path: "sensor", Args: []string{"a"}, Env: []string{"A=\x00"}}, "contains a NUL"},
+		{Request{Command: "put", Path: "sensor", Value: "/a\x00b"}, "contains a NUL"},
+		{Request{Command: "put", Path: "sensor", Value: "/a", Mode: os.ModeSymlink | 0o644}, "must be at most 0777"},
 	}
 	for _, tt := range tests {
 		if _, _, err := do(t, tt.r); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -91,7 +91,7 @@ func TestRequestsAreLogged(t *testing.T) {
 		`info control: request failed command=get path=nowhere error=no property nowhere`,
 		"debug control: request command=wait",
 		"debug control: request done command=wait",
-		"warn control: refused error=1 clients are connected, and no more can be: try again when one has gone",
+		"warn control: refused error=1 clients are connected, the most allowed: try again when one has disconnected",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

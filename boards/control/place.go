@@ -71,7 +71,7 @@ func private(dir string) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !info.IsDir():
-		return fmt.Errorf("%s is in the way: it must be a folder of this user's", dir)
+		return fmt.Errorf("%s is in the way: it must be a folder of this user", dir)
 	case !ok || int(st.Uid) != os.Getuid():
 		return fmt.Errorf("the folder %s belongs to another user", dir)
 	case info.Mode().Perm()&0o077 != 0:

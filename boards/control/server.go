@@ -137,7 +137,7 @@ func (s *Server) accept() {
 		}
 		if err != nil { // out of file descriptors, for now: the client waits
 			if !failing {
-				s.logger.Warn("no client can be accepted", zap.Error(err))
+				s.logger.Warn("cannot accept clients", zap.Error(err))
 			}
 			failing = true
 			time.Sleep(acceptAgain)

@@ -54,7 +54,7 @@ type CutError struct {
 }
 
 func (e *CutError) Error() string {
-	return fmt.Sprintf("the record in %s is not whole: %s", e.Dir, strings.Join(e.Why, "; "))
+	return fmt.Sprintf("the record in %s is incomplete: %s", e.Dir, strings.Join(e.Why, "; "))
 }
 
 // add adds what is missing.
@@ -130,7 +130,7 @@ func LoadEnd(dir string) (*End, error) {
 func Check(dir string) error {
 	end, err := LoadEnd(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &CutError{Dir: dir, Why: []string{"it has no end mark (" + EndFile + "), as if whoever recorded it was killed"}}
+		return &CutError{Dir: dir, Why: []string{"it has no end mark (" + EndFile + "), as if the recording program was killed"}}
 	}
 	if err != nil {
 		return &CutError{Dir: dir, Why: []string{fmt.Sprintf("its end mark cannot be read: %s: %v", EndFile, err)}}
@@ -161,12 +161,12 @@ func Check(dir string) error {
 func (f *EndOfFile) check(dir string) string {
 	path := filepath.Join(dir, filepath.FromSlash(f.Name))
 	if !filepath.IsLocal(filepath.FromSlash(f.Name)) {
-		return fmt.Sprintf("%q is no file of a record", f.Name)
+		return fmt.Sprintf("%q is not a file of a record", f.Name)
 	}
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return fmt.Sprintf("%s is not there", f.Name)
+		return fmt.Sprintf("%s is missing", f.Name)
 	case info.Size() < f.Bytes:
 		return fmt.Sprintf("%s has %d of its %d bytes", f.Name, info.Size(), f.Bytes)
 	case info.Size() > f.Bytes:

@@ -16,7 +16,7 @@ type Input struct {
 	Path  string          `json:"path,omitempty"`  // the place of an action; a board or gateway
 	Value string          `json:"value,omitempty"` // of an action
 	Job   *Job            `json:"job,omitempty"`
-	Which int             `json:"which,omitempty"` // the job that it is for: the so-manieth, from 1
+	Which int             `json:"which,omitempty"` // the job that it is for: its number, counted from 1
 	Count int             `json:"count,omitempty"` // bytes of output
 	Cols  uint16          `json:"cols,omitempty"`  // of a job's terminal
 	Rows  uint16          `json:"rows,omitempty"`

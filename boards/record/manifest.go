@@ -124,10 +124,10 @@ const maxMark = 16 << 20
 func LoadManifest(dir string) (*Manifest, error) {
 	data, err := hostfile.Read(filepath.Join(dir, ManifestFile), maxMark)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is no record of a run: it has no %s", dir, ManifestFile)
+		return nil, fmt.Errorf("%s is not a record of a run: it has no %s", dir, ManifestFile)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s is no record of a run: %w", dir, err)
+		return nil, fmt.Errorf("%s is not a record of a run: %w", dir, err)
 	}
 	m := new(Manifest)
 	if err := json.Unmarshal(data, m); err != nil {

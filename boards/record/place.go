@@ -20,7 +20,7 @@ func CheckOut(dir string) error {
 	for _, name := range recordNames {
 		switch _, err := os.Lstat(filepath.Join(dir, name)); {
 		case err == nil:
-			return fmt.Errorf("the folder %s has a file %s and is no record of a run: nothing in it is replaced; name another folder", dir, name)
+			return fmt.Errorf("the folder %s has a file %s and is not a record of a run: nothing in it is replaced; name another folder", dir, name)
 		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}

@@ -103,7 +103,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"whole", func(string) error { return nil }, ""},
 		{"cut", func(dir string) error { return os.Truncate(filepath.Join(dir, InputsFile), 3) }, "inputs.jsonl has 3 of its 6 bytes"},
-		{"gone", func(dir string) error { return os.Remove(filepath.Join(dir, "console/b.log")) }, "console/b.log is not there"},
+		{"gone", func(dir string) error { return os.Remove(filepath.Join(dir, "console/b.log")) }, "console/b.log is missing"},
 		{"no mark", func(dir string) error { return os.Remove(filepath.Join(dir, EndFile)) }, "no end mark"},
 		{"half a mark", func(dir string) error { return os.Truncate(filepath.Join(dir, EndFile), 20) }, "its end mark cannot be read"},
 		{"an empty mark", func(dir string) error { return os.WriteFile(filepath.Join(dir, EndFile), []byte("{}"), 0o644) }, "end.json names no files"},
@@ -113,7 +113,7 @@ func TestCheck(t *testing.T) {
 		{"another report", func(dir string) error {
 			return os.WriteFile(filepath.Join(dir, "report.json"), []byte("failed"), 0o644)
 		}, "report.json was changed after the run had ended"},
-		{"no report", func(dir string) error { return os.Remove(filepath.Join(dir, "report.json")) }, "report.json is not there"},
+		{"no report", func(dir string) error { return os.Remove(filepath.Join(dir, "report.json")) }, "report.json is missing"},
 		{"begun again", func(dir string) error { _, err := New(Config{Dir: dir}); return err }, "no end mark"},
 	}
 	reports := func(cut error) (map[string][]byte, error) {

@@ -239,10 +239,10 @@ func (d *Doc) slice(path string, v any, into reflect.Value) {
 		}
 	case map[string]any:
 		if orphan := d.orphans[path]; orphan != "" {
-			d.refuse(path, "%s belongs to a [[%s]], and none stands before it: write above it\n%s", orphan, path, example(path, into.Type().Elem()))
+			d.refuse(path, "%s belongs to a [[%s]], but none precedes it: write above it\n%s", orphan, path, example(path, into.Type().Elem()))
 			return
 		}
-		d.refuse(path, "[%s] is one table, and there may be several of them: write [[%s]]", last(path), last(path))
+		d.refuse(path, "[%s] is a single table; there may be several: write [[%s]]", last(path), last(path))
 		return
 	default:
 		d.refuse(path, "%s is %s, and must be a list in [ ]", last(path), describe(v))
@@ -295,7 +295,7 @@ func describe(v any) string {
 	case string:
 		return fmt.Sprintf("the text %q", v)
 	case bool:
-		return fmt.Sprintf("the switch %t", v)
+		return fmt.Sprintf("the boolean %t", v)
 	case int64, float64:
 		return fmt.Sprintf("the number %v", v)
 	case map[string]any:

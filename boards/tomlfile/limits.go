@@ -127,9 +127,9 @@ func (m *measure) over() string {
 	case m.base.depth+m.names > MaxDepth:
 		return fmt.Sprintf("the file nests more than %d names and brackets deep", MaxDepth)
 	case m.base.length > maxPath:
-		return fmt.Sprintf("the names of a key and of what it stands in are longer than %d bytes", maxPath)
+		return fmt.Sprintf("the names of a key and its tables are longer than %d bytes", maxPath)
 	case m.work > maxWork:
-		return fmt.Sprintf("the keys up to here are too many for how deep they stand: with the names of what they stand in they take more than %d MiB", maxWork>>20)
+		return fmt.Sprintf("too many keys up to here for their depth: with the names of their tables they take more than %d MiB", maxWork>>20)
 	}
 	return ""
 }

@@ -54,7 +54,7 @@ func configure(text, hostname string) error {
 func address(text, hostname string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil || !p.Addr().Is4() {
-		return p, fmt.Errorf("%q is no IPv4 address with its prefix length", text)
+		return p, fmt.Errorf("%q is not an IPv4 address with a prefix length", text)
 	}
 	if p.Masked() != p || p.Bits() == 32 {
 		return p, nil
@@ -73,7 +73,7 @@ func address(text, hostname string) (netip.Prefix, error) {
 func addVLAN(fd int, parent, number string) error {
 	vlan, err := strconv.ParseUint(number, 10, 12)
 	if err != nil {
-		return fmt.Errorf("%q is no number of a VLAN", number)
+		return fmt.Errorf("%q is not a VLAN number", number)
 	}
 	a := struct {
 		command int32

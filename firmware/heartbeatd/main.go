@@ -23,8 +23,8 @@ func (i *interfaces) Set(s string) error { *i = append(*i, s); return nil }
 func main() {
 	var ifaces interfaces
 	flag.Var(&ifaces, "if", "interface and its address: eth0=10.0.0.1/24; eth0.10 is VLAN 10 on eth0; a host part of 0 stands for the number at the end of the host name")
-	listen := flag.String("listen", "", "be the hub, at this address")
-	to := flag.String("to", "", "be a member: the hub's address")
+	listen := flag.String("listen", "", "run as the hub, at this address")
+	to := flag.String("to", "", "run as a member of the hub at this address")
 	period := flag.Duration("period", 100*time.Millisecond, "time between heartbeats")
 	flag.Parse()
 	err := run(ifaces, *listen, *to, *period)

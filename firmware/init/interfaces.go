@@ -164,7 +164,7 @@ func netlink(kind uint16, body []byte) error {
 		return os.NewSyscallError("netlink", err)
 	}
 	if n < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR {
-		return errors.New("netlink: no answer of the kernel's")
+		return errors.New("netlink: no answer from the kernel")
 	}
 	if e := syscall.Errno(-int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:]))); e != 0 && e != unix.EEXIST {
 		return e

@@ -40,7 +40,7 @@ func Check() []Finding {
 		result("tools that build a kernel", "all there", tools(), "run tools/packages, or as root: apt-get install gcc libc6-dev make flex bison bc xz-utils patch debian-archive-keyring"),
 		extra(result("pings through gateways", "ping sockets for ordinary users", gateway.CanPing(), "as root: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")),
 		extra(result("tap interfaces", "/dev/net/tun can be opened", gateway.CanTap(), "as root: modprobe tun, and let users open /dev/net/tun")),
-		{Name: "gateways", OK: true, Detail: "only if an appliance has one: then boards reach what this machine reaches, private networks included, but not its own services (docs/security.md)"},
+		{Name: "gateways", OK: true, Detail: "only if an appliance has one: then boards reach what this machine reaches, private networks too, but not its own services (docs/security.md)"},
 	})
 }
 
@@ -55,7 +55,7 @@ func walls(h confine.Host) []Finding {
 		result("  mounts in them", "a root folder with only the board's files", h.Mounts, "see above: without them guests can write to their folder, behind Landlock if this machine has it"),
 		result("  Landlock", fmt.Sprintf("version %d, for --unconfined", h.Landlock), landlock, "a kernel with CONFIG_SECURITY_LANDLOCK and landlock among its lsm=: it is for --unconfined only"),
 		result("  limit of processes", "counted for each guest", h.Counted, "Linux 5.14, and a user who is not the host's root: otherwise a guest can start as many as the user may"),
-		result("  killed first without memory", "guests have a higher oom_score_adj", h.OOMScore, "a /proc in which a process can write its own oom_score_adj"),
+		result("  first for the OOM killer", "guests have a higher oom_score_adj", h.OOMScore, "a /proc in which a process can write its own oom_score_adj"),
 	}
 	for i := range list {
 		list[i].Extra = true

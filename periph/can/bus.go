@@ -24,15 +24,15 @@ var Bus = &periph.LinkKind{
 
 // BusConfig is one [[can]] table of an appliance file.
 type BusConfig struct {
-	Ports     []string     `toml:"ports" jsonschema:"description=The ports on it: board.port"`
-	ErrorRate float64      `toml:"error_rate,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames in which a bit is turned over on the wires"`
-	Port      []PortConfig `toml:"port,omitempty" jsonschema:"description=What is particular to single ports"`
+	Ports     []string     `toml:"ports" jsonschema:"description=Its ports: board.port"`
+	ErrorRate float64      `toml:"error_rate,omitempty" jsonschema:"minimum=0,maximum=1,description=Fraction of the frames in which a bit flips on the wires"`
+	Port      []PortConfig `toml:"port,omitempty" jsonschema:"description=Settings of single ports"`
 }
 
 // PortConfig is what is particular to one port of a bus.
 type PortConfig struct {
 	Name      string  `toml:"name" jsonschema:"description=Which of the bus's ports: board.port"`
-	ErrorRate float64 `toml:"error_rate,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that the port misreads and has sent again"`
+	ErrorRate float64 `toml:"error_rate,omitempty" jsonschema:"minimum=0,maximum=1,description=Fraction of the frames that the port misreads and that are sent again"`
 }
 
 // Ends are the boards' ports.
@@ -74,7 +74,7 @@ func (c *BusConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 			report(at+"name", "the bus has no port %q%s", p.Name, periph.Suggest(p.Name, c.Ports))
 		}
 		if slices.ContainsFunc(c.Port[:i], func(before PortConfig) bool { return before.Name == p.Name }) {
-			report(at+"name", "there is a table for %s already", p.Name)
+			report(at+"name", "%s already has a table", p.Name)
 		}
 		checkRate(at+"error_rate", p.ErrorRate, report)
 	}
@@ -111,7 +111,7 @@ func (c *BusConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Link
 	for _, e := range ends {
 		node, ok := e.Socket.(*can.Node)
 		if !ok {
-			return nil, fmt.Errorf("%s: a %T is no CAN port", e.Name, e.Socket)
+			return nil, fmt.Errorf("%s: a %T is not a CAN port", e.Name, e.Socket)
 		}
 		node.Rename(e.Name)
 		if err := s.Join(node); err != nil {

@@ -27,7 +27,7 @@ func TestBusConfig(t *testing.T) {
 		"data phases":   {can.BusConfig{}, []any{slow, fast, other}, []string{"ports[2]: b1.can0 has a data phase of 2000000 bit/s and b2.can0 one of 1000000: on one bus they must be the same"}},
 		"no such port":  {can.BusConfig{}, []any{slow, nil}, nil},
 		"unknown table": {can.BusConfig{Port: []can.PortConfig{{Name: "b7.can0"}}}, []any{slow, slow}, []string{`port[0].name: the bus has no port "b7.can0": did you mean "b0.can0"?`}},
-		"two tables":    {can.BusConfig{Port: []can.PortConfig{{Name: "b0.can0"}, {Name: "b0.can0"}}}, []any{slow, slow}, []string{"port[1].name: there is a table for b0.can0 already"}},
+		"two tables":    {can.BusConfig{Port: []can.PortConfig{{Name: "b0.can0"}, {Name: "b0.can0"}}}, []any{slow, slow}, []string{"port[1].name: b0.can0 already has a table"}},
 		"rates":         {can.BusConfig{ErrorRate: 2, Port: []can.PortConfig{{Name: "b0.can0", ErrorRate: -1}}}, []any{slow, slow}, []string{"error_rate: error_rate is 2, and must be 0 to 1", "port[0].error_rate: error_rate is -1, and must be 0 to 1"}},
 	} {
 		for i := range c.ports {

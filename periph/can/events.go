@@ -14,8 +14,8 @@ const (
 // Events are the kinds of events of CAN ports. On no bus a port also tells of errors, as a
 // bus does.
 var Events = []*simbus.Kind{
-	{Name: KindState, Doc: "a CAN port is in another state", Attrs: []simbus.KindAttr{
+	{Name: KindState, Doc: "a CAN port changed its state", Attrs: []simbus.KindAttr{
 		{Key: "state", Values: []string{can.Stopped.String(), can.ErrorActive.String(), can.ErrorPassive.String(), can.BusOff.String()}},
-		{Key: "tec", Doc: "errors as a transmitter, as the port counts them"}, {Key: "rec", Doc: "errors as a receiver"}}},
+		{Key: "tec", Doc: "transmit error counter"}, {Key: "rec", Doc: "receive error counter"}}},
 	{Name: KindOverrun, Doc: "the board had no room for a CAN frame", Attrs: []simbus.KindAttr{{Key: "total", Doc: "so far"}}},
 }

@@ -21,8 +21,8 @@ const defaultBitrate = 500_000
 
 // Config is one [[can]] table of a board file.
 type Config struct {
-	Bitrate     int `toml:"bitrate,omitempty" jsonschema:"minimum=5000,maximum=1000000,default=500000,description=Bits a second"`
-	DataBitrate int `toml:"data_bitrate,omitempty" jsonschema:"minimum=5000,maximum=8000000,description=Bits a second in the data phase of CAN FD frames; without it the port has none of those"`
+	Bitrate     int `toml:"bitrate,omitempty" jsonschema:"minimum=5000,maximum=1000000,default=500000,description=Bits per second"`
+	DataBitrate int `toml:"data_bitrate,omitempty" jsonschema:"minimum=5000,maximum=8000000,description=Bits per second in the data phase of CAN FD frames; without it the port has no CAN FD"`
 }
 
 // Check reports what is wrong.

@@ -7,21 +7,21 @@ import (
 
 // Specs are the properties of the bus, and of its ports.
 func (c *BusConfig) Specs(port, way string) []periph.Spec {
-	rate := periph.Spec{Name: "error_rate", Kind: periph.Number, Max: 1, Doc: "Part of the frames in which a bit is turned over on the wires"}
+	rate := periph.Spec{Name: "error_rate", Kind: periph.Number, Max: 1, Doc: "Fraction of the frames in which a bit flips on the wires"}
 	switch {
 	case way != "":
 		return nil // both ways are the same wires
 	case port != "":
-		rate.Doc = "Part of the frames that the port misreads and has sent again"
+		rate.Doc = "Fraction of the frames that the port misreads and that are sent again"
 		return []periph.Spec{rate, periph.LinkSpec(),
-			{Name: "tec", Kind: periph.Whole, Max: can.MaxCounter, Doc: "Errors as a transmitter, as the port counts them: 256 is bus-off"},
-			{Name: "rec", Kind: periph.Whole, Max: can.MaxCounter - 1, Doc: "Errors as a receiver, as the port counts them"},
+			{Name: "tec", Kind: periph.Whole, Max: can.MaxCounter, Doc: "The port's transmit error counter: 256 is bus-off"},
+			{Name: "rec", Kind: periph.Whole, Max: can.MaxCounter - 1, Doc: "The port's receive error counter"},
 			{Name: "state", Kind: periph.Text, ReadOnly: true, Doc: "stopped, error-active, error-passive or bus-off"}}
 	}
 	return []periph.Spec{rate, periph.LinkSpec(),
 		{Name: "dominant", Kind: periph.Switch, Doc: "Whether the wires are held dominant, as by a short circuit"},
-		{Name: "frames", Kind: periph.Whole, ReadOnly: true, Doc: "How many were sent"},
-		{Name: "errors", Kind: periph.Whole, ReadOnly: true, Doc: "How many there were on the bus"}}
+		{Name: "frames", Kind: periph.Whole, ReadOnly: true, Doc: "Frames sent"},
+		{Name: "errors", Kind: periph.Whole, ReadOnly: true, Doc: "Errors on the bus"}}
 }
 
 // At are the properties of a place on the bus.

@@ -82,7 +82,7 @@ func (c *Console) Write(p []byte) (int, error) {
 		return n, err
 	}
 	if lost := len(p) - n; lost > 0 {
-		return n, fmt.Errorf("%s: %w: %d bytes dropped, since the guest has not taken the %d before them",
+		return n, fmt.Errorf("%s: %w: %d bytes dropped: the guest has not read the %d before them",
 			c.name, ErrOverrun, lost, c.Limit)
 	}
 	return n, nil

@@ -12,6 +12,6 @@ const (
 var Events = []*simbus.Kind{
 	{Name: KindLevel, Doc: "a line changed its level",
 		Attrs: []simbus.KindAttr{{Key: "line", Names: simbus.NamesLine, Doc: "its name"}, {Key: "number"}, {Key: "level", Values: []string{"0", "1"}}}},
-	{Name: KindMissed, Doc: "edges that came before the guest had acknowledged the one before",
+	{Name: KindMissed, Doc: "edges that came before the guest had acknowledged the previous one",
 		Attrs: []simbus.KindAttr{{Key: "line", Names: simbus.NamesLine, Doc: "its name"}, {Key: "number"}, {Key: "missed", Doc: "edges"}, {Key: "total"}}},
 }

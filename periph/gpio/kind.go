@@ -23,7 +23,7 @@ var Kind = &periph.ControllerKind{
 
 // Config is one [[gpio]] table of a board file.
 type Config struct {
-	Lines []string `toml:"lines" jsonschema:"description=Names of the lines; an empty one is a line without a name"`
+	Lines []string `toml:"lines" jsonschema:"description=Names of the lines; an empty name leaves a line unnamed"`
 }
 
 // Check reports what is wrong.

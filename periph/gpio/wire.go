@@ -26,7 +26,7 @@ const defaultDelay = time.Microsecond
 type WireConfig struct {
 	From  string          `toml:"from" jsonschema:"description=The line that drives: board.controller.line"`
 	To    string          `toml:"to" jsonschema:"description=The line that is driven: board.controller.line"`
-	Delay periph.Duration `toml:"delay,omitempty" jsonschema:"default=1us,description=How long a change of level is under way"`
+	Delay periph.Duration `toml:"delay,omitempty" jsonschema:"default=1us,description=Delay of a change of level"`
 }
 
 // Ends are the line that drives, and that which is driven.
@@ -76,7 +76,7 @@ func (c *WireConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Lin
 	for i := range ends {
 		w, ok := ends[i].Socket.(*wire.Wire)
 		if !ok {
-			return nil, fmt.Errorf("%s: a %T is no line", ends[i].Name, ends[i].Socket)
+			return nil, fmt.Errorf("%s: a %T is not a line", ends[i].Name, ends[i].Socket)
 		}
 		pins[i] = w.NewPin("wire " + env.Name)
 	}
@@ -106,7 +106,7 @@ func (l *wireLink) send(level wire.Level) {
 	}
 	if len(l.underway)-gone >= maxUnderway {
 		if l.lost++; l.lost&(l.lost-1) == 0 { // the first, the second, the fourth ...
-			l.from.Fault(fmt.Sprintf("wire %s: %d changes of level are under way, and no more can be: %d are lost so far", l.name, maxUnderway, l.lost))
+			l.from.Fault(fmt.Sprintf("wire %s: %d changes of level are under way, the most allowed: %d are lost so far", l.name, maxUnderway, l.lost))
 		}
 		if l.late == nil {
 			l.late = l.from.Domain.At(l.underway[gone], func() {

@@ -29,7 +29,7 @@ func At(addresses ...uint8) *periph.Mount {
 func attach(bus any, o *periph.Options, c periph.Chip) (detach func(), err error) {
 	b, ok := bus.(*Bus)
 	if !ok {
-		return nil, fmt.Errorf("a %T is no I2C bus", bus)
+		return nil, fmt.Errorf("a %T is not an I2C bus", bus)
 	}
 	t, err := TargetOf(c)
 	if err != nil {

@@ -15,15 +15,15 @@ import (
 // direction of a port's cable. What is not given stays as it is. Each field is one of
 // [ether.Impairment] of the same name, a key of tables, and a property.
 type Impairment struct {
-	Latency   *periph.Duration `toml:"latency,omitempty" jsonschema:"description=How long a frame is under way; 20us from port to port in virtual time if left out"`
+	Latency   *periph.Duration `toml:"latency,omitempty" jsonschema:"description=Delay of a frame; 20us from port to port in virtual time if left out"`
 	Jitter    *periph.Duration `toml:"jitter,omitempty" jsonschema:"description=By how much the latency varies up and down; frames keep their order"`
-	Bandwidth *periph.Rate     `toml:"bandwidth,omitempty" jsonschema:"description=Bits a second; 1G in virtual time if left out and unlimited in real time"`
-	Burst     *periph.Size     `toml:"burst,omitempty" jsonschema:"description=Bytes that may go at once before the bandwidth holds"`
-	Queue     *periph.Size     `toml:"queue,omitempty" jsonschema:"description=Bytes that may wait for the bandwidth; what it carries in 100 ms if left out"`
-	Loss      *float64         `toml:"loss,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that is lost"`
-	Duplicate *float64         `toml:"duplicate,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that arrives twice"`
-	Reorder   *float64         `toml:"reorder,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that the next one overtakes"`
-	Corrupt   *float64         `toml:"corrupt,omitempty" jsonschema:"minimum=0,maximum=1,description=Part of the frames that arrives with a bit turned over"`
+	Bandwidth *periph.Rate     `toml:"bandwidth,omitempty" jsonschema:"description=Bits per second; 1G in virtual time if left out and unlimited in real time"`
+	Burst     *periph.Size     `toml:"burst,omitempty" jsonschema:"description=Bytes that may pass at once before the bandwidth limits them"`
+	Queue     *periph.Size     `toml:"queue,omitempty" jsonschema:"description=Bytes that may wait for the bandwidth; 100 ms of it if left out"`
+	Loss      *float64         `toml:"loss,omitempty" jsonschema:"minimum=0,maximum=1,description=Fraction of the frames that are lost"`
+	Duplicate *float64         `toml:"duplicate,omitempty" jsonschema:"minimum=0,maximum=1,description=Fraction of the frames that arrive twice"`
+	Reorder   *float64         `toml:"reorder,omitempty" jsonschema:"minimum=0,maximum=1,description=Fraction of the frames that the next frame overtakes"`
+	Corrupt   *float64         `toml:"corrupt,omitempty" jsonschema:"minimum=0,maximum=1,description=Fraction of the frames that arrive with a flipped bit"`
 }
 
 // maxLatency bounds latency and jitter: more than to Neptune and back.

@@ -25,7 +25,7 @@ func linkSpec() periph.Spec {
 
 // Config is one [[ethernet]] table of a board file, but for what init is to do.
 type Config struct {
-	MAC string `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the board's and port's place if left out"`
+	MAC string `toml:"mac,omitempty" jsonschema:"description=Hardware address; derived from the positions of the board and the port if left out"`
 }
 
 // Check reports what is wrong.
@@ -38,7 +38,7 @@ func (c *Config) Check(report periph.Report) {
 	case err != nil || len(mac) != len(address{}):
 		report("mac", "mac is %q, and must be six bytes, such as \"02:00:00:00:00:01\"", c.MAC)
 	case address(mac) == address{}:
-		report("mac", "mac is all zeros, which is no address")
+		report("mac", "mac is all zeros, which is not an address")
 	case mac[0]&1 != 0:
 		report("mac", "mac %s is a group address: the first byte must be even", c.MAC)
 	}

@@ -59,7 +59,7 @@ func (c *SegmentConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.
 		e := &ends[i]
 		station, ok := e.Socket.(Station)
 		if !ok {
-			return nil, fmt.Errorf("%s: a %T is no Ethernet port", e.Name, e.Socket)
+			return nil, fmt.Errorf("%s: a %T is not an Ethernet port", e.Name, e.Socket)
 		}
 		p := &plug{seg.AddPort(e.Name, e.Domain, station.Receive), s, station}
 		station.Plug(p.Port, c.speed(e.Name), !env.Calendar.Virtual())

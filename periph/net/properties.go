@@ -26,14 +26,14 @@ func (c *SegmentConfig) Specs(port, way string) []periph.Spec {
 		return append(list, periph.LinkSpec(),
 			c.ofSwitch(periph.Spec{Name: "vlan", Kind: periph.Whole, Max: ether.MaxVLAN, Doc: "The VLAN of frames without a tag"}),
 			c.ofSwitch(periph.Spec{Name: "trunk", Kind: periph.Text, Loose: true, Valid: validTrunk, Doc: "The VLANs whose frames have a tag here"}),
-			c.ofSwitch(periph.Spec{Name: "mirror", Kind: periph.Text, Loose: true, Valid: c.validMirror(port), Doc: "The ports whose frames this one is sent too"}),
+			c.ofSwitch(periph.Spec{Name: "mirror", Kind: periph.Text, Loose: true, Valid: c.validMirror(port), Doc: "The ports whose frames are copied to this one"}),
 			c.ofSwitch(periph.Spec{Name: "storm_limit", Kind: periph.Whole, Max: math.MaxInt32, Doc: "Broadcast and multicast frames that the board may send in a second; 0: any number"}),
-			periph.Spec{Name: "storms", Kind: periph.Whole, ReadOnly: true, Doc: "In how many seconds that was passed"})
+			periph.Spec{Name: "storms", Kind: periph.Whole, ReadOnly: true, Doc: "Seconds in which storm_limit was exceeded"})
 	}
 	return append(list, periph.LinkSpec(),
 		c.ofSwitch(periph.Spec{Name: "addresses", Kind: periph.Whole, Max: math.MaxInt32, Doc: "How many hardware addresses the switch remembers"}),
 		c.ofSwitch(periph.Spec{Name: "ageing", Kind: periph.Text, Loose: true, Valid: validTime, Doc: "How long the switch remembers an address; 0s: for ever"}),
-		c.ofSwitch(periph.Spec{Name: "snooping", Kind: periph.Switch, Doc: "Whether multicast goes only to who has joined the group"}),
+		c.ofSwitch(periph.Spec{Name: "snooping", Kind: periph.Switch, Doc: "Whether multicast goes only to members of the group"}),
 		periph.Spec{Name: "known", Kind: periph.Whole, ReadOnly: true, Doc: "How many hardware addresses the switch knows"})
 }
 

@@ -12,7 +12,7 @@ import (
 var (
 	errBacklog = errors.New("receiver too slow")
 	errOff     = errors.New("receiver off")
-	errOffload = errors.New("receiver cannot take frames that are still to be cut up")
+	errOffload = errors.New("receiver does not take frames that still need segmentation")
 )
 
 // backlogLimit is how much a NIC keeps for a guest that has no buffer for it, in bytes.

@@ -25,14 +25,14 @@ var Segment = &periph.LinkKind{
 
 // SegmentConfig is one [[segment]] table of an appliance file: a learning switch, or a cable.
 type SegmentConfig struct {
-	Ports []string `toml:"ports" jsonschema:"description=The ports on it: board.port"`
+	Ports []string `toml:"ports" jsonschema:"description=Its ports: board.port"`
 	Impairment
 	Addresses *int             `toml:"addresses,omitempty" jsonschema:"minimum=0,default=4096,description=How many hardware addresses the switch remembers"`
-	Ageing    *periph.Duration `toml:"ageing,omitempty" jsonschema:"default=5m,description=How long the switch remembers an address that it hears no more of; 0s for ever"`
+	Ageing    *periph.Duration `toml:"ageing,omitempty" jsonschema:"default=5m,description=How long the switch remembers a silent address; 0s for ever"`
 	Snooping  *bool            `toml:"snooping,omitempty" jsonschema:"description=Whether the switch sends the frames of a multicast group only to boards that have joined it (IGMP and MLD snooping)"`
 	Reserved  *bool            `toml:"reserved,omitempty" jsonschema:"description=Whether the switch passes on frames to 01:80:c2:00:00:00 to 0f (LLDP and LACP and spanning trees and 802.1X) which switches keep to themselves"`
 	Cable     bool             `toml:"cable,omitempty" jsonschema:"description=A plain cable between two ports instead of a switch: everything passes"`
-	Port      []PortConfig     `toml:"port,omitempty" jsonschema:"description=What is particular to single ports"`
+	Port      []PortConfig     `toml:"port,omitempty" jsonschema:"description=Settings of single ports"`
 
 	ports []string // all of them, those of gateways too
 }
@@ -45,7 +45,7 @@ type PortConfig struct {
 	Rx         *Impairment `toml:"rx,omitempty" jsonschema:"description=What happens to frames to the board only"`
 	VLAN       *int        `toml:"vlan,omitempty" jsonschema:"minimum=0,maximum=4094,default=1,description=The VLAN of frames without a tag; 0 on a trunk that has none"`
 	Trunk      []int       `toml:"trunk,omitempty" jsonschema:"description=The VLANs whose frames have a tag here"`
-	Mirror     []string    `toml:"mirror,omitempty" jsonschema:"description=Ports of the segment whose frames this one is sent too"`
+	Mirror     []string    `toml:"mirror,omitempty" jsonschema:"description=Ports of the segment whose frames are copied to this one"`
 	StormLimit *int        `toml:"storm_limit,omitempty" jsonschema:"minimum=0,description=Broadcast and multicast frames that the board may send in a second"`
 }
 
@@ -75,7 +75,7 @@ func (c *SegmentConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 // checkCable finds what a cable cannot be or do.
 func (c *SegmentConfig) checkCable(report periph.Report, ends int) {
 	if ends != 2 {
-		report("cable", "a cable has two ends, and this one %d ports", ends)
+		report("cable", "a cable has two ends; this one has %d ports", ends)
 	}
 	refuse := func(at, key string, given bool) {
 		if given {
@@ -96,7 +96,7 @@ func (c *SegmentConfig) checkCable(report periph.Report, ends int) {
 }
 
 func noSwitch(setting string) error {
-	return fmt.Errorf("%s is for a switch, and this segment is a cable", setting)
+	return fmt.Errorf("%s is for a switch; this segment is a cable", setting)
 }
 
 func (c *SegmentConfig) checkPort(at string, i int, report periph.Report) {
@@ -104,7 +104,7 @@ func (c *SegmentConfig) checkPort(at string, i int, report periph.Report) {
 	c.onSegment(at+".name", p.Name, report)
 	for _, before := range c.Port[:i] {
 		if before.Name == p.Name {
-			report(at+".name", "there is a table for %s already", p.Name)
+			report(at+".name", "%s already has a table", p.Name)
 		}
 	}
 	p.Impairment.check(at, report)
@@ -173,7 +173,7 @@ func (p *PortConfig) membership() (ether.Membership, error) {
 	}
 	for _, v := range p.Trunk {
 		if v < 1 || v > ether.MaxVLAN {
-			return m, fmt.Errorf("trunk has the VLAN %d, and they are 1 to %d", v, ether.MaxVLAN)
+			return m, fmt.Errorf("trunk has the VLAN %d; VLANs are 1 to %d", v, ether.MaxVLAN)
 		}
 		m.Trunk = append(m.Trunk, uint16(v))
 	}
@@ -185,7 +185,7 @@ func parseVLANs(text string) (list []int, err error) {
 	for _, f := range parseList(text) {
 		v, err := strconv.Atoi(f)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no list of VLANs: write their numbers, such as \"10,20\", or none", text)
+			return nil, fmt.Errorf("%q is not a list of VLANs: write their numbers, such as \"10,20\", or none", text)
 		}
 		list = append(list, v)
 	}

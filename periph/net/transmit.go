@@ -92,7 +92,7 @@ func (n *NIC) parse(chain *virtio.Chain) error {
 		ChecksumStart: binary.LittleEndian.Uint16(h[6:]), ChecksumOffs: binary.LittleEndian.Uint16(h[8:]),
 	}
 	if !n.Offload && (f.Offload.Flags != 0 || f.Offload.GSOType != gsoNone) {
-		return fmt.Errorf("%s: frame with work left to the device, which was not negotiated", n.name)
+		return fmt.Errorf("%s: frame with an offload that was not negotiated", n.name)
 	}
 	skip := headerSize
 	for _, part := range chain.Readable {

@@ -78,7 +78,7 @@ func (c *checker) finite(key []any, name string, v *float64) bool {
 func (c *checker) header() {
 	m := c.m
 	if !slices.Contains(addressWidths, m.addressWidth()) {
-		c.add([]any{"address_width"}, "an address cannot have %d bits: want 8 or 16", m.AddressWidth)
+		c.add([]any{"address_width"}, "an address cannot have %d bits: it must have 8 or 16", m.AddressWidth)
 	}
 	c.oneOf([]any{"byte_order"}, m.ByteOrder, bigEndian, littleEndian)
 	c.oneOf([]any{"addressing"}, m.Addressing, byRegister, byByte)
@@ -86,7 +86,7 @@ func (c *checker) header() {
 		c.add([]any{"interrupt"}, "no threshold drives a pin %q", m.Interrupt)
 	}
 	if len(m.Compatible) == 0 && m.Node != "" {
-		c.add([]any{"node"}, "a part without compatible has no device-tree node to be called %q", m.Node)
+		c.add([]any{"node"}, "node is %q, but a part without compatible has no device-tree node", m.Node)
 	}
 	if len(m.Compatible) == 0 && m.Interrupt != "" {
 		c.add([]any{"interrupt"}, "a part without compatible has no device-tree node to interrupt")
@@ -104,7 +104,7 @@ func (c *checker) register(i int) {
 	c.oneOf(at("byte_order"), r.ByteOrder, bigEndian, littleEndian)
 	c.oneOf(at("access"), r.Access, readWrite, readOnly, writeOnly, write1ToClear, readToClear)
 	if !slices.Contains(widths, r.width()) {
-		c.add(at("width"), "a register cannot have %d bits: want 8, 16, 24 or 32", r.Width)
+		c.add(at("width"), "a register cannot have %d bits: it must have 8, 16, 24 or 32", r.Width)
 		return
 	}
 	if uint64(r.Reset) >= 1<<r.width() {
@@ -112,13 +112,13 @@ func (c *checker) register(i int) {
 	}
 	if slices.Contains(addressWidths, m.addressWidth()) {
 		if last := 1<<m.addressWidth() - m.span(r); r.Address < 0 || r.Address > last {
-			c.add(at("address"), "%#x is outside the addresses of the part: want 0 to %#x", r.Address, last)
+			c.add(at("address"), "%#x is outside the addresses of the part: it must be 0 to %#x", r.Address, last)
 		}
 	}
 	for j := range i {
 		other := &m.Register[j]
 		if r.Name == other.Name && r.Name != "" {
-			c.add(at("name"), "register %d is called %q too", j+1, r.Name)
+			c.add(at("name"), "register %d is also called %q", j+1, r.Name)
 		}
 		if r.Address < other.Address+m.span(other) && other.Address < r.Address+m.span(r) {
 			c.add(at("address"), "%#x belongs to register %q already", r.Address, other.Name)
@@ -130,11 +130,11 @@ func (c *checker) property(i int) {
 	m, p, at := c.m, &c.m.Property[i], func(k string) []any { return []any{"property", i, k} }
 	switch {
 	case !identifier.MatchString(p.Name):
-		c.add(at("name"), "%q is no name for a property: want small letters, digits and _, a letter first", p.Name)
+		c.add(at("name"), "%q is not a name for a property: use small letters, digits and _, a letter first", p.Name)
 	case slices.Contains(taken, p.Name):
-		c.add(at("name"), "%q is a key of every part: want another name", p.Name)
+		c.add(at("name"), "%q is a key of every part: use another name", p.Name)
 	case slices.ContainsFunc(m.Property[:i], func(o Property) bool { return o.Name == p.Name }):
-		c.add(at("name"), "another property is called %q too", p.Name)
+		c.add(at("name"), "another property is also called %q", p.Name)
 	}
 	finite := c.finite([]any{"property", i}, "scale", &p.Scale)
 	finite = c.finite([]any{"property", i}, "offset", &p.Offset) && finite
@@ -194,7 +194,7 @@ func (c *checker) limits(i int, f field) {
 func (c *checker) threshold(i int) {
 	m, t, at := c.m, &c.m.Threshold[i], func(k string) []any { return []any{"threshold", i, k} }
 	if !identifier.MatchString(t.Pin) {
-		c.add(at("pin"), "%q is no name for a pin: want small letters, digits and _, a letter first", t.Pin)
+		c.add(at("pin"), "%q is not a name for a pin: use small letters, digits and _, a letter first", t.Pin)
 	}
 	if j := slices.IndexFunc(m.Threshold[:i], func(o Threshold) bool { return o.Pin == t.Pin }); j >= 0 {
 		if o := &m.Threshold[j]; o.ActiveLow != t.ActiveLow {
@@ -235,7 +235,7 @@ func (c *checker) limitRegister(i int, key, name string, value *float64) {
 		return
 	}
 	if value != nil {
-		c.add(at, "the limit is given as %s too: want one of them", strings.TrimSuffix(key, "_register"))
+		c.add(at, "the limit is also given as %s: use one of them", strings.TrimSuffix(key, "_register"))
 	}
 	p := m.propertyIndex(m.Threshold[i].Property)
 	if p < 0 {

@@ -31,9 +31,9 @@ func parseBits(text string, width int) (shift, bits int, err error) {
 	l, err2 := strconv.ParseUint(low, 10, 8)
 	switch {
 	case err1 != nil || err2 != nil:
-		return 0, 0, fmt.Errorf("%q are no bits: want the highest and the lowest, such as \"11:4\", or one", text)
+		return 0, 0, fmt.Errorf("%q are not bits: write the highest and the lowest, such as \"11:4\", or one", text)
 	case h < l:
-		return 0, 0, fmt.Errorf("bits %q are the wrong way round: want \"%d:%d\"", text, l, h)
+		return 0, 0, fmt.Errorf("bits %q are the wrong way round: write \"%d:%d\"", text, l, h)
 	case int(h) >= width:
 		return 0, 0, fmt.Errorf("bit %d is outside a register of %d bits: the highest is %d", h, width, width-1)
 	}

@@ -35,12 +35,12 @@ type Map struct {
 
 // Register is what the guest reads and writes under one address.
 type Register struct {
-	Name    string `toml:"name" jsonschema:"description=What properties and thresholds call it"`
+	Name    string `toml:"name" jsonschema:"description=Name for properties and thresholds"`
 	Address int    `toml:"address" jsonschema:"minimum=0,maximum=65535,description=Address on the bus; of its first byte if addresses count bytes"`
 	// Width is 8, 16, 24 or 32 bits; 8 if left out.
 	Width int `toml:"width,omitempty" jsonschema:"enum=8,enum=16,enum=24,enum=32,default=8,description=Bits"`
 	// ByteOrder is the map's if left out.
-	ByteOrder string `toml:"byte_order,omitempty" jsonschema:"enum=big,enum=little,description=The map's unless given"`
+	ByteOrder string `toml:"byte_order,omitempty" jsonschema:"enum=big,enum=little,description=Default: the map's"`
 	// Reset is the content at power-on.
 	Reset uint32 `toml:"reset,omitempty" jsonschema:"default=0,description=Content at power-on"`
 	// Access is what the guest may do: "rw" read and write (the default); "ro"
@@ -54,22 +54,22 @@ type Register struct {
 // offset. The register holds it, so that a value which is set is rounded to
 // what the field can hold.
 type Property struct {
-	Name     string `toml:"name" jsonschema:"pattern=^[a-z][a-z0-9_]*$,description=What scenarios call it; an initial value in the board file too"`
+	Name     string `toml:"name" jsonschema:"pattern=^[a-z][a-z0-9_]*$,description=Name in scenarios; also the key of its initial value in the board file"`
 	Doc      string `toml:"doc,omitempty" jsonschema:"description=One line for people"`
 	Unit     string `toml:"unit,omitempty" jsonschema:"description=Unit such as °C or V"`
 	Register string `toml:"register" jsonschema:"description=Name of the register"`
 	// Bits are the highest and the lowest bit, or the only one; the whole
 	// register if left out.
-	Bits   string `toml:"bits,omitempty" jsonschema:"pattern=^[0-9]+(:[0-9]+)?$,description=Highest and lowest bit such as 11:4; the whole register unless given"`
+	Bits   string `toml:"bits,omitempty" jsonschema:"pattern=^[0-9]+(:[0-9]+)?$,description=Highest and lowest bit such as 11:4; default: the whole register"`
 	Signed bool   `toml:"signed,omitempty" jsonschema:"default=false,description=Two's complement"`
 	// Scale is what one count is worth; 1 if left out or 0.
-	Scale  float64 `toml:"scale,omitempty" jsonschema:"default=1,description=What one count is worth"`
+	Scale  float64 `toml:"scale,omitempty" jsonschema:"default=1,description=Value of one count"`
 	Offset float64 `toml:"offset,omitempty" jsonschema:"default=0,description=Value of a count of 0"`
 	// Min and Max are what may be set, within what the field can hold.
-	Min *float64 `toml:"min,omitempty" jsonschema:"description=Least value; unless given the least that the field can hold"`
-	Max *float64 `toml:"max,omitempty" jsonschema:"description=Greatest value; unless given the greatest that the field can hold"`
+	Min *float64 `toml:"min,omitempty" jsonschema:"description=Least value; default: the least that the field can hold"`
+	Max *float64 `toml:"max,omitempty" jsonschema:"description=Greatest value; default: the greatest that the field can hold"`
 	// Default is the value at power-on; what the register's Reset makes if left out.
-	Default *float64 `toml:"default,omitempty" jsonschema:"description=Value at power-on; unless given it follows from the register's reset"`
+	Default *float64 `toml:"default,omitempty" jsonschema:"description=Value at power-on; default: from the register's reset"`
 	// ReadOnly is for what the guest sets and the outside only reads.
 	ReadOnly bool `toml:"read_only,omitempty" jsonschema:"default=false,description=The outside cannot set it"`
 }
@@ -82,8 +82,8 @@ type Threshold struct {
 	Property      string   `toml:"property" jsonschema:"description=Name of the property that it watches"`
 	Above         *float64 `toml:"above,omitempty" jsonschema:"description=Active while the property is above this"`
 	Below         *float64 `toml:"below,omitempty" jsonschema:"description=Active while the property is below this"`
-	AboveRegister string   `toml:"above_register,omitempty" jsonschema:"description=Active while the property is above what this register says in the format of the property"`
-	BelowRegister string   `toml:"below_register,omitempty" jsonschema:"description=Active while the property is below what this register says in the format of the property"`
+	AboveRegister string   `toml:"above_register,omitempty" jsonschema:"description=Active while the property is above the value of this register in the format of the property"`
+	BelowRegister string   `toml:"below_register,omitempty" jsonschema:"description=Active while the property is below the value of this register in the format of the property"`
 	// Hysteresis is how far, in the property's unit, it must come back inside a limit.
 	Hysteresis float64 `toml:"hysteresis,omitempty" jsonschema:"minimum=0,default=0,description=How far the property must come back inside the limit before the pin is released"`
 	// ActiveLow and OpenDrain are the same for all thresholds of a pin. An

@@ -13,6 +13,6 @@ const (
 var Events = []*simbus.Kind{
 	{Name: KindTx, Doc: "the guest sent bytes", Attrs: []simbus.KindAttr{{Key: "data"}}},
 	{Name: KindRx, Doc: "the guest was sent bytes", Attrs: []simbus.KindAttr{{Key: "data"}}},
-	{Name: KindOverrun, Doc: "bytes that arrived were dropped, the guest not having read those before, or its board being off",
+	{Name: KindOverrun, Doc: "arriving bytes were dropped: the guest had not read earlier ones, or its board was off",
 		Attrs: []simbus.KindAttr{{Key: "lost", Doc: "bytes"}, {Key: "total"}}},
 }

@@ -16,9 +16,9 @@ var Kind = &periph.ControllerKind{
 	Terminal: true,
 	Device:   console.Device,
 	Properties: []periph.Spec{
-		{Name: propertySent, Kind: periph.Whole, ReadOnly: true, Doc: "bytes that have gone over the line from the guest"},
-		{Name: propertyReceived, Kind: periph.Whole, ReadOnly: true, Doc: "bytes that have come over it"},
-		{Name: propertyOverrun, Kind: periph.Whole, ReadOnly: true, Doc: "bytes that came and were dropped"},
+		{Name: propertySent, Kind: periph.Whole, ReadOnly: true, Doc: "bytes that the guest has sent over the line"},
+		{Name: propertyReceived, Kind: periph.Whole, ReadOnly: true, Doc: "bytes that have arrived over the line"},
+		{Name: propertyOverrun, Kind: periph.Whole, ReadOnly: true, Doc: "bytes that arrived and were dropped"},
 	},
 	Config: func() periph.ControllerConfig { return &Config{Baud: defaultBaud} },
 }
@@ -37,7 +37,7 @@ const (
 
 // Config is one [[serial]] table of a board file.
 type Config struct {
-	Baud int `toml:"baud,omitempty" jsonschema:"minimum=50,maximum=12000000,default=115200,description=Bits a second (8N1)"`
+	Baud int `toml:"baud,omitempty" jsonschema:"minimum=50,maximum=12000000,default=115200,description=Bits per second (8N1)"`
 }
 
 // Check reports what is wrong.

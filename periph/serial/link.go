@@ -29,7 +29,7 @@ func (c *LinkConfig) Ends() []periph.LinkEnd { return periph.Ports(c.Ports) }
 // Check reports what is wrong.
 func (c *LinkConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 	if len(ends) != 2 {
-		report("ports", "a serial link has two ends, and this one %d: say ports = [\"a.uart\", \"b.uart\"]", len(ends))
+		report("ports", "a serial link has two ends; this one has %d: write ports = [\"a.uart\", \"b.uart\"]", len(ends))
 		return
 	}
 	a, known := ends[0].Config.(*Config)
@@ -55,7 +55,7 @@ func (c *LinkConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link,
 	for i := range ends {
 		var ok bool
 		if ports[i], ok = ends[i].Socket.(*UART); !ok {
-			return nil, fmt.Errorf("%s: a %T is no serial port", ends[i].Name, ends[i].Socket)
+			return nil, fmt.Errorf("%s: a %T is not a serial port", ends[i].Name, ends[i].Socket)
 		}
 	}
 	for i, port := range ports {

@@ -52,7 +52,7 @@ func TestLinkMistakes(t *testing.T) {
 		{[]periph.LinkEnd{end(9600), end(9600)}, ""},
 		{[]periph.LinkEnd{end(9600), {}}, ""}, // the other was not found, which has been said
 		{[]periph.LinkEnd{end(9600), end(115200)}, "ports: the ends run at 9600 and 115200 baud: they must be the same"},
-		{[]periph.LinkEnd{end(9600)}, `ports: a serial link has two ends, and this one 1: say ports = ["a.uart", "b.uart"]`},
+		{[]periph.LinkEnd{end(9600)}, `ports: a serial link has two ends; this one has 1: write ports = ["a.uart", "b.uart"]`},
 	} {
 		got := ""
 		new(serial.LinkConfig).Check(func(key, format string, args ...any) { got += key + ": " + fmt.Sprintf(format, args...) }, tt.ends)

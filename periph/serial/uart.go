@@ -169,7 +169,7 @@ func (u *UART) Get(property string) periph.Value {
 
 // Set refuses.
 func (u *UART) Set(property string, _ periph.Value) error {
-	return fmt.Errorf("%s can only be read", property)
+	return fmt.Errorf("%s is read-only", property)
 }
 
 // Socket is where a serial link is joined: the port itself.

@@ -62,7 +62,7 @@ func (b *Bus) Attach(cs int, t Target, l Limits) error {
 	case b.slots[cs].target != nil:
 		return fmt.Errorf("attach to %s: chip select %d is taken", b.name, cs)
 	case len(l.Modes) == 0:
-		return fmt.Errorf("attach to %s: a chip that understands no mode", b.name)
+		return fmt.Errorf("attach to %s: the chip supports no SPI mode", b.name)
 	}
 	b.slots[cs] = slot{target: t, limits: l}
 	return nil

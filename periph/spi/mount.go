@@ -13,8 +13,8 @@ const BusName = "spi"
 // says nothing else drives them in the first of their modes, at their highest clock.
 func Select(l Limits) *periph.Mount {
 	frequency := periph.Spec{Name: "frequency", Kind: periph.Whole, Unit: "Hz", Min: 1, Max: float64(l.MaxHz),
-		Default: periph.Num(float64(l.MaxHz)), Doc: "highest clock that the kernel gives it"}
-	mode := periph.Spec{Name: "mode", Kind: periph.Whole, Default: periph.Num(float64(l.Modes[0])), Doc: "SPI mode in which the kernel drives it"}
+		Default: periph.Num(float64(l.MaxHz)), Doc: "highest clock that the kernel uses"}
+	mode := periph.Spec{Name: "mode", Kind: periph.Whole, Default: periph.Num(float64(l.Modes[0])), Doc: "SPI mode that the kernel uses"}
 	for _, m := range l.Modes {
 		mode.Only = append(mode.Only, float64(m))
 	}
@@ -47,7 +47,7 @@ func node(n *periph.Node, o *periph.Options) {
 func attach(bus any, o *periph.Options, c periph.Chip, l Limits) (detach func(), err error) {
 	b, ok := bus.(*Bus)
 	if !ok {
-		return nil, fmt.Errorf("a %T is no SPI bus", bus)
+		return nil, fmt.Errorf("a %T is not an SPI bus", bus)
 	}
 	t, err := TargetOf(c)
 	if err != nil {

@@ -201,7 +201,7 @@ func waitReadable(fd, other int, d time.Duration) error {
 		case fds[0].Revents != 0:
 			return nil
 		default:
-			return fmt.Errorf("%w: it has gone", errProtocol)
+			return fmt.Errorf("%w: it has closed the connection", errProtocol)
 		}
 	}
 }
@@ -276,7 +276,7 @@ func (c *conn) request(request uint32, payload []byte) error {
 		case err != nil:
 			return fmt.Errorf("read the guest's answer: %w", err)
 		case k == 0:
-			return fmt.Errorf("%w: it has gone", errProtocol)
+			return fmt.Errorf("%w: it has closed the connection", errProtocol)
 		default:
 			n += k
 		}

@@ -84,7 +84,7 @@ func (c *conn) setCall(i, fd int) error {
 	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
 		unix.Close(fd)
 		r.call = -1
-		return fmt.Errorf("%w: interrupts of queue %d through what is no socket", errProtocol, i)
+		return fmt.Errorf("%w: interrupts of queue %d through a file that is not a socket", errProtocol, i)
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ func (s *Server) report(err error) {
 
 // ErrRefused says that this program could not take a guest's connection, as when
 // it is out of file descriptors. No guest can reach the device any more.
-var ErrRefused = errors.New("the guest's connection to the device cannot be accepted")
+var ErrRefused = errors.New("cannot accept the guest's connection to the device")
 
 // errProtocol wraps what a front end did wrong.
 var errProtocol = errors.New("guest broke the vhost-user protocol")

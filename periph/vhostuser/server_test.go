@@ -346,7 +346,7 @@ func TestHostileFrontEnd(t *testing.T) {
 		{"interrupts that may wait for ever", func(f *frontEnd) {
 			f.setUp()
 			f.do(setVringCall, u64(0), f.eventfd())
-		}, "through what is no socket"},
+		}, "through a file that is not a socket"},
 		{"kicks that cannot be read", func(f *frontEnd) {
 			f.setUp()
 			fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)

@@ -27,7 +27,7 @@ func (p *Plain) Config() []byte { return nil }
 
 // SetConfig refuses.
 func (p *Plain) SetConfig(int, []byte) error {
-	return fmt.Errorf("%s: write to the configuration space, of which nothing can be written", p.name)
+	return fmt.Errorf("%s: write to the configuration space, which is read-only", p.name)
 }
 
 // Started checks that the driver has set up the first n of its queues.

@@ -231,7 +231,7 @@ func (q *Queue) walk(c *Chain, head uint16) error {
 			case !q.indirect:
 				return q.broken(c, "an indirect descriptor that was not negotiated")
 			case inIndirect || count > 0 || flags&(descNext|descWrite) != 0:
-				return q.broken(c, "an indirect descriptor where none may stand")
+				return q.broken(c, "a misplaced indirect descriptor")
 			case length == 0 || length%descSize != 0 || length/descSize > MaxQueueSize:
 				return q.broken(c, "an indirect table of %d bytes", length)
 			}
@@ -253,7 +253,7 @@ func (q *Queue) walk(c *Chain, head uint16) error {
 		case flags&descWrite != 0:
 			c.Writable = append(c.Writable, b)
 		case len(c.Writable) > 0:
-			return q.broken(c, "a readable descriptor behind a writable one")
+			return q.broken(c, "a readable descriptor after a writable one")
 		default:
 			c.Readable = append(c.Readable, b)
 		}

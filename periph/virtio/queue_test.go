@@ -121,13 +121,13 @@ func TestHostileDriver(t *testing.T) {
 			virtiotest.PutDesc(r.Desc, 0, base, 1, virtiotest.Next|virtiotest.Write, 1)
 			virtiotest.PutDesc(r.Desc, 1, base, 1, 0, 0)
 			r.Publish(0)
-		}, "readable descriptor behind a writable one"},
+		}, "readable descriptor after a writable one"},
 		{"indirect in indirect", func(r *virtiotest.Ring, m *virtiotest.Memory) {
 			addr, table := m.Alloc(32)
 			virtiotest.PutDesc(table, 0, addr, 16, virtiotest.Indirect, 0)
 			virtiotest.PutDesc(r.Desc, 0, addr, 32, virtiotest.Indirect, 0)
 			r.Publish(0)
-		}, "indirect descriptor where none may stand"},
+		}, "misplaced indirect descriptor"},
 		{"indirect table of odd length", func(r *virtiotest.Ring, m *virtiotest.Memory) {
 			virtiotest.PutDesc(r.Desc, 0, base, 17, virtiotest.Indirect, 0)
 			r.Publish(0)

@@ -40,13 +40,13 @@ func (f *Frame) Check() error {
 	case f.ID > highest:
 		return fmt.Errorf("identifier %#x is above %#x", f.ID, highest)
 	case f.Length < 0 || f.Length > longest:
-		return fmt.Errorf("length %d is not 0 to %d bytes", f.Length, longest)
+		return fmt.Errorf("length is %d bytes; it must be 0 to %d", f.Length, longest)
 	case Padded(f.Length) != f.Length:
-		return fmt.Errorf("no frame has %d bytes: the next length is %d", f.Length, Padded(f.Length))
+		return fmt.Errorf("a frame cannot have %d bytes: the next length is %d", f.Length, Padded(f.Length))
 	case f.FD && f.Remote:
 		return fmt.Errorf("a CAN FD frame cannot be a remote frame")
 	case !f.FD && (f.Switch || f.Passive):
-		return fmt.Errorf("a classic frame has no bits BRS and ESI")
+		return fmt.Errorf("a classic frame has no BRS and ESI bits")
 	}
 	return nil
 }
@@ -132,14 +132,14 @@ func (f *Frame) flags() (flags byte) {
 func ParseFrame(text string) (f Frame, err error) {
 	id, rest, ok := strings.Cut(text, "#")
 	wrong := func(why string) (Frame, error) {
-		return Frame{}, fmt.Errorf("%q is no CAN frame: %s", text, why)
+		return Frame{}, fmt.Errorf("%q is not a CAN frame: %s", text, why)
 	}
 	if !ok || len(id) != 3 && len(id) != 8 {
 		return wrong("write 123#DEADBEEF, with an identifier of 3 digits, or 8 if it is extended")
 	}
 	n, err := strconv.ParseUint(id, 16, 32)
 	if err != nil {
-		return wrong("the identifier is no hexadecimal number")
+		return wrong("the identifier is not a hexadecimal number")
 	}
 	f.ID, f.Extended = uint32(n), len(id) == 8
 	data, fd := strings.CutPrefix(rest, "#")
@@ -148,20 +148,20 @@ func ParseFrame(text string) (f Frame, err error) {
 	case remote:
 		if f.Remote = true; length != "" {
 			if f.Length, err = strconv.Atoi(length); err != nil {
-				return wrong("after R comes a length")
+				return wrong("a length must follow R")
 			}
 		}
 		data = ""
 	case fd:
 		if data == "" || data[0] < '0' || data[0] > '3' {
-			return wrong("after ## comes a digit: 1 for BRS, 2 for ESI, 3 for both, or 0")
+			return wrong("a digit must follow ##: 1 for BRS, 2 for ESI, 3 for both, or 0")
 		}
 		f.FD, f.Switch, f.Passive = true, (data[0]-'0')&flagBRS != 0, (data[0]-'0')&flagESI != 0
 		data = data[1:]
 	}
 	bytes, err := hex.DecodeString(data)
 	if err != nil || len(bytes) > MaxLengthFD {
-		return wrong("its data are two hexadecimal digits for each byte")
+		return wrong("its data must be two hexadecimal digits per byte")
 	}
 	if !remote {
 		f.Length = copy(f.Data[:], bytes)

@@ -149,9 +149,9 @@ func (n *Node) Send(f *Frame) error {
 	case n.state == Stopped || n.state == BusOff && n.spells == 0:
 		return fmt.Errorf("%s is %s", n.name, n.state)
 	case n.pending:
-		return fmt.Errorf("%s has a frame to send already", n.name)
+		return fmt.Errorf("%s already has a frame to send", n.name)
 	case f.FD && n.timing.DataBitrate == 0:
-		return fmt.Errorf("%s has no CAN FD", n.name)
+		return fmt.Errorf("%s does not support CAN FD", n.name)
 	}
 	n.frame, n.pending, n.asked = *f, true, n.bus.clock.Now()
 	n.bus.next()

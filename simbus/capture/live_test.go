@@ -136,7 +136,7 @@ func TestFIFO(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := capture.NewFIFO(path, serve); err == nil || !strings.Contains(err.Error(), "no named pipe") {
+	if _, err := capture.NewFIFO(path, serve); err == nil || !strings.Contains(err.Error(), "not a named pipe") {
 		t.Errorf("over a file: %v", err)
 	}
 }

@@ -24,12 +24,12 @@ func MakePipe(path string) (*Pipe, error) {
 	}
 	fd, e := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if e != nil {
-		return nil, fmt.Errorf("look at %s: %w", path, e)
+		return nil, fmt.Errorf("inspect %s: %w", path, e)
 	}
 	p := &Pipe{path, os.NewFile(uintptr(fd), path), err == nil}
 	var st unix.Stat_t
 	if e = unix.Fstat(fd, &st); e == nil && (st.Mode&unix.S_IFMT != unix.S_IFIFO || st.Uid != uint32(os.Getuid()) || st.Mode&0o077 != 0) {
-		e = fmt.Errorf("%s is there already, and no named pipe that only you can open", path)
+		e = fmt.Errorf("%s exists, and is not a named pipe that only you can open", path)
 	}
 	if e != nil {
 		p.at.Close()
@@ -47,7 +47,7 @@ func TakePipe(path string) (*Pipe, error) {
 	}
 	written, err := p.hasWriter()
 	if err == nil && written {
-		err = fmt.Errorf("%s has a writer already: another capture goes there", path)
+		err = fmt.Errorf("another capture already writes to %s", path)
 	}
 	if err != nil {
 		p.at.Close()
@@ -61,7 +61,7 @@ func TakePipe(path string) (*Pipe, error) {
 func (p *Pipe) hasWriter() (bool, error) {
 	f, err := p.open(os.O_RDONLY | unix.O_NONBLOCK)
 	if err != nil {
-		return false, fmt.Errorf("look who writes to %s: %w", p.path, err)
+		return false, fmt.Errorf("find the writers of %s: %w", p.path, err)
 	}
 	defer f.Close()
 	out, in, err := os.Pipe()
@@ -75,7 +75,7 @@ func (p *Pipe) hasWriter() (bool, error) {
 	case errors.Is(err, unix.EAGAIN):
 		return true, nil
 	case err != nil:
-		return false, fmt.Errorf("look who writes to %s: %w", p.path, err)
+		return false, fmt.Errorf("find the writers of %s: %w", p.path, err)
 	}
 	return n > 0, nil
 }

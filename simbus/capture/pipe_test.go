@@ -37,7 +37,7 @@ func TestTakePipe(t *testing.T) {
 		if _, err := writer.WriteString(text); err != nil {
 			t.Fatal(err)
 		}
-		if err := take(path); err == nil || !strings.Contains(err.Error(), "has a writer already") {
+		if err := take(path); err == nil || !strings.Contains(err.Error(), "already writes to") {
 			t.Errorf("a pipe with a writer and %q in it: %v", text, err)
 		}
 	}

@@ -32,10 +32,10 @@ func (l Limit) Run(t testing.TB, f func()) {
 	took := spent(t) - begin
 	runtime.ReadMemStats(&after)
 	if took > l.CPU {
-		t.Errorf("it took %s of the CPU's time, and may take %s", took, l.CPU)
+		t.Errorf("it took %s of CPU time; it may take at most %s", took, l.CPU)
 	}
 	if n := int64(after.TotalAlloc - before.TotalAlloc); n > l.Bytes {
-		t.Errorf("it allocated %d KiB, and may allocate %d", n>>10, l.Bytes>>10)
+		t.Errorf("it allocated %d KiB; it may allocate at most %d", n>>10, l.Bytes>>10)
 	}
 }
 

@@ -81,7 +81,7 @@ func (p *Port) Send(f *Frame) {
 	p.stats[Tx].count(f, n)
 	p.show(p, nil, f)
 	if n < minFrame || n > maxFrame {
-		p.drop(p.domain, Tx, f, DropMalformed, "of a length that no frame has")
+		p.drop(p.domain, Tx, f, DropMalformed, "of an invalid length")
 		return
 	}
 	// What is still under way must not be overtaken.
@@ -95,7 +95,7 @@ func (p *Port) Send(f *Frame) {
 		}
 		p.lanes[Tx].take(transit{p, w})
 	}) {
-		p.drop(p.domain, Tx, f, DropMalformed, "with work left to others that makes no sense")
+		p.drop(p.domain, Tx, f, DropMalformed, "with invalid offloads")
 	}
 }
 

@@ -49,7 +49,7 @@ func (g *Gateway) forward(f Forward) error {
 			}
 			if err != nil { // out of file descriptors, for now: whoever connects waits
 				if !failing {
-					g.cfg.Log.Warn("no connection can be accepted", zap.Stringer("host", f.Host), zap.Error(err))
+					g.cfg.Log.Warn("cannot accept connections", zap.Stringer("host", f.Host), zap.Error(err))
 				}
 				failing = true
 				select {

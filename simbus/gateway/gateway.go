@@ -158,7 +158,7 @@ func (c *Config) check() error {
 	case b.IsValid() && (!b.Addr().Is6() || b.Addr().Is4In6()):
 		return fmt.Errorf("address %s: must be an IPv6 address with its prefix length", b)
 	case c.Advertise && b.Bits() != SLAACBits:
-		return fmt.Errorf("address %s: must have a prefix of %d bits, on which boards make addresses", b, SLAACBits)
+		return fmt.Errorf("address %s: must have a prefix of %d bits, from which boards make their addresses", b, SLAACBits)
 	}
 	return nil
 }

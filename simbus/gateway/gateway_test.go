@@ -413,14 +413,14 @@ func TestOthersARP(t *testing.T) {
 }
 
 func TestParseRule(t *testing.T) {
-	const none = ` is no IP address or network, such as "10.1.2.3:443", "10.1.0.0/16" or "[2001:db8::1]:443"`
+	const none = ` is not an IP address or network, such as "10.1.2.3:443", "10.1.0.0/16" or "[2001:db8::1]:443"`
 	for text, want := range map[string]string{
 		"10.1.2.3":       "10.1.2.3/32 0",
 		"10.1.2.3/16":    "10.1.0.0/16 0",
 		"10.1.2.3:443":   "10.1.2.3/32 443",
 		"0.0.0.0/0:53":   "0.0.0.0/0 53",
-		"10.1.2.3:0":     `"10.1.2.3:0" has no port of 1 to 65535 behind the colon`,
-		"10.1.2.3:70000": `"10.1.2.3:70000" has no port of 1 to 65535 behind the colon`,
+		"10.1.2.3:0":     `"10.1.2.3:0" has no port from 1 to 65535 after the colon`,
+		"10.1.2.3:70000": `"10.1.2.3:70000" has no port from 1 to 65535 after the colon`,
 		"there":          `"there"` + none,
 		"10.1.2.3/33":    `"10.1.2.3/33"` + none,
 		"":               `""` + none,
@@ -432,14 +432,14 @@ func TestParseRule(t *testing.T) {
 		"[2001:db8::1/32]:443": "2001:db8::/32 443",
 		"[::/0]:53":            "::/0 53",
 		"[10.1.2.3]:80":        "10.1.2.3/32 80",
-		"[2001:db8::1]:0":      `"[2001:db8::1]:0" has no port of 1 to 65535 behind the colon`,
-		"[2001:db8::1]/32":     `"[2001:db8::1]/32" has "/32" behind the address, and may have a colon and a port`,
-		"[2001:db8::1":         `"[2001:db8::1" has no ] that ends the address`,
+		"[2001:db8::1]:0":      `"[2001:db8::1]:0" has no port from 1 to 65535 after the colon`,
+		"[2001:db8::1]/32":     `"[2001:db8::1]/32" has "/32" after the address, where only a colon and a port may follow`,
+		"[2001:db8::1":         `"[2001:db8::1" has no ] after the address`,
 		"fe80::1%eth0":         `"fe80::1%eth0"` + none,
 		"::ffff:10.1.2.3":      `"::ffff:10.1.2.3"` + none,
 		"::ffff:10.1.2.3/112":  `"::ffff:10.1.2.3/112"` + none,
 		"[]:80":                `"[]:80"` + none,
-		"[":                    `"[" has no ] that ends the address`,
+		"[":                    `"[" has no ] after the address`,
 	} {
 		r, err := ParseRule(text)
 		got := fmt.Sprint(r.Prefix, " ", r.Port)

@@ -286,11 +286,11 @@ func TestPing6(t *testing.T) {
 func TestConfigOfAddresses(t *testing.T) {
 	for want, f := range map[string]func(*Config){
 		"it has no address": func(c *Config) { c.Address, c.Address6 = netip.Prefix{}, netip.Prefix{} },
-		"address fd00::fe/64: must be an IPv4 address with its prefix length":                   func(c *Config) { c.Address = gatewayAddress6 },
-		"address 10.0.0.254/24: must be an IPv6 address with its prefix length":                 func(c *Config) { c.Address6 = gatewayAddress },
-		"address fd00::fe/56: must have a prefix of 64 bits, on which boards make addresses":    func(c *Config) { c.Address6 = netip.MustParsePrefix("fd00::fe/56") },
-		"address invalid Prefix: must have a prefix of 64 bits, on which boards make addresses": func(c *Config) { c.Address6 = netip.Prefix{} },
-		"address ::ffff:10.0.0.1/120: must be an IPv6 address with its prefix length":           func(c *Config) { c.Address6 = netip.PrefixFrom(netip.MustParseAddr("::ffff:10.0.0.1"), 120) },
+		"address fd00::fe/64: must be an IPv4 address with its prefix length":                           func(c *Config) { c.Address = gatewayAddress6 },
+		"address 10.0.0.254/24: must be an IPv6 address with its prefix length":                         func(c *Config) { c.Address6 = gatewayAddress },
+		"address fd00::fe/56: must have a prefix of 64 bits, from which boards make their addresses":    func(c *Config) { c.Address6 = netip.MustParsePrefix("fd00::fe/56") },
+		"address invalid Prefix: must have a prefix of 64 bits, from which boards make their addresses": func(c *Config) { c.Address6 = netip.Prefix{} },
+		"address ::ffff:10.0.0.1/120: must be an IPv6 address with its prefix length":                   func(c *Config) { c.Address6 = netip.PrefixFrom(netip.MustParseAddr("::ffff:10.0.0.1"), 120) },
 	} {
 		cfg := config6()
 		f(&cfg)

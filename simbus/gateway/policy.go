@@ -22,10 +22,10 @@ func ParseRule(s string) (r Rule, err error) {
 	if inner, ok := strings.CutPrefix(s, "["); ok {
 		var rest string
 		if text, rest, ok = strings.Cut(inner, "]"); !ok {
-			return r, fmt.Errorf("%q has no ] that ends the address", s)
+			return r, fmt.Errorf("%q has no ] after the address", s)
 		}
 		if port, hasPort = strings.CutPrefix(rest, ":"); !hasPort && rest != "" {
-			return r, fmt.Errorf("%q has %q behind the address, and may have a colon and a port", s, rest)
+			return r, fmt.Errorf("%q has %q after the address, where only a colon and a port may follow", s, rest)
 		}
 	} else if strings.Count(s, ":") == 1 {
 		text, port, hasPort = strings.Cut(s, ":")
@@ -33,7 +33,7 @@ func ParseRule(s string) (r Rule, err error) {
 	if hasPort {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || n == 0 {
-			return r, fmt.Errorf("%q has no port of 1 to 65535 behind the colon", s)
+			return r, fmt.Errorf("%q has no port from 1 to 65535 after the colon", s)
 		}
 		r.Port = uint16(n)
 	}
@@ -42,7 +42,7 @@ func ParseRule(s string) (r Rule, err error) {
 		r.Prefix, err = netip.ParsePrefix(text)
 	}
 	if err != nil || r.Prefix.Addr().Is4In6() || a.Zone() != "" {
-		return r, fmt.Errorf("%q is no IP address or network, such as \"10.1.2.3:443\", \"10.1.0.0/16\" or \"[2001:db8::1]:443\"", s)
+		return r, fmt.Errorf("%q is not an IP address or network, such as \"10.1.2.3:443\", \"10.1.0.0/16\" or \"[2001:db8::1]:443\"", s)
 	}
 	r.Prefix = r.Prefix.Masked()
 	return r, nil
@@ -51,7 +51,7 @@ func ParseRule(s string) (r Rule, err error) {
 var (
 	errNotAllowed = errors.New("not allowed")
 	errHost       = errors.New("the host's own services are not open to boards (host_access)")
-	errNoHost     = errors.New("no address of a host")
+	errNoHost     = errors.New("not a host address")
 )
 
 // outside tells what on the host's side an address of the segment's side means,

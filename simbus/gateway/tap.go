@@ -82,7 +82,7 @@ func OpenTap(cfg TapConfig) (*Tap, error) {
 func openTap(name string, offload bool) (fd int, used string, err error) {
 	fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, "", fmt.Errorf("tap interface %s: open /dev/net/tun: %w ('backplane doctor' tells more)", name, err)
+		return -1, "", fmt.Errorf("tap interface %s: open /dev/net/tun: %w ('backplane doctor' says more)", name, err)
 	}
 	defer func() {
 		if err != nil {
@@ -96,7 +96,7 @@ func openTap(name string, offload bool) (fd int, used string, err error) {
 	r.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
 	switch err = unix.IoctlIfreq(fd, unix.TUNSETIFF, r); {
 	case errors.Is(err, unix.EPERM):
-		return fd, "", fmt.Errorf("tap interface %s: %w: as root, make one that is yours: ip tuntap add dev %s mode tap user %d && ip link set %s up",
+		return fd, "", fmt.Errorf("tap interface %s: %w: as root, make one of your own: ip tuntap add dev %s mode tap user %d && ip link set %s up",
 			name, err, name, os.Getuid(), name)
 	case errors.Is(err, unix.EBUSY):
 		return fd, "", fmt.Errorf("tap interface %s: another program uses it", name)
@@ -170,7 +170,7 @@ func joinBridge(bridge, name string) error {
 	case unix.ENODEV, unix.EOPNOTSUPP:
 		return fmt.Errorf("bridge %s: the host has no bridge of that name (as root: ip link add %s type bridge)", bridge, bridge)
 	case unix.EPERM:
-		return fmt.Errorf("bridge %s: %w: only root can put an interface on a bridge: as root, make a tap that is yours and put it there (ip link set TAP master %s), and say tap = \"TAP\" instead", bridge, e, bridge)
+		return fmt.Errorf("bridge %s: %w: only root can put an interface on a bridge: as root, make a tap of your own, put it there (ip link set TAP master %s), and write tap = \"TAP\" instead", bridge, e, bridge)
 	default:
 		return fmt.Errorf("bridge %s: %w", bridge, e)
 	}

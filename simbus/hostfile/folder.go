@@ -39,7 +39,7 @@ func (d *Folder) within(name string) (string, error) {
 	}
 	inner, err := filepath.Rel(d.path, path)
 	if err != nil || !filepath.IsLocal(inner) {
-		return "", &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is %s, and must lie in %s: nothing else is read (--restrict)", path, d.path)}
+		return "", &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is %s; it must be in %s: --restrict allows no other file", path, d.path)}
 	}
 	return inner, nil
 }

@@ -70,7 +70,7 @@ func TestFolder(t *testing.T) {
 			}
 		case err == nil:
 			t.Errorf("read %s: %q", name, text)
-		case !inside && !strings.Contains(err.Error(), "is "+leads+", and must lie in "+dir+"/in"):
+		case !inside && !strings.Contains(err.Error(), "is "+leads+"; it must be in "+dir+"/in"):
 			t.Errorf("read %s: %v", name, err)
 		}
 	}

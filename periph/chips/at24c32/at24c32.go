@@ -20,9 +20,9 @@ var Model = &periph.Model{
 	Title:  "Microchip (Atmel) AT24C32 4 KiB EEPROM",
 	Source: "Microchip DS20006109A (AT24C32E), 2018",
 	On:     []*periph.Mount{i2c.AtRange(0x50, 0x57)},
-	Pins:   []periph.PinSpec{{Name: "wp", Doc: "WP: writes change nothing while it is high"}},
+	Pins:   []periph.PinSpec{{Name: "wp", Doc: "WP: high protects the memory from writes"}},
 	Properties: []periph.Spec{
-		{Name: "write_protect", Kind: periph.Switch, Doc: "writes change nothing, as if WP were high"},
+		{Name: "write_protect", Kind: periph.Switch, Doc: "protects the memory from writes, as if WP were high"},
 		{Name: "writes", Kind: periph.Whole, ReadOnly: true, Doc: "write cycles since power-on"},
 	},
 	Options: []periph.Spec{

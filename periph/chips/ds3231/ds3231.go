@@ -22,13 +22,13 @@ var Model = &periph.Model{
 	Title:  "Maxim DS3231 real-time clock with temperature sensor",
 	Source: "Maxim 19-5170 revision 10, March 2015",
 	On:     []*periph.Mount{i2c.At(0x68)},
-	Pins:   []periph.PinSpec{{Name: "int", Output: true, OpenDrain: true, Doc: "INT/SQW: an alarm; needs a pull-up, which it brings itself here"}},
+	Pins:   []periph.PinSpec{{Name: "int", Output: true, OpenDrain: true, Doc: "INT/SQW: an alarm; needs a pull-up, which the model includes"}},
 	Properties: []periph.Spec{
 		periph.TemperatureSpec(-40, 85),
-		{Name: "time", Kind: periph.Text, ReadOnly: true, Doc: "the time that it shows (RFC 3339)"},
+		{Name: "time", Kind: periph.Text, ReadOnly: true, Doc: "the time that the clock shows (RFC 3339)"},
 	},
 	Options: []periph.Spec{
-		{Name: "drift", Kind: periph.Number, Unit: "ppm", Min: -1000, Max: 1000, Doc: "how much too fast it runs"},
+		{Name: "drift", Kind: periph.Number, Unit: "ppm", Min: -1000, Max: 1000, Doc: "how much too fast the clock runs"},
 		{Name: "lost_power", Kind: periph.Switch, Doc: "its battery has run down: without power it forgets all, and drivers do not trust the time"},
 	},
 	Node: func(*periph.Options) periph.Node {
@@ -341,7 +341,7 @@ func (c *chip) Get(property string) periph.Value {
 
 func (c *chip) Set(property string, v periph.Value) error {
 	if property != "temperature" {
-		return fmt.Errorf("%s can only be read", property)
+		return fmt.Errorf("%s is read-only", property)
 	}
 	c.temperature = v.Float()
 	return nil

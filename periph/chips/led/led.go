@@ -16,12 +16,12 @@ var Model = &periph.Model{
 	Title:      "LED",
 	Source:     "none: an ideal LED",
 	On:         []*periph.Mount{gpio.Pins()},
-	Pins:       []periph.PinSpec{{Name: "in", Required: true, Doc: "the line that drives it"}},
+	Pins:       []periph.PinSpec{{Name: "in", Required: true, Doc: "the line that drives the LED"}},
 	Properties: []periph.Spec{{Name: "lit", Kind: periph.Switch, ReadOnly: true, Doc: "whether it is lit"}},
 	Options: []periph.Spec{
 		{Name: "active_low", Kind: periph.Switch, Doc: "lit while the line is low"},
-		{Name: "label", Kind: periph.Text, Doc: "what is printed beside it"},
-		{Name: "color", Kind: periph.Text, Default: periph.Str("red"), Doc: "of its light",
+		{Name: "label", Kind: periph.Text, Doc: "the text beside it on the board"},
+		{Name: "color", Kind: periph.Text, Default: periph.Str("red"), Doc: "color of its light",
 			Enum: []string{"white", "red", "green", "blue", "amber", "violet", "yellow"}},
 	},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {

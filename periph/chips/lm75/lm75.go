@@ -19,7 +19,7 @@ var LM75 = &periph.Model{
 	Title:      "TI/National LM75B digital temperature sensor and watchdog",
 	Source:     "TI SNIS153D, January 2015",
 	On:         []*periph.Mount{i2c.AtRange(0x48, 0x4f)},
-	Pins:       []periph.PinSpec{{Name: "os", Output: true, OpenDrain: true, Doc: "O.S.: overtemperature; needs a pull-up, which it brings itself here"}},
+	Pins:       []periph.PinSpec{{Name: "os", Output: true, OpenDrain: true, Doc: "O.S.: overtemperature; needs a pull-up, which the model includes"}},
 	Properties: []periph.Spec{periph.TemperatureSpec(-55, 125)},
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{Name: "temperature-sensor", Compatible: []string{"national,lm75"}}

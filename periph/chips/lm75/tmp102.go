@@ -17,7 +17,7 @@ var TMP102 = &periph.Model{
 	Title:      "TI TMP102 digital temperature sensor",
 	Source:     "TI SBOS397H, December 2018",
 	On:         []*periph.Mount{i2c.AtRange(0x48, 0x4b)},
-	Pins:       []periph.PinSpec{{Name: "alert", Output: true, OpenDrain: true, Doc: "ALERT: a limit was crossed; needs a pull-up, which it brings itself here"}},
+	Pins:       []periph.PinSpec{{Name: "alert", Output: true, OpenDrain: true, Doc: "ALERT: a limit was crossed; needs a pull-up, which the model includes"}},
 	Properties: []periph.Spec{periph.TemperatureSpec(-55, 150)},
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{Name: "temperature-sensor", Compatible: []string{"ti,tmp102"}}

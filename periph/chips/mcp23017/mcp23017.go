@@ -17,12 +17,12 @@ var Model = &periph.Model{
 	Source: "Microchip DS20001952C, 2016",
 	On:     []*periph.Mount{i2c.AtRange(0x20, 0x27)},
 	Pins: append(pins(),
-		periph.PinSpec{Name: "inta", Output: true, Doc: "INTA: an input of port A has changed, and of port B if the two are mirrored"},
-		periph.PinSpec{Name: "intb", Output: true, Doc: "INTB: an input of port B has changed, and of port A if the two are mirrored"},
+		periph.PinSpec{Name: "inta", Output: true, Doc: "INTA: an input of port A has changed, or of port B if the two are mirrored"},
+		periph.PinSpec{Name: "intb", Output: true, Doc: "INTB: an input of port B has changed, or of port A if the two are mirrored"},
 		periph.PinSpec{Name: "reset", Doc: "RESET: low is the power-on state; unconnected it is high"}),
 	Lines: lines(),
 	Options: []periph.Spec{{Name: "mirror", Kind: periph.Switch, Default: periph.On(true),
-		Doc: "the kernel has INTA and INTB tell of both ports (microchip,irq-mirror)"}},
+		Doc: "INTA and INTB each report both ports (microchip,irq-mirror)"}},
 	Node: func(o *periph.Options) periph.Node {
 		return periph.Node{Name: "gpio", Compatible: []string{"microchip,mcp23017"}, Interrupt: "inta", InterruptType: 8, // level low
 			Properties: []periph.NodeProperty{{Name: "gpio-controller", Value: true}, {Name: "#gpio-cells", Value: uint32(2)},
@@ -54,7 +54,7 @@ func lines() (names []string) {
 
 func pins() (pins []periph.PinSpec) {
 	for _, name := range lines() {
-		pins = append(pins, periph.PinSpec{Name: name, Doc: "input or output, as the guest has it"})
+		pins = append(pins, periph.PinSpec{Name: name, Doc: "input or output, as the guest configured it"})
 	}
 	return pins
 }

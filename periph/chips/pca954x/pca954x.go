@@ -23,11 +23,11 @@ func newPCA954x(name, title, source string, channels int) *periph.Model {
 		Title:  title,
 		Source: source,
 		On:     []*periph.Mount{i2c.AtRange(0x70, 0x77)},
-		Pins:   []periph.PinSpec{{Name: "reset", Doc: "RESET: low ends all and opens all channels' switches; unconnected it is high"}},
+		Pins:   []periph.PinSpec{{Name: "reset", Doc: "RESET: low resets the chip and disconnects all channels; unconnected it is high"}},
 		Properties: []periph.Spec{{Name: "channels", Kind: periph.Whole, Max: float64(int(1)<<channels - 1), ReadOnly: true,
-			Doc: "the control register: a bit for each channel that is joined to the bus"}},
+			Doc: "the control register: a bit is set for each connected channel"}},
 		Options: []periph.Spec{{Name: "idle_disconnect", Kind: periph.Switch,
-			Doc: "the kernel separates a channel again after each transaction (i2c-mux-idle-disconnect)"}},
+			Doc: "the kernel disconnects the channel after each transaction (i2c-mux-idle-disconnect)"}},
 		Kernel: []string{"CONFIG_I2C_MUX", "CONFIG_I2C_MUX_PCA954x"},
 		New: func(env *periph.Env, _ *periph.Options) (periph.Chip, error) {
 			c := &chip{env: env, reset: env.Pin("reset"), channels: make([]*i2c.Bus, channels)}

@@ -17,8 +17,8 @@ var Model = &periph.Model{
 	Title:      "NXP PCF8574 8-bit I/O expander",
 	Source:     "NXP PCF8574/74A revision 5, May 2013",
 	On:         []*periph.Mount{i2c.AtRange(0x20, 0x27)},
-	Pins:       append(pins(), periph.PinSpec{Name: "int", Output: true, OpenDrain: true, Doc: "INT: an input has changed; needs a pull-up, which it brings itself here"}),
-	Properties: append(properties(), periph.Spec{Name: "output", Kind: periph.Whole, Min: 0, Max: 255, ReadOnly: true, Default: periph.Num(255), Doc: "the byte that was last written"}),
+	Pins:       append(pins(), periph.PinSpec{Name: "int", Output: true, OpenDrain: true, Doc: "INT: an input has changed; needs a pull-up, which the model includes"}),
+	Properties: append(properties(), periph.Spec{Name: "output", Kind: periph.Whole, Min: 0, Max: 255, ReadOnly: true, Default: periph.Num(255), Doc: "the byte written last"}),
 	Node: func(*periph.Options) periph.Node {
 		return periph.Node{Name: "gpio-expander", Compatible: []string{"nxp,pcf8574"}, Interrupt: "int", InterruptType: 2, // falling edge
 			Properties: []periph.NodeProperty{{Name: "gpio-controller", Value: true}, {Name: "#gpio-cells", Value: uint32(2)},

@@ -169,7 +169,7 @@ func (p *parser) primitive() (predicate, error) {
 		if both != nil && !sided {
 			return both, nil
 		}
-		return nil, fmt.Errorf("there is no such thing to filter by")
+		return nil, fmt.Errorf("unknown filter primitive")
 	}
 	one, err := p.value(word)
 	if err != nil {
@@ -184,7 +184,7 @@ func (p *parser) primitive() (predicate, error) {
 // the source (0) and the destination (1).
 func (p *parser) value(word string) (func(f *fields, side int) bool, error) {
 	if p.at == len(p.words) {
-		return nil, fmt.Errorf("%s wants a value", word)
+		return nil, fmt.Errorf("%s needs a value", word)
 	}
 	text := p.words[p.at]
 	switch word {
@@ -241,7 +241,7 @@ func (p *parser) special(word string) (predicate, error) {
 	}
 	side, _ := p.take("src", "dst", "host")
 	if p.at == len(p.words) {
-		return nil, fmt.Errorf("ether wants an address")
+		return nil, fmt.Errorf("ether needs an address")
 	}
 	mac, err := net.ParseMAC(p.words[p.at])
 	if err != nil || len(mac) != 6 {

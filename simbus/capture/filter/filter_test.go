@@ -85,19 +85,19 @@ func frame(t testing.TB, text string) []byte {
 
 func TestParseSaysWhatIsWrong(t *testing.T) {
 	for _, tt := range []struct{ filter, want string }{
-		{"garbage", `at "garbage": there is no such thing`},
-		{"tcp and", "at its end: there is no such thing"},
+		{"garbage", `at "garbage": unknown filter primitive`},
+		{"tcp and", "at its end: unknown filter primitive"},
 		{"(tcp", `at its end: a ")" is missing`},
 		{"tcp udp", `at "udp": nothing may follow`},
 		{"host sensor", `at "sensor": not an IP address`},
 		{"net 10.0.0.0", "not a network"},
 		{"port 99999", "not a number from 0 to 65535"},
-		{"port", "at its end: port wants a value"},
+		{"port", "at its end: port needs a value"},
 		{"less", "a number is missing"},
 		{"vlan 5000", "from 0 to 4095"},
 		{"ether sensor", "not a hardware address"},
-		{"ether", "ether wants"},
-		{"src tcp", `at "tcp": there is no such thing`},
+		{"ether", "ether needs"},
+		{"src tcp", `at "tcp": unknown filter primitive`},
 		{strings.Repeat("(", 5000), "at most 4096"},
 	} {
 		if _, err := filter.Parse(tt.filter); err == nil || !strings.Contains(err.Error(), tt.want) {
