@@ -132,7 +132,7 @@ func (r *Running) setPlace(t *boards.Target, text string) error {
 	return nil
 }
 
-var errReadOnly = errors.New("can only be read")
+var errReadOnly = errors.New("is read-only")
 
 // forget lets segments forget what was behind a board's ports.
 func (m *Machine) forget() {
