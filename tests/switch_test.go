@@ -156,7 +156,7 @@ func TestNetSettings(t *testing.T) {
 		{path: "lan.addresses", value: "-7", mistake: "outside 0 to"},
 		{path: "lan.ageing", value: "0s", back: "0s"},
 		{path: "lan.known", value: "7", mistake: "is read-only"},
-		{path: "lan.link", value: "sideways", mistake: "say up or down"},
+		{path: "lan.link", value: "sideways", mistake: "write up or down"},
 		{path: "lan:b1.eth0.loss", value: "0.5", back: "0.5"},
 		{path: "lan:b1.eth0.rx.loss", value: "0.125", back: "0.125"},
 		{path: "lan:b1.eth0.loss", value: "", back: "tx 0.5, rx 0.125"},
