@@ -51,8 +51,8 @@ func TestGetAndSet(t *testing.T) {
 			{"b.temp1.temperature", "1", `did you mean "temp0"`},
 			{"c.temp0.temperature", "1", `"c"`},
 			{"b.gpio0.in", "2", "2"},
-			{"b.gpio0.in.missed", "0", "only be read"},
-			{"b.uart1.sent", "0", "only be read"},
+			{"b.gpio0.in.missed", "0", "is read-only"},
+			{"b.uart1.sent", "0", "is read-only"},
 			{"b.eth0.link", "sideways", "sideways"},
 		} {
 			if err := r.Set(bad.path, bad.value); err == nil || !strings.Contains(err.Error(), bad.want) {
