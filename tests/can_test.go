@@ -331,3 +331,27 @@ exec = { board = "c", command = ["sh", "-c", %q], timeout = "20s" }
 	}
 	verified(t, filepath.Join(dir, "main.toml"), 8)
 }
+
+// TestCANRates sets bit rates as set-up scripts for hardware do: the bus's are taken, in
+// full as well, and shown, and others refused.
+func TestCANRates(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := canBoards(t, o)
+		const set = "ip link set can0 down; /usr/sbin/ip link set can0 type can "
+		app.Sh("a", set+"bitrate 500000 dbitrate 2000000 fd on restart-ms 100 && /usr/sbin/ip link set can0 up")
+		shown := app.Sh("a", "/usr/sbin/ip -details link show can0")
+		for _, want := range []string{"bitrate 500000", "dbitrate 2000000"} {
+			if !strings.Contains(shown, want) {
+				t.Errorf("there is no %q in\n%s", want, shown)
+			}
+		}
+		got := candump(app, "b", 1, "")
+		app.Sh("a", "cansend can0 123#01")
+		if frames := got(); len(frames) != 1 || frames[0] != "123#01" {
+			t.Errorf("frames %q", frames)
+		}
+		if status := app.Sh("a", set+"bitrate 250000 2>/dev/null; echo $?"); status == "0\n" {
+			t.Error("a bit rate that the bus does not have is taken")
+		}
+	})
+}

@@ -54,8 +54,16 @@ func (c *Config) Build(env *periph.Env) (periph.Controller, error) {
 	return b, nil
 }
 
-// Node is empty: the driver looks at none.
-func (c *Controller) Node() periph.Node { return periph.Node{} }
+// Node has the bit rates, which are then the ones that "ip link set" takes
+// (firmware/kernel/patches, virtio_can).
+func (c *Controller) Node() periph.Node {
+	t := c.node.Timing()
+	n := periph.Node{Properties: []periph.NodeProperty{{Name: "bitrate", Value: uint32(t.Bitrate)}}}
+	if t.DataBitrate > 0 {
+		n.Properties = append(n.Properties, periph.NodeProperty{Name: "data-bitrate", Value: uint32(t.DataBitrate)})
+	}
+	return n
+}
 
 // Socket is the port, which a bus takes.
 func (c *Controller) Socket(name string) any {
