@@ -158,8 +158,7 @@ func at(d time.Duration) simbus.Time { return simbus.Time(time.Millisecond + d) 
 // the bit without a rest, and all others get it.
 func TestArbitration(t *testing.T) {
 	b := newBench(t, 4)
-	frames := []string{"123#01", "123#R4", "048C0000#02", "12348000#03", "124#04"} // in the order of priority but one
-	order := []string{frames[2], frames[0], frames[1], frames[4], frames[3]}
+	frames := []string{"123#01", "123#R4", "048C0000#02", "12348000#03", "124#04"}
 	b.do(func() {
 		b.all[0].queued(frames[4], frames[3])
 		b.all[1].queued(frames[1])
@@ -168,7 +167,7 @@ func TestArbitration(t *testing.T) {
 	})
 	b.advance(10 * time.Millisecond)
 	// 048C0000 has the uppermost 11 bits 123: base frames with them go first, then it.
-	order = []string{"123#01", "123#R4", "048C0000#02", "124#04", "12348000#03"}
+	order := []string{"123#01", "123#R4", "048C0000#02", "124#04", "12348000#03"}
 	from := []string{"n2", "n1", "n3", "n0", "n0"}
 	var want []string
 	for i := range order {
