@@ -85,16 +85,16 @@ func (c *checker) addresses(at string, e *Network) {
 		}
 		switch {
 		case err != nil && text != DHCPAddress && text != SLAACAddress:
-			c.doc.Add(at, "address is %q, and must be an IP address with its prefix length, such as \"10.0.0.1/24\" or \"fd00::1/64\", or \"dhcp\", or \"slaac\"", text)
+			c.doc.Add(at, "address is %q; it must be an IP address with its prefix length, such as \"10.0.0.1/24\" or \"fd00::1/64\", or \"dhcp\", or \"slaac\"", text)
 		case err == nil && (p.Addr().IsMulticast() || p.Addr().IsUnspecified() || p.Addr().Is4In6()):
-			c.doc.Add(at, "address %s is not one of a host", text)
+			c.doc.Add(at, "address %s is not a host address", text)
 		case seen[text]:
-			c.doc.Add(at, "the port has the address %s already", text)
+			c.doc.Add(at, "the port already has the address %s", text)
 		}
 		seen[text] = true
 	}
 	if e.DHCP() && e.ip4().IsValid() {
-		c.doc.Add(at, "the port has an IPv4 address, %s, and would get another by DHCP: leave one of them out", e.ip4())
+		c.doc.Add(at, "the port has an IPv4 address, %s, and DHCP would give it another: leave one of them out", e.ip4())
 	}
 }
 
@@ -108,7 +108,7 @@ func (c *checker) routes(at string, e *Network) {
 		}
 		a, err := netip.ParseAddr(text)
 		if err != nil || a.Zone() != "" || a.Is4In6() {
-			c.doc.Add(at, "gateway is %q, and must be an IP address, such as \"10.0.0.254\" or \"fd00::fe\"", text)
+			c.doc.Add(at, "gateway is %q; it must be an IP address, such as \"10.0.0.254\" or \"fd00::fe\"", text)
 			continue
 		}
 		on := a.Is6() && a.IsLinkLocalUnicast() // every port has such an address
@@ -123,17 +123,17 @@ func (c *checker) routes(at string, e *Network) {
 		case families[family]:
 			c.doc.Add(at, "there is an %s gateway already: a port has at most one of each", name)
 		case a.Is4() && e.DHCP():
-			c.doc.Add(at, "an address by DHCP brings its gateway along: leave one of them out")
+			c.doc.Add(at, "DHCP gives the gateway with the address: leave one of them out")
 		case a.Is6() && e.slaac():
-			c.doc.Add(at, "a router that advertises itself is the gateway of an address by SLAAC: leave one of them out")
+			c.doc.Add(at, "with SLAAC the router that advertises itself is the gateway: leave one of them out")
 		case !on:
-			c.doc.Add(at, "gateway %s is not on the port's network: say address = \"ADDRESS/LENGTH\" so that it is", text)
+			c.doc.Add(at, "gateway %s is not on the port's network: write address = \"ADDRESS/LENGTH\" to put it there", text)
 		}
 		families[family] = true
 	}
 	for i, text := range e.DNS {
 		if _, err := netip.ParseAddr(text); err != nil {
-			c.doc.Add(fmt.Sprintf("%s.dns[%d]", at, i), "%q is no IP address of a name server", text)
+			c.doc.Add(fmt.Sprintf("%s.dns[%d]", at, i), "%q is not an IP address of a name server", text)
 		}
 	}
 }

@@ -14,7 +14,7 @@ func (a *Appliance) check() {
 	d := a.doc
 	switch {
 	case a.Name == "":
-		d.Add("name", "the appliance has no name: say name = \"NAME\"")
+		d.Add("name", "the appliance has no name: write name = \"NAME\"")
 	case !validName.MatchString(a.Name):
 		d.Add("name", "name %q %s", a.Name, nameRule)
 	}
@@ -38,7 +38,7 @@ func (a *Appliance) unique(names map[string]string, at, name, what string) {
 	case name == "" && what == "board":
 		return // its file was not found, which has been said
 	case name == "":
-		a.doc.Add(at+".name", "the %s has no name: say name = \"NAME\"", what)
+		a.doc.Add(at+".name", "the %s has no name: write name = \"NAME\"", what)
 	case !validName.MatchString(name):
 		a.doc.Add(at+".name", "name %q %s", name, nameRule)
 	case taken:
@@ -63,7 +63,7 @@ func (a *Appliance) Member(name string) *Member {
 func (a *Appliance) end(at, text string) (m *Member, rest string) {
 	name, rest, ok := strings.Cut(text, ".")
 	if !ok || rest == "" {
-		a.doc.Add(at, "%q is no place on a board: write board.part", text)
+		a.doc.Add(at, "%q is not a place on a board: write board.part", text)
 		return nil, ""
 	}
 	if m = a.Member(name); m == nil {

@@ -11,14 +11,14 @@ import (
 
 // Board is one board file.
 type Board struct {
-	Name     string   `toml:"name" jsonschema:"description=What the board is called unless an appliance names it"`
+	Name     string   `toml:"name" jsonschema:"description=Name of the board unless an appliance gives it another"`
 	Doc      string   `toml:"doc,omitempty" jsonschema:"description=One line for people"`
 	CPUs     int      `toml:"cpus,omitempty" jsonschema:"minimum=1,maximum=64,default=1,description=CPUs of the board; a virtual clock gives it one"`
 	Memory   Size     `toml:"memory,omitempty" jsonschema:"default=64M,description=Main memory"`
-	Time     Timing   `toml:"time,omitempty" jsonschema:"description=What things take in virtual time"`
+	Time     Timing   `toml:"time,omitempty" jsonschema:"description=How long things take in virtual time"`
 	Firmware Firmware `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
 
-	Chip []Chip `toml:"chip,omitempty" jsonschema:"description=Parts that say themselves what they are on: a controller or a channel of another part"`
+	Chip []Chip `toml:"chip,omitempty" jsonschema:"description=Parts that name the controller or the channel that they are on"`
 
 	// Tables are those of the catalog's kinds of controllers, and Controllers what they say.
 	Tables      map[string]any `toml:",rest" jsonschema:"-"`
@@ -47,29 +47,29 @@ type Firmware struct {
 	Init         string   `toml:"init,omitempty" jsonschema:"description=The program that runs once the board is up; without one the board waits for commands"`
 	Args         []string `toml:"init_args,omitempty" jsonschema:"description=Arguments of init"`
 	Handover     bool     `toml:"handover,omitempty" jsonschema:"description=init is an init system and becomes process 1"`
-	Shutdown     Duration `toml:"shutdown,omitempty" jsonschema:"default=2s,description=How long the board may take to power off in order; its programs have three quarters of that to end"`
-	KernelArgs   string   `toml:"args,omitempty" jsonschema:"description=Further kernel arguments"`
-	KernelConfig string   `toml:"kernel_config,omitempty" jsonschema:"description=File with further kernel configuration (CONFIG_X=y lines)"`
+	Shutdown     Duration `toml:"shutdown,omitempty" jsonschema:"default=2s,description=Time for an orderly power-off; programs have three quarters of it to end"`
+	KernelArgs   string   `toml:"args,omitempty" jsonschema:"description=Extra kernel arguments"`
+	KernelConfig string   `toml:"kernel_config,omitempty" jsonschema:"description=File with extra kernel configuration (CONFIG_X=y lines)"`
 	Kernel       Kernel   `toml:"kernel,omitempty" jsonschema:"description=What the board's own kernel is built from"`
 }
 
 // Kernel is what a board's own kernel is built from.
 type Kernel struct {
 	Source   string   `toml:"source,omitempty" jsonschema:"description=Tarball or folder with a kernel tree or a git repository; without one the kernel is Backplane's"`
-	Revision string   `toml:"revision,omitempty" jsonschema:"description=Tag or branch or commit of the git repository; without one the folder is taken as it stands"`
-	Config   []string `toml:"config,omitempty" jsonschema:"description=Files with further kernel configuration (CONFIG_X=y lines)"`
+	Revision string   `toml:"revision,omitempty" jsonschema:"description=Tag or branch or commit of the git repository; without one the folder is used as it is"`
+	Config   []string `toml:"config,omitempty" jsonschema:"description=Files with extra kernel configuration (CONFIG_X=y lines)"`
 	Patches  []string `toml:"patches,omitempty" jsonschema:"description=Patches that are applied after Backplane's own"`
-	Debug    []string `toml:"debug,omitempty" jsonschema:"description=Means of debugging: gcov or kasan or kmemleak or lockdep or symbols"`
+	Debug    []string `toml:"debug,omitempty" jsonschema:"description=Debugging options: gcov or kasan or kmemleak or lockdep or symbols"`
 }
 
 // Chip is one part on a controller. Its place there, the model's options and its
 // properties' initial values stand beside the keys named here.
 type Chip struct {
-	Name      string            `toml:"name" jsonschema:"description=What the part is called"`
-	On        string            `toml:"on,omitempty" jsonschema:"description=In a [[chip]] table of the board: what the part is on; a controller or PART.CHANNEL"`
+	Name      string            `toml:"name" jsonschema:"description=Name of the part"`
+	On        string            `toml:"on,omitempty" jsonschema:"description=In a [[chip]] table of the board: the controller or PART.CHANNEL that the part is on"`
 	Model     string            `toml:"model" jsonschema:"description=Its model: 'backplane parts' lists them; 'registers' is a part described in this file"`
 	Pins      map[string]string `toml:"pins,omitempty" jsonschema:"description=Pin = GPIO line: controller.line or the line alone on its own controller"`
-	Unplugged bool              `toml:"unplugged,omitempty" jsonschema:"description=Not there until it is plugged"`
+	Unplugged bool              `toml:"unplugged,omitempty" jsonschema:"description=Absent until it is plugged"`
 	Registers *regmap.Map       `toml:"registers,omitempty" jsonschema:"description=Register map of a part with model 'registers'"`
 	Values    map[string]any    `toml:",rest" jsonschema:"-"`
 
@@ -78,8 +78,8 @@ type Chip struct {
 
 // Network is what init makes of a network interface.
 type Network struct {
-	Address Texts    `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface or a list of them (IPv4 and IPv6); 'dhcp': an IPv4 address that a DHCP server such as a gateway's says; 'slaac': an IPv6 address that the kernel makes of what a router such as a gateway advertises"`
-	Gateway Texts    `toml:"gateway,omitempty" jsonschema:"description=IP address of the router that init sends everything else to; a list for one of IPv4 and one of IPv6"`
+	Address Texts    `toml:"address,omitempty" jsonschema:"description=IP address with prefix length that init gives the interface or a list of them (IPv4 and IPv6); 'dhcp': an IPv4 address from a DHCP server such as a gateway's; 'slaac': an IPv6 address that the kernel makes from a router advertisement such as a gateway's"`
+	Gateway Texts    `toml:"gateway,omitempty" jsonschema:"description=IP address of the default router; a list for one of IPv4 and one of IPv6"`
 	DNS     []string `toml:"dns,omitempty" jsonschema:"description=IP addresses of name servers that init puts into /etc/resolv.conf"`
 }
 
@@ -92,13 +92,13 @@ type Ethernet struct {
 
 // Appliance is one appliance file, with the boards that it names.
 type Appliance struct {
-	Name    string    `toml:"name" jsonschema:"description=What the appliance is called"`
+	Name    string    `toml:"name" jsonschema:"description=Name of the appliance"`
 	Doc     string    `toml:"doc,omitempty" jsonschema:"description=One line for people"`
 	Paced   bool      `toml:"paced,omitempty" jsonschema:"description=Virtual time never runs ahead of the host's clock; gateways need it"`
 	Board   []Member  `toml:"board" jsonschema:"description=The boards in the order in which they are switched on"`
 	Gateway []Gateway `toml:"gateway,omitempty" jsonschema:"description=Ways from segments to the world outside"`
 
-	Capture []Capture `toml:"capture,omitempty" jsonschema:"description=Captures of frames beside those of whole segments"`
+	Capture []Capture `toml:"capture,omitempty" jsonschema:"description=Captures of frames"`
 
 	// Tables are those of the catalog's kinds of links, and Links what they say.
 	Tables map[string]any `toml:",rest" jsonschema:"-"`
@@ -111,14 +111,14 @@ type Appliance struct {
 
 // Member is one board of an appliance.
 type Member struct {
-	Name string         `toml:"name,omitempty" jsonschema:"description=What the board is called here; the board file's own name if left out"`
+	Name string         `toml:"name,omitempty" jsonschema:"description=Name of the board here; the board file's own name if left out"`
 	File string         `toml:"file" jsonschema:"description=The board file; relative to this one"`
 	Off  bool           `toml:"off,omitempty" jsonschema:"description=Not switched on at the start"`
 	Set  map[string]any `toml:"set,omitempty" jsonschema:"description=Initial properties of this instance: part.property = value"`
 
-	Args     []string   `toml:"init_args,omitempty" jsonschema:"description=Arguments of this instance's init; instead of the board file's"`
+	Args     []string   `toml:"init_args,omitempty" jsonschema:"description=Arguments of this instance's init in place of the board file's"`
 	Rootfs   []string   `toml:"rootfs,omitempty" jsonschema:"description=Layers of this instance's root file system; laid over those of the board file; relative to this file"`
-	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=What is particular to this instance's Ethernet ports; what is left out stays as in the board file"`
+	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=Settings of this instance's Ethernet ports; keys left out stay as in the board file"`
 
 	Board *Board `toml:"-" json:"-"`
 }

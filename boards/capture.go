@@ -11,10 +11,10 @@ import (
 
 // Capture is a capture of frames.
 type Capture struct {
-	Name   string   `toml:"name" jsonschema:"description=What the capture is called; it becomes NAME.pcapng among what is recorded"`
-	At     []string `toml:"at" jsonschema:"description=Where: segments by name and ports as segment:board.port"`
-	Filter string   `toml:"filter,omitempty" jsonschema:"description=Which frames: an expression as tcpdump has it"`
-	Snap   int      `toml:"snap,omitempty" jsonschema:"minimum=0,maximum=65535,description=How many bytes of a frame; 0: all of it"`
+	Name   string   `toml:"name" jsonschema:"description=Name of the capture; the record has it as NAME.pcapng"`
+	At     []string `toml:"at" jsonschema:"description=Where to capture: segments by name and ports as segment:board.port"`
+	Filter string   `toml:"filter,omitempty" jsonschema:"description=Which frames to capture: a tcpdump expression"`
+	Snap   int      `toml:"snap,omitempty" jsonschema:"minimum=0,maximum=65535,description=Bytes to capture of each frame; 0: the whole frame"`
 	FIFO   string   `toml:"fifo,omitempty" jsonschema:"description=Instead of a file: a named pipe for Wireshark (wireshark -k -i PATH); relative to this file"`
 
 	Places []Place        `toml:"-" json:"-"` // what At leads to, once it was checked
@@ -27,7 +27,7 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 		at := fmt.Sprintf("capture[%d]", i)
 		a.unique(links, at, c.Name, "capture")
 		if len(c.At) == 0 {
-			a.doc.Add(at, "capture %s looks nowhere: say at = [\"SEGMENT\"] or at = [\"SEGMENT:BOARD.PORT\"]", c.Name)
+			a.doc.Add(at, "capture %s has no place: write at = [\"SEGMENT\"] or at = [\"SEGMENT:BOARD.PORT\"]", c.Name)
 		}
 		for j, text := range c.At {
 			place, err := a.capturePlace(text, c.Filter)
@@ -60,7 +60,7 @@ func (a *Appliance) checkFIFO(at, name string) {
 		return
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeNamedPipe {
-		a.doc.Add(at, "%s is %s, and must be a pipe, or not there", path, hostfile.Kind(info.Mode()))
+		a.doc.Add(at, "%s is %s; it must be a pipe, or absent", path, hostfile.Kind(info.Mode()))
 	}
 }
 
@@ -70,7 +70,7 @@ const maxSnap = 65535
 
 func checkSnap(snap int) error {
 	if snap < 0 || snap > maxSnap {
-		return fmt.Errorf("snap is %d, and must be 0 to %d bytes", snap, maxSnap)
+		return fmt.Errorf("snap is %d; it must be 0 to %d bytes", snap, maxSnap)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func checkPlaces(at []string) error {
 func (a *Appliance) capturePlace(name, filter string) (Place, error) {
 	p, err := a.SegmentPlace(name)
 	if err == nil && filter != "" && p.Link.network() == nil {
-		err = fmt.Errorf("%s is no Ethernet, whose frames a filter is for", p)
+		err = fmt.Errorf("%s is not Ethernet; only Ethernet frames can be filtered", p)
 	}
 	return p, err
 }
@@ -112,7 +112,7 @@ func (a *Appliance) CapturePlaces(at []string, filter string) ([]Place, error) {
 // before its places are looked for.
 func CheckCapture(at []string, snap int) error {
 	if len(at) == 0 {
-		return fmt.Errorf("say where to capture: SEGMENT or SEGMENT:BOARD.PORT")
+		return fmt.Errorf("name where to capture: SEGMENT or SEGMENT:BOARD.PORT")
 	}
 	if err := checkSnap(snap); err != nil {
 		return err

@@ -66,15 +66,15 @@ func (c *checker) check() {
 	b, d := c.b, c.doc
 	switch {
 	case b.Name == "":
-		d.Add("name", "the board has no name: say name = \"NAME\"")
+		d.Add("name", "the board has no name: write name = \"NAME\"")
 	case !validName.MatchString(b.Name):
 		d.Add("name", "name %q %s", b.Name, nameRule)
 	}
 	if b.CPUs < 1 || b.CPUs > MaxCPUs {
-		d.Add("cpus", "cpus is %d, and must be 1 to %d, which is what a User Mode Linux kernel can have", b.CPUs, MaxCPUs)
+		d.Add("cpus", "cpus is %d; it must be 1 to %d: a User Mode Linux kernel has no more", b.CPUs, MaxCPUs)
 	}
 	if b.Memory < MinMemory || b.Memory > MaxMemory {
-		d.Add("memory", "memory is %s, and must be %s to %s: the kernel and its init need that much", b.Memory, Size(MinMemory), Size(MaxMemory))
+		d.Add("memory", "memory is %s; it must be %s to %s: the kernel and its init need that much", b.Memory, Size(MinMemory), Size(MaxMemory))
 	}
 	c.timing()
 	c.firmware()
@@ -98,13 +98,13 @@ func (c *checker) firmware() {
 	c.mountPoints(f.Rootfs)
 	c.kernel()
 	if f.Init != "" && !strings.HasPrefix(f.Init, "/") {
-		c.doc.Add("firmware.init", "init is %q, and must be a full path inside the guest, such as \"/sbin/init\"", f.Init)
+		c.doc.Add("firmware.init", "init is %q; it must be a full path inside the guest, such as \"/sbin/init\"", f.Init)
 	}
 	if f.Shutdown < 0 {
 		c.doc.Add("firmware.shutdown", "shutdown is negative")
 	}
 	if f.Init == "" && (f.Handover || len(f.Args) > 0) {
-		c.doc.Add("firmware", "there is no init that handover or init_args could mean: say init = \"/sbin/init\"")
+		c.doc.Add("firmware", "handover and init_args need an init: write init = \"/sbin/init\"")
 	}
 	if strings.ContainsAny(f.KernelArgs, "\n\x00") {
 		c.doc.Add("firmware.args", "args must be one line")
@@ -135,7 +135,7 @@ func cause(err error) error {
 func (c *checker) part(at, name, what string) {
 	switch first, taken := c.parts[name]; {
 	case name == "":
-		c.doc.Add(at+".name", "the %s has no name: say name = \"NAME\"", what)
+		c.doc.Add(at+".name", "the %s has no name: write name = \"NAME\"", what)
 		return
 	case !validName.MatchString(name):
 		c.doc.Add(at+".name", "name %q %s", name, nameRule)
@@ -167,7 +167,7 @@ func (c *checker) deviceName(at, name string) {
 	}
 	at += ".device"
 	if !validDevice.MatchString(name) {
-		c.doc.Add(at, "device is %q, and must be a name in /dev, such as \"/dev/ttyS1\"", name)
+		c.doc.Add(at, "device is %q; it must be a name in /dev, such as \"/dev/ttyS1\"", name)
 	}
 	if first, taken := c.devices[name]; taken {
 		c.doc.Add(at, "the device %s is taken, in %s", name, c.doc.Where(first))

@@ -236,7 +236,7 @@ func (c *checker) pins(at string, p *Part, on string) {
 	}
 	for _, spec := range p.Model.Pins {
 		if _, ok := p.Pins[spec.Name]; spec.Required && !ok && len(p.Pins) == 0 {
-			c.doc.Add(at, "pin %q of part %q is not connected: say pins = { %s = \"LINE\" }", spec.Name, p.Name, spec.Name)
+			c.doc.Add(at, "pin %q of part %q is not connected: write pins = { %s = \"LINE\" }", spec.Name, p.Name, spec.Name)
 		}
 	}
 }
@@ -263,7 +263,7 @@ func (c *checker) described() {
 		for _, pin := range desc.Pins() {
 			ref, ok := p.Soldered[pin]
 			if _, known := c.b.Offset(ref); ok && !known {
-				c.doc.Add(p.at+".pins."+pin, "pin %s is on %s, which the kernel does not know as a GPIO line, as its driver needs", pin, p.Pins[pin])
+				c.doc.Add(p.at+".pins."+pin, "pin %s is on %s, which is not a GPIO line in the kernel, as its driver needs", pin, p.Pins[pin])
 			}
 		}
 	}

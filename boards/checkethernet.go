@@ -19,7 +19,7 @@ func (c *checker) interfaces() {
 			continue
 		}
 		if len(x.Name) > maxInterface {
-			c.doc.Add(x.at+".name", "name %q is too long for an interface, which may have %d letters", x.Name, maxInterface)
+			c.doc.Add(x.at+".name", "name %q is too long for an interface: at most %d letters", x.Name, maxInterface)
 		}
 		if e, ok := x.Config.(*ethernet.Config); ok {
 			if mac, err := net.ParseMAC(e.MAC); err == nil {

@@ -35,7 +35,7 @@ func (p *Part) Bus() string {
 // nested checks a chip that stands in its controller's table.
 func (c *checker) nested(at string, ch *Chip, on socket) {
 	if ch.On != "" {
-		c.doc.Add(at+".on", "part %q stands in the table of %s, and is on that: on is for [[chip]] tables", ch.Name, on.provider)
+		c.doc.Add(at+".on", "part %q is in the table of %s, and so is on it: only [[chip]] tables have on", ch.Name, on.provider)
 	}
 	c.chip(at, ch, on)
 }
@@ -80,7 +80,7 @@ func (c *checker) placed() {
 // socket finds what a chip says that it is on.
 func (c *checker) socket(ch *Chip) (socket, error) {
 	if ch.On == "" {
-		return socket{}, fmt.Errorf("it is on nothing: say on = \"CONTROLLER\" or on = \"PART.CHANNEL\"")
+		return socket{}, fmt.Errorf("it is on nothing: write on = \"CONTROLLER\" or on = \"PART.CHANNEL\"")
 	}
 	var known []string
 	for _, x := range c.b.Controllers {
@@ -103,7 +103,7 @@ func (c *checker) socket(ch *Chip) (socket, error) {
 	if i := slices.IndexFunc(c.b.Chip, func(other Chip) bool { return other.Name == provider }); i >= 0 && c.b.Chip[i].Part == nil {
 		return socket{}, fmt.Errorf("it is on %s, and %s is on nothing itself", ch.On, provider)
 	}
-	return socket{}, fmt.Errorf("there is nothing %q that it could be on%s", ch.On, tomlfile.Suggest(ch.On, known))
+	return socket{}, fmt.Errorf("there is no %q for it to be on%s", ch.On, tomlfile.Suggest(ch.On, known))
 }
 
 // places finds parts in one place: on one bus, or on a bus that the other's is joined to.

@@ -29,11 +29,11 @@ func TestPlaces(t *testing.T) {
 		"the switch's own address":         {bus + mux + "[[chip]]\nname = 'n'\nmodel = 'pca9546'\non = 'm.7'\naddress = 0x70\n", "b.toml:16:1: address 0x70 is taken on i, which m.7 is joined to, in line 11"},
 		"a switch behind a switch":         {bus + mux + "[[chip]]\nname = 'n'\nmodel = 'pca9546'\non = 'm.7'\naddress = 0x71\n" + chip("a", "n.3", "0x48"), ""},
 		"two switches in a circle":         {bus + "[[chip]]\nname = 'm'\nmodel = 'pca9548'\non = 'n.0'\naddress = 0x70\n[[chip]]\nname = 'n'\nmodel = 'pca9548'\non = 'm.0'\naddress = 0x71\n", "b.toml:10:1: part \"m\": it is on n.0, and n is on nothing itself\nb.toml:15:1: part \"n\": it is on m.0, and m is on nothing itself"},
-		"no such channel":                  {bus + mux + chip("a", "m.8", "0x48"), "b.toml:15:1: part \"a\": there is nothing \"m.8\" that it could be on: did you mean \"m.0\"?"},
-		"no such controller":               {bus + chip("a", "j", "0x48"), "b.toml:10:1: part \"a\": there is nothing \"j\" that it could be on: did you mean \"g\"?"},
-		"on nothing":                       {bus + "[[chip]]\nname = 'a'\nmodel = 'tmp102'\naddress = 0x48", "b.toml:7:3: part \"a\": it is on nothing: say on = \"CONTROLLER\" or on = \"PART.CHANNEL\""},
+		"no such channel":                  {bus + mux + chip("a", "m.8", "0x48"), "b.toml:15:1: part \"a\": there is no \"m.8\" for it to be on: did you mean \"m.0\"?"},
+		"no such controller":               {bus + chip("a", "j", "0x48"), "b.toml:10:1: part \"a\": there is no \"j\" for it to be on: did you mean \"g\"?"},
+		"on nothing":                       {bus + "[[chip]]\nname = 'a'\nmodel = 'tmp102'\naddress = 0x48", "b.toml:7:3: part \"a\": it is on nothing: write on = \"CONTROLLER\" or on = \"PART.CHANNEL\""},
 		"of a model for other buses":       {bus + mux + "[[chip]]\nname = 'd'\nmodel = 'led'\non = 'm.0'\npins = { in = 'g.l' }", "b.toml:14:1: an led hangs on gpio, not on i2c"},
-		"in a controller's table, with on": {"name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='a', model='tmp102', address=0x48, on='j'}]", "b.toml:4:50: part \"a\" stands in the table of i, and is on that: on is for [[chip]] tables"},
+		"in a controller's table, with on": {"name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='a', model='tmp102', address=0x48, on='j'}]", "b.toml:4:50: part \"a\" is in the table of i, and so is on it: only [[chip]] tables have on"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, mistakes(t, write(t, "b.toml", c.text))); diff != "" {
@@ -84,7 +84,7 @@ func TestSoldered(t *testing.T) {
 		"a line that is a controller's":             {head + "pins = { inta = 'g.irq', gpa3 = 'g.l' }\n" + led("e.gpa3"), ""},
 		"no such pin":                               {head + pins + led("e.gpa8"), "b.toml:17:10: pin in: a mcp23017 has no pin \"gpa8\": did you mean \"gpa0\"?"},
 		"an interrupt on no line":                   {head + sensor("e.inta"), "b.toml:17:10: s.alert drives a line that e.inta drives already: two outputs on one line must both be open-drain"},
-		"an interrupt where the kernel has no line": {head + pins + "[[chip]]\nname = 'f'\nmodel = 'pcf8574'\non = 'i'\naddress = 0x21\npins = { int = 'e.reset' }\n", "b.toml:18:10: pin int is on e.reset, which the kernel does not know as a GPIO line, as its driver needs"},
+		"an interrupt where the kernel has no line": {head + pins + "[[chip]]\nname = 'f'\nmodel = 'pcf8574'\non = 'i'\naddress = 0x21\npins = { int = 'e.reset' }\n", "b.toml:18:10: pin int is on e.reset, which is not a GPIO line in the kernel, as its driver needs"},
 		"two pins on each other": {head + "pins = { gpa0 = 'f.gpa0' }\n[[chip]]\nname = 'f'\nmodel = 'mcp23017'\non = 'i'\naddress = 0x21\npins = { gpa0 = 'e.gpa0' }\n",
 			"b.toml:12:10: pin gpa0: f.gpa0 is soldered to itself, or there are more than 32 pins in a row\nb.toml:18:10: pin gpa0: e.gpa0 is soldered to itself, or there are more than 32 pins in a row"},
 		"two outputs": {head + pins + "[[chip]]\nname = 'b'\nmodel = 'button'\non = 'g'\nactive_low = false\npins = { out = 'e.intb' }\n", "b.toml:18:10: b.out drives a line that e.intb drives already: two outputs on one line must both be open-drain"},

@@ -12,7 +12,7 @@ import (
 )
 
 // notMountable says what is wrong with a file where init is to mount something.
-const notMountable = "%s is a file, and must be a folder or not be there: the board's init mounts %s there"
+const notMountable = "%s is a file; it must be a folder or absent: the board's init mounts %s there"
 
 // mountPoints finds files in the layers of a root file system that are in the way of what
 // init mounts. Those in archives are found when they are packed.

@@ -15,9 +15,9 @@ func TestMountPoints(t *testing.T) {
 		want   string
 	}{
 		{"a folder", []string{"folder"}, ""},
-		{"a file", []string{"folder", "file"}, "b.toml:3:20: 1/dev is a file, and must be a folder or not be there: the board's init mounts devtmpfs there"},
+		{"a file", []string{"folder", "file"}, "b.toml:3:20: 1/dev is a file; it must be a folder or absent: the board's init mounts devtmpfs there"},
 		{"a file below a folder", []string{"file", "folder"}, ""},
-		{"a file below nothing", []string{"file", ""}, "b.toml:3:11: 0/dev is a file, and must be a folder or not be there: the board's init mounts devtmpfs there"},
+		{"a file below nothing", []string{"file", ""}, "b.toml:3:11: 0/dev is a file; it must be a folder or absent: the board's init mounts devtmpfs there"},
 		{"a link", []string{"link"}, ""},
 	}
 	for _, tt := range tests {

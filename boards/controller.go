@@ -153,7 +153,7 @@ func (c *checker) controllers() {
 			first, taken := numbers[x.alias()]
 			switch {
 			case *n < 0 || *n > maxNumber:
-				c.doc.Add(x.at+".number", "number is %d, and must be 0 to %d", *n, maxNumber)
+				c.doc.Add(x.at+".number", "number is %d; it must be 0 to %d", *n, maxNumber)
 			case taken:
 				c.doc.Add(x.at+".number", "the number %d is taken, in %s", *n, c.doc.Where(first))
 			}

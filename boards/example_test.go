@@ -45,5 +45,5 @@ baud = 0
 	}
 	// Output:
 	// sensor.toml:7:3: unknown model "tmp120": did you mean "tmp102"?
-	// sensor.toml:11:1: baud is 0, and must be 50 to 12000000
+	// sensor.toml:11:1: baud is 0; it must be 50 to 12000000
 }

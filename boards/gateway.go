@@ -14,19 +14,19 @@ import (
 
 // Gateway joins a segment to the world outside.
 type Gateway struct {
-	Name       string            `toml:"name" jsonschema:"description=What the gateway is called; boards find it by that name"`
-	Segment    string            `toml:"segment" jsonschema:"description=The segment that it is on"`
+	Name       string            `toml:"name" jsonschema:"description=Name of the gateway; boards find it by that name"`
+	Segment    string            `toml:"segment" jsonschema:"description=The gateway's segment"`
 	Address    Texts             `toml:"address,omitempty" jsonschema:"description=Its IP address on the segment with prefix length; a list for one of IPv4 and one of IPv6; boards reach the outside through it"`
-	MAC        string            `toml:"mac,omitempty" jsonschema:"description=Hardware address; made from the gateway's place if left out"`
+	MAC        string            `toml:"mac,omitempty" jsonschema:"description=Hardware address; derived from the gateway's position if left out"`
 	DHCP       *bool             `toml:"dhcp,omitempty" jsonschema:"default=true,description=Give the boards their IPv4 addresses"`
 	Advertise  *bool             `toml:"advertise,omitempty" jsonschema:"default=true,description=Send router advertisements from which boards make their IPv6 addresses (SLAAC)"`
 	Leases     map[string]string `toml:"leases,omitempty" jsonschema:"description=Addresses for DHCP to give: board (or board.port) = address; other boards get the lowest free ones in the order of the segment's ports"`
 	Allow      []string          `toml:"allow,omitempty" jsonschema:"description=All that boards may reach outside: networks or addresses or either with a port such as 10.1.0.0/16:443 or [2001:db8::1]:443; everything if left out"`
 	HostAccess bool              `toml:"host_access,omitempty" jsonschema:"description=Boards reach the host's own services: the gateway's addresses are the host's 127.0.0.1 and ::1"`
 	Forward    []Forward         `toml:"forward,omitempty" jsonschema:"description=Ports of the host that lead to boards"`
-	Resolver   []string          `toml:"resolver,omitempty" jsonschema:"description=Name servers for what the gateway does not know itself: address or address:port; the host's own if left out"`
-	Tap        string            `toml:"tap,omitempty" jsonschema:"description=Instead of all that: a tap interface of the host"`
-	Bridge     string            `toml:"bridge,omitempty" jsonschema:"description=An existing bridge of the host that a tap interface is made for"`
+	Resolver   []string          `toml:"resolver,omitempty" jsonschema:"description=Name servers for names that the gateway does not know: address or address:port; the host's own if left out"`
+	Tap        string            `toml:"tap,omitempty" jsonschema:"description=A tap interface of the host instead of Backplane's own gateway"`
+	Bridge     string            `toml:"bridge,omitempty" jsonschema:"description=An existing bridge of the host; a tap interface is made for it"`
 
 	mac    net.HardwareAddr
 	config gateway.Config
@@ -57,7 +57,7 @@ func (a *Appliance) checkGateways(links map[string]string) {
 		if g.MAC != "" {
 			mac, err := net.ParseMAC(g.MAC)
 			if err != nil || len(mac) != 6 || mac[0]&1 != 0 || [6]byte(mac) == [6]byte{} {
-				a.doc.Add(at+".mac", "mac is %q, and must be six bytes, the first of them even and not all zero, such as \"02:00:00:00:00:fe\"", g.MAC)
+				a.doc.Add(at+".mac", "mac is %q; it must be six bytes, the first of them even and not all zero, such as \"02:00:00:00:00:fe\"", g.MAC)
 			} else {
 				g.mac = mac
 			}
@@ -65,7 +65,7 @@ func (a *Appliance) checkGateways(links map[string]string) {
 		seg := a.network(g.Segment)
 		switch {
 		case g.Segment == "":
-			a.doc.Add(at, "a gateway without a segment: say segment = \"NAME\"")
+			a.doc.Add(at, "a gateway without a segment: write segment = \"NAME\"")
 		case seg == nil:
 			var names []string
 			for _, l := range a.Links {
@@ -94,12 +94,12 @@ func (a *Appliance) checkGateways(links map[string]string) {
 func (a *Appliance) checkTap(at string, g *Gateway) {
 	for _, key := range []string{"address", "dhcp", "leases", "advertise", "allow", "host_access", "forward", "resolver", "mac"} {
 		if a.doc.Has(at + "." + key) {
-			a.doc.Add(at+"."+key, "%s is for a gateway of Backplane's own: with a tap or bridge, that is the host's business", key)
+			a.doc.Add(at+"."+key, "%s is for Backplane's own gateway: with a tap or bridge, the host does this", key)
 		}
 	}
 	for key, name := range map[string]string{"tap": g.Tap, "bridge": g.Bridge} {
 		if len(name) > 15 || strings.ContainsAny(name, "/ \t\x00") {
-			a.doc.Add(at+"."+key, "%q is no name of a network interface: it may have 15 letters", name)
+			a.doc.Add(at+"."+key, "%q is not a name of a network interface: it has at most 15 letters", name)
 		}
 	}
 }
@@ -122,7 +122,7 @@ func (a *Appliance) checkForwards(at string, g *Gateway, seg *Link) {
 			protocol = "tcp"
 		}
 		if protocol != "tcp" && protocol != "udp" {
-			a.doc.Add(at+".protocol", "protocol is %q, and must be tcp or udp", f.Protocol)
+			a.doc.Add(at+".protocol", "protocol is %q; it must be tcp or udp", f.Protocol)
 		}
 		text := f.Host
 		if !strings.Contains(text, ":") {
@@ -133,7 +133,7 @@ func (a *Appliance) checkForwards(at string, g *Gateway, seg *Link) {
 		}
 		host, err := netip.ParseAddrPort(text)
 		if err != nil {
-			a.doc.Add(at+".host", "host is %q, and must be an address and a port, such as \"127.0.0.1:8080\"", f.Host)
+			a.doc.Add(at+".host", "host is %q; it must be an address and a port, such as \"127.0.0.1:8080\"", f.Host)
 			continue
 		}
 		if first, ok := taken[protocol+text]; ok && host.Port() != 0 {
@@ -143,7 +143,7 @@ func (a *Appliance) checkForwards(at string, g *Gateway, seg *Link) {
 		who, port, _ := strings.Cut(f.To, ":")
 		number, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || number == 0 {
-			a.doc.Add(at+".to", "to is %q, and must be board:port, such as \"controller:80\"", f.To)
+			a.doc.Add(at+".to", "to is %q; it must be board:port, such as \"controller:80\"", f.To)
 			continue
 		}
 		board, name, _ := strings.Cut(who, ".")
@@ -183,7 +183,7 @@ func (a *Appliance) checkRules(at string, g *Gateway) {
 			r, err = netip.AddrPortFrom(ip, 53), nil
 		}
 		if err != nil {
-			a.doc.Add(fmt.Sprintf("%s.resolver[%d]", at, i), "%q is no address of a name server, such as \"10.1.0.1\" or \"127.0.0.1:5353\"", text)
+			a.doc.Add(fmt.Sprintf("%s.resolver[%d]", at, i), "%q is not an address of a name server, such as \"10.1.0.1\" or \"127.0.0.1:5353\"", text)
 		}
 		g.config.Resolvers = append(g.config.Resolvers, r)
 	}

@@ -29,13 +29,13 @@ func (a *Appliance) checkOwn(at string, g *Gateway) bool {
 		ip := p.Addr()
 		switch {
 		case err != nil, p.Bits() > ip.BitLen()-2, ip == p.Masked().Addr(), ip.Is4In6(), ip.IsMulticast(), ip.IsLoopback():
-			a.doc.Add(at, "address is %q, and must be an IP address of a host with its prefix length, such as \"10.0.0.254/24\" or \"fd00::fe/64\"", text)
+			a.doc.Add(at, "address is %q; it must be an IP address of a host with its prefix length, such as \"10.0.0.254/24\" or \"fd00::fe/64\"", text)
 		case ip.Is6() && ip.IsLinkLocalUnicast():
-			a.doc.Add(at, "address %s is for the segment alone, and the gateway has one such of itself: say one that boards can be reached by, such as \"fd00::fe/64\"", ip)
+			a.doc.Add(at, "address %s is link-local, and the gateway has one by itself: write a global address, such as \"fd00::fe/64\"", ip)
 		case own[ip.Is4()].IsValid():
-			a.doc.Add(at, "the gateway has the address %s already: it has at most one of IPv4 and one of IPv6", own[ip.Is4()].Addr())
+			a.doc.Add(at, "the gateway already has the address %s: it has at most one of IPv4 and one of IPv6", own[ip.Is4()].Addr())
 		case ip.Is6() && advertises && p.Bits() != gateway.SLAACBits:
-			a.doc.Add(at, "the network %s must be one of 64 bits (\"%s/64\"), on which boards make addresses: or say advertise = false", p.Masked(), ip)
+			a.doc.Add(at, "the network %s must be one of 64 bits (\"%s/64\"), from which boards make their addresses; or write advertise = false", p.Masked(), ip)
 		default:
 			*own[ip.Is4()] = p
 			continue
@@ -47,7 +47,7 @@ func (a *Appliance) checkOwn(at string, g *Gateway) bool {
 	}
 	for key, p := range map[string]netip.Prefix{"dhcp": g.config.Address, "leases": g.config.Address, "advertise": g.config.Address6} {
 		if family := map[bool]string{true: "IPv6", false: "IPv4"}[key == "advertise"]; a.doc.Has(at+"."+key) && !p.IsValid() {
-			a.doc.Add(at+"."+key, "%s is for %s, and the gateway has no address of it", key, family)
+			a.doc.Add(at+"."+key, "%s is for %s, but the gateway has no such address", key, family)
 		}
 	}
 	g.config.DHCP = g.config.Address.IsValid() && (g.DHCP == nil || *g.DHCP)
@@ -87,7 +87,7 @@ func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Link) {
 		case !slices.ContainsFunc(seg.hosts(), func(e *End) bool { return e.Name == who || e.Board == who }):
 			a.doc.Add(at, "segment %s has no port of %q: write board or board.port", seg.Name, who)
 		case err != nil || !network.Contains(ip):
-			a.doc.Add(at, "%q is no address on %s", g.Leases[who], network.Masked())
+			a.doc.Add(at, "%q is not an address on %s", g.Leases[who], network.Masked())
 		case used[ip]:
 			a.doc.Add(at, "the address %s is taken", ip)
 		default:

@@ -21,9 +21,9 @@ func TestFilesThatFilesName(t *testing.T) {
 	}
 	for what, is := range map[string]string{"/dev/zero": "a device", pipe: "a pipe"} {
 		for text, want := range map[string]string{
-			"[firmware]\nrootfs = [%q]":      "b.toml:3:11: %s: is %s, and must be a folder or an archive",
-			"[firmware]\nkernel_config = %q": "b.toml:3:1: %s: is %s, and must be a file",
-			"i2c = [{name='i', chip=[{name='e', model='at24c32', address=0x50, file=%q}]}]": "b.toml:2:67: %s: is %s, and must be a file",
+			"[firmware]\nrootfs = [%q]":      "b.toml:3:11: %s: is %s; it must be a folder or an archive",
+			"[firmware]\nkernel_config = %q": "b.toml:3:1: %s: is %s; it must be a file",
+			"i2c = [{name='i', chip=[{name='e', model='at24c32', address=0x50, file=%q}]}]": "b.toml:2:67: %s: is %s; it must be a file",
 		} {
 			file := write(t, "b.toml", "name = 'b'\n"+fmt.Sprintf(text, what))
 			if got, want := mistakes(t, file), fmt.Sprintf(want, what, is); got != want {
@@ -31,13 +31,13 @@ func TestFilesThatFilesName(t *testing.T) {
 			}
 		}
 		appliance := write(t, "a.toml", fmt.Sprintf("name = 'a'\n[[board]]\nfile = %q\n[[board]]\nfile = 'b.toml'\nrootfs = [%q]\n", what, what), "b.toml", "name = 'b'")
-		want := fmt.Sprintf("a.toml:3:1: board file %s: is %s, and must be a file\na.toml:6:11: %s: is %s, and must be a folder or an archive", what, is, what, is)
+		want := fmt.Sprintf("a.toml:3:1: board file %s: is %s; it must be a file\na.toml:6:11: %s: is %s; it must be a folder or an archive", what, is, what, is)
 		if got := mistakes(t, appliance); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 	fifo := write(t, "a.toml", "name = 'a'\n[[board]]\nfile = 'b.toml'\n[[segment]]\nname = 'lan'\n[[capture]]\nname = 'c'\nat = ['lan']\nfifo = 'b.toml'\n", "b.toml", "name = 'b'")
-	if got := mistakes(t, fifo); got != "a.toml:9:1: b.toml is a file, and must be a pipe, or not there" {
+	if got := mistakes(t, fifo); got != "a.toml:9:1: b.toml is a file; it must be a pipe, or absent" {
 		t.Error(got)
 	}
 	folder := write(t, "b.toml", "name = 'b'\n[firmware]\nrootfs = ['/proc']")
@@ -108,7 +108,7 @@ func TestTooManyBoards(t *testing.T) {
 	for i := range boards.MaxBoards + 1 {
 		fmt.Fprintf(&text, "[[board]]\nname = 'b%d'\nfile = 'b.toml'\n", i)
 	}
-	want := "a.toml:3002:3: the appliance has 1001 boards, and may have 1000, with files of up to 32 MiB together"
+	want := "a.toml:3002:3: the appliance has 1001 boards; it may have 1000, with files of up to 32 MiB together"
 	if got := mistakes(t, write(t, "a.toml", text.String(), "b.toml", "name = 'b'")); got != want {
 		t.Errorf("got  %.300s\nwant %s", got, want)
 	}

@@ -124,11 +124,11 @@ func (a *Appliance) checkFiles() {
 				continue
 			}
 			if place := placeIn(doc, at); place == other.place {
-				a.doc.Add(fmt.Sprintf("board[%d]", i), "%s.%s and %s keep their contents in one file, %s, in %s: give each instance its own, with set = { \"%s.file\" = \"%s-%s\" }",
+				a.doc.Add(fmt.Sprintf("board[%d]", i), "%s.%s and %s keep their contents in the same file, %s, in %s: give each instance its own, with set = { \"%s.file\" = \"%s-%s\" }",
 					m.Name, p.Name, other.name, file, place, p.Name, m.Name, filepath.Base(file))
 				continue
 			}
-			a.doc.Problems = append(a.doc.Problems, doc.Problem(at, "%s.%s and %s keep their contents in one file, %s, which stands in %s too: give each its own",
+			a.doc.Problems = append(a.doc.Problems, doc.Problem(at, "%s.%s and %s keep their contents in the same file, %s, which is also in %s: give each its own",
 				m.Name, p.Name, other.name, file, other.place))
 		}
 	}

@@ -49,13 +49,13 @@ func (c *checker) kernel() {
 		at := fmt.Sprintf("firmware.kernel.debug[%d]", i)
 		switch {
 		case !slices.Contains(known, means):
-			c.doc.Add(at, "%q is no means of debugging%s: there are %s", means, tomlfile.Suggest(means, known), strings.Join(known, ", "))
+			c.doc.Add(at, "%q is not a debugging option%s: there are %s", means, tomlfile.Suggest(means, known), strings.Join(known, ", "))
 		case slices.Index(k.Debug, means) < i:
-			c.doc.Add(at, "%q is there already", means)
+			c.doc.Add(at, "%q is listed twice", means)
 		}
 	}
 	if k.Revision != "" && k.Source == "" {
-		c.doc.Add("firmware.kernel.revision", "there is no source that a revision could be of")
+		c.doc.Add("firmware.kernel.revision", "a revision needs a source")
 	}
 	c.kernelSource()
 	for _, f := range c.b.kernelFiles("firmware.kernel.patches", k.Patches) {
@@ -91,7 +91,7 @@ func (c *checker) trusted(f kernelFile) error {
 		return err
 	}
 	if c.paths.Folder != nil {
-		return errors.New("can act on the host while the kernel is built: with --restrict a board has no kernel source and no patches of its own")
+		return errors.New("can act on the host during the build: --restrict allows no kernel source and no patches of a board's own")
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (p *lineProvider) find(name string) (int, error) {
 	case 1:
 		return same[0], nil
 	default:
-		return 0, fmt.Errorf("%d lines of %s are named %q: say the number of the one that you mean, such as %s.%d", len(same), p.name, name, p.name, same[0])
+		return 0, fmt.Errorf("%d lines of %s are named %q: write the number of the line, such as %s.%d", len(same), p.name, name, p.name, same[0])
 	}
 	if p.model != nil {
 		return 0, fmt.Errorf("a %s has no pin %q%s", p.model.Name, name, tomlfile.Suggest(name, p.names))
@@ -101,7 +101,7 @@ func (b *Board) line(text, on string, depth int) (Line, error) {
 		provider, name = on, text
 	}
 	if provider == "" {
-		return Line{}, fmt.Errorf("%q is no line: write controller.line, such as \"gpio0.3\"", text)
+		return Line{}, fmt.Errorf("%q is not a line: write controller.line, such as \"gpio0.3\"", text)
 	}
 	p := b.lines.providers[provider]
 	if p == nil {

@@ -97,7 +97,7 @@ func (a *Appliance) checkLinks(names map[string]string) {
 func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 	at, end := tomlfile.Join(l.at, e.Key), End{LinkEnd: e}
 	if e.Name == "" && !c.doc.Has(at) {
-		c.doc.Add(l.at, "the %s has no %s: say %s = \"BOARD.PLACE\"", l.Kind.Name, e.Key, e.Key)
+		c.doc.Add(l.at, "the %s has no %s: write %s = \"BOARD.PLACE\"", l.Kind.Name, e.Key, e.Key)
 		return end
 	}
 	m, rest := c.end(at, e.Name)
@@ -124,7 +124,7 @@ func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 		return end
 	}
 	if first, taken := c.ports[e.Name]; taken {
-		c.doc.Add(at, "the port %s is on a %s already, in %s", e.Name, l.Kind.Name, c.doc.Where(first))
+		c.doc.Add(at, "the port %s is already on a %s, in %s", e.Name, l.Kind.Name, c.doc.Where(first))
 	}
 	c.ports[e.Name] = at
 	end.Board, end.Port, end.Controller, end.Config = m.Name, rest, ports[i], ports[i].Config

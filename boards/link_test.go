@@ -21,15 +21,15 @@ const (
 func TestLinkMistakes(t *testing.T) {
 	for _, tt := range []struct{ name, more, want string }{
 		{"good", "[[wire]]\nname = 'w'\nfrom = 'a.g.l'\nto = 'b.g.l'\n[[serial]]\nname = 's'\nports = ['a.u', 'b.u']\n[[capture]]\nname = 'c'\nat = ['bus', 'bus:a.can0', 'lan']", ""},
-		{"no end", "[[wire]]\nname = 'w'\nto = 'b.g.l'", `a.toml:14:3: the wire has no from: say from = "BOARD.PLACE"`},
-		{"no place", "[[wire]]\nname = 'w'\nfrom = ''\nto = 'b.g.l'", `a.toml:16:1: "" is no place on a board: write board.part`},
+		{"no end", "[[wire]]\nname = 'w'\nto = 'b.g.l'", `a.toml:14:3: the wire has no from: write from = "BOARD.PLACE"`},
+		{"no place", "[[wire]]\nname = 'w'\nfrom = ''\nto = 'b.g.l'", `a.toml:16:1: "" is not a place on a board: write board.part`},
 		{"to itself", "[[wire]]\nname = 'w'\nfrom = 'a.g.m'\nto = 'a.g.l'", "a.toml:14:3: the wire leads from board a to itself: solder its parts to one line"},
-		{"on two links", "[[segment]]\nname = 'wan'\nports = ['a.eth0']", "a.toml:16:10: the port a.eth0 is on a segment already, in line 10"},
+		{"on two links", "[[segment]]\nname = 'wan'\nports = ['a.eth0']", "a.toml:16:10: the port a.eth0 is already on a segment, in line 10"},
 		{"a port of another kind", "[[segment]]\nname = 'wan'\nports = ['a.can0']", "a.toml:16:10: board a has no Ethernet port \"can0\": there is only eth0"},
 		{"no such key", "[[serial]]\nname = 's'\nports = ['a.u', 'b.u']\nbaud = 9600", `a.toml:17:1: unknown key "baud": there is only ports`},
 		{"no such table", "[[wires]]\nname = 'w'", `a.toml:14:3: unknown key "wires": did you mean "wire"?`},
 		{"a taken name", "[[serial]]\nname = 'bus'\nports = ['a.u', 'b.u']", `a.toml:12:1: the name "bus" is taken, in line 14`},
-		{"a filter of frames that are not Ethernet's", "[[capture]]\nname = 'c'\nat = ['lan', 'bus:a.can0']\nfilter = 'arp'", "a.toml:16:14: bus:a.can0 is no Ethernet, whose frames a filter is for"},
+		{"a filter of frames that are not Ethernet's", "[[capture]]\nname = 'c'\nat = ['lan', 'bus:a.can0']\nfilter = 'arp'", "a.toml:16:14: bus:a.can0 is not Ethernet; only Ethernet frames can be filtered"},
 		{"a capture of a wire", "[[wire]]\nname = 'w'\nfrom = 'a.g.l'\nto = 'b.g.l'\n[[capture]]\nname = 'c'\nat = ['w']", `a.toml:20:7: there is no segment "w": there are bus, lan`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestLinkNames(t *testing.T) {
 		{a.CheckLink, "lan:a.can0", `segment lan has no port "a.can0"`},
 		{a.CheckPlace, "w", `there is no segment "w"`},
 		{a.CheckFrames, "lan", ""},
-		{a.CheckFrames, "bus", `bus is a CAN bus, and frames are those of Ethernet: say event = "can"`},
+		{a.CheckFrames, "bus", `bus is a CAN bus, and frames is for Ethernet: write event = "can"`},
 	} {
 		err := tt.check(tt.name)
 		if got := message(err); (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) {

@@ -108,11 +108,11 @@ func (a *Appliance) readBoards(catalog *periph.Catalog) (problems tomlfile.Probl
 		m := &a.Board[i]
 		at := fmt.Sprintf("board[%d]", i)
 		if i == MaxBoards || read > maxBoardFiles {
-			a.doc.Add(at, "the appliance has %d boards, and may have %d, with files of up to %d MiB together", len(a.Board), MaxBoards, maxBoardFiles>>20)
+			a.doc.Add(at, "the appliance has %d boards; it may have %d, with files of up to %d MiB together", len(a.Board), MaxBoards, maxBoardFiles>>20)
 			break
 		}
 		if m.File == "" {
-			a.doc.Add(at, "a board without a file: say file = \"BOARD.toml\"")
+			a.doc.Add(at, "a board without a file: write file = \"BOARD.toml\"")
 			continue
 		}
 		path := a.doc.Beside(m.File)
@@ -121,7 +121,7 @@ func (a *Appliance) readBoards(catalog *periph.Catalog) (problems tomlfile.Probl
 			continue
 		}
 		if IsAppliance(path) {
-			a.doc.Add(at+".file", "%s is an appliance, and must be a board", path)
+			a.doc.Add(at+".file", "%s is an appliance; it must be a board", path)
 			continue
 		}
 		before := make(map[string]any, len(m.Set))
@@ -131,7 +131,7 @@ func (a *Appliance) readBoards(catalog *periph.Catalog) (problems tomlfile.Probl
 		m.Board = readBoard(&a.paths, path, before, catalog)
 		read += m.Board.doc.Size
 		for k := range before { // what no part took
-			a.doc.Add(at+".set."+k, "set: %s is no property or option of a part of %s: write part.property", k, path)
+			a.doc.Add(at+".set."+k, "set: %s is not a property or option of a part of %s: write part.property", k, path)
 		}
 		for _, p := range m.Board.doc.Problems {
 			if !said[p] { // several boards of one file

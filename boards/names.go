@@ -117,7 +117,7 @@ func (a *Appliance) CheckFrames(name string) error {
 		return err
 	}
 	if l := a.segment(name); l.network() == nil {
-		return fmt.Errorf("%s is a %s, and frames are those of Ethernet: say event = %q", name, l.Kind.Name, l.Kind.Events[0].Name)
+		return fmt.Errorf("%s is a %s, and frames is for Ethernet: write event = %q", name, l.Kind.Name, l.Kind.Events[0].Name)
 	}
 	return nil
 }
@@ -241,7 +241,7 @@ func (p *Property) ReadOnly() bool { return p.set == nil }
 // CheckGet says why the property cannot be read.
 func (p *Property) CheckGet() error {
 	if p.spec.Kind == periph.Action {
-		return fmt.Errorf("%s is something to do, and cannot be read", p.spec.Name)
+		return fmt.Errorf("%s is an action, and cannot be read", p.spec.Name)
 	}
 	return nil
 }
@@ -264,7 +264,7 @@ func (p *Property) CheckEquals(value string) error {
 // among those unless they are excluded.
 func (p *Property) CheckReach(low, high float64, excluded bool) error {
 	if p.spec.Kind == periph.Switch || p.spec.Kind == periph.Text {
-		return fmt.Errorf("%s is a %s, and no number to be above, below or between: say equals", p.spec.Name, p.spec.Kind)
+		return fmt.Errorf("%s is a %s, not a number to be above, below or between: use equals", p.spec.Name, p.spec.Kind)
 	}
 	span, s := p.spec.Span(), &p.spec
 	if span != "" && !s.Loose && (low > s.Max || high < s.Min || excluded && (low == s.Max || high == s.Min)) {
@@ -302,7 +302,7 @@ func ProbeDrive(value string) (wire.Drive, error) {
 	drive, ok := map[string]wire.Drive{"0": wire.DriveLow, "low": wire.DriveLow, "1": wire.DriveHigh, "high": wire.DriveHigh,
 		"float": wire.Float, "up": wire.PullUp, "down": wire.PullDown}[value]
 	if !ok {
-		return drive, fmt.Errorf("%q is nothing to do to a line: say 0, 1, up or down (a pull), or float", value)
+		return drive, fmt.Errorf("%q cannot be done to a line: use 0, 1, up or down (a pull), or float", value)
 	}
 	return drive, nil
 }

@@ -9,12 +9,12 @@ import (
 // of the boards.
 func (g *Gateway) Opening() string {
 	if g.Tap != "" || g.Bridge != "" {
-		return fmt.Sprintf("gateway %s: what boards reach is up to this machine's kernel, which routes and filters", g.Name)
+		return fmt.Sprintf("gateway %s: this machine's kernel decides what boards reach: it routes and filters", g.Name)
 	}
 	reach := "all that this machine reaches, private networks too"
 	switch {
 	case g.config.Allow != nil && len(g.Allow) == 0:
-		reach = "nothing of the outside but its names"
+		reach = "nothing outside but its names"
 	case g.config.Allow != nil:
 		reach = strings.Join(g.Allow, ", ")
 	}

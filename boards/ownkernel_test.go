@@ -32,12 +32,12 @@ func TestOwnKernel(t *testing.T) {
 		"source = \"empty\"":                       "b.toml:3:1: DIR/empty: is not a kernel tree: it has no arch/um",
 		"source = \"bare\"":                        "b.toml:3:1: DIR/bare: is a bare git repository: it needs a revision",
 		"source = \"linux.tar\"\nrevision = \"v\"": "b.toml:3:1: DIR/linux.tar: is a file; only a git repository has a revision",
-		"revision = \"v1\"":                        "b.toml:3:1: there is no source that a revision could be of",
+		"revision = \"v1\"":                        "b.toml:3:1: a revision needs a source",
 		"config = [\"good.config\", \"none\"]":     "b.toml:3:26: DIR/none: no such file or directory",
 		"config = [\"bad.config\"]":                "DIR/bad.config:2:1: \"A\" is not a line",
 		"patches = [\"none.patch\"]":               "b.toml:3:12: DIR/none.patch: no such file or directory",
-		"debug = [\"kasan\", \"lockdeb\"]":         "b.toml:3:19: \"lockdeb\" is no means of debugging: did you mean \"lockdep\"?: there are gcov, kasan, kmemleak, lockdep, symbols",
-		"debug = [\"kasan\", \"kasan\"]":           "b.toml:3:19: \"kasan\" is there already",
+		"debug = [\"kasan\", \"lockdeb\"]":         "b.toml:3:19: \"lockdeb\" is not a debugging option: did you mean \"lockdep\"?: there are gcov, kasan, kmemleak, lockdep, symbols",
+		"debug = [\"kasan\", \"kasan\"]":           "b.toml:3:19: \"kasan\" is listed twice",
 		"debugs = []":                              "b.toml:3:1: unknown key \"debugs\": did you mean \"debug\"?",
 	} {
 		file := filepath.Join(dir, "b.toml")
@@ -83,7 +83,7 @@ func TestKernelTooOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = (&guestkernel.Builder{Flavour: guestkernel.Virtual, Recipe: k[0].Recipe, Cache: t.TempDir()}).Facts()
-	want := fmt.Sprintf("%s/b.toml:4:1: %[1]s/tree: is Linux 5.16.3, and must be 5.17 or later", dir)
+	want := fmt.Sprintf("%s/b.toml:4:1: %[1]s/tree: is Linux 5.16.3; it must be 5.17 or later", dir)
 	if err = k[0].Place(err); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}

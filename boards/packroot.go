@@ -99,7 +99,7 @@ func (b *Board) layerError(i int, err error) error {
 	var content *rootfs.ContentError
 	switch {
 	case errors.Is(err, rootfs.ErrTooLarge):
-		return tomlfile.Problems{b.doc.Problem("memory", "memory is %s, and the root file system has more than %d times that: %v", b.Memory, hopeless, err)}
+		return tomlfile.Problems{b.doc.Problem("memory", "memory is %s, but the root file system has more than %d times that: %v", b.Memory, hopeless, err)}
 	case errors.As(err, &content):
 		return tomlfile.Problems{b.layerProblem(i, err)}
 	}

@@ -40,7 +40,7 @@ func (a *Appliance) Plug(place string) (*Plug, error) {
 	}
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("%q is a board: write board.part or board.port; pull_plug takes its power", place)
+		return nil, fmt.Errorf("%q is a board: write board.part or board.port; pull_plug cuts its power", place)
 	case slices.Contains(a.ports(m.Board), name):
 		return nil, fmt.Errorf("the port %s has no cable: it is on no link", place)
 	case slices.Contains(m.Board.partNames(), name):

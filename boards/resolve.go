@@ -93,7 +93,7 @@ func (a *Appliance) Resolve(path string) (*Target, error) {
 	}
 	part, name, ok := strings.Cut(rest, ".")
 	if !ok {
-		return nil, fmt.Errorf("%q leads nowhere: write board.part.property, or board.controller.line", path)
+		return nil, fmt.Errorf("%q names nothing: write board.part.property, or board.controller.line", path)
 	}
 	return &Target{Member: m, Part: part, Name: name}, nil
 }

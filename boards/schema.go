@@ -86,14 +86,14 @@ func tables(title string, table *jsonschema.Schema) *jsonschema.Schema {
 
 // controllerSchema is a list of tables of a kind of controller.
 func controllerSchema(r jsonschema.Reflector, root *jsonschema.Schema, k *periph.ControllerKind) *jsonschema.Schema {
-	name := "What the controller is called"
+	name := "Name of the controller"
 	if k.Interface {
 		name = "Name of the interface in the guest such as eth0"
 	}
 	table := tableSchema(r, root, k.Config(), name)
 	if k.Numbered {
 		table.Properties.Set("number", &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.Itoa(maxNumber)),
-			Description: "The number that the kernel gives it; the next free one if left out"})
+			Description: "Number of the controller in the kernel; the next free one if left out"})
 	}
 	if k.Device != "" {
 		table.Properties.Set("device", &jsonschema.Schema{Type: "string", Description: "Its name in the guest such as /dev/ttyS1"})

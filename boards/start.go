@@ -17,7 +17,7 @@ var (
 // CheckStart tells whether boards can be switched on at that wall-clock time.
 func CheckStart(t time.Time) error {
 	if t.Before(firstStart) || !t.Before(lastStart) {
-		return fmt.Errorf("start is %s, and a board's clock can begin from %s to the end of %d", t.UTC().Format(time.RFC3339), firstStart.Format(time.DateOnly), lastStart.Year()-1)
+		return fmt.Errorf("start is %s; a board's clock can begin from %s to the end of %d", t.UTC().Format(time.RFC3339), firstStart.Format(time.DateOnly), lastStart.Year()-1)
 	}
 	return nil
 }

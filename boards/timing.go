@@ -47,7 +47,7 @@ func (t *Timing) all() []timing {
 func (c *checker) timing() {
 	for _, e := range c.b.Time.all() {
 		if *e.d > e.most {
-			c.doc.Add("time."+e.key, "%s is %s, and must be 0s to %s", e.key, time.Duration(*e.d), time.Duration(e.most))
+			c.doc.Add("time."+e.key, "%s is %s; it must be 0s to %s", e.key, time.Duration(*e.d), time.Duration(e.most))
 		}
 	}
 }

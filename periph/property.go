@@ -180,13 +180,13 @@ func (s *Spec) bounds(v Value) error {
 			return fmt.Errorf("%s must be a finite number", s.Name)
 		}
 		if s.Kind == Whole && v.num != math.Trunc(v.num) {
-			return fmt.Errorf("%s is %s, and must be a whole number", s.Name, s.Format(v))
+			return fmt.Errorf("%s is %s; it must be a whole number", s.Name, s.Format(v))
 		}
 		if span := s.Span(); span != "" && (v.num < s.Min || v.num > s.Max) {
 			return fmt.Errorf("%s is %s, outside %s", s.Name, s.Format(v), span)
 		}
 		if len(s.Only) > 0 && !slices.Contains(s.Only, v.num) {
-			return fmt.Errorf("%s is %s, and must be %s", s.Name, s.Format(v), s.Choice())
+			return fmt.Errorf("%s is %s; it must be %s", s.Name, s.Format(v), s.Choice())
 		}
 	case Text:
 		if len(s.Enum) == 0 {
@@ -197,7 +197,7 @@ func (s *Spec) bounds(v Value) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("%s is %q, and must be one of %q", s.Name, v.text, s.Enum)
+		return fmt.Errorf("%s is %q; it must be one of %q", s.Name, v.text, s.Enum)
 	}
 	return nil
 }

@@ -23,14 +23,14 @@ type checker struct {
 
 func (c *checker) scenario(s *Scenario) {
 	if s.Appliance == "" {
-		c.doc.Add("appliance", `the scenario has no appliance: say appliance = "APPLIANCE.toml". (A file of steps that others include has none, and is checked and played with those)`)
+		c.doc.Add("appliance", `the scenario has no appliance: write appliance = "APPLIANCE.toml". (A file of steps for others to include has none: it is checked and played with them)`)
 	}
 	c.name("name", s.Name)
 	if s.Clock != "" && s.Clock != Virtual && s.Clock != Real {
-		c.doc.Add("clock", "clock is %q, and must be %q or %q", s.Clock, Virtual, Real)
+		c.doc.Add("clock", "clock is %q; it must be %q or %q", s.Clock, Virtual, Real)
 	}
 	if s.GuestLoss != "" && s.GuestLoss != LossFails && s.GuestLoss != LossContinues {
-		c.doc.Add("on_guest_loss", "on_guest_loss is %q, and must be %q or %q", s.GuestLoss, LossFails, LossContinues)
+		c.doc.Add("on_guest_loss", "on_guest_loss is %q; it must be %q or %q", s.GuestLoss, LossFails, LossContinues)
 	}
 	if s.Stall < 0 {
 		c.doc.Add("stall_limit", "stall_limit is negative")
@@ -63,7 +63,7 @@ func (c *checker) steps(steps []Step) {
 		c.found = nil
 		if st.At != nil {
 			if *st.At < c.last {
-				c.doc.Add(st.path+".at", "the step before is at a later time: steps stand in the order of their times")
+				c.doc.Add(st.path+".at", "the step before is at a later time: write steps in the order of their times")
 			}
 			c.last = *st.At
 		}
@@ -92,13 +92,13 @@ func (c *checker) step(path string, st *Step) {
 	case len(acts) == 0 && !c.doc.Has(path+".expect") && !c.doc.Has(path+".wait") && !c.doc.Has(path+".at"):
 		c.doc.Add(path, "a step that does nothing: give it an action (%s), expect or wait", strings.Join(actionKeys(), ", "))
 	case len(acts) > 1:
-		c.doc.Add(path+"."+acts[1], "%s in a step that has %s already: make a step of each", acts[1], acts[0])
+		c.doc.Add(path+"."+acts[1], "%s in a step that already has %s: write a step for each", acts[1], acts[0])
 	}
 	if st.At != nil && st.Wait > 0 {
-		c.doc.Add(path+".wait", "wait in a step that has at: say one of them")
+		c.doc.Add(path+".wait", "wait in a step that has at: use one of them")
 	}
 	if c.doc.Has(path+".hold") && !c.doc.Has(path+"."+appliance.Press.Name) {
-		c.doc.Add(path+".hold", "hold goes with press")
+		c.doc.Add(path+".hold", "hold needs press")
 	}
 	for i := range st.deeds {
 		c.text(path+"."+st.deeds[i].at, st.deeds[i].place)
@@ -120,10 +120,10 @@ func (c *checker) step(path string, st *Step) {
 // groups checks what makes more of a step than one.
 func (c *checker) groups(path string, st *Step) {
 	if c.doc.Has(path+".repeat") && st.Repeat < 1 {
-		c.doc.Add(path+".repeat", "repeat is %d, and must be at least 1", st.Repeat)
+		c.doc.Add(path+".repeat", "repeat is %d; it must be at least 1", st.Repeat)
 	}
 	if st.Repeat > 1 && st.At != nil {
-		c.doc.Add(path+".at", "at in a step that is repeated: there is one such time only")
+		c.doc.Add(path+".at", "at in a repeated step: that time comes only once")
 	}
 	if !c.doc.Has(path + ".include") {
 		return
@@ -132,7 +132,7 @@ func (c *checker) groups(path string, st *Step) {
 		c.doc.Add(path+".include", "include must be a file of steps, such as \"login.toml\"")
 	}
 	for _, key := range c.having(path, append([]string{"at", "wait", "hold", "expect"}, actionKeys()...)) {
-		c.doc.Add(path+"."+key, "%s in a step that includes a file: make a step of each", key)
+		c.doc.Add(path+"."+key, "%s in a step that includes a file: write a step for each", key)
 	}
 }
 
@@ -142,7 +142,7 @@ func (c *checker) send(path string, s *Send) {
 	case 0:
 		c.doc.Add(path, "send needs text, or hex for bytes")
 	case 2:
-		c.doc.Add(path+".hex", "hex in a send that has text: make a step of each")
+		c.doc.Add(path+".hex", "hex in a send that has text: write a step for each")
 	}
 	c.text(path+".text", s.Text)
 	c.text(path+".hex", s.Hex)
@@ -164,10 +164,10 @@ func (c *checker) exec(path string, e *Exec) {
 	}
 	c.text(path+".stdin", e.Stdin)
 	if e.Status < 0 || e.Status > 255 {
-		c.doc.Add(path+".status", "status is %d, and must be 0 to 255", e.Status)
+		c.doc.Add(path+".status", "status is %d; it must be 0 to 255", e.Status)
 	}
 	if c.doc.Has(path+".timeout") && e.Timeout == 0 {
-		c.doc.Add(path+".timeout", "timeout must be longer than nothing")
+		c.doc.Add(path+".timeout", "timeout must be longer than 0s")
 	}
 	c.capture(c.regexp(path+".output", lines+e.Output)...)
 }
@@ -227,7 +227,7 @@ func (c *checker) console(at, name string) {
 // name checks what reports call something.
 func (c *checker) name(at, name string) {
 	if len(name) > maxTitle {
-		c.doc.Add(at, "name is %d bytes long, and may be %d", len(name), maxTitle)
+		c.doc.Add(at, "name is %d bytes long; it may have %d", len(name), maxTitle)
 	}
 }
 
@@ -238,7 +238,7 @@ const maxVariables = 100
 func (c *checker) text(at, text string) {
 	names := variables(text)
 	if len(names) > maxVariables {
-		c.doc.Add(at, "the text has %d values of earlier steps in it, and may have %d", len(names), maxVariables)
+		c.doc.Add(at, "the text has %d values of earlier steps in it; it may have %d", len(names), maxVariables)
 		return
 	}
 	for _, name := range names {
@@ -268,7 +268,7 @@ func (c *checker) regexp(at, expr string) (names []string) {
 	c.text(at, expr)
 	n, err := elements(expand(expr, nil, regexp.QuoteMeta))
 	if c.elements += n; err == nil && n > maxElements {
-		c.doc.Add(at, "the regular expression has %d elements, with those that it repeats, and may have %d", n, maxElements)
+		c.doc.Add(at, "the regular expression has %d elements, with those that it repeats; it may have %d", n, maxElements)
 		return nil
 	}
 	if c.elements > maxAllElements {
@@ -278,7 +278,7 @@ func (c *checker) regexp(at, expr string) (names []string) {
 		return nil
 	}
 	if strings.Contains(expr, "\b") {
-		c.doc.Add(at, `"\b" in double quotes is the character backspace, and not the edge of a word: write the regular expression in single quotes`)
+		c.doc.Add(at, `"\b" in double quotes is a backspace, not a word boundary: write the regular expression in single quotes`)
 	}
 	re, err := pattern(expr, nil)
 	if err != nil {
@@ -286,7 +286,7 @@ func (c *checker) regexp(at, expr string) (names []string) {
 		if errors.As(err, &why) {
 			err = fmt.Errorf("%s in %q", why.Code, why.Expr)
 		}
-		c.doc.Add(at, "no regular expression: %v; the syntax is that of Go's regexp and RE2", err)
+		c.doc.Add(at, "not a regular expression: %v; the syntax is Go's regexp (RE2)", err)
 		return nil
 	}
 	return re.SubexpNames()

@@ -25,7 +25,7 @@ var captureName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func (c *checker) expect(path string, e *Expect) {
 	if c.doc.Has(path+".within") && e.Within == 0 {
-		c.doc.Add(path+".within", "within must be longer than nothing")
+		c.doc.Add(path+".within", "within must be longer than 0s")
 	}
 	switch several := c.having(path, []string{"all", "any"}); {
 	case len(several) == 0:
@@ -34,7 +34,7 @@ func (c *checker) expect(path string, e *Expect) {
 			c.needed(path, "within")
 		}
 	case len(several) == 2:
-		c.doc.Add(path+".any", "any in an expectation that has all: make a step of each")
+		c.doc.Add(path+".any", "any in an expectation that has all: write a step for each")
 	default:
 		c.several(path, several[0], e)
 	}
@@ -44,11 +44,11 @@ func (c *checker) expect(path string, e *Expect) {
 func (c *checker) several(path, key string, e *Expect) {
 	for _, k := range c.having(path, append(subjectKeys(), "match", "equals", "above", "below", "between", "capture",
 		"level", "edge", "from", "where", "count", "never")) {
-		c.doc.Add(path+"."+k, "%s beside %s: it belongs into one of the { } of %s", k, key, key)
+		c.doc.Add(path+"."+k, "%s beside %s: move it into one of the { } of %s", k, key, key)
 	}
 	wants := e.wants()
 	if len(e.All)+len(e.Any) == 0 {
-		c.doc.Add(path+"."+key, "%s is empty: give it { } for each thing that is expected", key)
+		c.doc.Add(path+"."+key, "%s is empty: give it a { } for each expected thing", key)
 		return
 	}
 	nevers := 0
@@ -61,7 +61,7 @@ func (c *checker) several(path, key string, e *Expect) {
 		if w.Never {
 			nevers++
 			if key == "any" {
-				c.doc.Add(at+".never", "never has no meaning in any: make a step of it")
+				c.doc.Add(at+".never", "never has no meaning in any: write a step for it")
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func (c *checker) want(path string, e *Want) (names []string) {
 		}
 	}
 	if e.Count < 1 && c.doc.Has(path+".count") {
-		c.doc.Add(path+".count", "count is %d, and must be at least 1", e.Count)
+		c.doc.Add(path+".count", "count is %d; it must be at least 1", e.Count)
 	}
 	names = c.regexp(path+".match", e.Match)
 	for _, key := range slices.Sorted(maps.Keys(e.Where)) {
@@ -123,11 +123,11 @@ func (c *checker) subject(path string) string {
 	keys := subjectKeys()
 	about := c.having(path, keys)
 	if len(about) == 0 {
-		c.doc.Add(path, "expect is about nothing: say one of %s, or all or any for several", strings.Join(keys, ", "))
+		c.doc.Add(path, "expect has no subject: use one of %s, or all or any for several", strings.Join(keys, ", "))
 		return ""
 	}
 	if len(about) > 1 {
-		c.doc.Add(path+"."+about[1], "%s in an expectation about %s: say all = [{ %s }, { %s }], or any", about[1], about[0], about[0], about[1])
+		c.doc.Add(path+"."+about[1], "%s in an expectation about %s: write all = [{ %s }, { %s }], or any", about[1], about[0], about[0], about[1])
 	}
 	allowed := subjects[slices.Index(keys, about[0])].with
 	told := make(map[string]bool)
@@ -155,7 +155,7 @@ func (c *checker) property(path string, e *Want) {
 		c.doc.Add(path+".between", "between must be the lowest and the highest value, such as [1, 2]")
 	}
 	if c.doc.Has(path+".capture") && !captureName.MatchString(e.Capture) {
-		c.doc.Add(path+".capture", "%q is no name for a capture: use letters, digits and _", e.Capture)
+		c.doc.Add(path+".capture", "%q is not a name for a capture: use letters, digits and _", e.Capture)
 	}
 }
 
@@ -164,15 +164,15 @@ func (c *checker) line(path string, e *Want) {
 	case len(tests) == 0:
 		c.doc.Add(path, "expect needs level or edge for a line")
 	case len(tests) == 2:
-		c.doc.Add(path+".edge", "edge in an expectation that has level: make a step of each")
+		c.doc.Add(path+".edge", "edge in an expectation that has level: write a step for each")
 	}
 	if e.Level != nil && *e.Level != 0 && *e.Level != 1 {
-		c.doc.Add(path+".level", "level is %d, and must be 0 or 1", *e.Level)
+		c.doc.Add(path+".level", "level is %d; it must be 0 or 1", *e.Level)
 	}
 	if e.Level != nil && c.doc.Has(path+".count") {
-		c.doc.Add(path+".count", "count does not go with level: it goes with edge")
+		c.doc.Add(path+".count", "count needs edge, not level")
 	}
 	if c.doc.Has(path+".edge") && edges[e.Edge] == "" {
-		c.doc.Add(path+".edge", "edge is %q, and must be rising, falling or both", e.Edge)
+		c.doc.Add(path+".edge", "edge is %q; it must be rising, falling or both", e.Edge)
 	}
 }

@@ -58,7 +58,7 @@ func (st *Step) readAction(kind *appliance.ActionKind, raw any) {
 		var table map[string]any
 		st.doc.Decode(at, raw, &table)
 		if table != nil && len(table) == 0 {
-			st.doc.Add(at, "%s has no place: say %s = { \"%s\" = %s }", kind.Name, kind.Name, kind.Place.Form, kind.Value)
+			st.doc.Add(at, "%s has no place: write %s = { \"%s\" = %s }", kind.Name, kind.Name, kind.Place.Form, kind.Value)
 		}
 		st.readTable(kind, kind.Name, "", table)
 		return
@@ -66,7 +66,7 @@ func (st *Step) readAction(kind *appliance.ActionKind, raw any) {
 	d := deed{kind: kind, at: kind.Name}
 	st.doc.Decode(at, raw, &d.place)
 	if text, ok := raw.(string); ok && text == "" {
-		st.doc.Add(at, "%s has no place: say %s = \"%s\"", kind.Name, kind.Name, kind.Place.Form)
+		st.doc.Add(at, "%s has no place: write %s = \"%s\"", kind.Name, kind.Name, kind.Place.Form)
 	}
 	if kind == appliance.Press {
 		hold := DefaultHold

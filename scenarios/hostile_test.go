@@ -60,18 +60,18 @@ func TestScenariosCostWhatTheirSizeIs(t *testing.T) {
 	}{
 		"steps without an end":                 {[]string{"s.toml", good + "[[step]]\nwait = '1s'\nrepeat = 9223372036854775807"}, "s.toml:2:3: the scenario has more than 100000 steps, with those that it repeats"},
 		"repetitions of a long step":           {[]string{"s.toml", good + "[[step]]\nsend = { to = 'b', text = '" + strings.Repeat("a", most-200) + "' }\nrepeat = 100000"}, ""},
-		"repetitions of a long name":           {[]string{"s.toml", good + "[[step]]\nwait = '1s'\nname = '" + strings.Repeat("a", most-200) + "'\nrepeat = 100000"}, "s.toml:4:1: name is 209515 bytes long, and may be 200"},
+		"repetitions of a long name":           {[]string{"s.toml", good + "[[step]]\nwait = '1s'\nname = '" + strings.Repeat("a", most-200) + "'\nrepeat = 100000"}, "s.toml:4:1: name is 209515 bytes long; it may have 200"},
 		"includes that multiply":               {[]string{"s.toml", many(good, "[[step]]\ninclude = 't.toml'\n"), "t.toml", many("", "[[step]]\ninclude = 'u.toml'\n"), "u.toml", many("", "[[step]]\nwait = '1s'\n")}, "s.toml:2:3: the scenario has more than 100000 steps, with those that it repeats"},
 		"a file that includes itself":          {[]string{"s.toml", good + "[[step]]\ninclude = 't.toml'\n", "t.toml", "[[step]]\ninclude = 't.toml'\n"}, "t.toml:2:1: t.toml includes itself: t.toml, t.toml"},
-		"a long match":                         {[]string{"s.toml", good + match(strings.Repeat("a", most-200))}, "s.toml:3:27: the regular expression has 209515 elements, with those that it repeats, and may have 10000"},
-		"a match that repeats":                 {[]string{"s.toml", good + match(strings.Repeat("a{1000}", 11))}, "s.toml:3:27: the regular expression has 11000 elements, with those that it repeats, and may have 10000"},
-		"a match that repeats what it repeats": {[]string{"s.toml", good + match("(a{100}){100}")}, "s.toml:3:27: no regular expression: invalid repeat count in \"{100}\"; the syntax is that of Go's regexp and RE2"},
+		"a long match":                         {[]string{"s.toml", good + match(strings.Repeat("a", most-200))}, "s.toml:3:27: the regular expression has 209515 elements, with those that it repeats; it may have 10000"},
+		"a match that repeats":                 {[]string{"s.toml", good + match(strings.Repeat("a{1000}", 11))}, "s.toml:3:27: the regular expression has 11000 elements, with those that it repeats; it may have 10000"},
+		"a match that repeats what it repeats": {[]string{"s.toml", good + match("(a{100}){100}")}, "s.toml:3:27: not a regular expression: invalid repeat count in \"{100}\"; the syntax is Go's regexp (RE2)"},
 		"a match with many classes":            {[]string{"s.toml", good + match(strings.Repeat(`\p{L}`, 200))}, "s.toml:3:27: the regular expression has "},
 		"a deep match":                         {[]string{"s.toml", good + match(strings.Repeat("(", 5000)+strings.Repeat(")", 5000))}, "expression nests too deeply"},
 		"many matches":                         {[]string{"s.toml", many(good, match("a{1000}"))}, "elements together, with those that they repeat"},
-		"names that nobody captures":           {[]string{"s.toml", good + "[[step]]\nsend = { to = 'b', text = '" + strings.Repeat("${a}", 20_000) + "' }\n"}, "s.toml:3:20: the text has 20000 values of earlier steps in it, and may have 100"},
+		"names that nobody captures":           {[]string{"s.toml", good + "[[step]]\nsend = { to = 'b', text = '" + strings.Repeat("${a}", 20_000) + "' }\n"}, "s.toml:3:20: the text has 20000 values of earlier steps in it; it may have 100"},
 		"many names":                           {[]string{"s.toml", good + captures + strings.Repeat("[[step]]\nsend = { to = 'b', text = '${a}' }\n", 2000)}, "no step before this one captures ${a}: there are 2000 others"},
-		"a long hex":                           {[]string{"s.toml", good + "[[step]]\nsend = { to = 'b', hex = '" + strings.Repeat("0 ", most/3) + "' }"}, `"0" is no byte`},
+		"a long hex":                           {[]string{"s.toml", good + "[[step]]\nsend = { to = 'b', hex = '" + strings.Repeat("0 ", most/3) + "' }"}, `"0" is not a byte`},
 		"settings":                             {[]string{"s.toml", good + "[[step]]\n[step.set]\n" + numbered("b.p%.x = 1\n", 10_000)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestManyIncludes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range problems {
-		if strings.Contains(p.Text, "the files that are included are more than 1000, or more than 8 MiB together") {
+		if strings.Contains(p.Text, "more than 1000 files are included, or more than 8 MiB together") {
 			return
 		}
 	}
@@ -131,7 +131,7 @@ func TestFilesThatScenariosName(t *testing.T) {
 	}
 	for file, is := range map[string]string{"/dev/zero": "a device", pipe: "a pipe"} {
 		text := fmt.Sprintf("appliance = %q\n[[step]]\ninclude = %q\n", file, file)
-		want := fmt.Sprintf("s.toml:1:1: %[1]s: is %[2]s, and must be a file\ns.toml:3:1: %[1]s: is %[2]s, and must be a file", file, is)
+		want := fmt.Sprintf("s.toml:1:1: %[1]s: is %[2]s; it must be a file\ns.toml:3:1: %[1]s: is %[2]s; it must be a file", file, is)
 		if got := wrong(t, "s.toml", text); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

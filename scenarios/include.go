@@ -73,7 +73,7 @@ func (in *includer) file(st *Step, file string) *Steps {
 		return wrong("files include each other more than %d deep", maxDepth)
 	}
 	if len(in.files) >= maxFiles || in.size > maxIncluded {
-		return wrong("the files that are included are more than %d, or more than %d MiB together", maxFiles, maxIncluded>>20)
+		return wrong("more than %d files are included, or more than %d MiB together", maxFiles, maxIncluded>>20)
 	}
 	switch err := hostfile.Check(file); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -101,7 +101,7 @@ func misplaced(doc *tomlfile.Doc, rest map[string]any) {
 	scenario := tomlfile.Fields(Scenario{})
 	for _, key := range slices.Sorted(maps.Keys(rest)) {
 		if slices.Contains(scenario, key) {
-			doc.Add(key, "%s is the whole scenario's: it stands in the scenario's own file, and in none that it includes", key)
+			doc.Add(key, "%s is for the whole scenario: it belongs in the scenario's own file, not in an included file", key)
 		} else {
 			doc.Add(key, "unknown key %q%s", key, tomlfile.Suggest(key, tomlfile.Fields(Steps{})))
 		}

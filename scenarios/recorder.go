@@ -123,7 +123,7 @@ func (r *Recorder) forgotten(consoles []string) (list []string) {
 	defer r.mu.Unlock()
 	for _, name := range consoles {
 		if n := r.console(name).lost; n > 0 {
-			list = append(list, fmt.Sprintf("%d lines of %s came before any step looked for one, and were given up: %d lines are kept, or %d MiB", n, name, backlog, backlogBytes>>20))
+			list = append(list, fmt.Sprintf("%d lines of %s came before any step looked for one, and were dropped: %d lines are kept, or %d MiB", n, name, backlog, backlogBytes>>20))
 		}
 	}
 	return list

@@ -10,17 +10,17 @@ import (
 
 // Scenario is a scenario file.
 type Scenario struct {
-	Name      string          `toml:"name,omitempty" jsonschema:"description=What reports call it; the file's name if left out"`
+	Name      string          `toml:"name,omitempty" jsonschema:"description=Name in reports; the file's name if left out"`
 	Doc       string          `toml:"doc,omitempty" jsonschema:"description=One line for people"`
 	Appliance string          `toml:"appliance" jsonschema:"description=Appliance or board file; the path is relative to this file"`
-	Seed      uint64          `toml:"seed,omitempty" jsonschema:"default=0,description=Where all chance in virtual time comes from"`
-	Clock     string          `toml:"clock,omitempty" jsonschema:"enum=virtual,enum=real,default=virtual,description=Time that moves when all boards wait or the host's"`
+	Seed      uint64          `toml:"seed,omitempty" jsonschema:"default=0,description=Seed of all random numbers in virtual time"`
+	Clock     string          `toml:"clock,omitempty" jsonschema:"enum=virtual,enum=real,default=virtual,description=Virtual: time moves when all boards wait; real: the host's time"`
 	Start     time.Time       `toml:"start,omitempty" jsonschema:"default=2026-01-01T00:00:00Z,description=Wall-clock time in the boards at switch-on with the virtual clock"`
-	Timeout   boards.Duration `toml:"timeout,omitempty" jsonschema:"description=The appliance's time at which a scenario that is still going has failed; none if left out"`
+	Timeout   boards.Duration `toml:"timeout,omitempty" jsonschema:"description=The appliance's time at which an unfinished scenario fails; no limit if left out"`
 	Boot      boards.Duration `toml:"boot,omitempty" jsonschema:"default=60s,description=How long the boards may take to come up before the first step"`
 	GuestLoss string          `toml:"on_guest_loss,omitempty" jsonschema:"enum=fail,enum=continue,default=fail,description=Whether the scenario fails if a board panics or its processes are lost and no step expects it"`
-	Stall     boards.Duration `toml:"stall_limit,omitempty" jsonschema:"default=60s,description=How long a guest may show no sign of life in virtual time before it is given up; this is the host's time"`
-	HostLimit boards.Duration `toml:"host_limit,omitempty" jsonschema:"description=How much of the host's time the run may take before the scenario has failed, without that in which it was stopped; none if left out"`
+	Stall     boards.Duration `toml:"stall_limit,omitempty" jsonschema:"default=60s,description=In virtual time how long a guest may be silent before it counts as hung; in the host's time"`
+	HostLimit boards.Duration `toml:"host_limit,omitempty" jsonschema:"description=How much of the host's time the run may take before the scenario fails; time in which it was stopped does not count; no limit if left out"`
 	Step      []Step          `toml:"step" jsonschema:"minItems=1,description=What is done and expected in this order"`
 
 	file string
@@ -44,8 +44,8 @@ const (
 // Step is one thing to do, one to expect, or both: then the expectation counts
 // from before the action, so that what the action brings about at once is seen.
 type Step struct {
-	Name string           `toml:"name,omitempty" jsonschema:"description=What reports call it"`
-	At   *boards.Duration `toml:"at,omitempty" jsonschema:"description=Time since switch-on at which to act; at once if that has passed"`
+	Name string           `toml:"name,omitempty" jsonschema:"description=Name in reports"`
+	At   *boards.Duration `toml:"at,omitempty" jsonschema:"description=Time since switch-on at which to act; at once if it has passed"`
 	Wait boards.Duration  `toml:"wait,omitempty" jsonschema:"description=How long to wait before acting"`
 
 	// What it does is the key of one of [appliance.Actions], or exec. These are not
@@ -85,19 +85,19 @@ type Send struct {
 // program has ended.
 type Exec struct {
 	Board   string          `toml:"board" jsonschema:"description=Where to run it"`
-	Command []string        `toml:"command" jsonschema:"minItems=1,description=The program and its arguments; there is no shell unless it is one"`
+	Command []string        `toml:"command" jsonschema:"minItems=1,description=The program and its arguments; not run by a shell"`
 	Stdin   string          `toml:"stdin,omitempty" jsonschema:"description=Its standard input"`
 	Status  int             `toml:"status,omitempty" jsonschema:"default=0,description=Exit status that it must end with"`
 	Output  string          `toml:"output,omitempty" jsonschema:"description=Regular expression that its standard output and error together must match: ^ and $ are the ends of each line; named groups are captured"`
-	Timeout boards.Duration `toml:"timeout,omitempty" jsonschema:"default=10s,description=By when it must have ended"`
+	Timeout boards.Duration `toml:"timeout,omitempty" jsonschema:"default=10s,description=How long it may take"`
 }
 
 // Expect is what must happen by when: one thing, or all or any of several.
 type Expect struct {
 	Want
-	All    []Want          `toml:"all,omitempty" jsonschema:"minItems=1,description=Several things that must happen in whatever order"`
-	Any    []Want          `toml:"any,omitempty" jsonschema:"minItems=1,description=Several things of which one must happen"`
-	Within boards.Duration `toml:"within,omitempty" jsonschema:"default=5s,description=Limit of time from when the action is done"`
+	All    []Want          `toml:"all,omitempty" jsonschema:"minItems=1,description=Several things that must all happen; in any order"`
+	Any    []Want          `toml:"any,omitempty" jsonschema:"minItems=1,description=Several things; one of them must happen"`
+	Within boards.Duration `toml:"within,omitempty" jsonschema:"default=5s,description=Time limit from the end of the action"`
 }
 
 // Want is something that must happen. It is about one of Console, Property,
@@ -106,7 +106,7 @@ type Want struct {
 	Console string `toml:"console,omitempty" jsonschema:"description=Console or UART on which a line must appear: board.uart; board alone for its main console"`
 	Match   string `toml:"match,omitempty" jsonschema:"description=Regular expression for the line (console) or the summary (frames); named groups are captured"`
 
-	Property string    `toml:"property,omitempty" jsonschema:"description=Property whose value must be as said: board.part.property"`
+	Property string    `toml:"property,omitempty" jsonschema:"description=Property that must have the value: board.part.property"`
 	Equals   *Scalar   `toml:"equals,omitempty" jsonschema:"description=Its value"`
 	Above    *float64  `toml:"above,omitempty" jsonschema:"description=What it must be greater than"`
 	Below    *float64  `toml:"below,omitempty" jsonschema:"description=What it must be less than"`

@@ -58,7 +58,7 @@ func parseHex(text string) ([]byte, error) {
 	for _, word := range strings.Fields(text) {
 		b, err := hex.DecodeString(word)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no byte: write two hexadecimal digits for each, such as \"01 03 ff\"", word)
+			return nil, fmt.Errorf("%q is not a byte: write two hexadecimal digits for each, such as \"01 03 ff\"", word)
 		}
 		all = append(all, b...)
 	}

@@ -32,5 +32,5 @@ func ExampleCalendar() {
 func ExampleKind_Check() {
 	kind := &simbus.Kind{Name: "door", Doc: "a door was moved", Attrs: []simbus.KindAttr{{Key: "state", Values: []string{"open", "shut"}}}}
 	fmt.Println(kind.Check(&simbus.Event{Kind: "door", Attrs: []simbus.Attr{simbus.Text("state", "ajar")}}))
-	// Output: state of an event of kind "door" is "ajar", and must be one of ["open" "shut"]
+	// Output: state of an event of kind "door" is "ajar"; it must be one of ["open" "shut"]
 }

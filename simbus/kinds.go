@@ -49,7 +49,7 @@ func (k *Kind) Check(e *Event) error {
 			return fmt.Errorf("an event of kind %q has no attribute %q, or not in this place", k.Name, a.Key)
 		}
 		if v := rest[i].Values; v != nil && !slices.Contains(v, a.Value()) {
-			return fmt.Errorf("%s of an event of kind %q is %q, and must be one of %q", a.Key, k.Name, a.Value(), v)
+			return fmt.Errorf("%s of an event of kind %q is %q; it must be one of %q", a.Key, k.Name, a.Value(), v)
 		}
 		rest = rest[i+1:]
 	}

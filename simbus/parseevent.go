@@ -73,7 +73,7 @@ func (e *Event) put(key string, value json.RawMessage) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("event: %s is %s, and must be text or a number", key, value)
+	return fmt.Errorf("event: %s is %s; it must be text or a number", key, value)
 }
 
 // text reads a JSON string, in which \udc80 to \udcff stand for the bytes 0x80 to

@@ -174,7 +174,7 @@ func TestDevicesAndPipes(t *testing.T) {
 	for file, what := range map[string]string{pipe: "a pipe", "/dev/zero": "a device"} {
 		for _, args := range [][]string{{"kernel", "build"}, {"kernel", "tree"}} {
 			_, errs, status := run(t, nil, append(args, "--source", file)...)
-			if want := fmt.Sprintf("%s: kernel source: is %s, and must be a tarball, or a folder with a kernel tree\n", file, what); status != 2 || errs != want {
+			if want := fmt.Sprintf("%s: kernel source: is %s; it must be a tarball, or a folder with a kernel tree\n", file, what); status != 2 || errs != want {
 				t.Errorf("%s: status %d, %q, want %q", args, status, errs, want)
 			}
 		}
@@ -182,7 +182,7 @@ func TestDevicesAndPipes(t *testing.T) {
 	for _, command := range []string{"check", "run", "up"} {
 		for file, what := range map[string]string{pipe: "a pipe", "/dev/zero": "a device", "/dev/urandom": "a device", dir: "a folder"} {
 			_, errs, status := run(t, []string{"XDG_RUNTIME_DIR=" + dir}, command, file)
-			if want := fmt.Sprintf("%s: is %s, and must be a TOML file\n", file, what); status != 2 || errs != want {
+			if want := fmt.Sprintf("%s: is %s; it must be a TOML file\n", file, what); status != 2 || errs != want {
 				t.Errorf("%s: status %d, %q, want %q", command, status, errs, want)
 			}
 		}

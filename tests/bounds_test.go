@@ -29,7 +29,7 @@ expect = { console = "b", match = "more" }
 `})
 	scenario, record := filepath.Join(dir, "s.toml"), filepath.Join(dir, "r")
 	out, errs, status := run(t, nil, "run", "--record-limit", "4M", "--out", record, scenario)
-	const why = "the record's limit of 4M is reached (--record-limit sets another)"
+	const why = "the record's limit of 4M is reached (--record-limit changes it)"
 	if status != 3 || !strings.Contains(errs, why+"; the run goes on") || !strings.Contains(out, "ok    it goes on") || !strings.Contains(out, "FAILED:") {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}

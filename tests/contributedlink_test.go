@@ -35,7 +35,7 @@ cut = "o"
 expect = { line = "b.g.in", level = 1, within = "1s" }
 `)
 	c.says(`line.toml:10:1: board b: g has no line "inn": did you mean "in"?`, "check", "line.toml")
-	c.says("key.toml:7:3: the optocoupler has no from: say from = \"BOARD.PLACE\"", "check", "key.toml")
+	c.says("key.toml:7:3: the optocoupler has no from: write from = \"BOARD.PLACE\"", "check", "key.toml")
 	c.says(`key.toml:9:1: unknown key "form": did you mean "from"?`, "check", "key.toml")
 	c.says(`"The line that lights the diode: board.controller.line"`, "schema", "appliance")
 	c.says("[[optocoupler]] of an appliance: optocoupler from GPIO line to GPIO line", "parts")

@@ -64,7 +64,7 @@ func TestRebootAndPowerOff(t *testing.T) {
 		if detail := untilState(app, "b1", appliance.StateOff); detail != "" {
 			t.Errorf("powered off in order, it says %q", detail)
 		}
-		if err := app.PowerOff("b1"); err == nil || !strings.Contains(err.Error(), "off already") {
+		if err := app.PowerOff("b1"); err == nil || !strings.Contains(err.Error(), "already off") {
 			t.Errorf("power off what is off: %v", err)
 		}
 		if err := app.PullPlug("b2"); err != nil {
@@ -104,7 +104,7 @@ func TestStuck(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := guesttest.StartAppliance(t, a, guesttest.Options{Seed: 1})
-	if detail := untilState(app, "b", appliance.StateStuck); !strings.Contains(detail, "no word from init after 1m0s") {
+	if detail := untilState(app, "b", appliance.StateStuck); !strings.Contains(detail, "init has not reported after 1m0s") {
 		t.Errorf("a board whose init is no init is reported as %q", detail)
 	}
 }

@@ -298,7 +298,7 @@ func TestOnGuestLoss(t *testing.T) {
 		"":         {1, "board b panicked: Kernel panic"},
 		"fail":     {1, "board b panicked: Kernel panic"},
 		"continue": {0, "PASSED: s"},
-		"ignore":   {2, `on_guest_loss is "ignore", and must be "fail" or "continue"`},
+		"ignore":   {2, `on_guest_loss is "ignore"; it must be "fail" or "continue"`},
 	} {
 		t.Run(loss, func(t *testing.T) {
 			key := ""

@@ -58,7 +58,7 @@ func TestOddHosts(t *testing.T) {
 		{"no HOME", `unset HOME XDG_CACHE_HOME`, refused, "neither $XDG_CACHE_HOME nor $HOME are defined (XDG_CACHE_HOME names one)"},
 		{"a relative HOME", `unset XDG_CACHE_HOME; export HOME=home`, refused, "path in $HOME is relative (XDG_CACHE_HOME names one)"},
 		{"a relative XDG_CACHE_HOME", `export XDG_CACHE_HOME=cache`, refused, "path in $XDG_CACHE_HOME is relative"},
-		{"a relative XDG_RUNTIME_DIR", `export XDG_RUNTIME_DIR=run`, unheard, `XDG_RUNTIME_DIR is "run", and must be an absolute path`},
+		{"a relative XDG_RUNTIME_DIR", `export XDG_RUNTIME_DIR=run`, unheard, `XDG_RUNTIME_DIR is "run"; it must be an absolute path`},
 		{"an XDG_RUNTIME_DIR that is a file", `export XDG_RUNTIME_DIR=/etc/passwd`, unheard, "not a directory (XDG_RUNTIME_DIR can name another place)"},
 		{"an XDG_RUNTIME_DIR whose path is longer than a socket's", `export XDG_RUNTIME_DIR=$T/backplane-user-$(printf %0120d 0)`, all, ""},
 		{"a TMPDIR that is not there", `export TMPDIR=$T/none`, refused, "mkdir "},

@@ -11,7 +11,7 @@ func TestOpenings(t *testing.T) {
 	for settings, want := range map[string]string{
 		"":                     "boards reach all that this machine reaches, private networks too, and none of this machine's own services\n",
 		"host_access = true\n": "boards reach all that this machine reaches, private networks too, and this machine's own services\n",
-		"allow = []\n":         "boards reach nothing of the outside but its names, and none of this machine's own services\n",
+		"allow = []\n":         "boards reach nothing outside but its names, and none of this machine's own services\n",
 		"allow = [\"10.1.0.0/16\", \"10.2.0.1:443\"]\nforward = [{ host = \"127.0.0.1:0\", to = \"b:80\" }]\n": "boards reach 10.1.0.0/16, 10.2.0.1:443, and none of this machine's own services; 127.0.0.1:0 of this machine leads to b:80\n",
 	} {
 		dir := writeFiles(t, map[string]string{

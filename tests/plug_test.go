@@ -254,13 +254,13 @@ func TestPlugMistakes(t *testing.T) {
 		do          *appliance.ActionKind
 		place, want string
 	}{
-		{appliance.Unplug, "x.temp0", "x.temp0 is unplugged already"},
-		{appliance.Plug, "x.rom0", "x.rom0 is plugged already"},
+		{appliance.Unplug, "x.temp0", "x.temp0 is already unplugged"},
+		{appliance.Plug, "x.rom0", "x.rom0 is already plugged"},
 		{appliance.Plug, "x.late1", `board x: there is no part or port "late1": did you mean "late0"?`},
-		{appliance.Unplug, "lan:x.eth0", "lan:x.eth0 is unplugged already"},
-		{appliance.Plug, "cable", "cable is plugged already"},
+		{appliance.Unplug, "lan:x.eth0", "lan:x.eth0 is already unplugged"},
+		{appliance.Plug, "cable", "cable is already plugged"},
 		{appliance.Unplug, "lan", `lan is a segment: name the cable of a port, such as "lan:BOARD.PORT", or cut it`},
-		{appliance.Unplug, "x", `"x" is a board: write board.part or board.port; pull_plug takes its power`},
+		{appliance.Unplug, "x", `"x" is a board: write board.part or board.port; pull_plug cuts its power`},
 		{appliance.Unplug, "x.i2c0", "x.i2c0 cannot be unplugged: parts and cables of ports can"},
 		{appliance.Unplug, "z.temp0", `there is no board "z": did you mean "x"?`},
 	} {

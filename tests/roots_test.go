@@ -60,7 +60,7 @@ func TestRootTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, errs, status := run(t, nil, "run", scenario)
-	need := regexp.MustCompile(`b.toml:2:1: memory is 32M, and must be at least (\d+M): the root file system's 300\d files`).FindStringSubmatch(errs)
+	need := regexp.MustCompile(`b.toml:2:1: memory is 32M; it must be at least (\d+M): the root file system's 300\d files`).FindStringSubmatch(errs)
 	if status != 2 || need == nil {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}

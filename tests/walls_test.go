@@ -148,7 +148,7 @@ func TestStranger(t *testing.T) {
 			}
 			app.Until(time.Minute, "a word on the stranger", func(e *simbus.Event) bool {
 				text, _ := e.Get("error")
-				return e.Kind == periph.KindDevice && strings.Contains(text, fmt.Sprintf("process %d, which is not the board's kernel", os.Getpid()))
+				return e.Kind == periph.KindDevice && strings.Contains(text, fmt.Sprintf("process %d to a device: only the board's kernel", os.Getpid()))
 			})
 		}
 		connect()

@@ -63,7 +63,7 @@ func (r *Running) checkDescriptors(a *boards.Appliance) error {
 		return fmt.Errorf("ask for the limit of file descriptors: %w", err)
 	}
 	if need := Descriptors(a, r.opts.Virtual, r.opts.Out != ""); uint64(need) > limit.Cur {
-		return fmt.Errorf("the appliance needs up to %d file descriptors, and this program may have %d: raise the hard limit (ulimit -Hn, or LimitNOFILE of systemd)",
+		return fmt.Errorf("the appliance needs up to %d file descriptors; this program may have %d: raise the hard limit (ulimit -Hn, or LimitNOFILE of systemd)",
 			need, limit.Cur)
 	}
 	return nil

@@ -14,7 +14,7 @@ var Cut = &ActionKind{
 // Restore ends a Cut.
 var Restore = &ActionKind{
 	Name:  "restore",
-	Title: "Mend what was cut",
+	Title: "Reconnect what was cut",
 	Place: linkPlace,
 	do:    func(r *Running, x *Action) error { return r.cutLink(x.Place, false) },
 }

@@ -73,5 +73,5 @@ func (r *Running) fault(d *simbus.Domain, addr uintptr, err error) {
 			}
 		}
 	}
-	panic(fmt.Sprintf("fault at %#x, which is no guest's memory", addr))
+	panic(fmt.Sprintf("fault at %#x, which is not guest memory", addr))
 }

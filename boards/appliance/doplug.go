@@ -69,9 +69,9 @@ func (r *Running) plugCable(at boards.Place, in bool) error {
 
 func alreadyPlugged(place string, in bool) error {
 	if in {
-		return fmt.Errorf("%s is plugged already", place)
+		return fmt.Errorf("%s is already plugged", place)
 	}
-	return fmt.Errorf("%s is unplugged already", place)
+	return fmt.Errorf("%s is already unplugged", place)
 }
 
 func plugState(in bool) simbus.Attr {

@@ -36,10 +36,10 @@ var PullPlug = &ActionKind{
 
 func (m *Machine) powerOff() error {
 	if m.loader != nil {
-		return fmt.Errorf("board %s: power off: its bootloader is running, and has no way to be asked: pull its plug", m.name)
+		return fmt.Errorf("board %s: power off: its bootloader is running and cannot be asked to shut down: pull its plug", m.name)
 	}
 	if m.proc == nil {
-		return fmt.Errorf("board %s is off already", m.name)
+		return fmt.Errorf("board %s is already off", m.name)
 	}
 	if err := m.agent.PowerOff(); err != nil {
 		return fmt.Errorf("board %s: power off: %w", m.name, err)
@@ -61,7 +61,7 @@ func (m *Machine) pullPlug(why string) error {
 		m.setState(StateOff, m.whyPulled)
 		m.powerParts(false)
 	default:
-		return fmt.Errorf("board %s is off already", m.name)
+		return fmt.Errorf("board %s is already off", m.name)
 	}
 	return nil
 }

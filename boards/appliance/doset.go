@@ -42,7 +42,7 @@ var Press = &ActionKind{
 	Place: &PlaceKind{Name: "button", Form: "BOARD.BUTTON", Doc: "board.button", Check: func(a *boards.Appliance, place string) error {
 		p, err := a.Property(place + pressed)
 		if err == nil && p.Kind() != periph.Action {
-			err = fmt.Errorf("%s is no button", place)
+			err = fmt.Errorf("%s is not a button", place)
 		}
 		return err
 	}},

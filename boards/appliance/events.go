@@ -16,9 +16,9 @@ var Events = []*simbus.Kind{
 	{Name: KindGuest, Doc: "what became of a board",
 		Attrs: []simbus.KindAttr{
 			{Key: "state", Values: []string{StateOff, StateBooting, StateUp, StatePanic, StateLost, StateStuck, StateIncomplete},
-				Doc: "hello: it is up; incomplete: it is, without something that its file says"}, {Key: "detail"}}},
+				Doc: "hello: it is up; incomplete: it is up, but lacks something that its file asks for"}, {Key: "detail"}}},
 	{Name: KindConsole, Doc: "a whole line appeared on a console or UART", Attrs: []simbus.KindAttr{{Key: "line"}}},
-	{Name: KindExec, Doc: "a program that was run on a board has ended: with its status, or with the error that kept it from that",
+	{Name: KindExec, Doc: "a program on a board has ended with a status, or could not be run",
 		Attrs: []simbus.KindAttr{{Key: "command"}, {Key: "status"}, {Key: "error"}}},
 	{Name: KindLink, Doc: "a link, wire or port was cut or restored",
 		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{linkCut, linkRestored}}}},

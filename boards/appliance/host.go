@@ -17,7 +17,7 @@ func (r *Running) checkHost(a *boards.Appliance) error {
 		return err
 	}
 	if err := doctor.Folder(os.TempDir()); err != nil {
-		return fmt.Errorf("%w: set TMPDIR to a place where guest memory can be", err)
+		return fmt.Errorf("%w: set TMPDIR to a folder that can hold guest memory", err)
 	}
 	if err := doctor.Files(os.TempDir(), files(a)); err != nil {
 		return err

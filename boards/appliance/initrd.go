@@ -80,7 +80,7 @@ func (m *Machine) fits(path string, unpacked rootfs.Usage) error {
 	need += need / (pageArrayPart - 1) // so it is that part of all
 	if need > int64(m.board.Memory) {
 		return tomlfile.Problems{m.board.Problem("memory",
-			"memory is %s, and must be at least %dM: the root file system's %d files and folders take %d MiB, each in pages of 4 KiB, beside %d MiB packed while the kernel unpacks them",
+			"memory is %s; it must be at least %dM: the root file system's %d files and folders take %d MiB, each in pages of 4 KiB, plus %d MiB packed while the kernel unpacks them",
 			m.board.Memory, need>>20+1, unpacked.Names, unpacked.Bytes>>20, packed.Size()>>20)}
 	}
 	return nil

@@ -136,12 +136,12 @@ func (m *Machine) addAgent() error {
 		console, _ = p.is.(periph.Terminal)
 	}
 	if console == nil || m.terminal(boards.MainConsole) == nil {
-		return errors.New("the catalog lacks the main console, or that of the agent")
+		return errors.New("the catalog lacks the main console, or the agent's")
 	}
 	limit := console.Room()
 	m.agent = agent.New(func(p []byte) error {
 		if room := console.Room(); len(p) > room { // half a frame would be the end of the agent
-			return fmt.Errorf("the board's agent has not taken the %d bytes that it was sent", limit-room)
+			return fmt.Errorf("the board's agent has not read the %d bytes sent to it", limit-room)
 		}
 		return console.Input(p)
 	})

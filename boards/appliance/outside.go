@@ -38,7 +38,7 @@ func (r *Running) checkClock(a *boards.Appliance) error {
 		return nil
 	}
 	return tomlfile.Problems{a.Problem("gateway[0]",
-		"a gateway leads to the world outside, which virtual time would run past: say paced = true, above all tables, for virtual time that keeps to the host's clock, or run in real time (--clock real)")}
+		"a gateway leads to the world outside, which virtual time would outrun: write paced = true, above all tables, to hold virtual time to the host's clock, or run in real time (--clock real)")}
 }
 
 // addGateway puts a gateway on its segment.

@@ -98,7 +98,7 @@ func (m *Machine) tellState(state, detail string) {
 // no kernel, since that has panicked or is restarting, is reset: parts notice nothing.
 func (m *Machine) powerOn() error {
 	if m.proc != nil || m.loader != nil {
-		return fmt.Errorf("board %s is on already", m.name)
+		return fmt.Errorf("board %s is already on", m.name)
 	}
 	if m.supply.Stop() {
 		m.powerParts(false)
@@ -173,7 +173,7 @@ func (m *Machine) startKernel() error {
 		return err
 	}
 	m.helloTimer = simbus.After(m.domain, HelloLimit, func() {
-		m.setState(StateStuck, fmt.Sprintf("no word from init after %s; the last line on the console: %q", HelloLimit, m.lastLine))
+		m.setState(StateStuck, fmt.Sprintf("init has not reported after %s; the last line on the console: %q", HelloLimit, m.lastLine))
 	})
 	return nil
 }

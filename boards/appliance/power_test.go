@@ -22,7 +22,7 @@ func TestPower(t *testing.T) {
 			}
 		}
 		r.state("b", appliance.StateBooting)
-		refused(r.PowerOn("b"), "on already")
+		refused(r.PowerOn("b"), "already on")
 		r.state("b", appliance.StateUp)
 		refused(r.PowerOn("c"), `"c"`)
 		r.must(r.PowerOff("b"))
@@ -35,8 +35,8 @@ func TestPower(t *testing.T) {
 		if _, err := r.KernelPID("b"); err == nil {
 			t.Error("a board that is off has a kernel")
 		}
-		refused(r.PowerOff("b"), "off already")
-		refused(r.PullPlug("b"), "off already")
+		refused(r.PowerOff("b"), "already off")
+		refused(r.PullPlug("b"), "already off")
 		r.must(r.PowerOn("b"))
 		r.state("b", appliance.StateBooting)
 		r.state("b", appliance.StateUp)
@@ -95,7 +95,7 @@ func TestBootTime(t *testing.T) {
 		if err := r.PowerOff("b"); err == nil || !strings.Contains(err.Error(), "bootloader") {
 			t.Errorf("power off: %v", err)
 		}
-		if err := r.PowerOn("b"); err == nil || !strings.Contains(err.Error(), "on already") {
+		if err := r.PowerOn("b"); err == nil || !strings.Contains(err.Error(), "already on") {
 			t.Errorf("power on: %v", err)
 		}
 		if n := len(ks.Starts()); n != 0 {

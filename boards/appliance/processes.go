@@ -38,7 +38,7 @@ func (r *Running) checkProcesses(a *boards.Appliance) error {
 		return nil
 	}
 	if there := tasks(os.Getuid()); need+there > limit.Cur {
-		return fmt.Errorf("the appliance needs %d processes and threads at least, and this user may have %d, of which %d are there: raise the limit (ulimit -u, or LimitNPROC of systemd)",
+		return fmt.Errorf("the appliance needs at least %d processes and threads; this user may have %d, and has %d: raise the limit (ulimit -u, or LimitNPROC of systemd)",
 			need, limit.Cur, there)
 	}
 	return nil

@@ -19,7 +19,7 @@ import (
 func (r *Running) openRecord() (err error) {
 	r.record, err = record.New(record.Config{
 		Dir: r.opts.Out, Limit: r.opts.RecordLimit, Now: r.cal.Now, Tell: r.note,
-		Reached: fmt.Errorf("the record's limit of %s is reached (--record-limit sets another)", boards.Size(r.opts.RecordLimit)),
+		Reached: fmt.Errorf("the record's limit of %s is reached (--record-limit changes it)", boards.Size(r.opts.RecordLimit)),
 	})
 	if err != nil {
 		return err

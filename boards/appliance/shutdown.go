@@ -78,6 +78,6 @@ func (m *Machine) shuttingDown() (on bool) {
 func (r *Running) cutShort(m *Machine, limit time.Duration) {
 	why := fmt.Sprintf("not off within %s", limit)
 	if r.Do(PullPlug.With(m.name, why)) == nil {
-		r.note(fmt.Sprintf("board %s was %s after it was asked to shut down: its plug was pulled ([firmware] shutdown allows it more)", m.name, why))
+		r.note(fmt.Sprintf("board %s was %s after it was asked to shut down: its plug was pulled ([firmware] shutdown sets the time)", m.name, why))
 	}
 }

@@ -44,7 +44,7 @@ func (m *Machine) connects(fd int) bool {
 	if err == nil && m.proc != nil && pid == m.proc.PID() {
 		return true
 	}
-	m.fault("", fmt.Sprintf("process %d, which is not the board's kernel, was refused a connection to a device", pid))
+	m.fault("", fmt.Sprintf("refused a connection from process %d to a device: only the board's kernel may connect", pid))
 	return false
 }
 

@@ -11,7 +11,7 @@ import (
 // file. What it names is found, or not, by whoever does it.
 func (r *Request) check() error {
 	if r.Lines < 0 {
-		return fmt.Errorf("lines is %d, and must be a number of lines, or 0 for all", r.Lines)
+		return fmt.Errorf("lines is %d; it must be a number of lines, or 0 for all", r.Lines)
 	}
 	for key, text := range map[string]string{"path": r.Path, "value": r.Value, "filter": r.Filter} {
 		if strings.ContainsRune(text, 0) {

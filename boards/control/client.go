@@ -35,7 +35,7 @@ func Dial(name string) (*Conn, error) {
 		case 1:
 			name = names[0]
 		default:
-			return nil, fmt.Errorf("several appliances are running (%s): say which with --name", strings.Join(names, ", "))
+			return nil, fmt.Errorf("several appliances are running (%s): choose one with --name", strings.Join(names, ", "))
 		}
 	}
 	path, err := Path(name)
@@ -107,7 +107,7 @@ func (c *Conn) Send(r Request) error {
 		return err
 	}
 	if len(b) >= maxRequest {
-		return fmt.Errorf("the request is %d bytes long, and must be shorter than %d", len(b), maxRequest)
+		return fmt.Errorf("the request is %d bytes long; it must be shorter than %d", len(b), maxRequest)
 	}
 	if _, err = c.c.Write(append(b, '\n')); err != nil {
 		if _, why := c.Next(); why != nil && !errors.Is(why, ErrEnded) {

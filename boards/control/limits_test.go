@@ -290,9 +290,9 @@ func TestRequestsAreChecked(t *testing.T) {
 		r    Request
 		want string
 	}{
-		{Request{Command: "capture", Args: []string{"lan"}, Snap: -1}, "snap is -1, and must be 0 to 65535 bytes"},
-		{Request{Command: "capture", Args: []string{"lan"}, Snap: 65536}, "snap is 65536, and must be 0 to 65535 bytes"},
-		{Request{Command: "capture"}, "say where to capture"},
+		{Request{Command: "capture", Args: []string{"lan"}, Snap: -1}, "snap is -1; it must be 0 to 65535 bytes"},
+		{Request{Command: "capture", Args: []string{"lan"}, Snap: 65536}, "snap is 65536; it must be 0 to 65535 bytes"},
+		{Request{Command: "capture"}, "name where to capture"},
 		{Request{Command: "capture", Args: []string{"lan", "lan"}}, "lan is named twice"},
 		{Request{Command: "logs", Lines: -1}, "lines is -1"},
 		{Request{Command: "exec", Path: "sensor", Args: []string{"a\x00b"}}, `"a\x00b" contains a NUL`},

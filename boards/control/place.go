@@ -31,7 +31,7 @@ func findPlace() (place, error) {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		p = place{filepath.Join(dir, "backplane"), "XDG_RUNTIME_DIR"}
 		if !filepath.IsAbs(dir) { // clients would look for it elsewhere
-			return p, fmt.Errorf("%w: XDG_RUNTIME_DIR is %q, and must be an absolute path", ErrPlace, dir)
+			return p, fmt.Errorf("%w: XDG_RUNTIME_DIR is %q; it must be an absolute path", ErrPlace, dir)
 		}
 	}
 	if err := private(p.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {

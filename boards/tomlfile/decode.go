@@ -122,7 +122,7 @@ func (d *Doc) value(path string, v any, into reflect.Value) {
 			return
 		}
 	}
-	want := func(what string) { d.refuse(path, "%s is %s, and must be %s", last(path), describe(v), what) }
+	want := func(what string) { d.refuse(path, "%s is %s; it must be %s", last(path), describe(v), what) }
 	switch into.Kind() {
 	case reflect.String:
 		if s, ok := v.(string); ok {
@@ -212,7 +212,7 @@ func (d *Doc) text(path string, v any, into encoding.TextUnmarshaler) {
 	if err := into.UnmarshalText([]byte(fmt.Sprint(v))); err != nil && hint != "" {
 		hint = ". " + err.Error()
 	}
-	d.refuse(path, "%s is %s, and must be text in quotes%s", last(path), describe(v), hint)
+	d.refuse(path, "%s is %s; it must be text in quotes%s", last(path), describe(v), hint)
 }
 
 // quoted shows a value that must be text as it would be right.
@@ -245,7 +245,7 @@ func (d *Doc) slice(path string, v any, into reflect.Value) {
 		d.refuse(path, "[%s] is a single table; there may be several: write [[%s]]", last(path), last(path))
 		return
 	default:
-		d.refuse(path, "%s is %s, and must be a list in [ ]", last(path), describe(v))
+		d.refuse(path, "%s is %s; it must be a list in [ ]", last(path), describe(v))
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(elements), len(elements)))
@@ -269,7 +269,7 @@ func example(path string, table reflect.Type) string {
 func (d *Doc) mapping(path string, v any, into reflect.Value) {
 	tree, ok := v.(map[string]any)
 	if !ok {
-		d.refuse(path, "%s is %s, and must be a table in { }", last(path), describe(v))
+		d.refuse(path, "%s is %s; it must be a table in { }", last(path), describe(v))
 		return
 	}
 	into.Set(reflect.MakeMap(into.Type()))

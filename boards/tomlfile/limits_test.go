@@ -52,7 +52,7 @@ func TestFilesCostWhatTheirSizeIs(t *testing.T) {
 		{"tables", repeated("", "[k%d]\n", most), `f:1:2: unknown key "k0"`},
 		{"lists of tables", repeated("", "[[bus]]\n", most), ""},
 		{"a long list", "[single]\nwords = [" + repeated("", "'',", most) + "]", ""},
-		{"a long list of what is wrong", "[single]\nwords = [" + repeated("", "1,", most) + "]", "f:2:10: words is the number 1, and must be text in quotes: \"1\""},
+		{"a long list of what is wrong", "[single]\nwords = [" + repeated("", "1,", most) + "]", "f:2:10: words is the number 1; it must be text in quotes: \"1\""},
 		{"inline tables side by side", "bus = [" + repeated("", "{},", most) + "]", ""},
 		{"a long text", "even = '" + strings.Repeat("aa", most/2) + "'", ""},
 		{"a long text of a wrong kind", "scale = '" + strings.Repeat("a", most) + "'", "aaa [... "},
@@ -147,8 +147,8 @@ func TestWhatIsNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"/dev/zero": "is a device, and must be a TOML file", "/dev/urandom": "is a device, and must be a TOML file",
-		pipe: "is a pipe, and must be a TOML file", long: "is longer than 1048576 bytes",
+		"/dev/zero": "is a device; it must be a TOML file", "/dev/urandom": "is a device; it must be a TOML file",
+		pipe: "is a pipe; it must be a TOML file", long: "is longer than 1048576 bytes",
 	} {
 		if got := tomlfile.Read(path, new(file)).Problems.Error(); got != path+": "+want {
 			t.Errorf("got %q, want %q behind the path", got, want)

@@ -94,19 +94,19 @@ func TestMistakes(t *testing.T) {
 		{"text without quotes", "name = sensor", "f.toml:1:8: expected value but found \"sensor\" instead: text stands in quotes, as in name = \"sensor\""},
 		{"a table of a list that has not begun", "[[bus.chip]]\nname = 'a'", "f.toml:1:3: [[bus.chip]] belongs to a [[bus]], but none precedes it: write above it\n    [[bus]]\n    name = \"bus0\""},
 		{"one table of several", "[bus]\n[[bus.chip]]\nname = 'a'", "f.toml:1:2: [bus] is a single table; there may be several: write [[bus]]"},
-		{"number for text of a form", "even = 7", "f.toml:1:1: even is the number 7, and must be text in quotes. must have an even number of letters"},
-		{"number for text", "name = 7", "f.toml:1:1: name is the number 7, and must be text in quotes: name = \"7\""},
-		{"text for number", "scale = 'x'", `f.toml:1:1: scale is the text "x", and must be a number`},
-		{"not a number", "\nscale = nan", "f.toml:2:1: scale is the number NaN, and must be a finite number"},
-		{"without end", "scale = -inf", "f.toml:1:1: scale is the number -Inf, and must be a finite number"},
-		{"too large", "[[bus]]\n[[bus.chip]]\n  address = 300", "f.toml:3:3: address is the number 300, and must be 0 to 255"},
-		{"negative", "[[bus]]\nchip = [{address = -1}]", "f.toml:2:10: address is the number -1, and must be 0 to 255"},
+		{"number for text of a form", "even = 7", "f.toml:1:1: even is the number 7; it must be text in quotes. must have an even number of letters"},
+		{"number for text", "name = 7", "f.toml:1:1: name is the number 7; it must be text in quotes: name = \"7\""},
+		{"text for number", "scale = 'x'", `f.toml:1:1: scale is the text "x"; it must be a number`},
+		{"not a number", "\nscale = nan", "f.toml:2:1: scale is the number NaN; it must be a finite number"},
+		{"without end", "scale = -inf", "f.toml:1:1: scale is the number -Inf; it must be a finite number"},
+		{"too large", "[[bus]]\n[[bus.chip]]\n  address = 300", "f.toml:3:3: address is the number 300; it must be 0 to 255"},
+		{"negative", "[[bus]]\nchip = [{address = -1}]", "f.toml:2:10: address is the number -1; it must be 0 to 255"},
 		{"text that says no", "even = 'odd'", "f.toml:1:1: even: must have an even number of letters"},
 		{"one table for several", "[bus]\nname='x'", "f.toml:1:2: [bus] is a single table; there may be several: write [[bus]]"},
-		{"list for text", "name = ['x']", "f.toml:1:1: name is a list, and must be text in quotes"},
-		{"wrong element", "[single]\nwords = ['x',\n  3]", "f.toml:3:3: words is the number 3, and must be text in quotes: \"3\""},
+		{"list for text", "name = ['x']", "f.toml:1:1: name is a list; it must be text in quotes"},
+		{"wrong element", "[single]\nwords = ['x',\n  3]", "f.toml:3:3: words is the number 3; it must be text in quotes: \"3\""},
 		{"all of them, in order", "zz = 1\non = 3\n[[bus]]\nname = true",
-			"f.toml:1:1: unknown key \"zz\": did you mean \"on\"?\nf.toml:2:1: on is the number 3, and must be true or false\nf.toml:4:1: name is the boolean true, and must be text in quotes: name = \"true\""},
+			"f.toml:1:1: unknown key \"zz\": did you mean \"on\"?\nf.toml:2:1: on is the number 3; it must be true or false\nf.toml:4:1: name is the boolean true; it must be text in quotes: name = \"true\""},
 		{"duplicate key", "name='a'\nname='b'", "f.toml:2:1: Key 'name' has already been defined."},
 	}
 	for _, tt := range tests {
@@ -121,7 +121,7 @@ func TestMistakes(t *testing.T) {
 
 func TestReadWhatIsNoFile(t *testing.T) {
 	for path, want := range map[string]string{
-		t.TempDir():              "is a folder, and must be a TOML file",
+		t.TempDir():              "is a folder; it must be a TOML file",
 		t.TempDir() + "/missing": "no such file or directory",
 	} {
 		doc := tomlfile.Read(path, new(file))

@@ -41,7 +41,7 @@ kernels that a board, appliance or scenario file needs.`,
 				flavours = []kernel.Flavour{kernel.Virtual, kernel.SMP}
 			case "virtual", "smp":
 			default:
-				return badInput(fmt.Errorf("--flavour is %q, and must be virtual, smp or all", flavour))
+				return badInput(fmt.Errorf("--flavour is %q; it must be virtual, smp or all", flavour))
 			}
 			var list []boardBuilder
 			if len(args) > 0 {

@@ -156,7 +156,7 @@ func TestLogFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"":                         "--log-file is empty, and must be a file",
+		"":                         "--log-file is empty; it must be a file",
 		dir:                        "--log-file: open " + dir + ": is a directory",
 		filepath.Join(dir, "no/x"): "--log-file: open " + dir + "/no/x: no such file or directory",
 		pipe:                       "--log-file: " + pipe + ": is a pipe without a reader",

@@ -27,7 +27,7 @@ type logSink struct {
 // openLogFile opens a file to be appended to: runs that go on at once may share it.
 func openLogFile(name string) (*logSink, error) {
 	if name == "" {
-		return nil, fmt.Errorf("--%s is empty, and must be a file", logFileFlag)
+		return nil, fmt.Errorf("--%s is empty; it must be a file", logFileFlag)
 	}
 	// With O_NONBLOCK a pipe that nobody reads is an error, and does not wait for one.
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NONBLOCK, 0o644)

@@ -65,7 +65,7 @@ func (s *size) Type() string          { return "size" }
 // will not have.
 func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, log *zap.Logger, events ...func(*simbus.Event)) (appliance.Options, error) {
 	if o.clock != "virtual" && o.clock != "real" {
-		return appliance.Options{}, badInput(fmt.Errorf("--clock is %q, and must be virtual or real", o.clock))
+		return appliance.Options{}, badInput(fmt.Errorf("--clock is %q; it must be virtual or real", o.clock))
 	}
 	if err := o.confined(); err != nil {
 		return appliance.Options{}, err

@@ -76,5 +76,5 @@ func flagError(_ *cobra.Command, err error) error {
 	if want == "" {
 		return &wrongFlag{err}
 	}
-	return &wrongFlag{fmt.Errorf("--%s is %q, and must be %s", value.GetFlag().Name, value.GetValue(), want)}
+	return &wrongFlag{fmt.Errorf("--%s is %q; it must be %s", value.GetFlag().Name, value.GetValue(), want)}
 }

@@ -16,11 +16,11 @@ func TestWrongCommandLines(t *testing.T) {
 		{"kernel tree all", "tree takes other arguments: write 'backplane kernel tree [flags]'"},
 		{"schema boards", `schema has no "boards": did you mean "board"?`},
 		{"power toggle sensor", `power has no command "toggle": there are cut, off, on`},
-		{"press a.b --hold 50", `--hold is "50", and must be a duration with its unit, such as "50ms"`},
-		{"run --seed x s.toml", `--seed is "x", and must be a whole number`},
-		{"ps --log-level loud", `--log-level is "loud", and must be debug, info, warn or error`},
-		{"--log-format text ps", `--log-format is "text", and must be console or json`},
-		{"ps --log-file=", "--log-file is empty, and must be a file"},
+		{"press a.b --hold 50", `--hold is "50"; it must be a duration with its unit, such as "50ms"`},
+		{"run --seed x s.toml", `--seed is "x"; it must be a whole number`},
+		{"ps --log-level loud", `--log-level is "loud"; it must be debug, info, warn or error`},
+		{"--log-format text ps", `--log-format is "text"; it must be console or json`},
+		{"ps --log-file=", "--log-file is empty; it must be a file"},
 		{"set a.b.c 1 --nome x", "unknown flag: --nome"},
 	}
 	for _, tt := range tests {

@@ -18,7 +18,7 @@ import (
 // verifyRuns runs a scenario several times and compares the runs.
 func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runOptions, times int, log *zap.Logger) error {
 	if times < 2 {
-		return badInput(fmt.Errorf("--verify is %d, and must be at least 2: it compares one run with another", times))
+		return badInput(fmt.Errorf("--verify is %d; it must be at least 2: it compares one run with another", times))
 	}
 	if o.clock == scenarios.Real {
 		return badInput(errors.New("--verify needs the virtual clock: in real time no two runs are the same (--clock virtual)"))

@@ -42,7 +42,7 @@ func KindOf(source, revision string) (SourceKind, error) {
 	case info.Mode().IsRegular():
 		return Tarball, nil
 	case !info.IsDir():
-		return 0, fmt.Errorf("is %s, and must be a tarball, or a folder with a kernel tree", hostfile.Kind(info.Mode()))
+		return 0, fmt.Errorf("is %s; it must be a tarball, or a folder with a kernel tree", hostfile.Kind(info.Mode()))
 	case revision != "":
 		return Revision, nil
 	}
@@ -295,7 +295,7 @@ func readFacts(text []byte) (Facts, error) {
 		f.Version += "." + has["SUBLEVEL"]
 	}
 	if !deviceTree.Match(text) {
-		return f, fmt.Errorf("is Linux %s, and must be %s or later: older User Mode Linux takes no device tree, which tells a kernel the parts of its board", f.Version, oldest)
+		return f, fmt.Errorf("is Linux %s; it must be %s or later: older User Mode Linux takes no device tree, which tells a kernel the parts of its board", f.Version, oldest)
 	}
 	return f, nil
 }

@@ -171,7 +171,7 @@ func TestFacts(t *testing.T) {
 		{version: "6\nPATCHLEVEL = 12", without: "arch/um/os-Linux/start_up.c", facts: Facts{Version: "6.12", SMP: true, Shared: true}},
 		{version: "6\nPATCHLEVEL = 18", facts: Facts{Version: "6.18", SMP: true, Shared: true}}, // without patch 0019 its seccomp mode needs what the walls refuse
 		{version: "6\nPATCHLEVEL = 6", without: "include/uapi/linux/um_timetravel.h", facts: Facts{Version: "6.6", SMP: true}},
-		{version: "5\nPATCHLEVEL = 16", without: "arch/um/drivers/virtio_uml.c", want: "DIR: is Linux 5.16, and must be 5.17 or later"},
+		{version: "5\nPATCHLEVEL = 16", without: "arch/um/drivers/virtio_uml.c", want: "DIR: is Linux 5.16; it must be 5.17 or later"},
 		{version: "", want: "DIR: is not a kernel tree: its Makefile has no VERSION"},
 	} {
 		dir := versioned(t, tt.version)

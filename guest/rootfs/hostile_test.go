@@ -289,7 +289,7 @@ func TestWhatIsNoLayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"/dev/zero": "is a device, and must be a folder or an archive", pipe: "is a pipe, and must be a folder or an archive",
+		"/dev/zero": "is a device; it must be a folder or an archive", pipe: "is a pipe; it must be a folder or an archive",
 		"/proc": "is on the file system proc, which has no files to copy", "/sys": "is on the file system sysfs",
 		"/nowhere": "no such file",
 	} {

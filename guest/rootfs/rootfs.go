@@ -265,7 +265,7 @@ func CheckLayer(name string) error {
 	case info.IsDir():
 		return checkFolder(name)
 	case !info.Mode().IsRegular():
-		return &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is %s, and must be a folder or an archive", hostfile.Kind(info.Mode()))}
+		return &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("is %s; it must be a folder or an archive", hostfile.Kind(info.Mode()))}
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (c *BusConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 
 func checkRate(key string, part float64, report periph.Report) {
 	if !(part >= 0 && part <= 1) {
-		report(key, "error_rate is %g, and must be 0 to 1", part)
+		report(key, "error_rate is %g; it must be 0 to 1", part)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestBusConfig(t *testing.T) {
 		"no such port":  {can.BusConfig{}, []any{slow, nil}, nil},
 		"unknown table": {can.BusConfig{Port: []can.PortConfig{{Name: "b7.can0"}}}, []any{slow, slow}, []string{`port[0].name: the bus has no port "b7.can0": did you mean "b0.can0"?`}},
 		"two tables":    {can.BusConfig{Port: []can.PortConfig{{Name: "b0.can0"}, {Name: "b0.can0"}}}, []any{slow, slow}, []string{"port[1].name: b0.can0 already has a table"}},
-		"rates":         {can.BusConfig{ErrorRate: 2, Port: []can.PortConfig{{Name: "b0.can0", ErrorRate: -1}}}, []any{slow, slow}, []string{"error_rate: error_rate is 2, and must be 0 to 1", "port[0].error_rate: error_rate is -1, and must be 0 to 1"}},
+		"rates":         {can.BusConfig{ErrorRate: 2, Port: []can.PortConfig{{Name: "b0.can0", ErrorRate: -1}}}, []any{slow, slow}, []string{"error_rate: error_rate is 2; it must be 0 to 1", "port[0].error_rate: error_rate is -1; it must be 0 to 1"}},
 	} {
 		for i := range c.ports {
 			c.config.Ports = append(c.config.Ports, fmt.Sprintf("b%d.can0", i))

@@ -28,10 +28,10 @@ type Config struct {
 // Check reports what is wrong.
 func (c *Config) Check(report periph.Report) {
 	if c.Bitrate < can.MinBitrate || c.Bitrate > can.MaxBitrate {
-		report("bitrate", "bitrate is %d bit/s, and must be %d to %d", c.Bitrate, can.MinBitrate, can.MaxBitrate)
+		report("bitrate", "bitrate is %d bit/s; it must be %d to %d", c.Bitrate, can.MinBitrate, can.MaxBitrate)
 	}
 	if d := c.DataBitrate; d != 0 && (d < c.Bitrate || d > can.MaxDataBitrate) {
-		report("data_bitrate", "data_bitrate is %d bit/s, and must be at least the bitrate, %d, and at most %d", d, c.Bitrate, can.MaxDataBitrate)
+		report("data_bitrate", "data_bitrate is %d bit/s; it must be at least the bitrate, %d, and at most %d", d, c.Bitrate, can.MaxDataBitrate)
 	}
 }
 

@@ -32,7 +32,7 @@ type Config struct {
 // Check reports what is wrong.
 func (c *Config) Check(report periph.Report) {
 	if c.Frequency < 0 || c.Frequency > maxFrequency {
-		report("frequency", "frequency is %d Hz, and must be 0 to %d", c.Frequency, maxFrequency)
+		report("frequency", "frequency is %d Hz; it must be 0 to %d", c.Frequency, maxFrequency)
 	}
 }
 

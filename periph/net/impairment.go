@@ -102,11 +102,11 @@ func (m *Impairment) check(at string, report periph.Report) {
 			switch x := f.Elem().Interface().(type) {
 			case float64:
 				if !(x >= 0 && x <= 1) {
-					report(at+s.Name, "%s is %g, and must be 0 to 1", s.Name, x)
+					report(at+s.Name, "%s is %g; it must be 0 to 1", s.Name, x)
 				}
 			case periph.Duration:
 				if x > maxLatency {
-					report(at+s.Name, "%s is %s, and must be at most %s", s.Name, x, maxLatency)
+					report(at+s.Name, "%s is %s; it must be at most %s", s.Name, x, maxLatency)
 				}
 			}
 		}
@@ -136,7 +136,7 @@ func (s *setting) set(i *ether.Impairment, v periph.Value) error {
 		}
 	}
 	if d, ok := read.Interface().(*periph.Duration); ok && *d > maxLatency {
-		return fmt.Errorf("it is %s, and must be at most %s", d, maxLatency)
+		return fmt.Errorf("it is %s; it must be at most %s", d, maxLatency)
 	}
 	field.Set(read.Elem().Convert(field.Type()))
 	return nil

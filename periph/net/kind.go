@@ -36,7 +36,7 @@ func (c *Config) Check(report periph.Report) {
 	mac, err := net.ParseMAC(c.MAC)
 	switch {
 	case err != nil || len(mac) != len(address{}):
-		report("mac", "mac is %q, and must be six bytes, such as \"02:00:00:00:00:01\"", c.MAC)
+		report("mac", "mac is %q; it must be six bytes, such as \"02:00:00:00:00:01\"", c.MAC)
 	case address(mac) == address{}:
 		report("mac", "mac is all zeros, which is not an address")
 	case mac[0]&1 != 0:

@@ -62,7 +62,7 @@ func (c *SegmentConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 	}
 	c.Impairment.check("", report)
 	if c.Addresses != nil && *c.Addresses < 0 {
-		report("addresses", "addresses is %d, and must be at least 0", *c.Addresses)
+		report("addresses", "addresses is %d; it must be at least 0", *c.Addresses)
 	}
 	if c.Cable {
 		c.checkCable(report, len(ends))
@@ -111,7 +111,7 @@ func (c *SegmentConfig) checkPort(at string, i int, report periph.Report) {
 	p.Tx.check(at+".tx", report)
 	p.Rx.check(at+".rx", report)
 	if p.StormLimit != nil && *p.StormLimit < 0 {
-		report(at+".storm_limit", "storm_limit is %d, and must be at least 0", *p.StormLimit)
+		report(at+".storm_limit", "storm_limit is %d; it must be at least 0", *p.StormLimit)
 	}
 	for k, name := range p.Mirror {
 		key := fmt.Sprintf("%s.mirror[%d]", at, k)
@@ -167,7 +167,7 @@ func (p *PortConfig) membership() (ether.Membership, error) {
 	m := ether.Membership{VLAN: ether.DefaultVLAN}
 	if p.VLAN != nil {
 		if *p.VLAN < 0 || *p.VLAN > ether.MaxVLAN || *p.VLAN == 0 && len(p.Trunk) == 0 {
-			return m, fmt.Errorf("vlan is %d, and must be 1 to %d, or on a trunk 0 for none", *p.VLAN, ether.MaxVLAN)
+			return m, fmt.Errorf("vlan is %d; it must be 1 to %d, or on a trunk 0 for none", *p.VLAN, ether.MaxVLAN)
 		}
 		m.VLAN = uint16(*p.VLAN)
 	}

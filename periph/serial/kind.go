@@ -43,7 +43,7 @@ type Config struct {
 // Check reports what is wrong.
 func (c *Config) Check(report periph.Report) {
 	if c.Baud < minBaud || c.Baud > maxBaud {
-		report("baud", "baud is %d, and must be %d to %d", c.Baud, minBaud, maxBaud)
+		report("baud", "baud is %d; it must be %d to %d", c.Baud, minBaud, maxBaud)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // ErrRecord says that the inputs of a record cannot be understood.
-var ErrRecord = errors.New("what was recorded is no record of inputs")
+var ErrRecord = errors.New("the file is not a record of inputs")
 
 // Limits of inputs: what clients and steps give is far shorter, and no session is longer.
 const (
@@ -50,7 +50,7 @@ func (i *inputs) next() (*record.Input, error) {
 	switch {
 	case err != nil:
 	case in.Time < i.last:
-		err = fmt.Errorf("its time %s is before that of the one before it, %s", in.Time, i.last)
+		err = fmt.Errorf("its time %s is before that of the previous line, %s", in.Time, i.last)
 	case in.Time > i.end:
 		err = fmt.Errorf("its time %s is after the session's end at %s", in.Time, i.end)
 	}

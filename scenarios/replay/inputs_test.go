@@ -40,12 +40,12 @@ func TestBadInputs(t *testing.T) {
 		{"cut within a line", "{\"t\":1,\"do\":\"set\"}\n{\"t\":5000", "", ""},
 		{"late, without an end", "{\"t\":86400000000000,\"do\":\"set\"}\n", "", ""},
 		{"none", "", end, "cannot be replayed: it has no inputs.jsonl"},
-		{"no inputs", "hello\n", end, "no record of inputs: inputs.jsonl, line 1: invalid character 'h'"},
+		{"no inputs", "hello\n", end, "not a record of inputs: inputs.jsonl, line 1: invalid character 'h'"},
 		{"an unknown kind", "{\"t\":1,\"do\":\"fly\"}\n", end, `line 1: unknown input "fly"`},
 		{"a kind without its job", "{\"t\":1,\"do\":\"exec\"}\n", end, "line 1: exec without a job"},
 		{"no event", "{\"t\":1,\"do\":\"event\",\"event\":[1]}\n", end, "line 1: an event is a JSON object"},
 		{"a time before the start", "{\"t\":-1,\"do\":\"set\"}\n", end, "line 1: the time -0.000000001s is before the start"},
-		{"a time that goes back", "{\"t\":2,\"do\":\"set\"}\n{\"t\":1,\"do\":\"set\"}\n", end, "line 2: its time 0.000000001s is before that of the one before it, 0.000000002s"},
+		{"a time that goes back", "{\"t\":2,\"do\":\"set\"}\n{\"t\":1,\"do\":\"set\"}\n", end, "line 2: its time 0.000000001s is before that of the previous line, 0.000000002s"},
 		{"a time after the end", "{\"t\":5000000001,\"do\":\"set\"}\n", end, "line 1: its time 5.000000001s is after the session's end at 5.000000000s"},
 		{"the last time that there is", "{\"t\":9223372036854775807,\"do\":\"set\"}\n", "", "line 1: its time never is after the session's end"},
 		{"a time that is none", "{\"t\":9223372036854775808,\"do\":\"set\"}\n", end, "line 1: json: cannot unmarshal"},
@@ -94,7 +94,7 @@ func TestRecordOfPipes(t *testing.T) {
 		if err := unix.Mkfifo(path, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), name+": is a pipe, and must be a file") {
+		if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), name+": is a pipe; it must be a file") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -30,7 +30,7 @@ type Session struct {
 }
 
 // ErrRealTime says that a session cannot be repeated.
-var ErrRealTime = errors.New("it was recorded in real time, which does not come back: record with --clock virtual")
+var ErrRealTime = errors.New("it was recorded in real time, which cannot be repeated: record with --clock virtual")
 
 // Load reads a record.
 func Load(dir string) (*Session, error) {
@@ -65,7 +65,7 @@ func plain(dir string) error {
 type ChangedError struct{ Changes []string }
 
 func (e *ChangedError) Error() string {
-	return "what would run is not what was recorded:\n  " + strings.Join(e.Changes, "\n  ")
+	return "this run would differ from the recorded one:\n  " + strings.Join(e.Changes, "\n  ")
 }
 
 // Options say how to replay.

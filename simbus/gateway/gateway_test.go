@@ -79,7 +79,7 @@ func TestTCPBothWays(t *testing.T) {
 			got, err := io.ReadAll(c)
 			want := sha256.Sum256(data)
 			if err != nil || !bytes.Equal(got, append(want[:], data...)) {
-				t.Errorf("%d bytes came back, %v, and must be the digest and what was sent, %d bytes", len(got), err, 32+len(data))
+				t.Errorf("%d bytes came back, %v; it must be the digest and what was sent, %d bytes", len(got), err, 32+len(data))
 			}
 			c.Close()
 			s.event(t, "open tcp 10.0.0.1:")

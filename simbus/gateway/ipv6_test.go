@@ -63,7 +63,7 @@ func TestIPv6BothWays(t *testing.T) {
 			got, err := io.ReadAll(c)
 			digest := sha256.Sum256(data)
 			if err != nil || !bytes.Equal(got, append(digest[:], data...)) {
-				t.Errorf("%d bytes came back, %v, and must be the digest and what was sent, %d bytes", len(got), err, 32+len(data))
+				t.Errorf("%d bytes came back, %v; it must be the digest and what was sent, %d bytes", len(got), err, 32+len(data))
 			}
 			c.Close()
 			s.event(t, "open tcp ["+boardAddress6.String()+"]:")
@@ -104,7 +104,7 @@ func TestIPv6Refusals(t *testing.T) {
 		p := want(t, frames, fmt.Sprintf("message that %s is unreachable", of), ofType(layers.ICMPv6TypeDestinationUnreachable))
 		l := p.Layer(layers.LayerTypeICMPv6).(*layers.ICMPv6)
 		if l.TypeCode.Code() != code || !bytes.Contains(l.Payload, netip.MustParseAddr(of).AsSlice()) {
-			t.Errorf("the code is %d, and must be %d for %s", l.TypeCode.Code(), code, of)
+			t.Errorf("the code is %d; it must be %d for %s", l.TypeCode.Code(), code, of)
 		}
 	}
 	for to, why := range map[string]string{"[2001:db8::1]:80": "network is unreachable", "[2001:db9::1]:80": errNotAllowed.Error(), "[fd00::fe]:80": errHost.Error()} {

@@ -188,7 +188,7 @@ func TestNeighbours(t *testing.T) {
 			na := p.Layer(layers.LayerTypeICMPv6NeighborAdvertisement).(*layers.ICMPv6NeighborAdvertisement)
 			to := p.Layer(layers.LayerTypeIPv6).(*layers.IPv6).DstIP.String()
 			if na.TargetAddress.String() != own.String() || !na.Router() || na.Solicited() == asks.IsUnspecified() || (to == "ff02::1") != asks.IsUnspecified() {
-				t.Errorf("%s asks for %s, and %s is told %+v, and must be told that a router has it", asks, own, to, na)
+				t.Errorf("%s asks for %s, and %s is told %+v; it must be told that a router has it", asks, own, to, na)
 			}
 		}
 	}

@@ -93,7 +93,7 @@ func regular(name string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
 	}
-	return &fs.PathError{Op: "open", Path: name, Err: errors.New("is " + Kind(info.Mode()) + ", and must be a file")}
+	return &fs.PathError{Op: "open", Path: name, Err: errors.New("is " + Kind(info.Mode()) + "; it must be a file")}
 }
 
 // Kind says in words what a file of that mode is: "a folder".

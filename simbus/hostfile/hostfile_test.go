@@ -30,9 +30,9 @@ func TestOnlyFiles(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"pipe": "is a pipe, and must be a file", "socket": "is a socket, and must be a file",
-		"zero": "is a device, and must be a file", "random": "is a device, and must be a file",
-		".": "is a folder, and must be a file", "none": "no such file",
+		"pipe": "is a pipe; it must be a file", "socket": "is a socket; it must be a file",
+		"zero": "is a device; it must be a file", "random": "is a device; it must be a file",
+		".": "is a folder; it must be a file", "none": "no such file",
 	} {
 		if _, err := hostfile.Read(at(name), 100); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", name, err, want)
