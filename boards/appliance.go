@@ -94,7 +94,7 @@ func (b *Board) drives(ref Line) string {
 	return ""
 }
 
-// Parts are the board's chips that could be resolved, each after the one that it is on.
+// Parts are the board's chips that could be resolved, each after the part that it is on.
 func (b *Board) Parts() []*Part {
 	var parts []*Part
 	add := func(chips []Chip) {

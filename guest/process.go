@@ -35,7 +35,7 @@ type Process struct {
 	pidfd int
 	tail  *tail
 
-	awaited bool // somebody has waited for its end, perhaps in vain
+	awaited bool // Wait was called, perhaps in vain
 	once    sync.Once
 	result  error // what Wait says
 	err     error // how it ended, once done is closed

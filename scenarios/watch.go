@@ -74,7 +74,7 @@ func (w *watch) note(e *simbus.Event) {
 	}
 }
 
-// takeLine is take for a line of a console, of which there may have been a beginning.
+// takeLine is take for a line of a console, whose beginning may have come before.
 func (w *watch) takeLine(l consoleLine) bool {
 	if w.console != "" && !w.done() && (l.begun.again(l.number, w.match) || w.begun.again(l.number, w.match)) {
 		if w.touches(l.event) {

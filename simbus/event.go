@@ -14,7 +14,7 @@ type Event struct {
 	Board string // name of the board, empty for what belongs to the appliance
 	Part  string // controller, chip, link or segment: "i2c0", "temp0", "lan"
 	Kind  string // the name of a [Kind]
-	Attrs []Attr // what there is to say, in a fixed order for each kind
+	Attrs []Attr // the details, in a fixed order for each kind
 }
 
 // Attr is one named value of an event. A value is text or a number.

@@ -68,7 +68,7 @@ type Guest struct {
 	// ended or was given up. err is nil when it only hung up, as it does when
 	// it ends by itself.
 	OnGone func(err error)
-	// Peer, if set, tells whether whoever made a connection is the guest.
+	// Peer, if set, tells whether a connection's peer is the guest.
 	Peer func(fd int) bool
 	// Halted, if set, is asked why a guest shows no sign of life: it says that
 	// somebody has stopped its processes, or nothing.

@@ -18,7 +18,7 @@ import (
 type watchdog struct {
 	r      *Running
 	used   func() []time.Duration // CPU time of each board's kernel, 0 of one that is off
-	moving atomic.Bool            // somebody is in Advance
+	moving atomic.Bool            // Advance is running
 	slow   atomic.Bool            // what happens is counted
 	end    chan struct{}
 	done   chan struct{}
@@ -63,7 +63,7 @@ func (w *watchdog) close() {
 	}
 }
 
-// move tells whether somebody is in Advance.
+// move tells whether Advance is running.
 func (w *watchdog) move(on bool) {
 	if w != nil {
 		w.moving.Store(on)

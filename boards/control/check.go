@@ -8,7 +8,7 @@ import (
 )
 
 // check says what is wrong with a request in itself, by what the same thing may be in a
-// file. What it names is found, or not, by whoever does it.
+// file. The command itself looks up the names in it.
 func (r *Request) check() error {
 	if r.Lines < 0 {
 		return fmt.Errorf("lines is %d; it must be a number of lines, or 0 for all", r.Lines)

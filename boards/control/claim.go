@@ -55,14 +55,14 @@ func NewClaim(name string) (*Claim, error) {
 	return &Claim{name: name, path: path, lock: lock, sweeper: sweeper}, nil
 }
 
-// lockOf is the lock that whoever serves a socket holds.
+// lockOf is the lock that a socket's server holds.
 func lockOf(socket string) string { return strings.TrimSuffix(socket, suffix) + ".lock" }
 
 // whole is a lock on all of a file that belongs to its open file description
 // (fcntl_locking(2)): others can ask whether it is held, and need not try it.
 func whole() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart} }
 
-// held tells whether somebody serves a socket, or is about to. One that was killed
+// held tells whether a socket has a server, or is about to. One that was killed
 // leaves its files behind, until its sweeper has come, or the name is taken again.
 func held(socket string) bool {
 	f, err := os.Open(lockOf(socket))

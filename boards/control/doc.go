@@ -75,7 +75,7 @@ func Path(appliance string) (string, error) {
 }
 
 // Running lists the names of appliances that are running: those that have a socket,
-// and somebody who serves it.
+// and its server.
 func Running() ([]string, error) {
 	p, err := findPlace()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // Writer takes everything and keeps nothing.
 type Writer struct {
 	dir  string
-	root *os.Root // it: no link that somebody has put there leads out of it
+	root *os.Root // the folder: no link in it leads out of it
 	now  func() simbus.Time
 	tell func(text string) // for people; may be nil
 	stop chan struct{}
@@ -224,7 +224,7 @@ type File struct {
 	rec   *Writer
 	name  string // in the record, with slashes
 	lines bool   // it ends with a whole line, whatever happens
-	taken bool   // whoever writes has asked the record's limit already
+	taken bool   // the writer has asked the record's limit already
 
 	mu   sync.Mutex
 	f    *os.File // nil once it is closed

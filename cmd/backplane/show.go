@@ -161,7 +161,7 @@ boards. Each line begins with its board where there may be several.`
 }
 
 // logLine is a console's line with what is to stand before it. A guest's escape
-// sequences are for its own terminal, not for whoever looks at a log.
+// sequences are for its own terminal, not for readers of a log.
 func logLine(e *simbus.Event, named, timed bool) string {
 	line, _ := e.Get("line")
 	line = strings.Map(func(r rune) rune {

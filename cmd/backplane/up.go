@@ -147,7 +147,7 @@ func stateWord(state string) string {
 	return state
 }
 
-// keep lets time go on until somebody wants the end, and says when that was.
+// keep lets time go on until a request to end, and returns the time of that.
 func keep(ctx context.Context, r *appliance.Running, down <-chan struct{}) (told time.Time, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	wanted := make(chan time.Time, 1)

@@ -49,5 +49,5 @@ func run(ifaces interfaces, listen, to string, period time.Duration) error {
 	return member(name, to, period)
 }
 
-// patience is after how many silent periods somebody counts as lost.
+// patience is the number of silent periods after which a member counts as lost.
 const patience = 4

@@ -13,7 +13,7 @@ var calls = &net.UDPAddr{IP: net.IPv4(239, 0, 0, 7), Port: 7001}
 
 const callEvery = 5
 
-// message is what has come in: an echo of a heartbeat, or somebody's call.
+// message is a received message: an echo of a heartbeat, or a member's call.
 type message struct {
 	text string
 	call bool

@@ -246,7 +246,7 @@ func pipes() (inner, outer [3]*os.File, err error) {
 	return inner, outer, nil
 }
 
-// closeAll closes what there is.
+// closeAll closes all files that are open.
 func closeAll(files []*os.File) {
 	for _, f := range files {
 		if f != nil {

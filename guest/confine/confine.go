@@ -73,7 +73,7 @@ const (
 const Nobody = 65534
 
 // Drops tells whether programs become [Nobody]: root starts them, and there is such a
-// user. In a user namespace that has user 0 only, root is nobody special to the host, unless
+// user. In a user namespace that has user 0 only, root has no privileges on the host, unless
 // its user 0 is the host's.
 var Drops = sync.OnceValue(func() bool {
 	return os.Getuid() == 0 && HasNobody()

@@ -172,7 +172,7 @@ func (s *spec) renounce() error {
 				return fmt.Errorf("give up capability %d: %w", c, err)
 			}
 		}
-		// User 0 is to be nobody special: SECBIT_NOROOT, _NO_SETUID_FIXUP and
+		// User 0 must have no privileges of root: SECBIT_NOROOT, _NO_SETUID_FIXUP and
 		// _NO_CAP_AMBIENT_RAISE, each with its lock, and _KEEP_CAPS's lock.
 		if err := prctl(unix.PR_SET_SECUREBITS, 1<<0|1<<1|1<<2|1<<3|1<<5|1<<6|1<<7); err != nil {
 			return fmt.Errorf("take root's privileges from user 0: %w", err)

@@ -9,7 +9,7 @@ import (
 
 // landlock lets a program without a root of its own at nothing but its files, as far as
 // the host's kernel has Landlock (Linux Documentation/userspace-api/landlock.rst).
-// It is this thread's, which is the one that executes the program.
+// It binds this thread, which executes the program.
 func (s *spec) landlock() error {
 	if err := unix.Chdir(s.Dir); err != nil {
 		return fmt.Errorf("change to the folder %s: %w", s.Dir, err)

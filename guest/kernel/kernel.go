@@ -192,7 +192,7 @@ func (b *Builder) Build(ctx context.Context) (image Image, err error) {
 		return Image{}, err
 	}
 	defer unlock()
-	image, ok, err := b.Lookup() // somebody else may have built it meanwhile
+	image, ok, err := b.Lookup() // another process may have built it meanwhile
 	if ok || err != nil {
 		return image, err
 	}

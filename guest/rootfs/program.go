@@ -15,7 +15,7 @@ import (
 // put the name of the dynamic loader.
 const headSize = 4096
 
-// peek looks for the program that runs the one that data is, if it is one.
+// peek finds the interpreter or loader of the program data, if it is a program.
 func peek(e *entry, data io.Reader) (interpreter string, all io.Reader) {
 	if e.mode&typeMask != typeFile || e.mode&0o111 == 0 || e.size == 0 {
 		return "", data
@@ -116,7 +116,7 @@ func (e *MissingError) Error() string {
 	return fmt.Sprintf("there is no %s in the root file system%s", e.Path, e.leads)
 }
 
-// missing lists what there is instead of a program.
+// missing lists names similar to a missing program's.
 func (p *Packer) missing(name, leads string) error {
 	e := &MissingError{Path: "/" + name, leads: leads}
 	var walk func(at string, n *node)

@@ -29,7 +29,7 @@ type WireConfig struct {
 	Delay periph.Duration `toml:"delay,omitempty" jsonschema:"default=1us,description=Delay of a change of level"`
 }
 
-// Ends are the line that drives, and that which is driven.
+// Ends are the driving line and the driven line.
 func (c *WireConfig) Ends() []periph.LinkEnd {
 	return []periph.LinkEnd{{Name: c.From, Key: "from"}, {Name: c.To, Key: "to", Drives: true}}
 }

@@ -61,7 +61,7 @@ func Addresses(first, last uint8) []uint8 {
 	return list
 }
 
-// Joiner is a chip that joins other buses to the one that it is on.
+// Joiner is a chip that joins other buses to its own.
 type Joiner interface {
 	// Join joins them, until leave is called.
 	Join(b *Bus) (leave func())

@@ -44,7 +44,7 @@ type Options struct {
 	// Patience is how long, in host time, a guest may take to answer an
 	// interrupt; 10 s if it is 0. One that does not answer is cut off.
 	Patience time.Duration
-	// Peer, if set, tells whether whoever made a connection may have the device.
+	// Peer, if set, tells whether a connection's peer may have the device.
 	Peer func(fd int) bool
 	// Memory is how much memory a guest may have mapped here, in bytes; any amount
 	// if it is 0. All guests share this program's address space.

@@ -175,7 +175,7 @@ type player struct {
 func (p *player) play(ctx context.Context, from *inputs) (until simbus.Time, err error) {
 	for {
 		in, err := from.next()
-		if err == io.EOF { // whoever recorded it was killed
+		if err == io.EOF { // the recording program was killed
 			return max(p.r.Now(), 1), nil
 		}
 		if err != nil {

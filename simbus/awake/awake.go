@@ -33,7 +33,7 @@ func (c *Clock) Now(host time.Time) time.Time {
 // Rest begins a time in which nobody asks, and that is no gap.
 func (c *Clock) Rest() { c.last = time.Time{} }
 
-// Watch is the awake time since some moment. It is right as long as somebody asks every
+// Watch is the awake time since some moment. It is right as long as it is asked every
 // [Tick], as a call of AfterFunc does until it is over.
 type Watch struct {
 	mu    sync.Mutex

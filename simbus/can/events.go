@@ -32,7 +32,7 @@ var Events = []*simbus.Kind{
 }
 
 // Describe calls emit with what happens on the bus, as events. Nothing is made for it unless
-// observed tells that somebody listens. An error that has no end is told once.
+// observed tells whether there are listeners. An error that has no end is told once.
 func (b *Bus) Describe(observed func() bool, emit func(kind string, attrs ...simbus.Attr)) {
 	b.Tap(func(_ simbus.Time, from *Node, f *Frame, e *Error) {
 		switch {

@@ -10,7 +10,7 @@ type Frame struct {
 	Batch *Batch
 }
 
-// Offload is the work that a sender has left to whoever puts the frame on a
+// Offload is the work that a sender leaves to the one that puts the frame on a
 // real wire: a checksum, and the cutting into segments. The fields are those of
 // virtio_net_hdr (virtio 1.2 section 5.1.6). The zero value leaves none.
 type Offload struct {

@@ -27,10 +27,10 @@ type groups struct {
 
 	mu      sync.RWMutex
 	known   map[uint64]group // by VLAN and hardware address
-	routers wanted           // ports behind which somebody asks
+	routers wanted           // ports with a querier
 }
 
-// group is one that somebody has joined, or left: then nobody may want it.
+// group is a multicast group that a board has joined, or left: it may have no members.
 type group struct {
 	until simbus.Time // when it is forgotten, and its frames go everywhere again
 	ports wanted
@@ -79,7 +79,7 @@ func (g *groups) flush(p *Port) {
 	g.routers = g.routers.without(p)
 }
 
-// snoop finds who wants a multicast frame, and hears what it says of groups.
+// snoop finds the receivers of a multicast frame, and reads its group messages.
 func (w *passage) snoop(dst address, now simbus.Time) {
 	g := &w.seg.groups
 	var local bool // groups to which everybody belongs, joined or not
@@ -151,7 +151,7 @@ func (g *groups) change(w *passage, changes []change, now simbus.Time) {
 	}
 }
 
-// change is that somebody joins or leaves a group.
+// change is a board's joining or leaving of a group.
 type change struct {
 	group address
 	leave bool

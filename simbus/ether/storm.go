@@ -8,7 +8,7 @@ import (
 )
 
 // storm limits how many broadcast and multicast frames a port may send in a
-// second. It belongs to whoever forwards the port's frames.
+// second. It belongs to the forwarder of the port's frames.
 type storm struct {
 	limit  atomic.Int64 // frames a second, 0 for none
 	second int64        // of the appliance's time

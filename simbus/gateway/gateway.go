@@ -96,7 +96,7 @@ type Gateway struct {
 	zone      *zone
 	pings     pings
 	queries   chan struct{} // one for each under way
-	solicited chan struct{} // somebody without an address wants an advertisement
+	solicited chan struct{} // a board without an address asks for an advertisement
 	keepAlive keepAlive
 
 	ctx    context.Context

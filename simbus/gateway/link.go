@@ -59,7 +59,7 @@ func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 	return pkts.Len(), nil
 }
 
-// offload is the work that the stack has left to whoever receives the packet.
+// offload is the work that the stack leaves to the packet's receiver.
 func offload(p *stack.PacketBuffer) (o ether.Offload) {
 	g := &p.GSOOptions
 	if g.Type == stack.GSONone || !g.NeedsCsum {

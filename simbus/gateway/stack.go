@@ -165,7 +165,7 @@ func fullAddress(a netip.AddrPort) tcpip.FullAddress {
 	return tcpip.FullAddress{NIC: nicID, Addr: address(a.Addr()), Port: a.Port()}
 }
 
-// ends are who wants to speak to whom, as a forwarder's request has it.
+// ends are the source and the destination of a forwarder's request.
 func ends(id stack.TransportEndpointID) (from, to netip.AddrPort) {
 	return addrPort(id.RemoteAddress, id.RemotePort), addrPort(id.LocalAddress, id.LocalPort)
 }

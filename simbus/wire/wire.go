@@ -70,7 +70,7 @@ type Wire struct {
 type Pin struct {
 	Name  string // for messages: "gpio0.3", "temp0.alert"
 	wire  *Wire
-	home  *Wire // the one that it was lifted off, nil if it is there
+	home  *Wire // the wire that it was lifted off; nil if it is on it
 	drive Drive
 	watch func(Level)
 }
