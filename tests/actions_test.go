@@ -37,12 +37,16 @@ func contribute(t *testing.T, heading, file, list, before, line string, more ...
 	}
 	sources := map[string]string{file: source}
 	for _, in := range append(more, insertion{list, before, line}) {
-		all, err := os.ReadFile("../" + in.file)
-		if err != nil {
-			t.Fatal(err)
+		all, ok := sources[in.file]
+		if !ok {
+			text, err := os.ReadFile("../" + in.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = string(text)
 		}
-		sources[in.file] = strings.Replace(string(all), in.before, in.line+in.before, 1)
-		if sources[in.file] == string(all) {
+		sources[in.file] = strings.Replace(all, in.before, in.line+in.before, 1)
+		if sources[in.file] == all {
 			t.Fatalf("%s has no %q", in.file, in.before)
 		}
 	}
