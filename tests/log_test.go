@@ -72,7 +72,7 @@ func TestLogOfABoard(t *testing.T) {
 			if pid, ok := f["kernel_pid"].(int64); ok && pid <= 1 {
 				t.Errorf("%s: the kernel is process %d", line, pid)
 			}
-			if text, ok := f["error"].(string); ok && !strings.Contains(text, fmt.Sprintf("process %d,", os.Getpid())) {
+			if text, ok := f["error"].(string); ok && !strings.Contains(text, fmt.Sprintf("process %d to ", os.Getpid())) {
 				t.Errorf("%s: %s", line, text)
 			}
 			got = append(got, line)
