@@ -199,6 +199,16 @@ type Catalog struct {
 	Controllers []*ControllerKind
 	Links       []*LinkKind
 	Models      []*Model
+	Makers      []*Maker
+}
+
+// Maker makes the models of parts that nobody has written one of, each from a table that a
+// board file has of it.
+type Maker struct {
+	Name   string // what the board file has for a model: "registers"
+	Title  string
+	Source string // what a table says, and where that is described
+	On     []string
 }
 
 // Controller finds a kind of controller by its table.

@@ -34,6 +34,9 @@ func newParts() *cobra.Command {
 				for _, m := range catalog.All.Models {
 					printModel(out, m)
 				}
+				for _, m := range catalog.All.Makers {
+					fmt.Fprintf(out, "%s: %s\n  source: %s\n  on: %s\n\n", m.Name, m.Title, m.Source, strings.Join(m.On, ", "))
+				}
 				return nil
 			}
 			return printModels(out, names)

@@ -40,6 +40,10 @@ this document of the catalog.
 	for _, m := range catalog.All.Models {
 		modelDocument(&b, m)
 	}
+	b.WriteString("\n## Makers\n\nThey make a model from a table of the board file.\n\n| model | what | on | source |\n|---|---|---|---|\n")
+	for _, m := range catalog.All.Makers {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, m.Title, strings.Join(m.On, ", "), m.Source)
+	}
 	return b.Bytes()
 }
 

@@ -10,6 +10,7 @@ import (
 	"backplane/periph/gpio"
 	"backplane/periph/i2c"
 	"backplane/periph/net"
+	"backplane/periph/regmap"
 	"backplane/periph/rng"
 	"backplane/periph/serial"
 	"backplane/periph/spi"
@@ -38,4 +39,7 @@ var All = &periph.Catalog{
 		can.Bus,
 	},
 	Models: chips.All,
+	Makers: []*periph.Maker{
+		regmap.Maker,
+	},
 }

@@ -15,6 +15,14 @@ const (
 	levelLow  = 8
 )
 
+// Maker makes parts on I2C out of their register maps.
+var Maker = &periph.Maker{
+	Name:   Name,
+	Title:  "part with the registers that its board file lists",
+	Source: "[i2c.chip.registers] of the board file (docs/formats.md)",
+	On:     []string{i2c.BusName},
+}
+
 // Model makes a model of the part that m describes, which must not change from
 // then on. The error joins what Check says.
 func Model(m *Map) (*periph.Model, error) {
