@@ -15,7 +15,7 @@ func TestContributedController(t *testing.T) {
 name = "the kernel's driver takes what it gives"
 exec = { board = "b", command = ["sh", "-c", "echo virtio_rng.0 >/sys/class/misc/hw_random/rng_current && head -c 4 /dev/hwrng"], output = "^aaaa$" }
 `)
-	c.says("bad.toml:4:1: byte is 256, and must be 0 to 255", "check", "bad.toml")
+	c.says("bad.toml:4:1: byte is 256; it must be 0 to 255", "check", "bad.toml")
 	c.says(`key.toml:4:1: unknown key "bite": did you mean "byte"?`, "check", "key.toml")
 	c.says(`"What all bytes are"`, "schema", "board")
 	c.says("[[noise]]", "parts")
