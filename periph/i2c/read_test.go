@@ -19,26 +19,9 @@ func reads(t testing.TB) (again func()) {
 	r := d.Rings[0]
 	r.Add([][]byte{header(0x50, failNext), {0}}, []int{1})
 	r.Add([][]byte{header(0x50, read)}, []int{6, 1})
-	d.Kick(0)
-	return func() {
-		if n := r.Reuse(); n != 2 {
-			t.Fatalf("%d answers, want 2", n)
-		}
-		d.Kick(0)
-	}
+	return d.Reads(t, 2)
 }
 
-func TestReadAllocatesNothing(t *testing.T) {
-	again := reads(t)
-	if n := testing.AllocsPerRun(100, again); n != 0 {
-		t.Errorf("a read allocates %v times", n)
-	}
-}
+func TestReadAllocatesNothing(t *testing.T) { virtiotest.AllocatesNothing(t, reads(t)) }
 
-func BenchmarkRead(b *testing.B) {
-	again := reads(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		again()
-	}
-}
+func BenchmarkRead(b *testing.B) { virtiotest.BenchmarkReads(b, reads(b)) }

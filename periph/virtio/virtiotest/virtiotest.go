@@ -220,22 +220,32 @@ func (u Result) Bytes() []byte {
 	return b[:min(u.Written, len(b))]
 }
 
-// Results takes what the device has given back since the last time.
-func (r *Ring) Results() (list []Result) {
+// taken calls each with the buffers that the device has given back since the last time, and
+// asks for an interrupt for the next.
+func (r *Ring) taken(each func(head uint16, written int)) (n int) {
 	idx := uint16(atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.Used[0]))) >> 16)
 	for ; r.usedIdx != idx; r.usedIdx++ {
 		e := r.Used[4+8*(int(r.usedIdx)%r.Size):]
-		u := Result{Head: uint16(binary.LittleEndian.Uint32(e)), Written: int(binary.LittleEndian.Uint32(e[4:]))}
-		if c := r.chains[u.Head]; c != nil {
-			u.In = c.in
-			r.free = append(r.free, c.descs...)
-			delete(r.chains, u.Head)
-		}
-		list = append(list, u)
+		each(uint16(binary.LittleEndian.Uint32(e)), int(binary.LittleEndian.Uint32(e[4:])))
+		n++
 	}
-	if r.Features&virtio.FeatureEventIdx != 0 { // interrupt for the next
+	if r.Features&virtio.FeatureEventIdx != 0 {
 		binary.LittleEndian.PutUint16(r.Avail[4+2*r.Size:], r.usedIdx)
 	}
+	return n
+}
+
+// Results takes what the device has given back since the last time.
+func (r *Ring) Results() (list []Result) {
+	r.taken(func(head uint16, written int) {
+		u := Result{Head: head, Written: written}
+		if c := r.chains[head]; c != nil {
+			u.In = c.in
+			r.free = append(r.free, c.descs...)
+			delete(r.chains, head)
+		}
+		list = append(list, u)
+	})
 	return list
 }
 
@@ -261,31 +271,18 @@ func (r *Ring) InterruptAt(n int) {
 // Reuse makes what the device has given back available again, as it was, and
 // returns how many buffers that were. It allocates nothing.
 func (r *Ring) Reuse() (n int) {
-	idx := uint16(atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.Used[0]))) >> 16)
-	for ; r.usedIdx != idx; r.usedIdx++ {
-		r.Publish(uint16(binary.LittleEndian.Uint32(r.Used[4+8*(int(r.usedIdx)%r.Size):])))
-		n++
-	}
-	if r.Features&virtio.FeatureEventIdx != 0 {
-		binary.LittleEndian.PutUint16(r.Avail[4+2*r.Size:], r.usedIdx)
-	}
-	return n
+	return r.taken(func(head uint16, _ int) { r.Publish(head) })
 }
 
 // Again calls each with what the device has written into the buffers that it has given back
 // since the last time, and makes those available again. It returns how many they were.
 func (r *Ring) Again(each func([]byte)) (n int) {
-	idx := uint16(atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.Used[0]))) >> 16)
-	for ; r.usedIdx != idx; r.usedIdx++ {
-		e := r.Used[4+8*(int(r.usedIdx)%r.Size):]
-		head := uint16(binary.LittleEndian.Uint32(e))
+	return r.taken(func(head uint16, written int) {
 		if c := r.chains[head]; c != nil {
-			each(Result{Written: int(binary.LittleEndian.Uint32(e[4:])), In: c.in}.Bytes())
+			each(Result{Written: written, In: c.in}.Bytes())
 			r.Publish(head)
 		}
-		n++
-	}
-	return n
+	})
 }
 
 // Driver is a device with its queues, without a transport.
