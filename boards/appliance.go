@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"backplane/boards/tomlfile"
+	"backplane/periph"
 )
 
 // check finds what is wrong between the boards.
@@ -73,7 +73,7 @@ func (a *Appliance) end(at, text string) (m *Member, rest string) {
 				names = append(names, b.Name)
 			}
 		}
-		a.doc.Add(at, "there is no board %q%s", name, tomlfile.Suggest(name, names))
+		a.doc.Add(at, "there is no board %q%s", name, periph.Suggest(name, names))
 		return nil, ""
 	}
 	if m.Board == nil {

@@ -73,7 +73,7 @@ func (c *checker) model(at string, ch *Chip, bus string) *periph.Model {
 		if bus == i2c.BusName {
 			names = append(names, regmap.Name)
 		}
-		d.Add(at+".model", "unknown model %q%s", ch.Model, tomlfile.Suggest(ch.Model, names))
+		d.Add(at+".model", "unknown model %q%s", ch.Model, periph.Suggest(ch.Model, names))
 		return nil
 	}
 	if _, fits := m.Mount(bus); !fits {
@@ -99,7 +99,7 @@ func (c *checker) values(at string, p *Part) {
 		if !fixed {
 			var ok bool
 			if spec, ok = p.Model.Property(key); !ok {
-				complain("unknown key %q of %s%s", key, tomlfile.A(p.Model.Name), tomlfile.Suggest(key, c.chipKeys(p)))
+				complain("unknown key %q of %s%s", key, tomlfile.A(p.Model.Name), periph.Suggest(key, c.chipKeys(p)))
 				return
 			}
 			if spec.ReadOnly || spec.Kind == periph.Action {
@@ -214,7 +214,7 @@ func (c *checker) pins(at string, p *Part, on string) {
 			for _, s := range p.Model.Pins {
 				names = append(names, s.Name)
 			}
-			c.doc.Add(at, "%s has no pin %q%s", tomlfile.A(p.Model.Name), name, tomlfile.Suggest(name, names))
+			c.doc.Add(at, "%s has no pin %q%s", tomlfile.A(p.Model.Name), name, periph.Suggest(name, names))
 			continue
 		}
 		ref, err := c.b.Line(p.Pins[name], on)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"backplane/boards/tomlfile"
+	"backplane/periph"
 )
 
 // socket is what a chip can be on: a controller, or a socket of another part.
@@ -103,7 +104,7 @@ func (c *checker) socket(ch *Chip) (socket, error) {
 	if i := slices.IndexFunc(c.b.Chip, func(other Chip) bool { return other.Name == provider }); i >= 0 && c.b.Chip[i].Part == nil {
 		return socket{}, fmt.Errorf("it is on %s, and %s is on nothing itself", ch.On, provider)
 	}
-	return socket{}, fmt.Errorf("there is no %q for it to be on%s", ch.On, tomlfile.Suggest(ch.On, known))
+	return socket{}, fmt.Errorf("there is no %q for it to be on%s", ch.On, periph.Suggest(ch.On, known))
 }
 
 // places finds parts in one place: on one bus, or on a bus that the other's is joined to.

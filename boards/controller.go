@@ -74,7 +74,7 @@ func (b *Board) controllers(catalog *periph.Catalog) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(b.Tables)) {
 		if _, ok := catalog.Controller(key); !ok {
-			b.doc.Add(key, "unknown key %q%s", key, tomlfile.Suggest(key, known))
+			b.doc.Add(key, "unknown key %q%s", key, periph.Suggest(key, known))
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"backplane/boards/tomlfile"
 	"backplane/firmware/config"
+	"backplane/periph"
 	"backplane/simbus/gateway"
 )
 
@@ -73,7 +73,7 @@ func (a *Appliance) checkGateways(links map[string]string) {
 					names = append(names, l.Name)
 				}
 			}
-			a.doc.Add(at+".segment", "there is no segment %q%s", g.Segment, tomlfile.Suggest(g.Segment, names))
+			a.doc.Add(at+".segment", "there is no segment %q%s", g.Segment, periph.Suggest(g.Segment, names))
 		}
 		if g.Tap != "" || g.Bridge != "" {
 			a.checkTap(at, g)

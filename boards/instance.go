@@ -39,7 +39,7 @@ func (a *Appliance) instance(at string, m *Member) {
 		switch {
 		case port == nil:
 			title, ports := b.ports(a.catalog, ethernet.Kind.Table)
-			a.doc.Add(at+".name", "board %s has no %s %q%s", m.Name, title, own.Name, tomlfile.Suggest(own.Name, named(ports, func(c **Controller) string { return (*c).Name })))
+			a.doc.Add(at+".name", "board %s has no %s %q%s", m.Name, title, own.Name, periph.Suggest(own.Name, named(ports, func(c **Controller) string { return (*c).Name })))
 			continue
 		case given[own.Name]:
 			a.doc.Add(at+".name", "%s already has a table", own.Name)

@@ -8,6 +8,7 @@ import (
 
 	"backplane/boards/tomlfile"
 	guestkernel "backplane/guest/kernel"
+	"backplane/periph"
 	"backplane/simbus/hostfile"
 )
 
@@ -49,7 +50,7 @@ func (c *checker) kernel() {
 		at := fmt.Sprintf("firmware.kernel.debug[%d]", i)
 		switch {
 		case !slices.Contains(known, means):
-			c.doc.Add(at, "%q is not a debugging option%s: there are %s", means, tomlfile.Suggest(means, known), strings.Join(known, ", "))
+			c.doc.Add(at, "%q is not a debugging option%s: there are %s", means, periph.Suggest(means, known), strings.Join(known, ", "))
 		case slices.Index(k.Debug, means) < i:
 			c.doc.Add(at, "%q is listed twice", means)
 		}

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"backplane/boards/tomlfile"
 	"backplane/periph"
 )
 
@@ -76,12 +75,12 @@ func (p *lineProvider) find(name string) (int, error) {
 		return 0, fmt.Errorf("%d lines of %s are named %q: write the number of the line, such as %s.%d", len(same), p.name, name, p.name, same[0])
 	}
 	if p.model != nil {
-		return 0, fmt.Errorf("a %s has no pin %q%s", p.model.Name, name, tomlfile.Suggest(name, p.names))
+		return 0, fmt.Errorf("a %s has no pin %q%s", p.model.Name, name, periph.Suggest(name, p.names))
 	}
 	i, err := strconv.Atoi(name)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("%s has no line %q%s", p.name, name, tomlfile.Suggest(name, p.names))
+		return 0, fmt.Errorf("%s has no line %q%s", p.name, name, periph.Suggest(name, p.names))
 	case i < 0 || i >= p.count:
 		return 0, fmt.Errorf("%s has no line %d: its lines are 0 to %d", p.name, i, p.count-1)
 	}
@@ -105,7 +104,7 @@ func (b *Board) line(text, on string, depth int) (Line, error) {
 	}
 	p := b.lines.providers[provider]
 	if p == nil {
-		return Line{}, fmt.Errorf("the board has no GPIO controller %q%s", provider, tomlfile.Suggest(provider, b.lines.controllers))
+		return Line{}, fmt.Errorf("the board has no GPIO controller %q%s", provider, periph.Suggest(provider, b.lines.controllers))
 	}
 	i, err := p.find(name)
 	if err != nil {

@@ -56,7 +56,7 @@ func (a *Appliance) links() {
 	}
 	for _, key := range slices.Sorted(maps.Keys(a.Tables)) {
 		if _, ok := a.catalog.Link(key); !ok {
-			a.doc.Add(key, "unknown key %q%s", key, tomlfile.Suggest(key, known))
+			a.doc.Add(key, "unknown key %q%s", key, periph.Suggest(key, known))
 		}
 	}
 }
@@ -120,7 +120,7 @@ func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 	title, ports := m.Board.ports(c.catalog, l.Kind.Joins)
 	i := slices.IndexFunc(ports, func(p *Controller) bool { return p.Name == rest })
 	if i < 0 {
-		c.doc.Add(at, "board %s has no %s %q%s", m.Name, title, rest, tomlfile.Suggest(rest, named(ports, func(p **Controller) string { return (*p).Name })))
+		c.doc.Add(at, "board %s has no %s %q%s", m.Name, title, rest, periph.Suggest(rest, named(ports, func(p **Controller) string { return (*p).Name })))
 		return end
 	}
 	if first, taken := c.ports[e.Name]; taken {

@@ -84,7 +84,7 @@ func (a *Appliance) CheckConsole(path string) error {
 		return err
 	}
 	if names := m.Board.Terminals(); !slices.Contains(names, name) {
-		return fmt.Errorf("board %s has no console or UART %q%s", board, name, tomlfile.Suggest(name, names))
+		return fmt.Errorf("board %s has no console or UART %q%s", board, name, periph.Suggest(name, names))
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (a *Appliance) segmentPort(segment, port string) (Place, error) {
 	}
 	l := a.segment(segment)
 	if names := l.portNames(); !slices.Contains(names, port) {
-		return Place{}, fmt.Errorf("segment %s has no port %q%s", segment, port, tomlfile.Suggest(port, names))
+		return Place{}, fmt.Errorf("segment %s has no port %q%s", segment, port, periph.Suggest(port, names))
 	}
 	return Place{l, port}, nil
 }

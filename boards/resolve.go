@@ -187,7 +187,7 @@ func (m *Member) Resolve(part, name string) (*Spot, error) {
 		return &Spot{Spec: spec, Of: c.Kind.Title}, err
 	}
 	if !slices.Contains(b.lines.controllers, part) {
-		return nil, fmt.Errorf("board %s has no part %q%s", m.Name, part, tomlfile.Suggest(part, b.places()))
+		return nil, fmt.Errorf("board %s has no part %q%s", m.Name, part, periph.Suggest(part, b.places()))
 	}
 	line, missed := strings.CutSuffix(name, ".missed")
 	ref, err := b.Line(part+"."+line, "")
@@ -217,7 +217,7 @@ func find(specs []periph.Spec, name, of string) (*periph.Spec, error) {
 	i := slices.IndexFunc(specs, func(s periph.Spec) bool { return s.Name == name })
 	if i < 0 {
 		names := named(specs, func(s *periph.Spec) string { return s.Name })
-		return nil, fmt.Errorf("%s has no property %q%s", tomlfile.A(of), name, tomlfile.Suggest(name, names))
+		return nil, fmt.Errorf("%s has no property %q%s", tomlfile.A(of), name, periph.Suggest(name, names))
 	}
 	return &specs[i], nil
 }

@@ -3,7 +3,7 @@ package boards
 import (
 	"fmt"
 
-	"backplane/boards/tomlfile"
+	"backplane/periph"
 )
 
 // UnknownError says that there is no such thing of a kind, and which was probably meant.
@@ -13,7 +13,7 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("there is no %s %q%s", e.What, e.Name, tomlfile.Suggest(e.Name, e.Known))
+	return fmt.Sprintf("there is no %s %q%s", e.What, e.Name, periph.Suggest(e.Name, e.Known))
 }
 
 func Unknown(what, name string, known []string) error { return &UnknownError{what, name, known} }

@@ -10,6 +10,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/appliance"
 	"backplane/boards/tomlfile"
+	"backplane/periph"
 )
 
 // checker finds what is wrong with a scenario, without an appliance.
@@ -247,7 +248,7 @@ func (c *checker) text(at, text string) {
 			for k := range c.captured {
 				known = append(known, k)
 			}
-			c.doc.Add(at, "no step before this one captures ${%s}%s", name, tomlfile.Suggest(name, known))
+			c.doc.Add(at, "no step before this one captures ${%s}%s", name, periph.Suggest(name, known))
 		}
 	}
 }

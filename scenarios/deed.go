@@ -11,6 +11,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/appliance"
 	"backplane/boards/tomlfile"
+	"backplane/periph"
 )
 
 // deed is an action of a step as its file has it: ${name} stands in it for what earlier
@@ -39,7 +40,7 @@ func (st *Step) read() {
 			continue
 		}
 		known := append(tomlfile.Fields(*st), actionKeys()...)
-		st.doc.Add(st.path+"."+key, "unknown key %q%s", key, tomlfile.Suggest(key, known))
+		st.doc.Add(st.path+"."+key, "unknown key %q%s", key, periph.Suggest(key, known))
 	}
 	if s := st.Send; s != nil {
 		text := s.Text

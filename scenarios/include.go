@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"backplane/boards/tomlfile"
+	"backplane/periph"
 	"backplane/simbus/hostfile"
 )
 
@@ -103,7 +104,7 @@ func misplaced(doc *tomlfile.Doc, rest map[string]any) {
 		if slices.Contains(scenario, key) {
 			doc.Add(key, "%s is for the whole scenario: it belongs in the scenario's own file, not in an included file", key)
 		} else {
-			doc.Add(key, "unknown key %q%s", key, tomlfile.Suggest(key, tomlfile.Fields(Steps{})))
+			doc.Add(key, "unknown key %q%s", key, periph.Suggest(key, tomlfile.Fields(Steps{})))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/tomlfile"
+	"backplane/periph"
 	"backplane/simbus"
 )
 
@@ -122,14 +123,14 @@ func (n *names) event(key string, e *Want) {
 		for _, k := range kinds {
 			known = append(known, k.Name)
 		}
-		n.add(key+".event", fmt.Errorf("there is no kind of event %q%s", e.Event, tomlfile.Suggest(e.Event, known)))
+		n.add(key+".event", fmt.Errorf("there is no kind of event %q%s", e.Event, periph.Suggest(e.Event, known)))
 		return
 	}
 	known := append(kind.Keys(), "board", "part")
 	for _, attr := range slices.Sorted(maps.Keys(e.Where)) {
 		where := key + ".where." + attr
 		if !slices.Contains(known, attr) {
-			n.add(where, fmt.Errorf("an event %q has no attribute %q%s", e.Event, attr, tomlfile.Suggest(attr, known)))
+			n.add(where, fmt.Errorf("an event %q has no attribute %q%s", e.Event, attr, periph.Suggest(attr, known)))
 		} else if what, values := n.values(kind, attr, e.Where); values != nil {
 			n.add(where, someMatch(what, e.Where[attr], values))
 		}
@@ -170,5 +171,5 @@ func someMatch(what, expr string, names []string) error {
 	if len(names) == 0 {
 		return errors.New("the appliance has no " + what)
 	}
-	return fmt.Errorf("there is no %s that %q could match%s", what, re, tomlfile.Suggest(strings.Trim(expr, "^$"), names))
+	return fmt.Errorf("there is no %s that %q could match%s", what, re, periph.Suggest(strings.Trim(expr, "^$"), names))
 }

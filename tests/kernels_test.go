@@ -216,9 +216,8 @@ func TestDebugKernels(t *testing.T) {
 			clocks(t, func(t *testing.T, o guesttest.Options) {
 				board := strings.Replace(kernelsBoard, `"48M"`, `"256M"`, 1)
 				table := fmt.Sprintf("[firmware.kernel]\ndebug = [%s]\n", test.debug)
-				root := guesttest.Rootfs(t)
-				app := guesttest.Run(t, map[string]string{"main.toml": ownKernel, "own.toml": fmt.Sprintf(board, 1, root, table, 1),
-					"plain.toml": fmt.Sprintf(kernelsBoard, 2, root, "", 2)}, o)
+				own := fmt.Sprintf(board, 1, guesttest.Rootfs(t), table, 1)
+				app := startKernels(t, "", map[string]string{"own.toml": own}, o)
 				works(t, app)
 				if got := app.Sh("own", test.script); got != test.want {
 					t.Errorf("got %q, want %q", got, test.want)

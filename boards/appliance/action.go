@@ -7,7 +7,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/record"
-	"backplane/boards/tomlfile"
+	"backplane/periph"
 )
 
 // Action is something that the outside does to an appliance: the same value, whether a
@@ -133,7 +133,7 @@ func CheckInput(in *record.Input) error {
 		for _, k := range Actions {
 			known = append(known, k.Name)
 		}
-		return fmt.Errorf("unknown input %.40q%s", in.Do, tomlfile.Suggest(in.Do, known))
+		return fmt.Errorf("unknown input %.40q%s", in.Do, periph.Suggest(in.Do, known))
 	}
 	return in.Check()
 }

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"backplane/boards/tomlfile"
+	"backplane/periph"
 )
 
 // Conn is a client's connection: one command.
@@ -81,7 +81,7 @@ func others(name string) string {
 	if err != nil || len(names) == 0 {
 		return ", and no other"
 	}
-	return tomlfile.Suggest(name, names)
+	return periph.Suggest(name, names)
 }
 
 // Do sends the command and calls each with every answer but the last, which it returns.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"backplane/periph"
 )
 
 // decode fills a struct from the parsed tree. Fields are named by their `toml`
@@ -76,7 +78,7 @@ func (d *Doc) fields(path string, tree map[string]any, fields map[string]reflect
 		for k := range fields {
 			known = append(known, k)
 		}
-		d.Add(at, "unknown key %q%s", key, Suggest(key, known))
+		d.Add(at, "unknown key %q%s", key, periph.Suggest(key, known))
 	}
 }
 

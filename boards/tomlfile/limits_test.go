@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"backplane/boards/tomlfile"
+	"backplane/periph"
 	"backplane/simbus/costtest"
 
 	"golang.org/x/sys/unix"
@@ -130,7 +131,7 @@ func TestSuggestionsCostLittle(t *testing.T) {
 		{"wort1", many[:31], `: did you mean "word1"?`},
 		{long, []string{long[1:]}, ": there is only xxx"},
 	} {
-		if got := tomlfile.Suggest(tt.word, tt.known); !strings.Contains(got, tt.want) {
+		if got := periph.Suggest(tt.word, tt.known); !strings.Contains(got, tt.want) {
 			t.Errorf("%.20s: %.200q, want %q", tt.word, got, tt.want)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"sort"
 	"strings"
 
-	"backplane/periph"
 	"backplane/simbus/hostfile"
 
 	"github.com/BurntSushi/toml"
@@ -351,6 +350,3 @@ func (ix *indexer) value(path string, n *unstable.Node) {
 		}
 	}
 }
-
-// Suggest is [periph.Suggest].
-func Suggest(word string, known []string) string { return periph.Suggest(word, known) }

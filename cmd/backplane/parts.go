@@ -7,7 +7,6 @@ import (
 	"text/tabwriter"
 
 	"backplane/boards"
-	"backplane/boards/tomlfile"
 	"backplane/periph"
 	"backplane/periph/catalog"
 	"backplane/scenarios"
@@ -54,7 +53,7 @@ func printModels(out io.Writer, names []string) error {
 	for _, n := range names {
 		m, ok := catalog.All.Lookup(n)
 		if !ok {
-			return badInput(fmt.Errorf("unknown model %q%s", n, tomlfile.Suggest(n, catalog.All.Names(""))))
+			return badInput(fmt.Errorf("unknown model %q%s", n, periph.Suggest(n, catalog.All.Names(""))))
 		}
 		models = append(models, m)
 	}

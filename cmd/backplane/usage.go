@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"backplane/boards/tomlfile"
+	"backplane/periph"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,7 +23,7 @@ func commandGroup(name, short string) *cobra.Command {
 			for _, c := range cmd.Commands() {
 				known = append(known, c.Name())
 			}
-			return badInput(fmt.Errorf("%s has no command %q%s", name, args[0], tomlfile.Suggest(args[0], known)))
+			return badInput(fmt.Errorf("%s has no command %q%s", name, args[0], periph.Suggest(args[0], known)))
 		},
 	}
 }
@@ -45,7 +45,7 @@ func tellUsage(cmd *cobra.Command) {
 		}
 		for _, a := range args {
 			if len(cmd.ValidArgs) > 0 && !slices.Contains(cmd.ValidArgs, a) {
-				return fmt.Errorf("%s has no %q%s", cmd.Name(), a, tomlfile.Suggest(a, cmd.ValidArgs))
+				return fmt.Errorf("%s has no %q%s", cmd.Name(), a, periph.Suggest(a, cmd.ValidArgs))
 			}
 		}
 		return fmt.Errorf("%s takes other arguments: write '%s'", cmd.Name(), cmd.UseLine())
