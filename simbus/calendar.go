@@ -34,6 +34,7 @@ type Calendar struct {
 	subscribers []func(*Event)
 
 	mu       sync.Mutex   // virtual: held while the appliance moves; real: orders the stream
+	moves    atomic.Bool  // virtual: an Advance is at work
 	now      atomic.Int64 // virtual: the Time that every domain has reached
 	told     Time         // virtual: the time of the last event that was delivered
 	answered time.Time    // virtual: when strangers were looked for last, in host time

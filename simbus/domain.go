@@ -38,6 +38,7 @@ type Domain struct {
 	stood   time.Time // awake: since when the running guest has been at the time stoodAt
 	stoodAt Time
 	sent    []crossing // to other domains, not yet delivered
+	changed []*way     // from here, not yet reckoned with
 
 	// Real time.
 	mu     sync.Mutex

@@ -17,6 +17,8 @@ const longWindow = 100 * time.Millisecond
 func (c *Calendar) advanceVirtual(ctx context.Context, until Time, stop func(*Event) bool) (stopped bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.moves.Store(true)
+	defer c.moves.Store(false)
 	defer c.workers[0].pin()()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer c.help(ctx)()
@@ -89,15 +91,21 @@ type windows struct {
 
 func (c *Calendar) newWindows() *windows {
 	w := &windows{order: append([]*Domain(nil), c.domains...), next: make([]Time, len(c.domains)), closest: make([]time.Duration, len(c.domains))}
+	w.measure(c)
+	return w
+}
+
+// measure works out how soon anything can reach each domain.
+func (w *windows) measure(c *Calendar) {
+	c.delays = shortestPaths(len(c.domains), c.ways)
 	for i, to := range c.domains {
 		w.closest[i] = unconnected
 		for j, from := range c.domains {
 			if i != j {
-				w.closest[i] = min(w.closest[i], c.delay(from, to))
+				w.closest[i] = min(w.closest[i], c.delays[from.index][to.index])
 			}
 		}
 	}
-	return w
 }
 
 // runTo lets everything happen that is due before the time limit.
@@ -107,6 +115,9 @@ func (c *Calendar) runTo(ctx context.Context, limit Time, w *windows) error {
 			return err
 		}
 		c.exchange()
+		if c.takeLeast(); c.delays == nil {
+			w.measure(c)
+		}
 		for i, d := range c.domains {
 			w.next[i] = d.next()
 		}

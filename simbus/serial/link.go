@@ -1,0 +1,239 @@
+package serial
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"backplane/simbus"
+)
+
+// Wiring is where a cable's modem lines go.
+type Wiring uint8
+
+// The wirings.
+const (
+	NullModem Wiring = iota // RTS to CTS, DTR to DSR and DCD
+	Straight                // RTS to CTS, DTR to DSR, as between a terminal and a modem; DCD and RI are open
+	ThreeWire               // none: all inputs are open
+)
+
+var wiringNames = [...]string{"null modem", "straight", "three wires"}
+
+// String is "null modem" and so on.
+func (w Wiring) String() string { return wiringNames[w] }
+
+// drives are the inputs that the other end drives.
+func (w Wiring) drives() Lines { return w.inputs(Outputs) }
+
+// inputs is what an end sees of the other's outputs.
+func (w Wiring) inputs(outputs Lines) (l Lines) {
+	if w == ThreeWire {
+		return 0
+	}
+	if outputs&RTS != 0 {
+		l |= CTS
+	}
+	if outputs&DTR != 0 {
+		l |= DSR
+		if w == NullModem {
+			l |= DCD
+		}
+	}
+	return l
+}
+
+// Cable is what joins two ports.
+type Cable struct {
+	// Delay is how long everything takes from one end to the other. With 0 characters
+	// take no time; breaks and modem lines, which nobody can know in advance, take as long
+	// as a character but for its last bit, at the faster end's format.
+	Delay  time.Duration
+	Wiring Wiring
+}
+
+// End is a port and the domain that drives it.
+type End struct {
+	Port   *Port
+	Domain *simbus.Domain
+}
+
+// Link is a cable between two ports. Its methods are for callers from outside, as
+// [simbus.Domain.Do] is; they name a direction by the end, 0 or 1, that receives.
+type Link struct {
+	ways [2]*way // by the end that receives
+}
+
+// way is one direction of a link, and the medium of the port that sends.
+type way struct {
+	Cable
+	from, to End
+	crossing *simbus.Crossing[signal]
+	// The sender's:
+	peer time.Duration // the lead of the other end, as far as known
+	back *way
+	// The receiver's:
+	shown Lines // the other end's outputs
+	cut   bool
+}
+
+// signal is what passes on a way.
+type signal struct {
+	what  what
+	run   *run
+	at    simbus.Time
+	lines Lines
+	lead  time.Duration
+}
+
+type what uint8
+
+const (
+	begins what = iota
+	ends
+	outputs
+	leads
+)
+
+// Join joins two ports.
+func Join(a, b End, c Cable) *Link {
+	l := new(Link)
+	ends := [2]End{a, b}
+	for i := range l.ways {
+		l.ways[i] = &way{Cable: c, from: ends[1-i], to: ends[i]}
+	}
+	for i, w := range l.ways {
+		w.back = l.ways[1-i]
+		w.peer = w.to.Port.tx.format.lead()
+		w.crossing = simbus.NewCrossing(w.from.Domain, w.to.Domain, w.least(), w.arrive)
+	}
+	for _, w := range l.ways {
+		w.from.Port.join(w)
+		w.to.Port.wire(c.Wiring.drives(), c.Wiring.inputs(w.from.Port.shown()))
+		w.shown = w.from.Port.shown()
+	}
+	return l
+}
+
+// least is how long everything takes at least.
+func (w *way) least() time.Duration {
+	if w.Delay > 0 {
+		return w.Delay
+	}
+	return max(1, min(w.peer, w.from.Port.tx.format.lead()))
+}
+
+func (w *way) send(s signal, at simbus.Time) { w.crossing.Send(at, s) }
+
+func (w *way) begin(_ *Port, r *run, at simbus.Time) {
+	w.send(signal{what: begins, run: w.shifted(r), at: at.Add(w.Delay)}, w.from.Domain.Now().Add(w.Delay))
+}
+
+func (w *way) end(_ *Port, r *run, at simbus.Time) {
+	w.send(signal{what: ends, run: w.shifted(r), at: at.Add(w.Delay)}, w.from.Domain.Now().Add(w.Delay))
+}
+
+// shifted is the run as the other end has it.
+func (w *way) shifted(r *run) *run {
+	if w.Delay == 0 {
+		return r
+	}
+	later := *r
+	later.begin.origin = later.begin.origin.Add(w.Delay)
+	return &later
+}
+
+// lead is 0 with a delay: everything is as much later then.
+func (w *way) lead(*Port) time.Duration {
+	if w.Delay > 0 {
+		return 0
+	}
+	return w.crossing.Least()
+}
+
+func (w *way) format(*Port) {
+	w.send(signal{what: leads, lead: w.from.Port.tx.format.lead()}, w.from.Domain.Now().Add(w.Delay))
+	w.adjust()
+}
+
+func (w *way) adjust() {
+	if w.Delay == 0 {
+		w.crossing.SetLeast(w.least())
+	}
+}
+
+func (w *way) lines(*Port) {
+	w.send(signal{what: outputs, lines: w.from.Port.shown()}, w.from.Domain.Now().Add(max(w.Delay, w.lead(nil))))
+}
+
+// arrive is called in the domain of the end that receives.
+func (w *way) arrive(s signal) {
+	switch p := w.to.Port; s.what {
+	case begins:
+		p.rx.add(s.run, s.at)
+	case ends:
+		p.rx.end(s.run, s.at)
+	case outputs:
+		w.shown = s.lines
+		w.show()
+	case leads: // of what goes the other way
+		w.back.peer = s.lead
+		w.back.adjust()
+	}
+}
+
+// show shows the port the other end's lines.
+func (w *way) show() {
+	l := w.Wiring.inputs(w.shown)
+	if w.cut {
+		l = 0
+	}
+	w.to.Port.wire(w.Wiring.drives(), l)
+}
+
+// Cut takes the cable off, or puts it back: nothing arrives, and modem lines are inactive.
+func (l *Link) Cut(cut bool) {
+	for _, w := range l.ways {
+		w.to.Domain.Do(func() {
+			w.cut = cut
+			w.to.Port.rx.gate(gateCut, cut)
+			w.show()
+		})
+	}
+}
+
+// SetStuck holds what an end receives low, or lets it go.
+func (l *Link) SetStuck(end int, on bool) {
+	w := l.ways[end]
+	w.to.Domain.Do(func() { w.to.Port.rx.gate(gateStuck, on) })
+}
+
+// SetNoise turns over that part, 0 to 1, of the bits of characters that an end receives.
+// Chance comes from rand.
+func (l *Link) SetNoise(end int, rate float64, rand *rand.Rand) {
+	w := l.ways[end]
+	w.to.Domain.Do(func() { w.to.Port.SetNoise(rate, rand) })
+}
+
+// SetNoise turns over that part, 0 to 1, of the bits of characters that the port receives.
+// Chance comes from rand.
+func (p *Port) SetNoise(rate float64, rand *rand.Rand) {
+	if p.rx.noise = nil; rate > 0 {
+		p.rx.noise = newNoise(rate, rand)
+	}
+}
+
+// join makes the medium that of the port; nil takes it off.
+func (p *Port) join(m medium) {
+	if p.line != nil {
+		p.tx.silence(p.clock.Now())
+	}
+	p.line = m
+	if m != nil {
+		p.tx.joined()
+	}
+}
+
+// wire says which inputs the line drives, and how.
+func (p *Port) wire(driven, l Lines) {
+	p.change(func() { p.driven, p.linked = driven, l })
+}

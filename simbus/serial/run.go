@@ -1,0 +1,132 @@
+package serial
+
+import (
+	"math/bits"
+	"time"
+
+	"backplane/simbus"
+)
+
+// moment is a point on the time line that need not be a whole nanosecond: so many half bits
+// of a rate after another.
+type moment struct {
+	origin simbus.Time
+	halves int64
+	rate   Rate
+}
+
+// time is the nanosecond that the moment is in.
+func (m moment) time() simbus.Time { return m.origin.Add(m.rate.halves(m.halves)) }
+
+// after is the moment so many half bits of a rate later. Where the rate is another one, it
+// begins with a whole nanosecond.
+func (m moment) after(halves int64, rate Rate) moment {
+	if m.rate != rate {
+		return moment{m.time(), halves, rate}
+	}
+	m.halves += halves
+	return m
+}
+
+// run is what a transmitter does to its line for a while. It does not change once others
+// have it.
+type run struct {
+	kind  kind
+	begin moment
+	// Of characters:
+	format Format
+	char   int64 // half bits of one
+	data   []byte
+	flips  []flip // noise
+}
+
+type kind uint8
+
+const (
+	chars kind = iota
+	space      // the line is held low, without an end
+	rest       // it is held high, without an end, as an RS-485 driver does that is enabled
+)
+
+// flip turns bits of a character over; bit 0 is the start bit.
+type flip struct {
+	char int
+	bits uint16
+}
+
+// start is when the run begins.
+func (r *run) start() simbus.Time { return r.begin.time() }
+
+// edge is the moment at which a bit of a character begins; bit 0 is the start bit.
+func (r *run) edge(char int, bit int64) moment {
+	return r.begin.after(int64(char)*r.char+2*bit, r.format.Rate)
+}
+
+// end is when so many of its characters have gone over.
+func (r *run) end(n int) simbus.Time { return r.edge(n, 0).time() }
+
+// over is when its last character has gone over.
+func (r *run) over() simbus.Time {
+	if r.kind != chars {
+		return simbus.Never
+	}
+	return r.end(len(r.data))
+}
+
+// half is in which half bit of the run a time is.
+func (r *run) half(t simbus.Time) int64 {
+	hi, lo := bits.Mul64(uint64(t.Sub(r.begin.origin)), 2*uint64(r.format.Rate.Bits))
+	q, _ := bits.Div64(hi, lo, uint64(r.format.Rate.Seconds)*uint64(time.Second))
+	return int64(q) - r.begin.halves
+}
+
+// done is how many characters have gone over at a time.
+func (r *run) done(t simbus.Time) int {
+	if t < r.end(1) {
+		return 0
+	}
+	n := min(int(r.half(t)/r.char), len(r.data))
+	for n < len(r.data) && r.end(n+1) <= t { // which rounding has hidden
+		n++
+	}
+	return n
+}
+
+// begun is how many characters have begun before a time.
+func (r *run) begun(t simbus.Time) int {
+	n := r.done(t)
+	if n < len(r.data) && r.end(n) < t {
+		n++
+	}
+	return n
+}
+
+// frame is a character's levels, bit 0 being the start bit; all after its last bit are high.
+func (r *run) frame(char int) uint16 {
+	n := r.format.Data
+	v := uint16(r.data[char]) & (1<<n - 1)
+	w := ^uint16(0)<<(n+1) | v<<1
+	if r.format.Parity != None && r.format.Parity.bit(v) == 0 {
+		w &^= 1 << (n + 1)
+	}
+	for _, f := range r.flips {
+		if f.char == char {
+			w ^= f.bits
+		}
+	}
+	return w
+}
+
+// bit is the parity bit of some data.
+func (p Parity) bit(data uint16) uint16 {
+	odd := uint16(bits.OnesCount16(data) & 1)
+	switch p {
+	case Even:
+		return odd
+	case Odd:
+		return 1 - odd
+	case Mark:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,261 @@
+package serial
+
+import (
+	"time"
+
+	"backplane/simbus"
+)
+
+// A run is at most what a 16550's FIFO holds, or on a fast line what goes over in runTime.
+const (
+	runChars = 16
+	runTime  = time.Millisecond
+)
+
+// transmitter sends what it is given in runs.
+type transmitter struct {
+	p      *Port
+	queue  queue
+	format Format
+	limit  int // characters of a run
+	run    *run
+	goes   int    // how many characters of it go over
+	held   bool   // nothing more is to begin
+	low    bool   // the line is to be low
+	off    bool   // the driver is disabled
+	idle   *run   // what an enabled driver does meanwhile
+	breaks *run   // the break under way
+	free   moment // when the line became free, or will
+	timer  *simbus.Timer
+	expire func() // what timer calls: made once
+	inEnd  bool   // expire is at work: what begins now follows without a gap
+}
+
+func (t *transmitter) init(p *Port) {
+	t.p = p
+	t.expire = func() {
+		r, n := t.run, t.goes
+		t.run = nil
+		t.inEnd = true
+		t.next() // first, so that what OnSent puts in follows without a gap
+		if r != nil && n > 0 && p.OnSent != nil {
+			p.OnSent(r.data[:n])
+		}
+		t.inEnd = false
+	}
+}
+
+func (t *transmitter) setFormat(f Format) {
+	t.format = f
+	t.limit = max(runChars, int(int64(runTime)/max(1, int64(f.Duration(1)))))
+	t.cut()
+}
+
+func (t *transmitter) transmit(data []byte) {
+	if t.p.off || len(data) == 0 {
+		return
+	}
+	t.queue.put(data)
+	t.next()
+}
+
+// unsent is how many characters have not begun.
+func (t *transmitter) unsent() int {
+	n := t.queue.len
+	if t.run != nil {
+		n += t.goes - t.run.begun(t.p.clock.Now())
+	}
+	return max(0, n)
+}
+
+func (t *transmitter) busy() bool {
+	return t.run != nil || t.breaks != nil || t.queue.len > 0 && !t.held
+}
+
+func (t *transmitter) flush() {
+	t.cut()
+	t.queue = queue{}
+}
+
+func (t *transmitter) hold(on bool) {
+	t.held = on
+	if on {
+		t.cut()
+	}
+	t.next()
+}
+
+// cut lets the run under way end after the character that is. The others are put back.
+func (t *transmitter) cut() {
+	if t.run == nil {
+		return
+	}
+	n := t.run.begun(t.p.clock.Now())
+	if n >= t.goes {
+		return
+	}
+	t.queue.putBack(t.run.data[n:t.goes])
+	t.goes = n
+	t.free = t.run.edge(n, 0)
+	t.timer.Stop()
+	t.timer = t.p.clock.At(t.free.time(), t.expire)
+	if t.driving() {
+		t.p.line.end(t.p, t.run, t.free.time())
+	}
+}
+
+// driving tells whether what is sent gets to others.
+func (t *transmitter) driving() bool { return t.p.line != nil && !t.off }
+
+// next begins what comes next, if the line is free.
+func (t *transmitter) next() {
+	switch {
+	case t.p.off || t.run != nil || t.breaks != nil:
+	case t.low:
+		t.beginBreak()
+	case t.held || t.queue.len == 0:
+		t.rest()
+	case t.free.time() > t.p.clock.Now(): // the line has to rest after a break
+		t.timer.Stop()
+		t.timer = t.p.clock.At(t.free.time(), t.expire)
+	default:
+		t.begin()
+	}
+}
+
+// begin begins a run.
+func (t *transmitter) begin() {
+	now := t.p.clock.Now()
+	at := t.free
+	if !t.inEnd && at.time() != now {
+		at = moment{now, 0, t.format.Rate}
+	}
+	if at.rate != t.format.Rate {
+		at = moment{at.time(), 0, t.format.Rate}
+	}
+	data := t.queue.take(t.limit)
+	r := &run{begin: at, format: t.format, char: t.format.HalfBits(), data: data}
+	t.run, t.goes = r, len(data)
+	t.free = r.edge(len(data), 0)
+	t.timer = t.p.clock.At(t.free.time(), t.expire)
+	t.stir(at.time())
+	if t.driving() {
+		t.p.line.begin(t.p, r, at.time())
+	}
+}
+
+// rest says that the line is driven high, where that matters.
+func (t *transmitter) rest() {
+	if t.idle != nil || !t.driving() {
+		return
+	}
+	if b, ok := t.p.line.(*Bus); ok {
+		now := t.p.clock.Now()
+		t.idle = &run{kind: rest, begin: moment{origin: now, rate: t.format.Rate}}
+		b.begin(t.p, t.idle, now)
+	}
+}
+
+// stir ends a rest.
+func (t *transmitter) stir(at simbus.Time) {
+	if t.idle != nil {
+		t.p.line.end(t.p, t.idle, at)
+		t.idle = nil
+	}
+}
+
+func (t *transmitter) setBreak(on bool) {
+	if t.low == on {
+		return
+	}
+	t.low = on
+	if on {
+		t.cut()
+	} else if t.breaks != nil {
+		t.endBreak()
+	}
+	t.next()
+}
+
+// lead is how much later the other end has a break.
+func (t *transmitter) lead() time.Duration {
+	if t.p.line == nil {
+		return 0
+	}
+	return t.p.line.lead(t.p)
+}
+
+func (t *transmitter) beginBreak() {
+	at := t.p.clock.Now().Add(t.lead())
+	t.breaks = &run{kind: space, begin: moment{at, 0, t.format.Rate}}
+	t.stir(at)
+	if t.driving() {
+		t.p.line.begin(t.p, t.breaks, at)
+	}
+}
+
+// endBreak lets the line rest for a bit at least.
+func (t *transmitter) endBreak() {
+	at := max(t.breaks.start(), t.p.clock.Now().Add(t.lead()))
+	if t.driving() {
+		t.p.line.end(t.p, t.breaks, at)
+	}
+	t.breaks = nil
+	t.free = moment{at, 2, t.format.Rate}
+}
+
+func (t *transmitter) setDriver(on bool) {
+	if t.off == !on {
+		return
+	}
+	now := t.p.clock.Now()
+	if !on {
+		t.silence(now)
+		t.off = true
+		return
+	}
+	t.off = false
+	t.joined()
+}
+
+// joined drives the line as it is to be, after it floated.
+func (t *transmitter) joined() {
+	now := t.p.clock.Now()
+	switch {
+	case !t.driving() || t.p.off:
+	case t.breaks != nil:
+		t.p.line.begin(t.p, t.breaks, now)
+	case t.run != nil:
+		t.p.line.begin(t.p, t.run, now)
+		if t.goes < len(t.run.data) {
+			t.p.line.end(t.p, t.run, t.free.time())
+		}
+	default:
+		t.rest()
+	}
+}
+
+// silence lets the line float from now on.
+func (t *transmitter) silence(now simbus.Time) {
+	if !t.driving() {
+		return
+	}
+	t.stir(now)
+	if t.run != nil {
+		t.p.line.end(t.p, t.run, now)
+	}
+	if t.breaks != nil {
+		t.p.line.end(t.p, t.breaks, now)
+	}
+}
+
+func (t *transmitter) power(on bool) {
+	if on {
+		t.next()
+		return
+	}
+	t.silence(t.p.clock.Now())
+	t.timer.Stop()
+	t.queue, t.run, t.breaks, t.low, t.held, t.idle = queue{}, nil, nil, false, false, nil
+	t.free = moment{}
+}
