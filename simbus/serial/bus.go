@@ -11,22 +11,21 @@ import (
 // one clock. Bias resistors make it high while no driver is enabled. Of several drivers that
 // are enabled, those that drive it high win: they cancel each other out, and receivers take
 // no voltage for high, as fail-safe ones do.
-type Bus struct {
-	ports []*Port
-	live  []owned
-}
-
-// owned is what a port drives.
-type owned struct {
-	by *Port
-	piece
-}
+type Bus struct{ ports []*Port }
 
 // NewBus makes a bus without ports.
-func NewBus() *Bus { return &Bus{} }
+func NewBus() *Bus { return new(Bus) }
 
-// Join puts a port on the bus.
+// Join puts a port on the bus. A driver that is enabled drives it from now on, so disable
+// those of ports that only drive it while they send.
 func (b *Bus) Join(p *Port) {
+	p.rx.clear()
+	for _, q := range b.ports {
+		if r := q.tx.now(); r != nil && q.tx.driving() {
+			p.rx.add(r, p.clock.Now())
+			p.rx.end(r, q.tx.until(r))
+		}
+	}
 	b.ports = append(b.ports, p)
 	p.join(b)
 }
@@ -35,17 +34,25 @@ func (b *Bus) Join(p *Port) {
 func (b *Bus) Leave(p *Port) {
 	if p.line == b {
 		p.join(nil)
-		b.ports = slices.DeleteFunc(b.ports, func(q *Port) bool { return q == p })
+		p.rx.clear()
+		b.ports = slices.DeleteFunc(slices.Clone(b.ports), func(q *Port) bool { return q == p })
 	}
 }
 
-func (b *Bus) begin(p *Port, r *run, at simbus.Time) {
+// join makes the medium that of the port; nil takes it off.
+func (p *Port) join(m medium) {
+	p.tx.silence(p.clock.Now())
+	p.line = m
+	p.tx.joined()
+}
+
+func (b *Bus) begin(_ *Port, r *run, at simbus.Time) {
 	for _, q := range b.ports {
 		q.rx.add(r, at)
 	}
 }
 
-func (b *Bus) end(p *Port, r *run, at simbus.Time) {
+func (b *Bus) end(_ *Port, r *run, at simbus.Time) {
 	for _, q := range b.ports {
 		q.rx.end(r, at)
 	}

@@ -41,17 +41,26 @@ func (r Rate) String() string {
 
 // halves is how long so many half bits take, rounded down to a nanosecond.
 func (r Rate) halves(n int64) time.Duration {
+	d, _ := r.divide(n)
+	return d
+}
+
+// divide is how many whole nanoseconds so many half bits take, and what is left, in parts of
+// one of which it has 2*r.Bits.
+func (r Rate) divide(n int64) (time.Duration, uint64) {
 	if n == 0 {
-		return 0
+		return 0, 0
 	}
 	hi, lo := bits.Mul64(uint64(n), uint64(r.Seconds)*uint64(time.Second))
-	if d := 2 * uint64(r.Bits); hi < d {
-		q, _ := bits.Div64(hi, lo, d)
-		if q <= uint64(simbus.Never) {
-			return time.Duration(q)
-		}
+	parts := 2 * uint64(r.Bits)
+	if hi >= parts {
+		return time.Duration(simbus.Never), 0
 	}
-	return time.Duration(simbus.Never)
+	q, rest := bits.Div64(hi, lo, parts)
+	if q > uint64(simbus.Never) {
+		return time.Duration(simbus.Never), 0
+	}
+	return time.Duration(q), rest
 }
 
 // Parity is the bit after the data.

@@ -138,6 +138,7 @@ func (w *way) shifted(r *run) *run {
 		return r
 	}
 	later := *r
+	later.of = r.original()
 	later.begin.origin = later.begin.origin.Add(w.Delay)
 	return &later
 }
@@ -219,17 +220,6 @@ func (l *Link) SetNoise(end int, rate float64, rand *rand.Rand) {
 func (p *Port) SetNoise(rate float64, rand *rand.Rand) {
 	if p.rx.noise = nil; rate > 0 {
 		p.rx.noise = newNoise(rate, rand)
-	}
-}
-
-// join makes the medium that of the port; nil takes it off.
-func (p *Port) join(m medium) {
-	if p.line != nil {
-		p.tx.silence(p.clock.Now())
-	}
-	p.line = m
-	if m != nil {
-		p.tx.joined()
 	}
 }
 

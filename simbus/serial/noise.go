@@ -34,6 +34,7 @@ func (n *noise) disturb(r *run) *run {
 		return r
 	}
 	bad := *r
+	bad.of = r.original()
 	for n.gap < total {
 		bad.flips = append(bad.flips, flip{int(n.gap / frame), 1 << (n.gap % frame)})
 		at := n.gap

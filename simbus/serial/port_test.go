@@ -20,13 +20,18 @@ type bench struct {
 	got   [2][]string // what the ports received
 	data  [2][]byte
 	link  *serial.Link
+	plain bool // got is without times
 }
 
 // newBench joins two ports of two domains.
 func newBench(t testing.TB, c serial.Cable) *bench {
 	b := newBoards(t, 2)
-	b.link = serial.Join(serial.End{Port: b.ports[0], Domain: b.doms[0]}, serial.End{Port: b.ports[1], Domain: b.doms[1]}, c)
+	b.join(c)
 	return b
+}
+
+func (b *bench) join(c serial.Cable) {
+	b.link = serial.Join(serial.End{Port: b.ports[0], Domain: b.doms[0]}, serial.End{Port: b.ports[1], Domain: b.doms[1]}, c)
 }
 
 // newBoards makes two ports, of one domain or two.
@@ -46,7 +51,11 @@ func newBoards(t testing.TB, domains int) *bench {
 		b.ports[i] = serial.NewPort(b.doms[i])
 		b.ports[i].OnReceive = func(x serial.Received) {
 			b.data[i] = append(b.data[i], x.Data...)
-			b.got[i] = append(b.got[i], fmt.Sprintf("%s %q %s", x.End, x.Data, x.Flags))
+			what := fmt.Sprintf("%q %s", x.Data, x.Flags)
+			if !b.plain {
+				what = fmt.Sprint(x.End, " ", what)
+			}
+			b.got[i] = append(b.got[i], what)
 		}
 	}
 	return b

@@ -62,8 +62,6 @@ func (r *receiver) setBatch(n int) {
 func (r *receiver) hears() bool { return r.listens && !r.p.off }
 
 func (r *receiver) listen(on bool) {
-	heard := r.hears() && r.timer != nil
-	_ = heard
 	now := r.p.clock.Now()
 	r.sampled(now)
 	r.listens = on
@@ -81,10 +79,7 @@ func (r *receiver) gate(why gates, closed bool) {
 		return
 	}
 	now := r.p.clock.Now()
-	r.sampled(now)
-	for i := range r.seen {
-		r.seen[i].until = min(r.seen[i].until, now)
-	}
+	r.rest(now)
 	switch {
 	case r.closed&gateStuck != 0:
 		r.seen = append(r.seen, piece{&run{kind: space, begin: moment{now, 0, r.format.Rate}}, now, simbus.Never})
@@ -111,12 +106,12 @@ func (r *receiver) add(n *run, from simbus.Time) {
 	if r.run != nil && r.run.end(r.goes) <= from { // it has ended at this very moment
 		r.take(r.goes)
 	}
-	if r.run == nil && r.fits(n) && from <= n.start() && r.quiet(from) {
+	r.sampled(from)
+	if r.fits(n) && from <= n.start() && r.quiet(from) {
 		r.seen, r.run, r.taken, r.goes = r.seen[:0], n, 0, len(n.data)
 		r.planRun()
 		return
 	}
-	r.sampled(from)
 	r.seen = append(r.seen, p)
 	r.plan()
 }
@@ -125,36 +120,30 @@ func (r *receiver) add(n *run, from simbus.Time) {
 func (r *receiver) end(n *run, until simbus.Time) {
 	mine := false
 	for i := range r.live {
-		if same(r.live[i].run, n) {
+		if r.live[i].run.same(n) {
 			r.live[i].until, mine = min(r.live[i].until, until), true
 		}
 	}
 	if !mine || r.closed != 0 {
 		return
 	}
-	if r.run != nil && same(r.run, n) {
+	if r.run != nil && r.run.same(n) {
 		if done := max(r.taken, r.run.done(until)); r.run.end(done) >= until {
-			r.goes = min(r.goes, done)
-			r.planRun()
+			if r.goes = min(r.goes, done); r.goes == r.taken {
+				r.take(r.goes)
+			} else {
+				r.planRun()
+			}
 			return
 		}
 	}
 	r.sampled(until)
 	for i := range r.seen {
-		if same(r.seen[i].run, n) {
+		if r.seen[i].run.same(n) {
 			r.seen[i].until = min(r.seen[i].until, until)
 		}
 	}
 	r.plan()
-}
-
-// same tells whether two are one run, or such a one with noise.
-func same(a, b *run) bool {
-	return a.begin == b.begin && a.kind == b.kind && (a == b || sameData(a, b))
-}
-
-func sameData(a, b *run) bool {
-	return len(a.data) == len(b.data) && len(a.data) > 0 && &a.data[0] == &b.data[0]
 }
 
 // fits tells whether the characters of a run are what the receiver would sample.
@@ -174,19 +163,14 @@ func near(a, b Rate) bool {
 	return ratio > 0.98 && ratio < 1.02
 }
 
-// quiet tells whether the line rests at a time, and the receiver looks for a start bit.
+// quiet tells whether the line rests before a time, and the receiver waits for a start bit.
 func (r *receiver) quiet(at simbus.Time) bool {
-	if len(r.seen) == 0 {
-		return r.sample.state == hunting
-	}
-	for _, s := range r.seen {
-		if s.until > at {
+	for i := range r.seen {
+		if r.seen[i].until > at {
 			return false
 		}
 	}
-	s := r.sample
-	s.skip(r, at)
-	return s.state == hunting
+	return r.run == nil && !r.sample.framing && r.sample.at <= at
 }
 
 // planRun has the run's next characters taken when they have arrived.
@@ -208,7 +192,12 @@ func (r *receiver) take(n int) {
 		r.run = nil
 		r.sample.hunt(run.end(n))
 	}
-	if n > from {
+	r.tellPart(run, from, n)
+}
+
+// tellPart gives the port characters of a run.
+func (r *receiver) tellPart(run *run, from, n int) {
+	if n > from && r.hears() {
 		r.tell(Received{Data: run.data[from:n:n], End: run.end(n)})
 	}
 }
@@ -222,17 +211,85 @@ func (r *receiver) tell(x Received) {
 // due is called when something has arrived.
 func (r *receiver) due() {
 	if r.run == nil {
-		r.dueSample()
+		r.plan()
 		return
 	}
-	n := r.run.done(r.p.clock.Now())
-	if n = min(n, r.goes); n == r.goes {
+	if n := min(r.run.done(r.p.clock.Now()), r.goes); n > r.taken {
 		r.take(n)
-		return
 	}
-	r.take(n)
 	if r.run != nil {
 		r.planRun()
+	}
+}
+
+// sampled has the receiver look at its line from now on, which is known for certain before a
+// time. What has arrived until then the port gets.
+func (r *receiver) sampled(at simbus.Time) {
+	at = min(at, r.p.clock.Now())
+	for {
+		if r.run != nil {
+			r.leaveRun(at)
+			continue // OnReceive may have brought another one
+		}
+		if !r.hears() {
+			r.sample.hunt(max(r.sample.at, at))
+			return
+		}
+		x, ok := r.sample.read(r.format, r.seen, at)
+		if !ok {
+			return
+		}
+		r.tellCharacter(x)
+	}
+}
+
+// leaveRun lets what is left of the run, after what has gone over at a time, be sampled.
+func (r *receiver) leaveRun(at simbus.Time) {
+	run, from, goes := r.run, r.taken, r.goes
+	n := max(from, min(goes, run.done(at)))
+	r.timer.Stop()
+	r.run = nil
+	r.seen = append(r.seen[:0], piece{run, run.start(), run.end(goes)})
+	r.sample.hunt(run.end(n))
+	r.tellPart(run, from, n)
+}
+
+// plan lets the receiver read what has arrived, and has it called for what will.
+func (r *receiver) plan() {
+	r.timer.Stop()
+	for r.hears() {
+		next := r.sample
+		x, ok := next.read(r.format, r.seen, simbus.Never)
+		if !ok {
+			break
+		}
+		if x.end > r.p.clock.Now() {
+			r.timer = r.p.clock.At(x.end, r.expire)
+			break
+		}
+		r.sample = next
+		r.tellCharacter(x)
+	}
+	r.seen = prune(r.seen, r.sample.at-1)
+}
+
+// tellCharacter gives the port one that was read.
+func (r *receiver) tellCharacter(x character) {
+	r.tell(Received{Data: []byte{x.data}, End: x.end, Flags: x.flags})
+}
+
+// clear takes the receiver off its line.
+func (r *receiver) clear() {
+	r.rest(r.p.clock.Now())
+	r.live = nil
+	r.plan()
+}
+
+// rest lets the line that the receiver sees rest from now on.
+func (r *receiver) rest(now simbus.Time) {
+	r.sampled(now)
+	for i := range r.seen {
+		r.seen[i].until = min(r.seen[i].until, now)
 	}
 }
 

@@ -18,14 +18,33 @@ type moment struct {
 // time is the nanosecond that the moment is in.
 func (m moment) time() simbus.Time { return m.origin.Add(m.rate.halves(m.halves)) }
 
-// after is the moment so many half bits of a rate later. Where the rate is another one, it
-// begins with a whole nanosecond.
-func (m moment) after(halves int64, rate Rate) moment {
-	if m.rate != rate {
-		return moment{m.time(), halves, rate}
-	}
+// after is the moment so many half bits of its rate later.
+func (m moment) after(halves int64) moment {
 	m.halves += halves
 	return m
+}
+
+// plus is the time so many half bits of another rate later.
+func (m moment) plus(halves int64, rate Rate) simbus.Time {
+	if m.rate == rate {
+		return m.after(halves).time()
+	}
+	whole, rest := m.rate.divide(m.halves)
+	more, another := rate.divide(halves)
+	if carry(rest, 2*uint64(m.rate.Bits), another, 2*uint64(rate.Bits)) {
+		more++
+	}
+	return m.origin.Add(whole + more)
+}
+
+// carry tells whether a/b + c/d is 1 or more.
+func carry(a, b, c, d uint64) bool {
+	hi, lo := bits.Mul64(a, d)
+	hi2, lo2 := bits.Mul64(c, b)
+	all, low := bits.Mul64(b, d)
+	lo, over := bits.Add64(lo, lo2, 0)
+	hi, _ = bits.Add64(hi, hi2, over)
+	return hi > all || hi == all && lo >= low
 }
 
 // run is what a transmitter does to its line for a while. It does not change once others
@@ -33,6 +52,7 @@ func (m moment) after(halves int64, rate Rate) moment {
 type run struct {
 	kind  kind
 	begin moment
+	of    *run // the one that this is, later or with noise; nil: itself
 	// Of characters:
 	format Format
 	char   int64 // half bits of one
@@ -54,12 +74,22 @@ type flip struct {
 	bits uint16
 }
 
+// same tells whether two are one run, as the line has changed it.
+func (r *run) same(other *run) bool { return r.original() == other.original() }
+
+func (r *run) original() *run {
+	if r.of != nil {
+		return r.of
+	}
+	return r
+}
+
 // start is when the run begins.
 func (r *run) start() simbus.Time { return r.begin.time() }
 
 // edge is the moment at which a bit of a character begins; bit 0 is the start bit.
 func (r *run) edge(char int, bit int64) moment {
-	return r.begin.after(int64(char)*r.char+2*bit, r.format.Rate)
+	return r.begin.after(int64(char)*r.char + 2*bit)
 }
 
 // end is when so many of its characters have gone over.
@@ -73,23 +103,21 @@ func (r *run) over() simbus.Time {
 	return r.end(len(r.data))
 }
 
-// half is in which half bit of the run a time is.
+// half is in which half bit of the run a time is, which is not before it. A nanosecond in
+// which one begins belongs to that.
 func (r *run) half(t simbus.Time) int64 {
-	hi, lo := bits.Mul64(uint64(t.Sub(r.begin.origin)), 2*uint64(r.format.Rate.Bits))
-	q, _ := bits.Div64(hi, lo, uint64(r.format.Rate.Seconds)*uint64(time.Second))
+	hi, lo := bits.Mul64(uint64(t.Sub(r.begin.origin))+1, 2*uint64(r.format.Rate.Bits))
+	lo, borrow := bits.Sub64(lo, 1, 0)
+	q, _ := bits.Div64(hi-borrow, lo, uint64(r.format.Rate.Seconds)*uint64(time.Second))
 	return int64(q) - r.begin.halves
 }
 
 // done is how many characters have gone over at a time.
 func (r *run) done(t simbus.Time) int {
-	if t < r.end(1) {
+	if t < r.start() {
 		return 0
 	}
-	n := min(int(r.half(t)/r.char), len(r.data))
-	for n < len(r.data) && r.end(n+1) <= t { // which rounding has hidden
-		n++
-	}
-	return n
+	return int(min(r.half(t)/r.char, int64(len(r.data))))
 }
 
 // begun is how many characters have begun before a time.

@@ -19,6 +19,7 @@ type transmitter struct {
 	format Format
 	limit  int // characters of a run
 	run    *run
+	given  []byte // what it was made of
 	goes   int    // how many characters of it go over
 	held   bool   // nothing more is to begin
 	low    bool   // the line is to be low
@@ -94,7 +95,7 @@ func (t *transmitter) cut() {
 	if n >= t.goes {
 		return
 	}
-	t.queue.putBack(t.run.data[n:t.goes])
+	t.queue.putBack(t.given[n:t.goes])
 	t.goes = n
 	t.free = t.run.edge(n, 0)
 	t.timer.Stop()
@@ -133,7 +134,8 @@ func (t *transmitter) begin() {
 	if at.rate != t.format.Rate {
 		at = moment{at.time(), 0, t.format.Rate}
 	}
-	data := t.queue.take(t.limit)
+	t.given = t.queue.take(t.limit)
+	data := t.format.mask(t.given)
 	r := &run{begin: at, format: t.format, char: t.format.HalfBits(), data: data}
 	t.run, t.goes = r, len(data)
 	t.free = r.edge(len(data), 0)
@@ -142,6 +144,18 @@ func (t *transmitter) begin() {
 	if t.driving() {
 		t.p.line.begin(t.p, r, at.time())
 	}
+}
+
+// mask leaves out bits that the format has no place for.
+func (f Format) mask(data []byte) []byte {
+	if f.Data == 8 {
+		return data
+	}
+	masked := make([]byte, len(data))
+	for i, v := range data {
+		masked[i] = v & (1<<f.Data - 1)
+	}
+	return masked
 }
 
 // rest says that the line is driven high, where that matters.
@@ -221,18 +235,33 @@ func (t *transmitter) setDriver(on bool) {
 // joined drives the line as it is to be, after it floated.
 func (t *transmitter) joined() {
 	now := t.p.clock.Now()
-	switch {
+	switch r := t.now(); {
 	case !t.driving() || t.p.off:
-	case t.breaks != nil:
-		t.p.line.begin(t.p, t.breaks, now)
-	case t.run != nil:
-		t.p.line.begin(t.p, t.run, now)
-		if t.goes < len(t.run.data) {
-			t.p.line.end(t.p, t.run, t.free.time())
-		}
-	default:
+	case r == nil:
 		t.rest()
+	default:
+		t.p.line.begin(t.p, r, now)
+		t.p.line.end(t.p, r, t.until(r))
 	}
+}
+
+// now is what the transmitter does to its line, if it is enabled; nil: it rests.
+func (t *transmitter) now() *run {
+	switch {
+	case t.breaks != nil:
+		return t.breaks
+	case t.run != nil:
+		return t.run
+	}
+	return t.idle
+}
+
+// until is how long that goes on.
+func (t *transmitter) until(r *run) simbus.Time {
+	if r == t.run {
+		return t.free.time()
+	}
+	return simbus.Never
 }
 
 // silence lets the line float from now on.
