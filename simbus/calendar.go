@@ -273,7 +273,7 @@ func (c *Calendar) exchange() {
 	}
 	sort.SliceStable(sent, func(i, j int) bool { return sent[i].at < sent[j].at })
 	for _, m := range sent {
-		m.to.timers.add(m.at, m.what)
+		m.to.timers.add(m.at, m.from, m.what)
 	}
 }
 

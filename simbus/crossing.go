@@ -124,7 +124,7 @@ func (d *Domain) send(to *Domain, w *way, at Time, what call) {
 		return
 	}
 	at = max(at, w.soonest(d.Now()))
-	d.sent = append(d.sent, crossing{to, at, what})
+	d.sent = append(d.sent, crossing{d.index, to, at, what})
 	// The answer may come back as soon as this: do not run past it.
 	if back := at.Add(d.cal.delay(to, d)); back < d.limit {
 		d.limit = back

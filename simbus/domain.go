@@ -56,6 +56,7 @@ type posted struct {
 
 // crossing is what one domain has sent to another in virtual time.
 type crossing struct {
+	from int
 	to   *Domain
 	at   Time
 	what call
@@ -94,7 +95,7 @@ func (d *Domain) Now() Time {
 func (d *Domain) At(t Time, f func()) *Timer { return d.at(t, callFunc(f)) }
 
 func (d *Domain) at(t Time, what call) *Timer {
-	timer := d.timers.add(max(t, d.Now()), what)
+	timer := d.timers.add(max(t, d.Now()), own, what)
 	if d.running != nil {
 		d.running.stopBy(timer.t)
 	}
@@ -367,6 +368,6 @@ func (d *Domain) takeInbox() {
 	d.inbox = nil
 	d.mu.Unlock()
 	for _, c := range calls {
-		d.timers.add(c.at, c.what) // due ones too: another may be due before
+		d.timers.add(c.at, own, c.what) // due ones too: another may be due before
 	}
 }

@@ -1,9 +1,12 @@
 package simbus
 
+import "math"
+
 // Timer is a call that At has put on the calendar.
 type Timer struct {
 	t     Time
-	order uint64 // among equal times, the one asked for first comes first
+	from  int    // among equal times, what other domains have sent comes first, by their index
+	order uint64 // and then what was asked for first
 	index int    // in the heap, -1 when it is not there
 	owner *timers
 	what  call
@@ -36,9 +39,14 @@ func (h *timers) next() Time {
 	return h.heap[0].t
 }
 
-func (h *timers) add(at Time, what call) *Timer {
+// own is the from of what a domain has asked for itself.
+const own = math.MaxInt
+
+// add puts a call into the heap. Of two for one time, which comes first does not depend on
+// when the one that another domain has sent was handed over.
+func (h *timers) add(at Time, from int, what call) *Timer {
 	h.asked++
-	t := &Timer{t: at, order: h.asked, owner: h, what: what, index: len(h.heap)}
+	t := &Timer{t: at, from: from, order: h.asked, owner: h, what: what, index: len(h.heap)}
 	h.heap = append(h.heap, t)
 	h.up(t.index)
 	return t
@@ -65,7 +73,10 @@ func (h *timers) remove(t *Timer) {
 
 func (h *timers) less(i, j int) bool {
 	a, b := h.heap[i], h.heap[j]
-	return a.t < b.t || a.t == b.t && a.order < b.order
+	if a.t != b.t {
+		return a.t < b.t
+	}
+	return a.from < b.from || a.from == b.from && a.order < b.order
 }
 
 func (h *timers) swap(i, j int) {
