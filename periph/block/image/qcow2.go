@@ -1,0 +1,178 @@
+package image
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// The format qcow2 (QEMU docs/interop/qcow2.rst), as far as it is read: versions 2 and 3,
+// with clusters that are neither compressed nor encrypted, and without a backing file.
+const (
+	qcowMagic = "QFI\xfb"
+
+	qcowVersion      = 4 // offsets of the header's fields
+	qcowBacking      = 8
+	qcowClusterBits  = 20
+	qcowSize         = 24
+	qcowCrypt        = 32
+	qcowL1Size       = 36
+	qcowL1Table      = 40
+	qcowIncompatible = 72 // from version 3 on
+	qcowHeaderSize   = 104
+
+	qcowDirty      = 1 << 0 // of the incompatible features: reference counts may be wrong, which no reader needs
+	qcowOffset     = 0x00fffffffffffe00
+	qcowCompressed = 1 << 62
+	qcowZero       = 1 << 0
+
+	minClusterBits, maxClusterBits = 9, 21 // as QEMU has them
+)
+
+// qcow2 is a file of that format.
+type qcow2 struct {
+	file
+	size, length int64 // of the disk, of the file
+	bits         uint
+	l1           []uint64
+
+	mu     sync.Mutex
+	tables map[uint64][]uint64 // second-level tables by offset
+}
+
+// mostTables is how many second-level tables are kept, each of one cluster.
+const mostTables = 64
+
+func openQCOW2(f file, length int64) (*qcow2, error) {
+	head := make([]byte, qcowHeaderSize)
+	if length < qcowHeaderSize {
+		return nil, errors.New("the qcow2 file is too short for its header")
+	}
+	if err := f.readv([][]byte{head}, 0); err != nil {
+		return nil, err
+	}
+	be := binary.BigEndian
+	version := be.Uint32(head[qcowVersion:])
+	q := &qcow2{file: f, size: int64(be.Uint64(head[qcowSize:])), length: length, bits: uint(be.Uint32(head[qcowClusterBits:])), tables: make(map[uint64][]uint64)}
+	switch {
+	case version != 2 && version != 3:
+		return nil, fmt.Errorf("qcow2 version %d: this program reads versions 2 and 3", version)
+	case be.Uint64(head[qcowBacking:]) != 0:
+		return nil, errors.New("the qcow2 file has a backing file: 'qemu-img convert' makes one without")
+	case be.Uint32(head[qcowCrypt:]) != 0:
+		return nil, errors.New("the qcow2 file is encrypted")
+	case version == 3 && be.Uint64(head[qcowIncompatible:])&^qcowDirty != 0:
+		return nil, fmt.Errorf("the qcow2 file has incompatible features %#x", be.Uint64(head[qcowIncompatible:]))
+	case q.bits < minClusterBits || q.bits > maxClusterBits:
+		return nil, fmt.Errorf("qcow2 clusters of 2^%d bytes: must be 2^%d to 2^%d", q.bits, minClusterBits, maxClusterBits)
+	}
+	if err := CheckSize(q.size); err != nil {
+		return nil, err
+	}
+	entries := int64(be.Uint32(head[qcowL1Size:]))
+	perL1 := int64(1) << (2*q.bits - 3)
+	if need := (q.size + perL1 - 1) / perL1; entries < need || need > 32<<20/8 {
+		return nil, fmt.Errorf("a first-level table of %d entries for a qcow2 disk of %d bytes, which needs %d", entries, q.size, need)
+	}
+	var err error
+	q.l1, err = q.table(be.Uint64(head[qcowL1Table:]), (q.size+perL1-1)/perL1)
+	return q, err
+}
+
+// table reads n entries.
+func (q *qcow2) table(at uint64, n int64) ([]uint64, error) {
+	if at > uint64(q.length) || uint64(n)*8 > uint64(q.length)-at {
+		return nil, fmt.Errorf("a qcow2 table at %#x, beyond the end of the file", at)
+	}
+	b := make([]byte, n*8)
+	if err := q.readv([][]byte{b}, int64(at)); err != nil {
+		return nil, err
+	}
+	t := make([]uint64, n)
+	for i := range t {
+		t[i] = binary.BigEndian.Uint64(b[i*8:])
+	}
+	return t, nil
+}
+
+func (q *qcow2) Size() int64  { return q.size }
+func (q *qcow2) Close() error { return q.close() }
+
+// ReadV reads cluster by cluster.
+func (q *qcow2) ReadV(parts [][]byte, off int64) error {
+	cluster := int64(1) << q.bits
+	for done, total := int64(0), int64(length(parts)); done < total; {
+		n := min(total-done, cluster-(off+done)%cluster)
+		at, err := q.find(off + done)
+		piece := cut(parts, int(done), int(n))
+		switch {
+		case err != nil:
+			return err
+		case at < 0:
+			for _, p := range piece {
+				clear(p)
+			}
+		default:
+			if err := q.readData(piece, at); err != nil {
+				return err
+			}
+		}
+		done += n
+	}
+	return nil
+}
+
+// readData reads from the file, whose last cluster may be cut short.
+func (q *qcow2) readData(parts [][]byte, at int64) error {
+	n := length(parts)
+	have := int(max(0, min(int64(n), q.length-at)))
+	if have > 0 {
+		if err := q.readv(cut(parts, 0, have), at); err != nil {
+			return err
+		}
+	}
+	for _, p := range cut(parts, have, n-have) {
+		clear(p)
+	}
+	return nil
+}
+
+// find is where in the file a byte of the disk is; negative for one that is zero.
+func (q *qcow2) find(off int64) (int64, error) {
+	l2bits := q.bits - 3
+	l1 := q.l1[off>>(q.bits+l2bits)] & qcowOffset
+	if l1 == 0 {
+		return -1, nil
+	}
+	table, err := q.second(l1)
+	if err != nil {
+		return 0, err
+	}
+	switch entry := table[off>>q.bits&(1<<l2bits-1)]; {
+	case entry&qcowCompressed != 0:
+		return 0, errors.New("the qcow2 file has compressed clusters: 'qemu-img convert' makes one without")
+	case entry&qcowZero != 0, entry&qcowOffset == 0:
+		return -1, nil
+	default:
+		return int64(entry&qcowOffset) + off&(1<<q.bits-1), nil
+	}
+}
+
+// second is a second-level table.
+func (q *qcow2) second(at uint64) ([]uint64, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if t := q.tables[at]; t != nil {
+		return t, nil
+	}
+	t, err := q.table(at, 1<<(q.bits-3))
+	if err != nil {
+		return nil, err
+	}
+	if len(q.tables) >= mostTables {
+		clear(q.tables)
+	}
+	q.tables[at] = t
+	return t, nil
+}
