@@ -31,6 +31,7 @@ func (a *Appliance) check() {
 	a.checkGateways(links)
 	a.checkCaptures(links)
 	a.checkFiles()
+	a.checkDisks()
 }
 
 func (a *Appliance) unique(names map[string]string, at, name, what string) {

@@ -61,7 +61,8 @@ func LoadIn(folder *hostfile.Folder, file string, catalog *periph.Catalog) (*App
 		}
 		a.Name, a.Doc, a.doc = b.Name, b.Doc, b.doc
 		a.Board = []Member{{Name: b.Name, File: file, Board: b}}
-		if a.checkFiles(); len(a.doc.Problems) > 0 {
+		a.checkFiles()
+		if a.checkDisks(); len(a.doc.Problems) > 0 {
 			return nil, a.doc.Problems
 		}
 		return a, nil

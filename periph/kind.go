@@ -1,6 +1,7 @@
 package periph
 
 import (
+	"backplane/periph/block/image"
 	"backplane/periph/virtio"
 	"backplane/simbus"
 	"backplane/simbus/wire"
@@ -58,10 +59,25 @@ type LinesConfig interface {
 	LineNames() []string
 }
 
+// StorageConfig is the table of a controller that is a [Storage].
+type StorageConfig interface {
+	// Medium is where the contents are.
+	Medium() image.Medium
+}
+
+// Storage is a controller whose contents are in files of the host. It gets them before it
+// has power, and closes them at its end.
+type Storage interface {
+	// Insert gives it its contents. If they are durable the host keeps them.
+	Insert(contents *image.Overlay, durable bool)
+	// Close ends the controller: what must outlive the run is on disk when it returns.
+	Close() error
+}
+
 // Controller is what a guest's kernel sees: one virtio device, with what hangs on it.
 // Power that goes ends what is under way in it: it is stopped. What else it is, it is
 // asked by type assertion: [Described], [Provider], [Lines],
-// [Terminal], [Powered], [Properties].
+// [Terminal], [Powered], [Properties], [Storage].
 type Controller interface {
 	virtio.Device
 }

@@ -142,6 +142,9 @@ type Env struct {
 	Rand *rand.Rand
 	// Entropy is where the guest's own chance comes from: in real time from the host's.
 	Entropy io.Reader
+	// Post is nil in virtual time. In real time it calls f on the goroutine that drives
+	// the board, for what is done on another one meanwhile.
+	Post func(f func())
 	// Path turns a file name from the board file into one that can be opened.
 	Path func(name string) string
 }

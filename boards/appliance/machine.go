@@ -91,6 +91,11 @@ func (m *Machine) addControllers() error {
 		}
 		p.is, p.dev = dev, dev
 		m.add(p)
+		if storage, ok := dev.(periph.Storage); ok {
+			if err := m.insert(p, storage); err != nil {
+				return fmt.Errorf("%s: %w", c.Name, err)
+			}
+		}
 		if t, ok := dev.(periph.Terminal); ok && c.Kind.Terminal {
 			if p.terminal, err = m.newTerminal(c.Name, t); err != nil {
 				return err
@@ -118,6 +123,8 @@ func (m *Machine) env(name string) *periph.Env {
 	}
 	if m.r.opts.Virtual {
 		env.Access = time.Duration(m.board.Time.GPIO)
+	} else {
+		env.Post = m.domain.Post
 	}
 	return env
 }

@@ -3,6 +3,7 @@ package appliance
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -349,10 +350,16 @@ func (m *Machine) close() error {
 		}
 	}
 	for _, p := range m.parts {
-		if p.chip == nil { // or it could not be made
+		var closer io.Closer
+		if p.chip != nil { // else it could not be made
+			closer = p.chip
+		} else if storage, ok := p.is.(periph.Storage); ok {
+			closer = storage
+		}
+		if closer == nil {
 			continue
 		}
-		if err := p.chip.Close(); err != nil {
+		if err := closer.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("board %s: %s: %w", m.name, p.name, err))
 		}
 	}

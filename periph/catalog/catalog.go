@@ -4,6 +4,7 @@ package catalog
 
 import (
 	"backplane/periph"
+	"backplane/periph/block"
 	"backplane/periph/can"
 	"backplane/periph/chips"
 	"backplane/periph/console"
@@ -29,6 +30,7 @@ var All = &periph.Catalog{
 		console.Kind,
 		can.Kind,
 		net.Kind,
+		block.Kind,
 		rng.Kind,
 		console.Agent,
 	},

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The header of an overlay (docs/formats.md): two places, of which the valid one with the
+// The header of an overlay (docs/disks.md): two places, of which the valid one with the
 // higher sequence counts, so that one of them is whole at any moment.
 const (
 	magic         = "BackplaneOverlay"

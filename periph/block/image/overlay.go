@@ -51,6 +51,14 @@ func (o *Overlay) Allocated() int64 {
 	return o.has.count() * BlockSize
 }
 
+// Holds tells whether all blocks of n bytes from off on are its own.
+func (o *Overlay) Holds(off, n int64) bool {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	same, own := o.run(off, int(n))
+	return own && same == int(n)
+}
+
 // ReadV reads.
 func (o *Overlay) ReadV(parts [][]byte, off int64) error {
 	o.mu.RLock()

@@ -1,0 +1,82 @@
+package boards
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"backplane/periph"
+	"backplane/periph/block/image"
+)
+
+// Medium is where the contents of a controller are, if it has any, in files of the host.
+func (b *Board) Medium(c *Controller) (m image.Medium, ok bool) {
+	config, ok := c.Config.(periph.StorageConfig)
+	if !ok {
+		return m, false
+	}
+	m = config.Medium()
+	for _, name := range []*string{&m.Image, &m.Keep} {
+		if *name != "" {
+			*name = b.Beside(*name)
+		}
+	}
+	return m, true
+}
+
+// checkDisks finds disks whose files are not there or are no images, and those that would
+// write over each other.
+func (a *Appliance) checkDisks() {
+	first := make(map[string]string) // by path: who keeps what it writes there
+	for i := range a.Board {
+		m := &a.Board[i]
+		if m.Board == nil {
+			continue
+		}
+		for _, c := range m.Board.Controllers {
+			if medium, ok := m.Board.Medium(c); ok {
+				a.checkMedium(m, c, medium, first)
+			}
+		}
+	}
+}
+
+func (a *Appliance) checkMedium(m *Member, c *Controller, medium image.Medium, first map[string]string) {
+	complain := func(key, format string, args ...any) {
+		a.doc.Problems = append(a.doc.Problems, m.Board.doc.Problem(c.at+"."+key, format, args...))
+	}
+	named := c.Config.(periph.StorageConfig).Medium()
+	key := "keep"
+	if medium.Image != "" {
+		key = "image"
+		if err := a.paths.Add(m.Board.doc, c.at+".image", named.Image, medium.Image); err != nil {
+			complain("image", "%s: %v", medium.Image, cause(err))
+			return
+		}
+	}
+	if medium.Keep != "" {
+		if err := a.paths.Add(m.Board.doc, c.at+".keep", named.Keep, medium.Keep); err != nil {
+			complain("keep", "%s: %v", medium.Keep, cause(err))
+			return
+		}
+		path, err := filepath.Abs(medium.Keep)
+		if err != nil {
+			return // a working folder that has gone, which others say
+		}
+		who := m.Name + "." + c.Name
+		if other := first[path]; other != "" {
+			complain("keep", "%s and %s keep what they write in the same file, %s: give each its own", who, other, named.Keep)
+			return
+		}
+		first[path] = who
+	}
+	if err := medium.Check(a.paths.Folder.Open); err != nil {
+		var missing *fs.PathError
+		if errors.As(err, &missing) && missing.Path == medium.Image {
+			err = cause(err)
+			complain(key, "%s: %v", medium.Image, err)
+			return
+		}
+		complain(key, "%v", err)
+	}
+}
