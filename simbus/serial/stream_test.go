@@ -1,6 +1,7 @@
 package serial_test
 
 import (
+	"fmt"
 	"testing"
 
 	"backplane/simbus"
@@ -39,5 +40,61 @@ func BenchmarkStream(b *testing.B) {
 				b.Fatalf("%d bytes arrived of %d", arrived, b.N*len(in))
 			}
 		})
+	}
+}
+
+// TestRealTime sends at 4 Mbaud both ways in real time. All arrives, in the time that it takes.
+func TestRealTime(t *testing.T) {
+	const total = 40_000 // bytes, a tenth of a second
+	cal := simbus.NewReal()
+	defer cal.Close()
+	var ends [2]serial.End
+	var sent, arrived, bad [2]int
+	var last [2]simbus.Time
+	done := make(chan int, 2)
+	var begin [2]func()
+	for i := range ends {
+		d, err := cal.AddDomain(fmt.Sprint("board", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := serial.NewPort(d)
+		ends[i] = serial.End{Port: p, Domain: d}
+		p.SetFormat(format(t, 4_000_000, "8N1"))
+		begin[i] = func() {
+			part := make([]byte, 250)
+			for j := range part {
+				part[j] = byte((sent[i] + j) * 7)
+			}
+			p.Transmit(part)
+		}
+		p.OnSent = func(data []byte) {
+			if sent[i] += len(data); sent[i]%250 == 0 && sent[i] < total {
+				begin[i]()
+			}
+		}
+		p.OnReceive = func(x serial.Received) {
+			for _, v := range x.Data {
+				if v != byte(arrived[i]*7) || x.Flags != 0 {
+					bad[i]++
+				}
+				arrived[i]++
+			}
+			if last[i] = x.End; arrived[i] == total {
+				done <- i
+			}
+		}
+	}
+	serial.Join(ends[0], ends[1], serial.Cable{})
+	for i, e := range ends {
+		e.Domain.Do(begin[i])
+	}
+	for range ends {
+		<-done
+	}
+	for i, at := range last {
+		if exact := simbus.Time(total * 2500); at < exact || bad[i] > 0 {
+			t.Errorf("port %d has all at %s, which takes %s; %d are wrong", i, at, exact, bad[i])
+		}
 	}
 }
