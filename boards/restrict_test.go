@@ -1,6 +1,7 @@
 package boards_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"backplane/boards"
+	"backplane/periph/block/image"
 	"backplane/periph/catalog"
 	"backplane/simbus/hostfile"
 )
@@ -25,6 +27,9 @@ func TestOutside(t *testing.T) {
 		"kernel_config":   {board: "[firmware]\nkernel_config = \"/etc/passwd\"\n", want: "in/b.toml:3:1: /etc/passwd: is /etc/passwd"},
 		"contents":        {board: fmt.Sprintf(eeprom, `, file = "../out/new"`), want: "in/b.toml:4:58: "},
 		"link to nothing": {board: fmt.Sprintf(eeprom, `, file = "dangling"`), want: "in/b.toml:4:58: "},
+		"disk image":      {board: "[[disk]]\nname = \"d\"\nimage = \"../out/a.tar\"\n", want: "in/b.toml:4:1: "},
+		"disk kept":       {board: "[[disk]]\nname = \"d\"\nkeep = \"dangling\"\n", want: "in/b.toml:4:1: "},
+		"image's image":   {board: "[[disk]]\nname = \"d\"\nimage = \"overlay\"\n", want: "in/b.toml:4:1: "},
 		"own contents": {main: "[[board]]\nfile = \"b.toml\"\nset = { \"e.file\" = \"/tmp/x\" }\n", board: fmt.Sprintf(eeprom, ""),
 			want: "in/main.toml:4:9: /tmp/x: is /tmp/x"},
 		"named pipe": {main: "[[board]]\nfile = \"b.toml\"\n[[segment]]\nname = \"lan\"\nports = []\n[[capture]]\nname = \"c\"\nat = [\"lan\"]\nfifo = \"../out/pipe\"\n",
@@ -49,6 +54,17 @@ func TestOutside(t *testing.T) {
 				if err := os.Symlink(to, filepath.Join(dir, "in", link)); err != nil {
 					t.Fatal(err)
 				}
+			}
+			secret := filepath.Join(dir, "out/secret.img")
+			if err := image.CreateRaw(secret, 512); err != nil {
+				t.Fatal(err)
+			}
+			below, err := image.Open(secret, hostfile.Open)
+			if err == nil {
+				err = errors.Join(image.Create(filepath.Join(dir, "in/overlay"), below, 0), below.Close())
+			}
+			if err != nil {
+				t.Fatal(err)
 			}
 			folder, err := hostfile.OpenFolder(filepath.Join(dir, "in"))
 			if err != nil {

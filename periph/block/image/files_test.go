@@ -227,7 +227,7 @@ func TestBadImages(t *testing.T) {
 		"odd":       {func([]byte) []byte { return make([]byte, 513) }, "has 513 bytes"},
 		"checksum":  {func(b []byte) []byte { b[100]++; b[4096+100]++; return b }, "checksum is wrong"},
 		"cut":       {func(b []byte) []byte { return b[:8192] }, "unexpected EOF"},
-		"short":     {func(b []byte) []byte { return b[:5120] }, "unexpected EOF"},
+		"short":     {func(b []byte) []byte { return b[:5120] }, "not an overlay"},
 		"bits":      {func(b []byte) []byte { b[8192+100] = 1; return b }, "it says that it has block 800 of 256"},
 		"qcow2":     {func([]byte) []byte { return []byte("QFI\xfb\x00\x00\x00\x03") }, "too short"},
 		"qcow2 v9":  {func([]byte) []byte { return append([]byte("QFI\xfb\x00\x00\x00\x09"), make([]byte, 600)...) }, "qcow2 version 9"},
@@ -249,7 +249,7 @@ func TestBadImages(t *testing.T) {
 	fails(t, image.Create(filepath.Join(t.TempDir(), "x"), nil, 0), "a disk of 0 bytes")
 	fails(t, image.Create(filepath.Join(t.TempDir(), "x"), open(t, good), 512), "must be at least as large")
 	_, _, err = image.OpenOverlay(rawFile(t, "raw", "", mib), hostfile.Open)
-	fails(t, err, "it is not an overlay")
+	fails(t, err, "not an overlay ('backplane disk create'")
 }
 
 // TestLarge: an overlay of a large image is made, and reset, at once.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"path/filepath"
 	"time"
 )
@@ -103,8 +104,8 @@ func (h *header) encode() ([]byte, error) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// errNoHeader says that bytes are no header of an overlay.
-var errNoHeader = errors.New("not the header of an overlay")
+// errNoHeader says that a file does not begin as overlays do.
+var errNoHeader = errors.New("not an overlay")
 
 func decodeHeader(b []byte) (*header, error) {
 	le := binary.LittleEndian
@@ -142,7 +143,9 @@ func CheckSize(n int64) error {
 // headerOf reads both places of an overlay's header, and takes the one that counts.
 func headerOf(f file) (best *header, err error) {
 	b := make([]byte, headers*headerSize)
-	if err := f.readv([][]byte{b}, 0); err != nil {
+	if err := f.readv([][]byte{b}, 0); errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, errNoHeader
+	} else if err != nil {
 		return nil, err
 	}
 	for i := range headers {

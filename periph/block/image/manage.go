@@ -11,15 +11,11 @@ import (
 // Reset lets an overlay begin anew, without blocks, over what its image is now. It takes
 // no longer for a large one.
 func Reset(name string, open Opener) error {
-	f, err := openAlone(name)
+	f, h, err := openHeader(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	h, err := headerOf(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
 	var below *Image
 	size := h.disk
 	if h.name != "" {
@@ -61,17 +57,13 @@ const chunk = 256
 // interrupted, the overlay can only be committed again. Other overlays over the image
 // become useless.
 func Commit(name string, open Opener) error {
-	f, err := openAlone(name)
+	f, h, err := openHeader(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	h, err := headerOf(f)
-	if err == nil && h.name == "" {
-		err = errors.New("it is over no image into which it could be committed")
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if h.name == "" {
+		return fmt.Errorf("%s: it is over no image into which it could be committed", name)
 	}
 	to, at, err := openTarget(name, h, open)
 	if err != nil {
@@ -175,17 +167,13 @@ func (o *Overlay) commit(to target, at func() (base, error)) error {
 // before: it copies the blocks in which the images differ. If same, the caller says that
 // they do not, and nothing is compared, nor is the old image needed.
 func Rebase(name string, below *Image, same bool, open Opener) error {
-	f, err := openAlone(name)
+	f, h, err := openHeader(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	h, err := headerOf(f)
-	if err == nil && h.committing {
-		err = errors.New("a commit of it was interrupted, and must be ended first")
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if h.committing {
+		return interruptedError(name)
 	}
 	to, err := newHeader(name, below, h.disk)
 	if err != nil {
