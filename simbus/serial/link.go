@@ -1,7 +1,6 @@
 package serial
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"backplane/simbus"
@@ -17,10 +16,11 @@ const (
 	ThreeWire               // none: all inputs are open
 )
 
-var wiringNames = [...]string{"null modem", "straight", "three wires"}
+// WiringNames are the wirings' names, in their order.
+var WiringNames = []string{"null-modem", "straight", "three-wire"}
 
-// String is "null modem" and so on.
-func (w Wiring) String() string { return wiringNames[w] }
+// String is "null-modem" and so on.
+func (w Wiring) String() string { return WiringNames[w] }
 
 // drives are the inputs that the other end drives.
 func (w Wiring) drives() Lines { return w.inputs(Outputs) }
@@ -57,8 +57,7 @@ type End struct {
 	Domain *simbus.Domain
 }
 
-// Link is a cable between two ports. Its methods are for callers from outside, as
-// [simbus.Domain.Do] is; they name a direction by the end, 0 or 1, that receives.
+// Link is a cable between two ports.
 type Link struct {
 	ways [2]*way // by the end that receives
 }
@@ -192,6 +191,7 @@ func (w *way) show() {
 }
 
 // Cut takes the cable off, or puts it back: nothing arrives, and modem lines are inactive.
+// Like [simbus.Domain.Do] it is for callers from outside.
 func (l *Link) Cut(cut bool) {
 	for _, w := range l.ways {
 		w.to.Domain.Do(func() {
@@ -199,27 +199,6 @@ func (l *Link) Cut(cut bool) {
 			w.to.Port.rx.gate(gateCut, cut)
 			w.show()
 		})
-	}
-}
-
-// SetStuck holds what an end receives low, or lets it go.
-func (l *Link) SetStuck(end int, on bool) {
-	w := l.ways[end]
-	w.to.Domain.Do(func() { w.to.Port.rx.gate(gateStuck, on) })
-}
-
-// SetNoise turns over that part, 0 to 1, of the bits of characters that an end receives.
-// Chance comes from rand.
-func (l *Link) SetNoise(end int, rate float64, rand *rand.Rand) {
-	w := l.ways[end]
-	w.to.Domain.Do(func() { w.to.Port.SetNoise(rate, rand) })
-}
-
-// SetNoise turns over that part, 0 to 1, of the bits of characters that the port receives.
-// Chance comes from rand.
-func (p *Port) SetNoise(rate float64, rand *rand.Rand) {
-	if p.rx.noise = nil; rate > 0 {
-		p.rx.noise = newNoise(rate, rand)
 	}
 }
 

@@ -138,10 +138,10 @@ func TestFaults(t *testing.T) {
 	})
 	send(60*bit, "d")
 	b.run(time.Duration(80 * bit))
-	b.link.SetStuck(1, true)
+	b.doms[1].Do(func() { b.ports[1].SetStuck(true) })
 	send(85*bit, "e")
 	b.run(time.Duration(120 * bit))
-	b.link.SetStuck(1, false)
+	b.doms[1].Do(func() { b.ports[1].SetStuck(false) })
 	send(120*bit, "f")
 	b.run(time.Duration(140 * bit))
 	b.doms[0].Do(func() { b.ports[0].SetClockError(100_000) }) // a tenth too fast
@@ -161,7 +161,7 @@ func TestNoise(t *testing.T) {
 			p.SetFormat(format(t, 1_000_000, "8N1"))
 		}
 		b.plain = true
-		b.link.SetNoise(1, rate, rand.New(rand.NewPCG(1, 2)))
+		b.ports[1].SetNoise(rate, rand.New(rand.NewPCG(1, 2)))
 		b.do(0, 0, func() { b.ports[0].Transmit(bytes.Repeat([]byte{0xff}, n)) })
 		b.run(2 * time.Second)
 		wrong := 0

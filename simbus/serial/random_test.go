@@ -86,7 +86,7 @@ func TestAnything(t *testing.T) {
 				}
 			} else {
 				b.join(cable)
-				b.link.SetNoise(1, noise, rand.New(rand.NewPCG(1, 2)))
+				b.ports[1].SetNoise(noise, rand.New(rand.NewPCG(1, 2)))
 			}
 			var logs [2][]string
 			for i, p := range b.ports {
