@@ -65,6 +65,8 @@ type way struct {
 	// What follows is the sender's.
 	now   time.Duration // as it was set last
 	floor Time          // nothing arrives before: a longer one held until then
+
+	changed bool // the calendar does not reckon with it yet
 }
 
 // soonest is when something arrives that is sent at a time.
@@ -89,13 +91,17 @@ func (d *Domain) setLeast(w *way, least time.Duration) {
 		w.floor = w.soonest(d.Now())
 	}
 	w.now = least
-	d.changed = append(d.changed, w)
+	if !w.changed {
+		w.changed = true
+		d.changed = append(d.changed, w)
+	}
 }
 
 // takeLeast makes the calendar reckon with what has changed in the last window.
 func (c *Calendar) takeLeast() {
 	for _, d := range c.domains {
 		for _, w := range d.changed {
+			w.changed = false
 			if w.least != w.now {
 				w.least, c.delays = w.now, nil
 			}

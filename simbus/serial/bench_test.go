@@ -88,6 +88,7 @@ func TestBreak(t *testing.T) {
 		want        []string
 		transmitted simbus.Time // when the last stop bit has gone
 	}{
+		{"no time, which is a bit", 2, 0, false, []string{`0.002900000s "\xff" `}, 0},
 		{"half a character", 2, 5 * bit, false, []string{`0.002900000s "\xf0" `}, 0},
 		{"nine bits and three quarters", 2, 975 * bit / 100, false, []string{`0.002900000s "\x00" framing break`}, 0},
 		{"one and a half", 2, 15 * bit, false, []string{`0.002900000s "\x00" framing break`}, 0},

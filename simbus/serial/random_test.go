@@ -28,9 +28,9 @@ func drawDeed(rt *rapid.T) deed {
 	on := rapid.Bool().Draw(rt, "on")
 	switch op := rapid.IntRange(0, 13).Draw(rt, "op"); op {
 	case 0:
-		f := serial.EightN1(serial.Baud(rapid.SampledFrom([]int{9600, 19_200, 115_200, 1_000_000}).Draw(rt, "rate")))
+		f := serial.EightN1(serial.Baud(rapid.SampledFrom([]int{50, 9600, 19_200, 115_200, 1_000_000, serial.MaxBaud}).Draw(rt, "rate")))
 		if on {
-			f.Parity, f.Data = serial.Even, 7
+			f.Parity, f.Data, f.Stop = serial.Even, 5, serial.Stop1Half
 		}
 		d.text, d.do = "format "+f.String(), func(p *serial.Port) { p.SetFormat(f) }
 	case 1:

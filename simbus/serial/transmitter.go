@@ -199,8 +199,15 @@ func (t *transmitter) lead() time.Duration {
 	return t.p.line.lead(t.p)
 }
 
+// beginBreak begins a break, a bit after the one before at the earliest.
 func (t *transmitter) beginBreak() {
-	at := t.p.clock.Now().Add(t.lead())
+	now := t.p.clock.Now()
+	if free := t.free.time(); free > now {
+		t.timer.Stop()
+		t.timer = t.p.clock.At(free, t.expire)
+		return
+	}
+	at := now.Add(t.lead())
 	t.breaks = &run{kind: space, begin: moment{at, 0, t.format.Rate}}
 	t.stir(at)
 	if t.driving() {
@@ -208,14 +215,18 @@ func (t *transmitter) beginBreak() {
 	}
 }
 
-// endBreak lets the line rest for a bit at least.
+// endBreak ends it, after a bit at the earliest, and lets the line rest for another one. So a
+// guest cannot fill a line with more breaks than have their place there.
 func (t *transmitter) endBreak() {
-	at := max(t.breaks.start(), t.p.clock.Now().Add(t.lead()))
+	end := t.breaks.begin.after(2)
+	if at := t.p.clock.Now().Add(t.lead()); at > end.time() {
+		end = moment{at, 0, t.format.Rate}
+	}
 	if t.driving() {
-		t.p.line.end(t.p, t.breaks, at)
+		t.p.line.end(t.p, t.breaks, end.time())
 	}
 	t.breaks = nil
-	t.free = moment{at, 2, t.format.Rate}
+	t.free = end.after(2)
 }
 
 func (t *transmitter) setDriver(on bool) {
