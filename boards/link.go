@@ -20,6 +20,22 @@ type Link struct {
 	at string // where it stands in the appliance file
 }
 
+// Outside says what of the host the link leads to; empty if it does not lead there.
+func (l *Link) Outside() string {
+	if c, is := l.Config.(periph.HostLink); is {
+		return c.Outside()
+	}
+	return ""
+}
+
+// At is where its table stands in the appliance file.
+func (l *Link) At() string { return l.at }
+
+// Outside tells whether a link leads to the host.
+func (a *Appliance) Outside() bool {
+	return slices.ContainsFunc(a.Links, func(l *Link) bool { return l.Outside() != "" })
+}
+
 // linkTable is what tables of all kinds have.
 type linkTable struct {
 	Name   string         `toml:"name"`

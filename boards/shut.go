@@ -6,12 +6,17 @@ import (
 	"backplane/boards/tomlfile"
 )
 
-// CheckShut finds ways from the appliance to the host: gateways, and captures that make
+// CheckShut finds ways from the appliance to the host: gateways, serial ports, and captures that make
 // files beside what is recorded.
 func (a *Appliance) CheckShut() error {
 	var problems tomlfile.Problems
 	for i, g := range a.Gateway {
 		problems = append(problems, a.doc.Problem(fmt.Sprintf("gateway[%d]", i), "gateway %s leads out of the appliance, which --restrict does not allow", g.Name))
+	}
+	for _, l := range a.Links {
+		if what := l.Outside(); what != "" {
+			problems = append(problems, a.doc.Problem(l.at, "the %s %s leads to %s of the host, which --restrict does not allow", l.Kind.Name, l.Name, what))
+		}
 	}
 	for i, c := range a.Capture {
 		if c.FIFO != "" {

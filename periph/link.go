@@ -40,6 +40,13 @@ type LinkConfig interface {
 	Build(env *LinkEnv, ends []Joint) (Link, error)
 }
 
+// HostLink is the table of a link that may have an end on the host.
+type HostLink interface {
+	LinkConfig
+	// Outside says what that is: "a pseudo terminal"; empty if there is none.
+	Outside() string
+}
+
 // LinkEnd is where a link is joined to a board.
 type LinkEnd struct {
 	Name   string // as the file has it: "sensor.eth0", "sensor.gpio0.alarm"

@@ -8,6 +8,7 @@ import (
 	"backplane/periph"
 	"backplane/simbus"
 	"backplane/simbus/gateway"
+	"backplane/simbus/serial/outlet"
 )
 
 // KindStep is the name of the kind of event that tells of a step.
@@ -28,5 +29,5 @@ func EventKinds(c *periph.Catalog) []*simbus.Kind {
 	for _, k := range c.Links {
 		all = append(all, k.Events...)
 	}
-	return slices.Concat(all, periph.Events, appliance.Events, events, gateway.Events, record.Events)
+	return slices.Concat(all, periph.Events, appliance.Events, events, gateway.Events, outlet.Events, record.Events)
 }

@@ -124,7 +124,7 @@ func (r *Running) PullPlug(board string) error { return r.Do(PullPlug.At(board))
 
 // inputWords are the words that a record has beside the actions' names.
 var inputWords = []string{record.DoExec, record.DoPut, record.DoFetch, record.DoInput, record.DoTook, record.DoResize, record.DoCancel,
-	record.DoFrame, record.DoGateway, record.DoEvent, record.DoEnd}
+	record.DoFrame, record.DoGateway, record.DoSerial, record.DoEvent, record.DoEnd}
 
 // CheckInput says what is wrong with an input of a record, whatever the appliance is.
 func CheckInput(in *record.Input) error {

@@ -46,6 +46,8 @@ func (r *Running) Apply(in record.Input) error {
 		return r.input(in, func() error { return nil }) // it has ended
 	case record.DoFrame, record.DoGateway:
 		return r.Inject(in)
+	case record.DoSerial:
+		return r.actAgain(in)
 	case record.DoEvent:
 		e, err := simbus.ParseEvent(in.Event)
 		if err != nil {

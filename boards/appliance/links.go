@@ -44,6 +44,9 @@ func (r *Running) addLink(l *boards.Link) error {
 		return fmt.Errorf("%s %s: %w", l.Kind.Name, l.Name, err)
 	}
 	r.links[l] = made
+	if err := r.open(l); err != nil {
+		return err
+	}
 	if l.Kind.LinkType == 0 {
 		return nil
 	}

@@ -117,6 +117,10 @@ func (r *Running) Places(kind string) []string {
 			for _, t := range m.terminals() {
 				list = append(list, m.name+":"+t.name)
 			}
+		case "serial":
+			for _, name := range m.serialPorts() {
+				list = append(list, m.name+"."+name)
+			}
 		case "property", "action", "button":
 			m.eachProperty(func(part, name string, action bool) {
 				switch {

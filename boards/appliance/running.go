@@ -15,6 +15,7 @@ import (
 	"backplane/guest/placement"
 	"backplane/periph"
 	"backplane/simbus"
+	"backplane/simbus/serial/outlet"
 
 	"go.uber.org/zap"
 )
@@ -56,6 +57,9 @@ type Options struct {
 	// Unconfined runs guests without namespaces, on a host that lets nobody have them:
 	// see package confine.
 	Unconfined bool
+	// Runtime is the user's folder for what is there while appliances run, in which each
+	// has one of its name: of names that serial ports have on the host.
+	Runtime string
 	// Note, if not nil, is told for people what they should know: what a board will
 	// not have as its files say, what guests do while virtual time hardly gets on, and
 	// what of a record cannot be written. It is called on several goroutines, one
@@ -84,6 +88,9 @@ type Running struct {
 	held      map[boards.Place]held // why nothing passes there, guarded by holding
 	holding   sync.Mutex
 	gateways  []*gatewayPort
+	openLines []openLine             // to programs on the host
+	ends      map[string]*outlet.End // the host's, of serial lines, by port: guarded by plugging
+	plugging  sync.Mutex
 	pace      *pacer               // nil: as fast as it goes
 	watchdog  *watchdog            // nil: real time needs none
 	placement *placement.Placement // nil: boards run where the host wants them
@@ -108,17 +115,17 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.Boot == nil {
 		o.Boot = guest.Start
 	}
-	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), held: make(map[boards.Place]held), noted: make(map[string]bool), log: o.Log.Named("appliance")}
+	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), held: make(map[boards.Place]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
 	if o.Virtual {
 		if err := boards.CheckStart(o.Start); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.checkClock(a); err != nil {
+	if err := errors.Join(r.checkClock(a), r.checkOutlets(a)); err != nil {
 		return nil, err
 	}
 	if o.Virtual && (o.Paced || a.Paced) && !o.Detached {
-		r.pace = newPacer(len(a.Gateway) > 0)
+		r.pace = newPacer(len(a.Gateway) > 0 || a.Outside())
 	}
 	if o.Virtual {
 		r.cal = simbus.NewVirtual()
@@ -155,6 +162,9 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 		}
 	}
 	if err := r.recordRun(a); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	if err := r.serveLines(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	if o.Virtual {
@@ -262,13 +272,13 @@ func (r *Running) CloseWith(reports record.Reports) error {
 		return nil
 	}
 	r.closed = true
+	errs := []error{r.closeLines()}
 	end := record.Input{Time: r.cal.Now(), Do: record.DoEnd}
 	if r.broken {
 		end.Value = record.Interrupted
 	}
 	r.inputs.Add(&end)
 	r.watchdog.close()
-	var errs []error
 	for _, m := range r.machines {
 		m.domain.Do(func() { errs = append(errs, m.close()) })
 	}

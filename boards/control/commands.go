@@ -29,6 +29,7 @@ var commands = map[string]func(*session, *Request) error{
 		return n.job(record.Job{Do: record.DoFetch, Board: r.Path, File: r.Value})
 	},
 	"console": (*session).console,
+	"serial":  (*session).serial,
 	"events":  (*session).events,
 	"logs":    (*session).logs,
 	"capture": (*session).capture,

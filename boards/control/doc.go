@@ -5,7 +5,8 @@
 // object on a line; the server answers with [Reply] objects, a line each, of
 // which the last has Done set. While "exec" and "put" are under way the client
 // sends [Input] objects, a line each, at most [Window] bytes of them more than it
-// was told are taken; and while "console" is, up to one that has End set. After the first
+// was told are taken; and while "console" is, up to one that has End set; and for "serial" until the
+// client goes. After the first
 // reply to "capture" the connection is a pcapng stream, which ends once the client has
 // closed its direction.
 package control
@@ -18,6 +19,7 @@ import (
 	"strings"
 
 	"backplane/firmware/agentproto"
+	"backplane/simbus/serial"
 )
 
 // Request is one command.
@@ -39,6 +41,7 @@ type Request struct {
 type Input struct {
 	Data     []byte           `json:"data,omitempty"` // input: at most MaxInput bytes
 	End      bool             `json:"end,omitempty"`  // of the input
+	Act      string           `json:"act,omitempty"`  // serial: an [outlet.Act], with Data
 	Terminal *agentproto.Size `json:"terminal,omitempty"`
 }
 
@@ -61,10 +64,15 @@ type Reply struct {
 	Taken  int             `json:"taken,omitempty"` // exec, put: so many more bytes of input
 	// Dropped is how many bytes of a console's output are missing here, for which the
 	// client was too slow.
-	Dropped int         `json:"dropped,omitempty"`
-	Status  int         `json:"status,omitempty"` // exec, with Done
-	Mode    os.FileMode `json:"mode,omitempty"`   // fetch, with Done
-	Done    bool        `json:"done,omitempty"`
+	Dropped int `json:"dropped,omitempty"`
+	// Act is what a serial port's line is set to, in the first answer; Flags what is wrong
+	// with the last byte of Stdout, and Lines which of its inputs are active.
+	Act    string        `json:"act,omitempty"`
+	Flags  serial.Flags  `json:"flags,omitempty"`
+	Lines  *serial.Lines `json:"lines,omitempty"`
+	Status int           `json:"status,omitempty"` // exec, with Done
+	Mode   os.FileMode   `json:"mode,omitempty"`   // fetch, with Done
+	Done   bool          `json:"done,omitempty"`
 }
 
 // Path is where the socket of the appliance of that name is: in the user's runtime
@@ -72,6 +80,13 @@ type Reply struct {
 func Path(appliance string) (string, error) {
 	p, err := findPlace()
 	return p.socket(appliance), err
+}
+
+// Runtime is the user's folder of those sockets, which also has a folder for each appliance
+// that needs one. There may be none yet.
+func Runtime() (string, error) {
+	p, err := findPlace()
+	return p.dir, err
 }
 
 // Running lists the names of appliances that are running: those that have a socket,

@@ -19,6 +19,7 @@ import (
 	"backplane/guest/agent"
 	"backplane/simbus"
 	"backplane/simbus/capture"
+	"backplane/simbus/serial/outlet"
 
 	"go.uber.org/zap"
 )
@@ -38,6 +39,8 @@ type Appliance interface {
 	// Attach calls out with what the guest sends on a console or UART. in gives it input;
 	// taken is false while there is no room for that.
 	Attach(path string, out func([]byte)) (in func([]byte) (taken bool, err error), detach func(), err error)
+	// Outlet is the other end of a serial port's line, and what it is set to.
+	Outlet(path string, p outlet.Program) (outlet.Line, outlet.Settings, error)
 	// Capture begins a live capture of those places into w.
 	Capture(at []string, filter string, snap int, w io.Writer) (*capture.Live, error)
 }

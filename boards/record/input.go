@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"backplane/simbus"
+	"backplane/simbus/serial/outlet"
 )
 
 // Input is one thing that the outside did to an appliance in virtual time: a
@@ -35,6 +36,7 @@ const (
 	DoCancel  = "cancel"  // of a job
 	DoFrame   = "frame"   // a frame comes in through a gateway
 	DoGateway = "gateway" // something happened at a gateway
+	DoSerial  = "serial"  // a program on the host did something to a serial port's line
 	DoEvent   = "event"   // a scenario's step
 	DoEnd     = "end"     // the appliance was ended; Value says if it was interrupted
 )
@@ -49,6 +51,10 @@ func (in *Input) Check() error {
 	case DoExec, DoPut, DoFetch:
 		if in.Job == nil {
 			return fmt.Errorf("%s without a job", in.Do)
+		}
+	case DoSerial:
+		if _, err := outlet.ParseAct(in.Value, in.Data); err != nil {
+			return err
 		}
 	case DoEvent:
 		if _, err := simbus.ParseEvent(in.Event); err != nil {

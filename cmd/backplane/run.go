@@ -11,6 +11,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/appliance"
+	"backplane/boards/control"
 	"backplane/boards/record"
 	"backplane/guest/kernel"
 	"backplane/scenarios"
@@ -97,7 +98,11 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, log *zap.Log
 		fmt.Fprintln(stderr, "backplane:", note)
 		log.Warn("note", zap.String("text", note))
 	}
-	return appliance.Options{Unconfined: o.unconfined, Copies: o.restrict != "", Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, RecordLimit: int64(o.limit), Init: init,
+	runtime, err := control.Runtime()
+	if err != nil && a.Outside() {
+		return appliance.Options{}, badMachine(err)
+	}
+	return appliance.Options{Runtime: runtime, Unconfined: o.unconfined, Copies: o.restrict != "", Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, RecordLimit: int64(o.limit), Init: init,
 		Kernel: kernelFor(stderr, log, o.source), Events: events, Log: log,
 		Note: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }

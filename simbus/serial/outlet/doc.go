@@ -22,3 +22,6 @@ type Line interface {
 	// Do does something, and waits until it is done. One goroutine at a time calls it.
 	Do(Act) error
 }
+
+// Attach gives a program an end of a line, which others may have as well until it opens it.
+type Attach func(Program) (Line, error)

@@ -51,7 +51,7 @@ type Pty struct {
 }
 
 // Open makes a pseudo terminal, set like that, and a link of that name which leads to it,
-// unless that is empty. A link that led to another terminal is replaced.
+// unless that is empty. A link that led to a terminal which is no more is replaced.
 func Open(link string, set outlet.Settings) (p *Pty, err error) {
 	p = &Pty{base: set, set: set, link: link, wake: -1}
 	p.credit.Limit = sendAhead
@@ -113,6 +113,9 @@ func (p *Pty) makeLink() error {
 	to, err := os.Readlink(p.link)
 	switch {
 	case err == nil && strings.HasPrefix(to, slaves):
+		if _, err := os.Stat(to); err == nil && to != p.slave {
+			return fmt.Errorf("%s is in use: it leads to %s", p.link, to)
+		}
 		if err := os.Remove(p.link); err != nil {
 			return err
 		}
@@ -130,10 +133,12 @@ func (p *Pty) Name() string {
 	return p.slave
 }
 
-// Serve begins to give a line to programs that open the terminal.
-func (p *Pty) Serve(line outlet.Line) {
-	p.line = line
-	p.over.Go(p.serve)
+// Serve begins to give programs that open the terminal the line of attach.
+func (p *Pty) Serve(attach outlet.Attach) (err error) {
+	if p.line, err = attach(p); err == nil {
+		p.over.Go(p.serve)
+	}
+	return err
 }
 
 // Close ends it: a program that has it open is hung up.

@@ -77,7 +77,9 @@ func start(t *testing.T, frame, link string) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{t: t, Pty: p}
-	p.Serve(b)
+	if err := p.Serve(func(outlet.Program) (outlet.Line, error) { return b, nil }); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { p.Close() })
 	return b
 }
@@ -271,6 +273,9 @@ func TestLink(t *testing.T) {
 	}
 	b.write(b.program(), "x")
 	b.expect("<open><set 9600 8N1 none>x")
+	if _, err := Open(link, b.base); err == nil || err.Error() != link+" is in use: it leads to "+b.slave {
+		t.Errorf("a second one: %v", err)
+	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}

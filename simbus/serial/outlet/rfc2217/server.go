@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,13 +13,8 @@ import (
 
 // Server lets one client after another have a line.
 type Server struct {
-	// Settings are what the line is set to when a client comes: what the last one has set
-	// is gone.
-	Settings outlet.Settings
-	// Attach gives a program an end of the line, until detach. A line that cannot be had
-	// is an error, which the client reads.
-	Attach func(outlet.Program) (line outlet.Line, detach func(), err error)
-
+	set     outlet.Settings // for each client: what the last one has set is gone
+	attach  outlet.Attach
 	ln      net.Listener
 	serving sync.WaitGroup
 
@@ -32,52 +25,34 @@ type Server struct {
 	closed bool
 }
 
-// unixPrefix begins the address of a Unix socket.
-const unixPrefix = "unix:"
-
-// SplitAddress is an address as [net.Listen] has it: "unix:PATH", "ADDRESS:PORT", ":PORT" or "PORT".
-// Where it names no address of the host it is 127.0.0.1.
-func SplitAddress(text string) (network, address string, err error) {
-	if path, is := strings.CutPrefix(text, unixPrefix); is {
-		if path == "" {
-			return "", "", errors.New("the address unix: has no path: write unix:PATH")
-		}
-		return "unix", path, nil
-	}
-	if !strings.Contains(text, ":") {
-		text = ":" + text
-	}
-	host, port, err := net.SplitHostPort(text)
-	if err == nil && host == "" {
-		host = "127.0.0.1"
-	}
-	if _, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || net.ParseIP(host) == nil {
-		return "", "", fmt.Errorf("%q is not an address to listen on: write ADDRESS:PORT, such as 127.0.0.1:2217, or unix:PATH", text)
-	}
-	return "tcp", net.JoinHostPort(host, port), nil
-}
-
-// Listen begins to serve on an address. A Unix socket that nobody listens on any more is
-// replaced; only its owner can reach it.
-func (s *Server) Listen(address string) error {
-	network, at, err := SplitAddress(address)
+// Listen takes an address; clients wait until Serve. For each the line is set like that at
+// first. A Unix socket that nobody listens on any more is replaced; only its owner can reach it.
+func Listen(address string, set outlet.Settings) (*Server, error) {
+	network, at, err := outlet.Address(address)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if network == "unix" {
 		if err := clear(at); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	s := &Server{set: set}
+	s.left.L = &s.mu
 	if s.ln, err = net.Listen(network, at); err != nil {
-		return err
+		return nil, err
 	}
 	if network == "unix" {
 		if err := os.Chmod(at, 0o600); err != nil {
-			return errors.Join(err, s.ln.Close())
+			return nil, errors.Join(err, s.ln.Close())
 		}
 	}
-	s.left.L = &s.mu
+	return s, nil
+}
+
+// Serve begins to serve clients. A line that attach cannot give is an error, which they read.
+func (s *Server) Serve(attach outlet.Attach) error {
+	s.attach = attach
 	s.serving.Go(s.accept)
 	return nil
 }
@@ -100,10 +75,10 @@ func clear(path string) error {
 	return os.Remove(path)
 }
 
-// Address is where it listens: it has the port that was chosen for port 0.
-func (s *Server) Address() string {
+// Name is where it listens: it has the port that was chosen for port 0.
+func (s *Server) Name() string {
 	if a := s.ln.Addr(); a.Network() == "unix" {
-		return unixPrefix + a.String()
+		return outlet.UnixPrefix + a.String()
 	}
 	return s.ln.Addr().String()
 }
@@ -154,15 +129,14 @@ func (s *Server) take(c net.Conn) *Session {
 	if s.client != nil || s.closed {
 		return nil
 	}
-	s.client = NewSession(c, s.Settings)
+	s.client = NewSession(c, s.set)
 	return s.client
 }
 
 func (s *Server) serve(client *Session) {
-	line, detach, err := s.Attach(client)
+	line, err := s.attach(client)
 	if err == nil {
 		_ = client.Run(line) // a line that fails has ended, and says so itself
-		detach()
 	} else {
 		refuse(client.conn, err.Error())
 	}

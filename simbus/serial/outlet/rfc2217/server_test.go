@@ -27,9 +27,11 @@ func (p *port) Do(a outlet.Act) error {
 // serve is a server of such a line.
 func serve(t *testing.T, address string) *Server {
 	t.Helper()
-	s := &Server{Settings: outlet.Settings{Format: serial.EightN1(serial.Baud(9600))},
-		Attach: func(p outlet.Program) (outlet.Line, func(), error) { return &port{p}, func() {}, nil }}
-	if err := s.Listen(address); err != nil {
+	s, err := Listen(address, outlet.Settings{Format: serial.EightN1(serial.Baud(9600))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(func(p outlet.Program) (outlet.Line, error) { return &port{p}, nil }); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
@@ -38,7 +40,7 @@ func serve(t *testing.T, address string) *Server {
 
 func dial(t *testing.T, s *Server) net.Conn {
 	t.Helper()
-	network, address, err := SplitAddress(s.Address())
+	network, address, err := outlet.Address(s.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,7 @@ func TestSocket(t *testing.T) {
 	if i, err := os.Stat(socket); err != nil || i.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", i.Mode(), err)
 	}
-	if err := new(Server).Listen(s.Address()); err == nil || !strings.HasSuffix(err.Error(), "is in use") {
+	if _, err := Listen(s.Name(), s.set); err == nil || !strings.HasSuffix(err.Error(), "is in use") {
 		t.Errorf("a second server: %v", err)
 	}
 	echo(t, dial(t, s))
@@ -108,24 +110,23 @@ func TestSocket(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := new(Server).Listen("unix:" + file); err == nil || !strings.HasSuffix(err.Error(), "is there, and is no socket") {
+	if _, err := Listen("unix:"+file, s.set); err == nil || !strings.HasSuffix(err.Error(), "is there, and is no socket") {
 		t.Errorf("in place of a file: %v", err)
 	}
 }
 
-// TestSplitAddress reads addresses.
-func TestSplitAddress(t *testing.T) {
-	for _, tt := range []struct{ text, network, address string }{
-		{"2217", "tcp", "127.0.0.1:2217"},
-		{":2217", "tcp", "127.0.0.1:2217"},
-		{"0.0.0.0:0", "tcp", "0.0.0.0:0"},
-		{"[::1]:22", "tcp", "[::1]:22"},
-		{"unix:a/b", "unix", "a/b"},
-		{text: "unix:"}, {text: "host:22"}, {text: "127.0.0.1:99999"}, {text: "::1"}, {text: ""},
-	} {
-		network, address, err := SplitAddress(tt.text)
-		if network != tt.network || address != tt.address || (err != nil) != (tt.network == "") {
-			t.Errorf("%q is %q %q, %v", tt.text, network, address, err)
+// TestHalfClosed answers a client that has sent all.
+func TestHalfClosed(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), "port")} {
+		c := dial(t, serve(t, address))
+		if _, err := io.WriteString(c, "hi"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(c); err != nil || string(text) != "hi" {
+			t.Errorf("%s: it reads %q: %v", address, text, err)
 		}
 	}
 }

@@ -20,6 +20,10 @@ const (
 	// linger is how long what a client has sent may take to go over the line after it has
 	// gone, by the host's clock, where it does not move: Linux's closing_wait.
 	linger = 30 * time.Second
+	// answers is how long a client that has sent all is told of what arrives; glance is how
+	// often it is looked whether it has gone.
+	answers = time.Second
+	glance  = 20 * time.Millisecond
 	// slow is how long a client may take nothing before it is left.
 	slow = 2 * time.Minute
 )
@@ -108,9 +112,13 @@ func (s *Session) read() {
 	}
 }
 
-// drain waits for what the client has sent before it went.
+// drain waits for what the client has sent before it went, and for answers to that if it may
+// still read them: one that has sent all need not have gone.
 func (s *Session) drain() {
 	for !s.left && s.credit.Waiting() > 0 && s.credit.Await(0, linger) {
+	}
+	for waited := 0 * time.Second; waited < answers && !s.credit.Closed() && !closed(s.conn); waited += glance {
+		time.Sleep(glance)
 	}
 }
 
