@@ -97,7 +97,9 @@ func (c *Calendar) newWindows() *windows {
 
 // measure works out how soon anything can reach each domain.
 func (w *windows) measure(c *Calendar) {
-	c.delays = shortestPaths(len(c.domains), c.ways)
+	if c.delays == nil {
+		c.delays = shortestPaths(len(c.domains), c.ways)
+	}
 	for i, to := range c.domains {
 		w.closest[i] = unconnected
 		for j, from := range c.domains {
