@@ -121,7 +121,10 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 			return nil, err
 		}
 	}
-	if err := errors.Join(r.checkClock(a), r.checkOutlets(a)); err != nil {
+	if err := r.checkClock(a); err != nil {
+		return nil, err
+	}
+	if err := r.checkOutlets(a); err != nil {
 		return nil, err
 	}
 	if o.Virtual && (o.Paced || a.Paced) && !o.Detached {
