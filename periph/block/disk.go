@@ -237,28 +237,34 @@ func (d *Disk) when(r *request) simbus.Time {
 	return d.schedule.access(now, t.WriteLatency, 0, t.WriteRate)
 }
 
-// finish carries a request out at its time.
+// finish carries a request out at its time, unless a worker has.
 func (d *Disk) finish(r *request) {
-	if r.run == d.run.Load() {
-		r.carryOut()
-		d.complete(r)
+	if r.run != d.run.Load() { // its driver has gone
+		d.recycle(r)
+		return
 	}
-	d.recycle(r)
+	r.carryOut()
+	queue := r.queue
+	if err := d.complete(r); err != nil {
+		queue.Fail(fmt.Errorf("%s: %w", d.name, err))
+		return
+	}
+	queue.Notify()
 }
 
-// complete answers a request.
-func (d *Disk) complete(r *request) {
+// complete answers a request. The driver is not interrupted yet.
+func (d *Disk) complete(r *request) error {
 	d.underWay--
 	d.count(r)
 	if r.status == statusIOError && r.why != "" {
 		d.tell(r.op(), r.sector, r.why)
 	}
-	if r.err == nil {
-		r.err = virtio.Guard(r.replying)
+	err := r.err
+	if err == nil {
+		err = virtio.Guard(r.replying)
 	}
-	if r.err != nil {
-		r.queue.Fail(fmt.Errorf("%s: %w", d.name, r.err))
-	}
+	d.recycle(r)
+	return err
 }
 
 func (d *Disk) recycle(r *request) {

@@ -88,12 +88,23 @@ func (c *Cache) save(off, n int64, through, zeroed bool) error {
 		c.log, c.held = append(c.log, s), c.held+run*BlockSize
 		at += run
 	}
+	c.drop()
+	return nil
+}
+
+// keep adds what was before one write.
+func (c *Cache) keep(s saved) {
+	c.log, c.held = append(c.log, s), c.held+s.n*BlockSize
+	c.drop()
+}
+
+// drop forgets the oldest writes that the cache has no room for.
+func (c *Cache) drop() {
 	for c.held > c.limit && len(c.log) > 0 {
 		c.held -= c.log[0].n * BlockSize
 		c.log[0].data = nil
 		c.log = c.log[1:]
 	}
-	return nil
 }
 
 // Cut is what happens when the power goes: it puts back what was there before the writes
