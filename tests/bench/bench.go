@@ -50,6 +50,7 @@ var parts = []struct {
 	{"clock", (*bench).clock},
 	{"links", (*bench).links},
 	{"network", (*bench).network},
+	{"disk", (*bench).disk},
 }
 
 // Parts names what can be measured.

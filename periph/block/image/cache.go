@@ -16,6 +16,7 @@ type Cache struct {
 	writing sync.Mutex
 	log     []saved // from the oldest on
 	held    int64   // bytes of all
+	spare   [][]byte
 }
 
 // saved are blocks as they were before a write.
@@ -63,7 +64,34 @@ func (c *Cache) Settle() {
 	c.settle()
 }
 
-func (c *Cache) settle() { c.log, c.held = nil, 0 }
+func (c *Cache) settle() {
+	for i := range c.log {
+		c.reuse(&c.log[i])
+	}
+	c.log, c.held = c.log[:0], 0
+}
+
+// mostSpare is how many buffers are kept for what is saved next.
+const mostSpare = 64
+
+func (c *Cache) reuse(s *saved) {
+	if s.data != nil && len(c.spare) < mostSpare {
+		c.spare = append(c.spare, s.data)
+	}
+	s.data = nil
+}
+
+// buffer is one of n bytes.
+func (c *Cache) buffer(n int64) []byte {
+	if last := len(c.spare) - 1; last >= 0 {
+		b := c.spare[last]
+		c.spare = c.spare[:last]
+		if int64(cap(b)) >= n {
+			return b[:n]
+		}
+	}
+	return make([]byte, n)
+}
 
 // save keeps what n bytes from off on are.
 func (c *Cache) save(off, n int64, through, zeroed bool) error {
@@ -80,7 +108,7 @@ func (c *Cache) save(off, n int64, through, zeroed bool) error {
 		c.mu.RUnlock()
 		s := saved{block: at, n: run, zeroed: zeroed}
 		if own {
-			s.data = make([]byte, run*BlockSize)
+			s.data = c.buffer(run * BlockSize)
 			if err := c.f.readv([][]byte{s.data}, c.start+at*BlockSize); err != nil {
 				return err
 			}
@@ -102,7 +130,7 @@ func (c *Cache) keep(s saved) {
 func (c *Cache) drop() {
 	for c.held > c.limit && len(c.log) > 0 {
 		c.held -= c.log[0].n * BlockSize
-		c.log[0].data = nil
+		c.reuse(&c.log[0])
 		c.log = c.log[1:]
 	}
 }

@@ -73,7 +73,7 @@ func (c *Cache) WriteNow(parts [][]byte, off int64, through bool) bool {
 	s := saved{block: off / BlockSize, n: n / BlockSize}
 	through = through || n > c.limit
 	if own && !through {
-		s.data = make([]byte, n)
+		s.data = c.buffer(n)
 		if !c.ownNow([][]byte{s.data}, off) {
 			return false
 		}

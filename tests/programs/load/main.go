@@ -9,6 +9,8 @@
 //	load edges /dev/gpiochip0 0 10us 10000    wait for that many edges that far apart
 //	load transmit /dev/ttyS1 1000000   send that many bytes of a pattern
 //	load receive /dev/ttyS1 1000000    receive them
+//	load blocks read random /dev/vda 4096 1 10000   read that many blocks of that size, one at once;
+//	                                   or write, sequential, untouched (from the kernel's zero page)
 //	load limit real 10000      notify and be notified through file descriptors 3 and 4
 package main
 
@@ -57,6 +59,8 @@ func run(args []string) error {
 		err = gpio(args[1], args[2], count)
 	case args[0] == "toggle" && len(args) == 5, args[0] == "edges" && len(args) == 5:
 		err = line(args[0], args[1], args[2], args[3], count)
+	case args[0] == "blocks" && len(args) == 7:
+		err = blocks(args[1], args[2], args[3], args[4], args[5], count)
 	case args[0] == "transmit" && len(args) == 3:
 		err = transmit(args[1], count)
 	case args[0] == "receive" && len(args) == 3:
