@@ -14,6 +14,8 @@ type Port struct {
 	// OnSent, if set, is called when the last stop bit of data has gone over the line: of
 	// what one call of Transmit was given, or of a part. It is not to be changed.
 	OnSent func(data []byte)
+	// OnSentNext, if set, is called so for a character of TransmitNext.
+	OnSentNext func(char byte)
 	// OnReceive, if set, is called with what arrives.
 	OnReceive func(Received)
 	// OnInputs, if set, is called after inputs have changed.
@@ -96,6 +98,10 @@ func (p *Port) SetFormat(f Format) {
 // Transmit gives the transmitter characters to send after those that wait; they are its to
 // keep. Bits that the format has no place for are left out.
 func (p *Port) Transmit(data []byte) { p.tx.transmit(data) }
+
+// TransmitNext has the transmitter send a character before those that wait, on hold as well:
+// XON and XOFF go so.
+func (p *Port) TransmitNext(char byte) { p.tx.transmitNext(char) }
 
 // Waiting is how many characters have not begun to go over the line.
 func (p *Port) Waiting() int { return p.tx.unsent() }

@@ -16,11 +16,13 @@ const (
 type transmitter struct {
 	p      *Port
 	queue  queue
+	urgent []byte // goes before the queue
 	format Format
 	limit  int // characters of a run
 	run    *run
 	given  []byte // what it was made of
 	goes   int    // how many characters of it go over
+	ahead  bool   // it is an urgent one
 	held   bool   // nothing more is to begin
 	low    bool   // the line is to be low
 	off    bool   // the driver is disabled
@@ -35,11 +37,15 @@ type transmitter struct {
 func (t *transmitter) init(p *Port) {
 	t.p = p
 	t.expire = func() {
-		r, n := t.run, t.goes
+		r, n, ahead := t.run, t.goes, t.ahead
 		t.run = nil
 		t.inEnd = true
 		t.next() // first, so that what OnSent puts in follows without a gap
-		if r != nil && n > 0 && p.OnSent != nil {
+		switch {
+		case r == nil || n == 0:
+		case ahead && p.OnSentNext != nil:
+			p.OnSentNext(r.data[0])
+		case !ahead && p.OnSent != nil:
 			p.OnSent(r.data[:n])
 		}
 		t.inEnd = false
@@ -70,7 +76,19 @@ func (t *transmitter) unsent() int {
 }
 
 func (t *transmitter) busy() bool {
-	return t.run != nil || t.breaks != nil || t.queue.len > 0 && !t.held
+	return t.run != nil || t.breaks != nil || t.ready()
+}
+
+// ready tells whether there is something to send that may be.
+func (t *transmitter) ready() bool { return len(t.urgent) > 0 || t.queue.len > 0 && !t.held }
+
+func (t *transmitter) transmitNext(char byte) {
+	if t.p.off {
+		return
+	}
+	t.urgent = []byte{char} // one that waits is out of date
+	t.cut()
+	t.next()
 }
 
 func (t *transmitter) flush() {
@@ -87,8 +105,9 @@ func (t *transmitter) hold(on bool) {
 }
 
 // cut lets the run under way end after the character that is. The others are put back.
+// An urgent character goes over in any case.
 func (t *transmitter) cut() {
-	if t.run == nil {
+	if t.run == nil || t.ahead {
 		return
 	}
 	n := t.run.begun(t.p.clock.Now())
@@ -114,7 +133,7 @@ func (t *transmitter) next() {
 	case t.p.off || t.run != nil || t.breaks != nil:
 	case t.low:
 		t.beginBreak()
-	case t.held || t.queue.len == 0:
+	case !t.ready():
 		t.rest()
 	case t.free.time() > t.p.clock.Now(): // the line has to rest after a break
 		t.timer.Stop()
@@ -134,7 +153,7 @@ func (t *transmitter) begin() {
 	if at.rate != t.format.Rate {
 		at = moment{at.time(), 0, t.format.Rate}
 	}
-	t.given = t.queue.take(t.limit)
+	t.given = t.take()
 	data := t.format.mask(t.given)
 	r := &run{begin: at, format: t.format, char: t.format.HalfBits(), data: data}
 	t.run, t.goes = r, len(data)
@@ -156,6 +175,16 @@ func (f Format) mask(data []byte) []byte {
 		masked[i] = v & (1<<f.Data - 1)
 	}
 	return masked
+}
+
+// take takes what a run sends.
+func (t *transmitter) take() []byte {
+	if t.ahead = len(t.urgent) > 0; !t.ahead {
+		return t.queue.take(t.limit)
+	}
+	char := t.urgent[:1:1]
+	t.urgent = t.urgent[1:]
+	return char
 }
 
 // rest says that the line is driven high, where that matters.
@@ -296,6 +325,6 @@ func (t *transmitter) power(on bool) {
 	}
 	t.silence(t.p.clock.Now())
 	t.timer.Stop()
-	t.queue, t.run, t.breaks, t.low, t.held, t.idle = queue{}, nil, nil, false, false, nil
+	t.queue, t.urgent, t.run, t.breaks, t.low, t.held, t.idle = queue{}, nil, nil, nil, false, false, nil
 	t.free = moment{}
 }
