@@ -4,7 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
 
+	"backplane/boards/tomlfile"
 	"backplane/periph"
 	"backplane/periph/block/image"
 )
@@ -22,6 +26,21 @@ func (b *Board) Medium(c *Controller) (m image.Medium, ok bool) {
 		}
 	}
 	return m, true
+}
+
+// storage takes what the appliance says of the disk of this instance: two boards of one
+// file cannot keep what they write in the same one.
+func (c *checker) storage(x *Controller) {
+	if _, ok := x.Config.(periph.StorageConfig); !ok {
+		return
+	}
+	keys := tomlfile.Fields(reflect.ValueOf(x.Config).Elem().Interface())
+	for _, name := range c.setOf[x.Name] {
+		if _, key, _ := strings.Cut(name, "."); slices.Contains(keys, key) {
+			c.doc.DecodeAll(x.at, map[string]any{key: c.set[name]}, x.Config)
+			delete(c.set, name)
+		}
+	}
 }
 
 // checkDisks finds disks whose files are not there or are no images, and those that would
@@ -65,7 +84,8 @@ func (a *Appliance) checkMedium(m *Member, c *Controller, medium image.Medium, f
 		}
 		who := m.Name + "." + c.Name
 		if other := first[path]; other != "" {
-			complain("keep", "%s and %s keep what they write in the same file, %s: give each its own", who, other, named.Keep)
+			complain("keep", "%s and %s keep what they write in the same file, %s: give each its own; for two boards of one file with set = { \"%s.keep\" = \"%s-%s\" }",
+				who, other, named.Keep, c.Name, m.Name, filepath.Base(named.Keep))
 			return
 		}
 		first[path] = who

@@ -62,3 +62,38 @@ func TestDisks(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoDisks: two boards of one file keep what they write in the same file, unless the
+// appliance says otherwise.
+func TestTwoDisks(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("b.toml", "name = \"b\"\n[[disk]]\nname = \"d\"\nkeep = \"kept\"\n")
+	for set, want := range map[string]string{
+		"": "y.d and x.d keep what they write in the same file, kept: give each its own; for two boards of one file with set = { \"d.keep\" = \"y-kept\" }",
+		"set = { \"d.keep\" = \"y-kept\", \"d.size\" = \"2M\" }": "",
+		"set = { \"d.keep\" = \"y-kept\", \"d.size\" = \"2\" }":  "a disk of 2 bytes",
+		"set = { \"d.kept\" = \"y-kept\" }":                      "d.kept is not a property or option",
+	} {
+		write("main.toml", "name = \"a\"\n[[board]]\nname = \"x\"\nfile = \"b.toml\"\n[[board]]\nname = \"y\"\nfile = \"b.toml\"\n"+set+"\n")
+		a, err := boards.Load(filepath.Join(dir, "main.toml"), catalog.All)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\nerror %v\nwant %s", set, err, want)
+		}
+		if err != nil {
+			continue
+		}
+		for i, kept := range []string{"kept", "y-kept"} {
+			b := a.Board[i].Board
+			for _, c := range b.Controllers {
+				if m, ok := b.Medium(c); ok && m.Keep != filepath.Join(dir, kept) {
+					t.Errorf("%s keeps what it writes in %s", b.Name, m.Keep)
+				}
+			}
+		}
+	}
+}

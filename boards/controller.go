@@ -148,6 +148,7 @@ func (c *checker) controllers() {
 		}
 		c.part(x.at, x.Name, x.Kind.Title)
 		c.deviceName(x.at, x.Device)
+		c.storage(x)
 		x.Config.Check(c.report(x.at))
 		if n := x.Number; n != nil && x.Kind.Numbered {
 			first, taken := numbers[x.alias()]

@@ -42,7 +42,6 @@ type Disk struct {
 	schedule *schedule
 
 	queue        *virtio.Queue // nil while there is no driver
-	flushes      bool          // the driver knows of the cache
 	turnsOff     bool          // and can switch it off
 	writeThrough atomic.Bool   // it has
 	underWay     int
@@ -115,9 +114,9 @@ func (d *Disk) Start(features uint64, queues []*virtio.Queue) error {
 		return fmt.Errorf("%s: the disk has no contents", d.name)
 	}
 	d.queue, d.underWay = queues[0], 0
-	d.flushes, d.turnsOff = features&featureFlush != 0, features&featureConfigWCE != 0
+	d.turnsOff = features&featureConfigWCE != 0
 	d.config[configWriteback] = 1
-	d.writeThrough.Store(!d.flushes) // a driver that cannot flush relies on what it has written (section 5.2.6.2)
+	d.writeThrough.Store(features&featureFlush == 0) // a driver that cannot flush relies on what it has written (section 5.2.6.2)
 	if d.o.Post != nil {
 		d.workers.start(d.work)
 	}
