@@ -44,9 +44,9 @@ func member(name, to string, period time.Duration) error {
 	m := &link{heard: map[string]bool{name: true}, sent: make(map[string]time.Time), carrier: true}
 	tick := time.NewTicker(period)
 	for seq := 1; ; seq++ {
-		text := fmt.Sprintf("%s %d", name, seq)
+		text := beat(name, seq)
 		m.sent[text] = time.Now()
-		delete(m.sent, fmt.Sprintf("%s %d", name, seq-remembered))
+		delete(m.sent, beat(name, seq-remembered))
 		_, _ = beats.WriteToUDP([]byte(text), hub) // without a carrier there is no way out
 		if seq%callEvery == 0 {
 			_, _ = group.WriteToUDP([]byte(text), calls)
@@ -62,6 +62,10 @@ func member(name, to string, period time.Duration) error {
 		m.look(time.Now(), patience*period)
 	}
 }
+
+// beat is the text of a heartbeat. An Ethernet frame has no room for padding with it: no
+// checksum would cover that, and damage to it would go unseen.
+func beat(name string, seq int) string { return fmt.Sprintf("%s %020d", name, seq) }
 
 // remembered is for how many heartbeats an echo is waited for.
 const remembered = 100
