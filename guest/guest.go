@@ -50,6 +50,7 @@ type Config struct {
 	Args []string
 
 	CPU    int       // the host CPU of the thread that drives it, -1 if none does
+	Host   []int     // the host CPUs that it may use besides, nil for all that this program may
 	Output io.Writer // what the kernel prints on the host side, before it has a console of its own
 	Panics func()    // told, on another goroutine, when it says there that it has panicked; may be nil
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -101,6 +102,18 @@ func (c *Config) temp() int64 {
 	return 0
 }
 
+// list writes numbers as the kernel's UML_HOST_CPUS has them.
+func list(numbers []int) string {
+	var b []byte
+	for i, n := range numbers {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(n), 10)
+	}
+	return string(b)
+}
+
 // Start starts User Mode Linux, behind the walls of package confine. Its processes live in a PID namespace of their own
 // and end with the kernel, and the kernel ends with this program, however that
 // ends. Nothing of this needs root.
@@ -131,7 +144,7 @@ func Start(c Config) (Guest, error) {
 		Args: slices.Concat([]string{fmt.Sprintf("mem=%dK", c.Memory/1024)}, args, []string{"uml_dir=" + temp, "umid=uml"}, c.words()),
 		// Nothing of the host's environment reaches the guest: UML makes unknown
 		// variables its init's environment.
-		Env:   []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=linux"},
+		Env:   []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=linux", "UML_HOST_CPUS=" + list(c.Host)},
 		Files: files, Guard: c.Guard, Output: p.tail,
 		Ptrace: !c.Kernel.Seccomp, Temp: c.temp(), Limits: c.limits(), Unconfined: c.Unconfined,
 	})

@@ -52,7 +52,7 @@ type Calendar struct {
 func NewVirtual() *Calendar {
 	c := newCalendar()
 	c.virtual = true
-	c.workers = []*worker{{cpu: pickCPUs(1)[0]}}
+	c.workers = newWorkers(1)
 	return c
 }
 
@@ -63,10 +63,7 @@ func (c *Calendar) Spread(boards int) {
 	if !c.virtual || boards < spreadFrom {
 		return
 	}
-	c.boards, c.workers = boards, nil
-	for _, cpu := range pickCPUs(boards / (spreadFrom / 2)) {
-		c.workers = append(c.workers, &worker{cpu: cpu})
-	}
+	c.boards, c.workers = boards, newWorkers(boards/(spreadFrom/2))
 }
 
 // NewReal makes a calendar that follows the host's clock.
@@ -80,13 +77,21 @@ func newCalendar() *Calendar {
 	return &Calendar{StallLimit: time.Minute, HaltLimit: 500 * time.Millisecond, failure: make(chan error, 1)}
 }
 
-// pickCPUs takes at most n of HostCPUs. -1 stands for anywhere.
-func pickCPUs(n int) []int {
-	all := HostCPUs()
-	if len(all) < 2 {
-		return []int{-1}
+// newWorkers makes at most n workers, each on a CPU of its own.
+func newWorkers(n int) (all []*worker) {
+	cpus := HostCPUs()
+	if len(cpus) < 2 {
+		return []*worker{{cpu: -1, away: away{cpu: -1}}}
 	}
-	return all[:min(n, len(all))]
+	n = min(n, len(cpus))
+	for i, cpu := range cpus[:n] {
+		w := &worker{cpu: cpu, away: away{cpu: -1, patience: patience}}
+		if n+i < len(cpus) {
+			w.away.cpu = cpus[n+i]
+		}
+		all = append(all, w)
+	}
+	return all
 }
 
 // HostCPUs are the host's CPUs that this thread may use, beginning with another one

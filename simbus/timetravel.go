@@ -228,8 +228,7 @@ func (g *Guest) resume(until Time) {
 		return
 	}
 	if g.byTurn() {
-		atomic.OrUint32(g.turn, turnRun)
-		futex(g.turn, futexWake, 1, 0)
+		g.pass(g.d.worker.away.apart)
 		return
 	}
 	if err := g.send(ttRun, 0, uint64(g.d.now-g.base), nil); errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {

@@ -13,9 +13,11 @@ const Bells = 256
 // the guest and back without a message (enum um_timetravel_schedshm_turn, of
 // firmware/kernel/patches).
 const (
-	turnRun     = 1 // it is the guest's turn
-	turnSleep   = 2 // the worker sleeps until something changes
-	turnMessage = 4 // the guest has sent something on one of its sockets
+	turnRun     = 1  // it is the guest's turn
+	turnSleep   = 2  // the worker sleeps until something changes
+	turnMessage = 4  // the guest has sent something on one of its sockets
+	turnLook    = 8  // the worker is on a CPU of its own, and the guest may look for its next turn before it sleeps
+	turnAwake   = 16 // the guest does, and need not be woken
 )
 
 // byTurn tells whether the guest's kernel passes turns by the futex, or by
@@ -75,12 +77,27 @@ func (g *Guest) answer() {
 	}
 }
 
+// pass gives the guest the turn. look tells whether it will not be long until it has the
+// next, and whether it can look for that without being in the way.
+func (g *Guest) pass(look bool) {
+	if look {
+		atomic.OrUint32(g.turn, turnLook)
+	} else if atomic.LoadUint32(g.turn)&turnLook != 0 {
+		atomic.AndUint32(g.turn, ^uint32(turnLook))
+	}
+	if atomic.OrUint32(g.turn, turnRun)&turnAwake == 0 {
+		futex(g.turn, futexWake, 1, 0)
+	}
+}
+
+// said tells whether the running guest has ended its turn, or has sent messages.
+func (g *Guest) said() bool { return atomic.LoadUint32(g.turn)&(turnRun|turnMessage) != turnRun }
+
 // sleep waits until the running guest has ended its turn or has sent a message,
 // at most d of host time.
 func (g *Guest) sleep(d time.Duration) {
-	const value = turnRun | turnSleep
-	if atomic.OrUint32(g.turn, turnSleep) == turnRun {
-		futex(g.turn, futexWait, value, d)
+	if turn := atomic.OrUint32(g.turn, turnSleep); turn&(turnRun|turnMessage) == turnRun {
+		futex(g.turn, futexWait, turn|turnSleep, d)
 	}
 	atomic.AndUint32(g.turn, ^uint32(turnSleep))
 }

@@ -27,7 +27,8 @@ const maxRunning = 16
 // worker drives the guests of some domains, all on one CPU. In each window it
 // gets those of its domains in which something is due.
 type worker struct {
-	cpu     int
+	cpu     int // its guests'
+	away    away
 	due     []*Domain
 	next    int       // the first of them that has not had its turn in this window
 	running []*Domain // of them, those with a guest that has the time
@@ -157,7 +158,7 @@ func (w *worker) wait() (bool, error) {
 		}
 		// The guests of a worker share a CPU and ran in this order: when the
 		// last has ended its turn, the others mostly have as well.
-		w.running[len(w.running)-1].running.sleep(glance)
+		w.sleep(w.running[len(w.running)-1].running)
 	}
 }
 
@@ -269,7 +270,7 @@ func (w *worker) pin() (unpin func()) {
 	}
 	runtime.LockOSThread()
 	var before, one unix.CPUSet
-	one.Set(w.cpu)
+	one.Set(w.place())
 	if unix.SchedGetaffinity(0, &before) != nil || unix.SchedSetaffinity(0, &one) != nil {
 		return runtime.UnlockOSThread // slower, and right all the same
 	}

@@ -144,7 +144,7 @@ func (m *Machine) startKernel() error {
 	}
 	config := guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory), CPUs: m.board.CPUs,
 		Tree: treeFile, Initrd: initrdFile, Args: strings.Fields(m.board.Firmware.KernelArgs),
-		CPU: m.domain.CPU(), Output: m.uml, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined}
+		CPU: m.domain.CPU(), Host: m.r.hostCPUs, Output: m.uml, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined}
 	if m.r.opts.Virtual {
 		if err := m.listenTime(); err != nil {
 			return fmt.Errorf("board %s: time socket: %w", m.name, err)

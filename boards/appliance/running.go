@@ -94,6 +94,7 @@ type Running struct {
 	pace      *pacer               // nil: as fast as it goes
 	watchdog  *watchdog            // nil: real time needs none
 	placement *placement.Placement // nil: boards run where the host wants them
+	hostCPUs  []int                // that boards may use
 	record    *record.Writer       // nil: nothing is recorded
 	events    *record.EventLog
 	closed    bool
@@ -146,6 +147,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	for _, f := range o.Events {
 		r.cal.Subscribe(f)
 	}
+	r.hostCPUs = simbus.HostCPUs()
 	if !o.Virtual {
 		r.placement = placement.New()
 	}

@@ -98,7 +98,7 @@ var policy = seccomp.Policy{
 			"close_range", "umask",
 			// Waiting and signals, within its PID namespace
 			"epoll_create", "epoll_create1", "epoll_ctl", "eventfd2", "signalfd4", "timer_create", "timer_delete", "timer_gettime",
-			"timerfd_create", "timerfd_settime", "clock_gettime", "clock_nanosleep", "nanosleep", "restart_syscall", "sched_yield",
+			"timerfd_create", "timerfd_settime", "clock_gettime", "clock_nanosleep", "nanosleep", "restart_syscall", "sched_yield", "sched_setaffinity",
 			"rt_sigaction", "rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "rt_tgsigqueueinfo", "sigaltstack", "kill", "tgkill", "wait4", "waitid",
 			// Processes: its threads, and its user space's, whose program is in a memfd
 			"execveat", "exit", "exit_group", "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "setsid",
