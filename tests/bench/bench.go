@@ -47,6 +47,7 @@ var parts = []struct {
 }{
 	{"boot", (*bench).boot},
 	{"parts", (*bench).parts},
+	{"calls", (*bench).calls},
 	{"clock", (*bench).clock},
 	{"links", (*bench).links},
 	{"network", (*bench).network},

@@ -1,6 +1,8 @@
 // Command load keeps one part of a board busy, so that a benchmark can measure it:
 //
 //	load wake 1ms 10000        wake up that often, that far apart
+//	load call 10000            make that many system calls
+//	load work 4 10000          let four processes share that many pieces of work for the kernel
 //	load i2c 1 0x48 10000      read a 16-bit register that often
 //	load gpio /dev/gpiochip0 0 10000   switch a line over that often
 //	load send 10.0.0.2:7 64 3s         send UDP datagrams of that size for that long
@@ -39,7 +41,7 @@ func run(args []string) error {
 		return send(args[1], args[2], args[3])
 	case len(args) == 2 && args[0] == "count":
 		return count(args[1])
-	case len(args) < 3:
+	case len(args) < 2:
 		return fmt.Errorf("say what, as the comment at the head of tests/programs/load/main.go has it")
 	}
 	count, err := strconv.Atoi(args[len(args)-1])
@@ -53,6 +55,10 @@ func run(args []string) error {
 	switch {
 	case args[0] == "wake" && len(args) == 3:
 		err = wake(args[1], count)
+	case args[0] == "call" && len(args) == 2:
+		err = call(count)
+	case args[0] == "work" && len(args) == 3:
+		err = work(args[1], count)
 	case args[0] == "i2c" && len(args) == 4:
 		err = i2c(args[1], args[2], count)
 	case args[0] == "gpio" && len(args) == 4:
