@@ -12,15 +12,21 @@ import (
 // Controller is one table of a kind of controller.
 type Controller struct {
 	controllerTable
-	numbered
+	number
 	chips
 	device
 	Network
 	Kind   *periph.ControllerKind
 	Config periph.ControllerConfig
 	Index  int // its place among those of its kind
+	// Soldered are the lines of its pins, by the table's keys.
+	Soldered map[string]Line
+	// TTY is what the kernel calls it in /dev, if it has a name there: "ttyS1". The board
+	// file's Device may be one more.
+	TTY string
 
-	at string // where it stands in the board file
+	at    string // where it stands in the board file
+	alias string // in the device tree; empty for none
 }
 
 // controllerTable is what tables of all kinds have.
@@ -31,7 +37,7 @@ type controllerTable struct {
 
 // What tables of some kinds have.
 type (
-	numbered struct {
+	number struct {
 		Number *int `toml:"number"`
 	}
 	chips struct {
@@ -120,7 +126,7 @@ func busesFirst(all []*Controller) []*Controller {
 func (c *Controller) keys() []any {
 	list := []any{c.Config}
 	if c.Kind.Numbered {
-		list = append(list, &c.numbered)
+		list = append(list, &c.number)
 	}
 	if c.Kind.Chips {
 		list = append(list, &c.chips)
@@ -150,15 +156,16 @@ func (c *checker) controllers() {
 		c.deviceName(x.at, x.Device)
 		c.storage(x)
 		x.Config.Check(c.report(x.at))
+		c.controllerPins(x)
 		if n := x.Number; n != nil && x.Kind.Numbered {
-			first, taken := numbers[x.alias()]
+			first, taken := numbers[x.numbered()]
 			switch {
 			case *n < 0 || *n > maxNumber:
 				c.doc.Add(x.at+".number", "number is %d; it must be 0 to %d", *n, maxNumber)
 			case taken:
 				c.doc.Add(x.at+".number", "the number %d is taken, in %s", *n, c.doc.Where(first))
 			}
-			numbers[x.alias()] = x.at + ".number"
+			numbers[x.numbered()] = x.at + ".number"
 		}
 	}
 	next := make(map[*periph.ControllerKind]int)
@@ -167,20 +174,42 @@ func (c *checker) controllers() {
 			continue
 		}
 		n := next[x.Kind]
-		for x.Number = &n; numbers[x.alias()] != ""; n++ {
+		for x.Number = &n; numbers[x.numbered()] != ""; n++ {
 		}
 		next[x.Kind] = n + 1
 	}
-}
-
-// alias is the name in the device tree by which the kernel numbers the controller.
-func (c *Controller) alias() string { return fmt.Sprint(c.Kind.Table, *c.Number) }
-
-// Alias is the name in the device tree by which the kernel numbers the controller, empty
-// if it does not.
-func (c *Controller) Alias() string {
-	if !c.Kind.Numbered {
-		return ""
+	for _, x := range c.b.Controllers {
+		if x.Kind.Numbered {
+			x.alias = x.numbered()
+		}
 	}
-	return c.alias()
+	c.ttys()
 }
+
+// controllerPins finds the lines of other controllers that a controller's pins are on.
+func (c *checker) controllerPins(x *Controller) {
+	config, ok := x.Config.(periph.PinsConfig)
+	if !ok {
+		return
+	}
+	x.Soldered = make(map[string]Line)
+	lines := config.PinLines()
+	for _, key := range slices.Sorted(maps.Keys(lines)) {
+		ref, err := c.b.Line(lines[key], "")
+		if err == nil && c.b.lines.providers[ref.Provider].model != nil {
+			err = fmt.Errorf("%s is not a line of a GPIO controller", lines[key])
+		}
+		if err != nil {
+			c.doc.Add(tomlfile.Join(x.at, key), "%v", err)
+			continue
+		}
+		x.Soldered[key] = ref
+	}
+}
+
+// numbered is the name in the device tree by which the kernel numbers the controller.
+func (c *Controller) numbered() string { return fmt.Sprint(c.Kind.Table, *c.Number) }
+
+// Alias is the name of the controller in the device tree by which the kernel, or firmware,
+// knows its number; empty if it has none.
+func (c *Controller) Alias() string { return c.alias }

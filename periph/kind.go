@@ -29,6 +29,9 @@ type ControllerKind struct {
 	// Device is what its driver calls it in /dev, without the number that it counts such
 	// controllers by: "hvc". The board file may give it another name there.
 	Device string
+	// Renamed tells whether its driver can be told another name of that form, such as
+	// "ttymxc1", by the device's node: see [Env].
+	Renamed bool
 	// Interface tells whether the kernel has it as a network interface, which init gives
 	// addresses: the board file says which.
 	Interface bool
@@ -72,6 +75,13 @@ type Storage interface {
 	Insert(contents *image.Overlay, durable bool)
 	// Close ends the controller: what must outlive the run is on disk when it returns.
 	Close() error
+}
+
+// PinsConfig is the table of a controller with pins that are soldered to GPIO lines of other
+// controllers: [Env.Pin] has them when it is built.
+type PinsConfig interface {
+	// PinLines are those lines ("gpio0.de"), by the keys of the table.
+	PinLines() map[string]string
 }
 
 // Controller is what a guest's kernel sees: one virtio device, with what hangs on it.

@@ -117,14 +117,18 @@ type Env struct {
 	Name  string // of the controller or chip
 	Board int    // the board's place in its appliance, counted from 0
 	Index int    // of a controller: its place among those of its kind
-	Clock simbus.Clock
+	// Device is what the guest's kernel calls a controller in /dev, "ttyS1"; empty if that
+	// is not known in advance.
+	Device string
+	Clock  simbus.Clock
 	// Access is how long it takes the guest to reach a register of a controller. 0: no
 	// time, or that which it takes by itself in real time.
 	Access time.Duration
 	// Epoch is the wall-clock time, in seconds since 1970 UTC, at Time 0.
 	Epoch int64
 	// Pin is the chip's pin of that name. An unconnected pin is soldered to a
-	// wire of its own, so a chip needs no special case.
+	// wire of its own, so a chip needs no special case. Of a controller it is that of a key
+	// of [PinsConfig].
 	Pin func(name string) *wire.Pin
 	// Changed tells the event stream that a property has a new value. Chips
 	// call it for changes that come from inside (a relay that the guest switched).

@@ -54,7 +54,7 @@ func TestNames(t *testing.T) {
 		{`set = { "sensor.eth0.link" = "off" }`, `3:9: sensor.eth0.link: link is "off"; it must be one of ["up" "down"]`},
 		{`expect = { console = "senso", match = "x" }`, `3:12: there is no board "senso": did you mean "sensor"?`},
 		{`expect = { line = "sensor.gpio0.alrm", level = 1 }`, `3:12: board sensor: gpio0 has no line "alrm": did you mean "alarm"?`},
-		{`expect = { property = "controller.uart1.sended", above = 1 }`, `3:12: a serial port has no property "sended": there are overrun, received, sent`},
+		{`expect = { property = "controller.uart1.sended", above = 1 }`, `3:12: a serial port has no property "sended": there are breaks, clock_error, cts, dcd, dsr, dtr, format, framing, noise, overrun, parity, rate, received, ri, rts, sent, stuck`},
 		{`expect = { property = "sensor.gpio0.alarm.missed", equals = 0 }`, ``},
 		{`expect = { property = "sensor.gpio0.alarm", equals = true }`, ``},
 		{`expect = { property = "controller.fan0.closed", above = 0 }`, `3:49: closed of a relay is a switch, not a number to be above, below or between: use equals`},

@@ -95,18 +95,15 @@ func (m *Machine) config() *config.Board {
 			c.GPIO = append(c.GPIO, p.name)
 		}
 	}
-	numbers := make(map[string]int) // by what their driver calls them: how many there were
 	for _, p := range m.devices() {
-		if p.table.Kind.Device == "" {
+		if p.table.TTY == "" {
 			continue
 		}
-		driver := p.table.Kind.Device
-		target := fmt.Sprintf("/dev/%s%d", driver, numbers[driver])
-		numbers[driver]++
+		target := "/dev/" + p.table.TTY
 		if p.name == boards.AgentConsole {
 			c.Agent = target
 		} else if name := p.table.Device; name != "" && name != target {
-			c.Devices = append(c.Devices, config.Device{Name: name, Target: target})
+			c.Devices = append(c.Devices, config.Device{Name: name, Target: target, Hold: !p.table.Kind.Renamed})
 		}
 	}
 	for _, p := range m.devices() {

@@ -85,6 +85,8 @@ func (m *Machine) addControllers() error {
 	for _, c := range m.board.Controllers {
 		p := &part{name: c.Name, env: m.env(c.Name), table: c}
 		p.env.Index = c.Index
+		p.env.Device = c.TTY
+		p.env.Pin = func(key string) *wire.Pin { return m.wire(c.Soldered[key]).NewPin(c.Name + "." + key) }
 		dev, err := c.Config.Build(p.env)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)

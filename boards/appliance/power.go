@@ -310,9 +310,6 @@ func (m *Machine) ended(lost error) {
 	m.forget()
 	for _, t := range m.terminals() {
 		t.lines.Flush()
-		if line, ok := t.Terminal.(discarder); ok && m.ending != byItself {
-			line.Discard()
-		}
 	}
 	switch {
 	case m.ending == discarded:
@@ -365,10 +362,6 @@ func (m *Machine) close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// discarder is a terminal at the end of a line, which is cut off as the power is: it
-// forgets what has not begun to go over it.
-type discarder interface{ Discard() }
 
 // lookAt looks at a board, even while time moves.
 func (r *Running) lookAt(board string, f func(*Machine) error) error {

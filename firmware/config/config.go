@@ -56,6 +56,7 @@ type Mount struct {
 type Device struct {
 	Name   string `json:"name"`
 	Target string `json:"target"`
+	Hold   bool   `json:"hold,omitempty"` // it is to be open for ever
 }
 
 // Interface is a network interface to bring up.

@@ -38,13 +38,15 @@ func alias(d config.Device) error {
 	if err := unix.Mknod(d.Name, st.Mode, int(st.Rdev)); err != nil {
 		return err
 	}
-	return hold(d.Name)
+	if d.Hold {
+		return hold(d.Name)
+	}
+	return nil
 }
 
-// hold keeps a port open for ever. Its driver would forget the settings of a
-// port that nobody has open, and a real UART's does not: `stty -F` in a script
-// must last for the next command. Echo is off until a program wants it, since
-// nobody echoes on a real port that no program has opened.
+// hold keeps a console open for ever. Its driver would forget the settings of one
+// that nobody has open, and a UART's does not: `stty -F` in a script
+// must last for the next command. Echo is off until a program wants it.
 func hold(name string) error {
 	fd, err := unix.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -12,6 +12,16 @@ import (
 // consoleBuffer is the size of a console's input buffers, in bytes.
 const consoleBuffer = 1024
 
+// uartHead is what is before the characters in an input buffer of a UART, in bytes.
+const uartHead = 4
+
+// openUART has a UART receive (firmware/kernel/patches, virtio_uart.h: VIRTIO_UART_RECEIVER),
+// in the format that the board file gives it.
+func (d *Device) openUART() {
+	d.listen(uartHead+consoleBuffer, func(p []byte) { d.input = append(d.input, p[uartHead:]...) })
+	d.Do(2, []byte{0: 1, 4: 1, 15: 0}, 0)
+}
+
 // mainConsole is the first console that a kernel finds.
 const mainConsole = "console"
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"backplane/guest"
+	"backplane/periph/virtio"
 
 	"golang.org/x/sys/unix"
 )
@@ -138,8 +139,11 @@ func (k *Kernel) start() (err error) {
 	}
 	k.Go(func() {
 		for _, d := range k.devices {
-			if d.ID == idConsole {
+			switch d.ID {
+			case idConsole:
 				d.listen(consoleBuffer, func(p []byte) { d.input = append(d.input, p...) })
+			case virtio.IDUART:
+				d.openUART()
 			}
 		}
 		if k.ks.Boot != nil {

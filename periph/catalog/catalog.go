@@ -37,6 +37,7 @@ var All = &periph.Catalog{
 	Links: []*periph.LinkKind{
 		net.Segment,
 		serial.Link,
+		serial.Bus,
 		gpio.Wire,
 		can.Bus,
 	},

@@ -1,58 +1,164 @@
 package serial
 
 import (
+	"maps"
+	"slices"
+
 	"backplane/periph"
-	"backplane/periph/console"
 	"backplane/simbus"
+	"backplane/simbus/serial"
 )
 
 // Kind is the serial port of board files.
 var Kind = &periph.ControllerKind{
-	Table:    "serial",
-	Title:    "serial port",
-	Source:   console.Source,
-	Kernel:   console.Kernel,
-	Events:   Events,
-	Terminal: true,
-	Device:   console.Device,
-	Properties: []periph.Spec{
-		{Name: propertySent, Kind: periph.Whole, ReadOnly: true, Doc: "bytes that the guest has sent over the line"},
-		{Name: propertyReceived, Kind: periph.Whole, ReadOnly: true, Doc: "bytes that have arrived over the line"},
-		{Name: propertyOverrun, Kind: periph.Whole, ReadOnly: true, Doc: "bytes that arrived and were dropped"},
+	Table:  "serial",
+	Title:  "serial port",
+	Source: "National Semiconductor PC16550D, 1995; Linux drivers/tty/serial/virtio_uart.c (firmware/kernel/patches)",
+	Kernel: []string{"CONFIG_SERIAL_VIRTIO_UART", "CONFIG_SERIAL_VIRTIO_UART_CONSOLE",
+		"CONFIG_PPP", "CONFIG_PPP_ASYNC", "CONFIG_SLIP", "CONFIG_PPS_CLIENT_LDISC"},
+	Events:     Events,
+	Terminal:   true,
+	Device:     "ttyS",
+	Renamed:    true,
+	Properties: properties,
+	Config: func() periph.ControllerConfig {
+		return &Config{Baud: defaultBaud, FIFO: defaultFIFO, Receiver: receiverAlways}
 	},
-	Config: func() periph.ControllerConfig { return &Config{Baud: defaultBaud} },
 }
-
-const (
-	propertySent     = "sent"
-	propertyReceived = "received"
-	propertyOverrun  = "overrun"
-)
 
 const (
 	defaultBaud = 115_200
 	minBaud     = 50
 	maxBaud     = 12_000_000
+	minFIFO     = 16
+	defaultFIFO = 4096
+	maxFIFO     = 4096
+	minClock    = 16 * minBaud
+	maxClock    = 16 * maxBaud
+	maxDivisor  = 1<<16 - 1
+)
+
+// What enables a transceiver's driver and its receiver.
+const (
+	enabledByRTS    = "rts"
+	receiverAlways  = "always"
+	receiverInverse = "inverse"
 )
 
 // Config is one [[serial]] table of a board file.
 type Config struct {
-	Baud int `toml:"baud,omitempty" jsonschema:"minimum=50,maximum=12000000,default=115200,description=Bits per second (8N1)"`
+	Baud         int               `toml:"baud,omitempty" jsonschema:"minimum=50,maximum=12000000,default=115200,description=Bits per second as the bootloader has set the port to (8N1): Linux sets it to its own when it opens it"`
+	Clock        int               `toml:"clock,omitempty" jsonschema:"minimum=800,maximum=192000000,description=What its baud rate generator divides by 16 and a whole number in Hz; without it any rate is exact"`
+	FIFO         int               `toml:"fifo,omitempty" jsonschema:"minimum=16,maximum=4096,default=4096,description=Bytes in each of its FIFOs"`
+	Trigger      int               `toml:"trigger,omitempty" jsonschema:"minimum=1,description=Bytes in the receive FIFO at which it interrupts as a 16550A does; without it it does so when the other side pauses"`
+	DriverEnable string            `toml:"driver_enable,omitempty" jsonschema:"description=What enables the driver of its RS-485 transceiver: rts or a GPIO line; without it there is no transceiver"`
+	Pins         map[string]string `toml:"pins,omitempty" jsonschema:"description=GPIO lines that its modem lines are soldered to: rts and dtr and cts and dsr and dcd and ri; low is active"`
+	Receiver     string            `toml:"receiver,omitempty" jsonschema:"enum=always,enum=inverse,default=always,description=Whether the transceiver's receiver is enabled always or only while its driver is not"`
+	RS485        bool              `toml:"rs485,omitempty" jsonschema:"description=Whether the kernel has RTS tell when the port sends from the start on (linux,rs485-enabled-at-boot-time)"`
+	RTSDelay     []int             `toml:"rts_delay,omitempty" jsonschema:"description=Milliseconds before and after sending for which RTS does so then (rs485-rts-delay)"`
 }
 
 // Check reports what is wrong.
 func (c *Config) Check(report periph.Report) {
-	if c.Baud < minBaud || c.Baud > maxBaud {
-		report("baud", "baud is %d; it must be %d to %d", c.Baud, minBaud, maxBaud)
+	for _, x := range []struct {
+		key              string
+		value, low, high int
+		needed           bool
+	}{{"baud", c.Baud, minBaud, maxBaud, true}, {"clock", c.Clock, minClock, maxClock, false}, {"fifo", c.FIFO, minFIFO, maxFIFO, true}} {
+		if (x.value != 0 || x.needed) && (x.value < x.low || x.value > x.high) {
+			report(x.key, "%s is %d; it must be %d to %d", x.key, x.value, x.low, x.high)
+		}
+	}
+	if c.Trigger < 0 || c.Trigger > c.FIFO {
+		report("trigger", "trigger is %d; it must be 1 to the FIFO's size, %d", c.Trigger, c.FIFO)
+	}
+	if d := c.RTSDelay; d != nil && (len(d) != 2 || min(d[0], d[1]) < 0 || max(d[0], d[1]) > maxDelay) {
+		report("rts_delay", "rts_delay is %v; it must be two numbers of 0 to %d ms", d, maxDelay)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Pins)) {
+		if modemLine(name) == 0 {
+			report("pins."+name, "a serial port has no pin %q%s", name, periph.Suggest(name, serial.LineNames[:]))
+		}
+	}
+	if c.Receiver != receiverAlways && c.Receiver != receiverInverse {
+		report("receiver", "receiver is %q; it must be %q or %q", c.Receiver, receiverAlways, receiverInverse)
 	}
 }
 
-// Build makes the port, which tells the event stream of what goes over its line.
+// PinLines are the lines of its pins.
+func (c *Config) PinLines() map[string]string {
+	lines := make(map[string]string)
+	for name, line := range c.Pins {
+		if modemLine(name) != 0 {
+			lines["pins."+name] = line
+		}
+	}
+	if c.DriverEnable != "" && c.DriverEnable != enabledByRTS {
+		lines["driver_enable"] = c.DriverEnable
+	}
+	return lines
+}
+
+func (c *Config) fifo() int { return c.FIFO }
+
+// rates are the lowest and the highest rate that the port can be set to.
+func (c *Config) rates() (low, high int) {
+	if c.Clock == 0 {
+		return 1, maxBaud
+	}
+	return c.Clock/16/maxDivisor + 1, c.Clock / 16
+}
+
+// rate is what the port has when it is set to a rate.
+func (c *Config) rate(baud uint32) serial.Rate {
+	if c.Clock == 0 {
+		return serial.Baud(int(baud))
+	}
+	clock := int64(c.Clock)
+	divisor := int64(1)
+	if baud > 0 {
+		divisor = (clock + 8*int64(baud)) / (16 * int64(baud))
+	}
+	return serial.Divided(clock, min(max(1, divisor), maxDivisor))
+}
+
+// Build makes the port, without power, which tells the event stream of what goes over its line.
 func (c *Config) Build(env *periph.Env) (periph.Controller, error) {
-	u := NewUART(env.Name, env.Clock, c.Baud)
+	u := NewController(env.Name, env.Clock, c)
+	u.device = env.Device
+	u.solder(env.Pin)
+	u.rand = env.Rand
 	u.Power(false)
 	u.OnSent = func(p []byte) { env.Emit(KindTx, simbus.Text("data", string(p))) }
-	u.OnReceive = func(p []byte) { env.Emit(KindRx, simbus.Text("data", string(p))) }
-	u.OnOverrun = func(lost int) { env.Emit(KindOverrun, simbus.Int("lost", lost), simbus.Int("total", u.dropped)) }
+	u.OnReceive = func(r serial.Received) {
+		attrs := []simbus.Attr{simbus.Text("data", string(r.Data))}
+		if e := errorWord(r.Flags); e != "" {
+			attrs = append(attrs, simbus.Text("error", e))
+		}
+		env.Emit(KindRx, attrs...)
+	}
+	u.OnOverrun = func(lost int) {
+		env.Emit(KindOverrun, simbus.Int("lost", lost), simbus.Int("total", int(u.rx.dropped)))
+	}
+	u.OnFormat = func(f serial.Format) {
+		env.Emit(KindFormat, simbus.Text("rate", f.Rate.String()), simbus.Text("format", f.Frame()))
+	}
+	u.OnLines = func(l serial.Lines) { env.Emit(KindLines, simbus.Text("lines", l.String())) }
+	u.OnBreak = func(on bool) { env.Emit(KindBreak, simbus.Text("break", onOff(on))) }
 	return u, nil
+}
+
+// Node names the port, and says what the bootloader has left it at.
+func (c *Controller) Node() periph.Node {
+	n := periph.Node{Properties: []periph.NodeProperty{{Name: "current-speed", Value: uint32(c.config.Baud)}}}
+	if c.device != "" {
+		n.Properties = append(n.Properties, periph.NodeProperty{Name: "linux,tty-name", Value: c.device})
+	}
+	if c.config.RS485 {
+		n.Properties = append(n.Properties, periph.NodeProperty{Name: "linux,rs485-enabled-at-boot-time", Value: true})
+	}
+	if d := c.config.RTSDelay; d != nil {
+		n.Properties = append(n.Properties, periph.NodeProperty{Name: "rs485-rts-delay", Value: []uint32{uint32(d[0]), uint32(d[1])}})
+	}
+	return n
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"backplane/periph"
-	"backplane/simbus"
+	"backplane/simbus/serial"
 )
 
 // Link is the serial link of appliance files: a null-modem cable between two UARTs.
@@ -20,8 +20,16 @@ var Link = &periph.LinkKind{
 
 // LinkConfig is one [[serial]] table of an appliance file.
 type LinkConfig struct {
-	Ports []string `toml:"ports" jsonschema:"description=Its two ends: board.port"`
+	Ports  []string        `toml:"ports" jsonschema:"description=Its two ends: board.port"`
+	Wiring string          `toml:"wiring,omitempty" jsonschema:"enum=null-modem,enum=straight,enum=three-wire,default=null-modem,description=Where the modem lines go: RTS to CTS and DTR to DSR and DCD; or not DCD; or none"`
+	Delay  periph.Duration `toml:"delay,omitempty" jsonschema:"description=How long everything takes from one end to the other"`
 }
+
+// wirings are the words for them.
+var wirings = map[string]serial.Wiring{"": serial.NullModem, "null-modem": serial.NullModem, "straight": serial.Straight, "three-wire": serial.ThreeWire}
+
+// maxCable is the longest delay of a link: a satellite's, with room.
+const maxCable = 10 * time.Second
 
 // Ends are the two ports.
 func (c *LinkConfig) Ends() []periph.LinkEnd { return periph.Ports(c.Ports) }
@@ -30,12 +38,12 @@ func (c *LinkConfig) Ends() []periph.LinkEnd { return periph.Ports(c.Ports) }
 func (c *LinkConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 	if len(ends) != 2 {
 		report("ports", "a serial link has two ends; this one has %d: write ports = [\"a.uart\", \"b.uart\"]", len(ends))
-		return
 	}
-	a, known := ends[0].Config.(*Config)
-	b, both := ends[1].Config.(*Config)
-	if known && both && a.Baud != b.Baud {
-		report("ports", "the ends run at %d and %d baud: they must be the same", a.Baud, b.Baud)
+	if _, ok := wirings[c.Wiring]; !ok {
+		report("wiring", "wiring is %q; it must be \"null-modem\", \"straight\" or \"three-wire\"", c.Wiring)
+	}
+	if c.Delay < 0 || time.Duration(c.Delay) > maxCable {
+		report("delay", "delay is %s; it must be 0s to %s", time.Duration(c.Delay), maxCable)
 	}
 }
 
@@ -43,37 +51,20 @@ func (c *LinkConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 func (c *LinkConfig) Instant() bool { return false }
 
 // serialLink joins two UARTs.
-type serialLink struct {
-	cut  [2]bool // each side's own view
-	ends []periph.Joint
-}
+type serialLink struct{ *serial.Link }
 
 // Build makes the link.
 func (c *LinkConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link, error) {
-	l := &serialLink{ends: ends}
-	var ports [2]*UART
-	for i := range ends {
-		var ok bool
-		if ports[i], ok = ends[i].Socket.(*UART); !ok {
-			return nil, fmt.Errorf("%s: a %T is not a serial port", ends[i].Name, ends[i].Socket)
+	var joined [2]serial.End
+	for i, e := range ends {
+		port, ok := e.Socket.(*serial.Port)
+		if !ok {
+			return nil, fmt.Errorf("%s: a %T is not a serial port", e.Name, e.Socket)
 		}
+		joined[i] = serial.End{Port: port, Domain: e.Domain}
 	}
-	for i, port := range ports {
-		there := ports[1-i]
-		way := simbus.NewCrossing(ends[i].Domain, ends[1-i].Domain, bitsPerChar*time.Second/time.Duration(port.Baud()),
-			func(p []byte) { _ = there.In(p) }) // OnOverrun tells
-		port.OnSend = func(p []byte, at simbus.Time) {
-			if !l.cut[i] {
-				way.Send(at, p)
-			}
-		}
-	}
-	return l, nil
+	return &serialLink{serial.Join(joined[0], joined[1], serial.Cable{Delay: time.Duration(c.Delay), Wiring: wirings[c.Wiring]})}, nil
 }
 
-// Cut loses what either sends.
-func (l *serialLink) Cut(_ string, cut bool) {
-	for i := range l.ends {
-		l.ends[i].Domain.Do(func() { l.cut[i] = cut })
-	}
-}
+// Cut takes the cable off: lines rest, and modem lines are inactive.
+func (l *serialLink) Cut(_ string, cut bool) { l.Link.Cut(cut) }

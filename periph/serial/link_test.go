@@ -4,60 +4,77 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"backplane/periph"
 	"backplane/periph/serial"
 	"backplane/simbus"
+	line "backplane/simbus/serial"
 )
 
-// TestLink sends pieces from one UART to another, on a board with a time of its own: they
-// arrive with their last bit, and not while the link is cut.
-func TestLink(t *testing.T) {
-	cal, near := domain(t)
-	far, err := cal.AddDomain("far")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ports := []*serial.UART{serial.NewUART("a", near, 9600), serial.NewUART("b", far, 9600)}
-	link, err := new(serial.LinkConfig).Build(&periph.LinkEnv{Name: "l", Calendar: cal},
-		[]periph.Joint{{Domain: near, Socket: ports[0]}, {Domain: far, Socket: ports[1]}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	ports[1].OnReceive = func(p []byte) { got = append(got, fmt.Sprintf("%s %s", far.Now(), p)) }
-	send := func(second int, text string) {
-		at := simbus.Time(second) * simbus.Time(time.Second)
-		near.Do(func() { near.At(at, func() { ports[0].OnSend([]byte(text), at.Add(2*time.Millisecond)) }) })
-		advance(t, cal, at+simbus.Time(time.Second))
-	}
-	send(1, "one")
-	link.Cut("", true)
-	send(2, "two")
-	link.Cut("", false)
-	send(3, "three")
-	if want := "1.002000000s one, 3.002000000s three"; strings.Join(got, ", ") != want {
-		t.Errorf("received %s, want %s", strings.Join(got, ", "), want)
-	}
-}
-
-// TestLinkMistakes wants both ends to have the same rate, and two of them.
+// TestLinkMistakes wants two ends, and a wiring and a delay that there are.
 func TestLinkMistakes(t *testing.T) {
 	end := func(baud int) periph.LinkEnd { return periph.LinkEnd{Config: &serial.Config{Baud: baud}} }
 	for _, tt := range []struct {
-		ends []periph.LinkEnd
-		want string
+		config serial.LinkConfig
+		ends   []periph.LinkEnd
+		want   string
 	}{
-		{[]periph.LinkEnd{end(9600), end(9600)}, ""},
-		{[]periph.LinkEnd{end(9600), {}}, ""}, // the other was not found, which has been said
-		{[]periph.LinkEnd{end(9600), end(115200)}, "ports: the ends run at 9600 and 115200 baud: they must be the same"},
-		{[]periph.LinkEnd{end(9600)}, `ports: a serial link has two ends; this one has 1: write ports = ["a.uart", "b.uart"]`},
+		{ends: []periph.LinkEnd{end(9600), end(115200)}}, // they may disagree
+		{ends: []periph.LinkEnd{end(9600)}, want: `ports: a serial link has two ends; this one has 1: write ports = ["a.uart", "b.uart"]`},
+		{serial.LinkConfig{Wiring: "crossed"}, []periph.LinkEnd{end(1), end(1)}, `wiring: wiring is "crossed"; it must be "null-modem", "straight" or "three-wire"`},
+		{serial.LinkConfig{Delay: periph.Duration(11e9)}, []periph.LinkEnd{end(1), end(1)}, "delay: delay is 11s; it must be 0s to 10s"},
 	} {
 		got := ""
-		new(serial.LinkConfig).Check(func(key, format string, args ...any) { got += key + ": " + fmt.Sprintf(format, args...) }, tt.ends)
+		tt.config.Check(func(key, format string, args ...any) { got += key + ": " + fmt.Sprintf(format, args...) }, tt.ends)
 		if got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
+	}
+}
+
+// TestBus sends from one port to all others of an RS-485 bus, while its driver is enabled.
+func TestBus(t *testing.T) {
+	cal, d := domain(t)
+	var ports []*serial.Controller
+	var ends []periph.Joint
+	heard := make([]strings.Builder, 3)
+	for i := range 3 {
+		c := serial.Kind.Config().(*serial.Config)
+		c.DriverEnable, c.Baud = "rts", 9600
+		u := serial.NewController(fmt.Sprint("u", i), d, c)
+		u.OnReceive = func(r line.Received) { heard[i].Write(r.Data) }
+		ports = append(ports, u)
+		ends = append(ends, periph.Joint{LinkEnd: periph.LinkEnd{Config: c}, Domain: d, Socket: u.Socket("")})
+	}
+	link, err := new(serial.BusConfig).Build(&periph.LinkEnv{Name: "bus", Calendar: cal}, ends)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say := func(text string) {
+		d.Do(func() { ports[0].Port().Transmit([]byte(text)) })
+		advance(t, cal, cal.Now()+simbus.Time(1e9))
+	}
+	say("one")
+	d.Do(func() { ports[0].Port().SetDriver(true) })
+	say("two")
+	link.Cut("", true)
+	say("three")
+	link.Cut("", false)
+	say("four")
+	if got := fmt.Sprintf("%s %s", heard[1].String(), heard[2].String()); got != "twofour twofour" {
+		t.Errorf("the others have heard %q", got)
+	}
+	if got := heard[0].String(); got != "twofour" { // its own echo
+		t.Errorf("it has heard %q", got)
+	}
+}
+
+// TestBusMistakes wants a transceiver.
+func TestBusMistakes(t *testing.T) {
+	got := ""
+	new(serial.BusConfig).Check(func(key, format string, args ...any) { got += key + ": " + fmt.Sprintf(format, args...) },
+		[]periph.LinkEnd{{Name: "a.u", Key: "ports[0]", Config: &serial.Config{DriverEnable: "rts"}}, {Name: "b.u", Key: "ports[1]", Config: &serial.Config{}}})
+	if want := `ports[1]: b.u has no transceiver for RS-485: write driver_enable = "rts", or a GPIO line, in its [[serial]]`; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

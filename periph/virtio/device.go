@@ -10,6 +10,7 @@ const (
 	IDCAN     = 36
 	IDGPIO    = 41
 	IDSPI     = 45
+	IDUART    = 62 // our own: virtio 1.4 assigns none to it, and no other device this number
 )
 
 // Feature bits that belong to the transport and the rings (section 6).

@@ -72,7 +72,7 @@ func (b *bench) serial(virtual bool) error {
 	}
 	defer r.Close()
 	size := strconv.Itoa(count)
-	receive, transmit := []string{"load", "receive", "/dev/ttyS1", size}, []string{"load", "transmit", "/dev/ttyS1", size}
+	receive, transmit := []string{"load", "receive", "/dev/ttyS1", strconv.Itoa(baud), size}, []string{"load", "transmit", "/dev/ttyS1", strconv.Itoa(baud), size}
 	wall, simulated, err := b.both(r, map[string][]string{"b0": receive, "b1": receive}, map[string][]string{"b0": transmit, "b1": transmit})
 	if err != nil {
 		return err

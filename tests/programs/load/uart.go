@@ -15,24 +15,37 @@ func pattern(i int) byte {
 	return byte(x>>24 ^ x>>13)
 }
 
-func openRaw(device string) (int, error) {
+// bother is the speed that the fields of its own have, and ibshift where it stands for input.
+const (
+	bother  = 0o10000
+	ibshift = 16
+)
+
+// openRaw opens a tty, and sets it to so many bits a second.
+func openRaw(device, rate string) (int, error) {
+	baud, err := strconv.ParseUint(rate, 10, 32)
+	if err != nil {
+		return -1, err
+	}
 	fd, err := unix.Open(device, unix.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open %s: %w", device, err)
 	}
-	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", device, err)
 	}
 	t.Iflag, t.Oflag, t.Lflag = 0, 0, 0 // what cfmakeraw(3) does, and no flow control
 	t.Cflag = t.Cflag&^(unix.CSIZE|unix.PARENB|unix.CRTSCTS) | unix.CS8
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
-	return fd, unix.IoctlSetTermios(fd, unix.TCSETS, t)
+	t.Cflag = t.Cflag&^(unix.CBAUD|unix.CBAUD<<ibshift) | bother
+	t.Ispeed, t.Ospeed = uint32(baud), uint32(baud)
+	return fd, unix.IoctlSetTermios(fd, unix.TCSETS2, t)
 }
 
 // transmit writes count bytes of the pattern.
-func transmit(device string, count int) error {
-	fd, err := openRaw(device)
+func transmit(device, baud string, count int) error {
+	fd, err := openRaw(device, baud)
 	if err != nil {
 		return err
 	}
@@ -58,8 +71,8 @@ func transmit(device string, count int) error {
 
 // receive reads count bytes and compares them with the pattern. It prints how
 // many nanoseconds passed from the first read to the last.
-func receive(device string, count int) error {
-	fd, err := openRaw(device)
+func receive(device, baud string, count int) error {
+	fd, err := openRaw(device, baud)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,73 @@
+package serial
+
+import (
+	"fmt"
+
+	"backplane/periph"
+	"backplane/simbus"
+	"backplane/simbus/serial"
+)
+
+// Bus is the RS-485 bus of appliance files.
+var Bus = &periph.LinkKind{
+	Table:  "rs485",
+	Name:   "RS-485 bus",
+	Title:  "RS-485 bus of two wires, half duplex",
+	Source: "TIA/EIA-485-A",
+	Joins:  "serial",
+	Config: func() periph.LinkConfig { return new(BusConfig) },
+}
+
+// BusConfig is one [[rs485]] table of an appliance file.
+type BusConfig struct {
+	Ports []string `toml:"ports" jsonschema:"description=Its ports: board.port"`
+}
+
+// Ends are the ports.
+func (c *BusConfig) Ends() []periph.LinkEnd { return periph.Ports(c.Ports) }
+
+// Check reports what is wrong.
+func (c *BusConfig) Check(report periph.Report, ends []periph.LinkEnd) {
+	for _, e := range ends {
+		if p, ok := e.Config.(*Config); ok && p.DriverEnable == "" {
+			report(e.Key, "%s has no transceiver for RS-485: write driver_enable = \"rts\", or a GPIO line, in its [[serial]]", e.Name)
+		}
+	}
+}
+
+// Instant is true: all ports hear a driver at once.
+func (c *BusConfig) Instant() bool { return true }
+
+// bus is a bus of an appliance that runs. It belongs to the domain that its boards share.
+type bus struct {
+	*serial.Bus
+	domain *simbus.Domain
+	ports  []*serial.Port
+}
+
+// Build makes the bus.
+func (c *BusConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link, error) {
+	b := &bus{Bus: serial.NewBus(), domain: ends[0].Domain}
+	for _, e := range ends {
+		port, ok := e.Socket.(*serial.Port)
+		if !ok {
+			return nil, fmt.Errorf("%s: a %T is not a serial port", e.Name, e.Socket)
+		}
+		b.ports = append(b.ports, port)
+		b.Join(port)
+	}
+	return b, nil
+}
+
+// Cut takes all ports off the bus: each hears nothing then.
+func (b *bus) Cut(_ string, cut bool) {
+	b.domain.Do(func() {
+		for _, p := range b.ports {
+			if cut {
+				b.Leave(p)
+			} else {
+				b.Join(p)
+			}
+		}
+	})
+}
