@@ -2,7 +2,6 @@ package tests
 
 import (
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -95,12 +94,22 @@ func TestSocatParity(t *testing.T) {
 	})
 }
 
+// TestPicocom: picocom opens a port with a parity, and is content with what it reads back.
+func TestPicocom(t *testing.T) {
+	app := guesttest.Run(t, serialPair(guesttest.Rootfs(t, "picocom"), 9600), guesttest.Options{Seed: 1})
+	listen := app.StartCommand("b", "/bin/sh", "-c", "picocom -b 19200 -y e -d 7 -p 2 -x 1000 /dev/ttyS1 2>&1")
+	app.Sleep(200 * time.Millisecond)
+	app.Sh("a", "stty -F /dev/ttyS1 19200 parenb -parodd cs7 cstopb -echo; echo seven > /dev/ttyS1")
+	out := listen.Wait().Stdout
+	wants(t, out, "Terminal ready", "seven")
+	if strings.Contains(out, "mismatch") {
+		t.Errorf("picocom says\n%s", out)
+	}
+}
+
 // TestModbus has mbpoll ask a server of Modbus RTU at 19200 8E1 over an RS-485 bus, whose drivers
 // are enabled by RTS, which the kernel drives on one board and mbpoll on the other.
 func TestModbus(t *testing.T) {
-	if _, err := exec.LookPath("mbpoll"); err != nil {
-		t.Skip("mbpoll is not there: tools/packages installs what the tests need")
-	}
 	tty := guesttest.Program(t, "backplane/tests/programs/tty")
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		board := fmt.Sprintf("[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n[[serial]]\nname = \"uart1\"\ndevice = \"/dev/ttyS1\"\ndriver_enable = \"rts\"\nreceiver = \"inverse\"\nrs485 = true\n",
