@@ -18,6 +18,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/appliance"
 	"backplane/guest/kernel"
+	"backplane/periph"
 	disks "backplane/periph/block"
 	"backplane/periph/catalog"
 	"backplane/simbus"
@@ -333,4 +334,26 @@ exec = { board = "store", command = ["sh", "-c", %q], timeout = "20s" }
 		t.Fatalf("%v\n%s", err, out)
 	}
 	verified(t, filepath.Join(dir, "main.toml"), 2)
+}
+
+// TestDiskZeroPage writes directly from memory that was never written to, which is the
+// kernel's zero page.
+func TestDiskZeroPage(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		root := guesttest.Rootfs(t, guesttest.Program(t, "backplane/tests/programs/load"))
+		app := guesttest.Run(t, map[string]string{"main.toml": fmt.Sprintf("name = \"store\"\n[firmware]\nrootfs = [%q]\n[[disk]]\nname = \"disk0\"\nsize = \"1M\"\n", root)}, o)
+		app.Sh("store", "dd if=/dev/urandom of=/dev/vda bs=64k count=1 conv=fsync 2>/dev/null; echo 3 > /proc/sys/vm/drop_caches")
+		c := app.StartCommand("store", "load", "blocks", "untouched", "sequential", "/dev/vda", "8192", "1", "4")
+		app.Until(20*time.Second, "the end of the writes", func(e *simbus.Event) bool {
+			if e.Kind == periph.KindDevice {
+				t.Fatalf("the disk is stopped: %s", e.AppendJSON(nil))
+			}
+			command, _ := e.Get("command")
+			return e.Kind == appliance.KindExec && strings.HasPrefix(command, "load")
+		})
+		c.Wait()
+		if out := app.Sh("store", "dd if=/dev/vda bs=4096 count=8 2>/dev/null | od -An -v -tx1 | tr -d ' \\n0' | wc -c"); strings.TrimSpace(out) != "0" {
+			t.Errorf("%s hex digits are left of what was there", strings.TrimSpace(out))
+		}
+	})
 }
