@@ -157,7 +157,7 @@ address = '10.0.0.1/24'
 			"a.toml:11:28: vlan is 0; it must be 1 to 4094, or on a trunk 0 for none\na.toml:11:59: trunk has the VLAN 4095; VLANs are 1 to 4094"},
 		{"less than nothing", two + "[[segment]]\nname = 'lan'\nports = ['p.eth0']\naddresses = -1\nport = [{ name = 'p.eth0', storm_limit = -1 }]",
 			"a.toml:11:1: addresses is -1; it must be at least 0\na.toml:12:28: storm_limit is -1; it must be at least 0"},
-		{"one end", two + "[[serial]]\nname = 'l'\nports = ['p.u']", `a.toml:10:1: a serial link has two ends; this one has 1: write ports = ["a.uart", "b.uart"]`},
+		{"one end", two + "[[serial]]\nname = 'l'\nports = ['p.u']", `a.toml:10:1: a serial link has two ends; this one has 1: write ports = ["a.uart", "b.uart"], or one port with pty or listen`},
 		{"unknown line", two + "[[wire]]\nname = 'w'\nfrom = 'p.g.d'\nto = 'q.g.a'", `a.toml:10:1: board p: g has no line "d": did you mean "a"?`},
 		{"capture of nothing", two + "[[capture]]\nname = 'c'\nat = ['lna']", `a.toml:10:7: there is no segment "lna"`},
 		{"capture without a place", two + "[[capture]]\nname = 'c'", `a.toml:8:3: capture c has no place: write at = ["SEGMENT"] or at = ["SEGMENT:BOARD.PORT"]`},

@@ -26,7 +26,7 @@ func TestLinkMistakes(t *testing.T) {
 		{"to itself", "[[wire]]\nname = 'w'\nfrom = 'a.g.m'\nto = 'a.g.l'", "a.toml:14:3: the wire leads from board a to itself: solder its parts to one line"},
 		{"on two links", "[[segment]]\nname = 'wan'\nports = ['a.eth0']", "a.toml:16:10: the port a.eth0 is already on a segment, in line 10"},
 		{"a port of another kind", "[[segment]]\nname = 'wan'\nports = ['a.can0']", "a.toml:16:10: board a has no Ethernet port \"can0\": there is only eth0"},
-		{"no such key", "[[serial]]\nname = 's'\nports = ['a.u', 'b.u']\nbaud = 9600", `a.toml:17:1: unknown key "baud": there are delay, ports, wiring`},
+		{"no such key", "[[serial]]\nname = 's'\nports = ['a.u', 'b.u']\nbaud = 9600", `a.toml:17:1: unknown key "baud": there are delay, format, listen, ports, pty, wiring`},
 		{"no such table", "[[wires]]\nname = 'w'", `a.toml:14:3: unknown key "wires": did you mean "wire"?`},
 		{"a taken name", "[[serial]]\nname = 'bus'\nports = ['a.u', 'b.u']", `a.toml:12:1: the name "bus" is taken, in line 14`},
 		{"a filter of frames that are not Ethernet's", "[[capture]]\nname = 'c'\nat = ['lan', 'bus:a.can0']\nfilter = 'arp'", "a.toml:16:14: bus:a.can0 is not Ethernet; only Ethernet frames can be filtered"},

@@ -198,7 +198,7 @@ func (l *outletLine) Do(a outlet.Act) error {
 
 // do is called in the board's domain. The first program plugs a cable into a port that has none.
 func (l *outletLine) do(a outlet.Act) error {
-	end := l.r.end(l.path, func() *outlet.End { return outlet.Plug(l.port, l.m.domain, l.port.Format()) })
+	end := l.r.end(l.path, func() *outlet.End { return outlet.Plug(l.port, l.m.domain, l.port.Format(), serial.Cable{}) })
 	if a.Do == outlet.Open && !end.IsOpen() {
 		end.Program = l.program
 	}

@@ -163,7 +163,7 @@ command; a command ended by signal N has status 128 + N.`,
 		&cobra.Group{ID: "know", Title: "Know:"})
 	for id, commands := range map[string][]*cobra.Command{
 		"run": {newRun(log), newUp(log), newReplay(log), newCheck(), newBench(log)},
-		"reach": append(newActions(), newPs(), newNet(), newConsole(), newLogs(), newExec(), newCp(), newGet(),
+		"reach": append(newActions(), newPs(), newNet(), newConsole(), newSerial(), newLogs(), newExec(), newCp(), newGet(),
 			newEvents(), newCapture(), newWait(), newDown()),
 		"know": {newParts(), newDoctor(), newDisk(), newKernel(log), newSchema(), newVersion()},
 	} {

@@ -8,7 +8,8 @@ import (
 	"backplane/simbus/serial"
 )
 
-// Link is the serial link of appliance files: a null-modem cable between two UARTs.
+// Link is the serial link of appliance files: a cable between two UARTs, or from
+// one to the host.
 var Link = &periph.LinkKind{
 	Table:  "serial",
 	Name:   "serial link",
@@ -20,9 +21,10 @@ var Link = &periph.LinkKind{
 
 // LinkConfig is one [[serial]] table of an appliance file.
 type LinkConfig struct {
-	Ports  []string        `toml:"ports" jsonschema:"description=Its two ends: board.port"`
+	Ports  []string        `toml:"ports" jsonschema:"description=Its two ends: board.port; one with pty or listen"`
 	Wiring string          `toml:"wiring,omitempty" jsonschema:"enum=null-modem,enum=straight,enum=three-wire,default=null-modem,description=Where the modem lines go: RTS to CTS and DTR to DSR and DCD; or not DCD; or none"`
 	Delay  periph.Duration `toml:"delay,omitempty" jsonschema:"description=How long everything takes from one end to the other"`
+	toHost
 }
 
 // wirings are the words for them.
@@ -36,9 +38,7 @@ func (c *LinkConfig) Ends() []periph.LinkEnd { return periph.Ports(c.Ports) }
 
 // Check reports what is wrong.
 func (c *LinkConfig) Check(report periph.Report, ends []periph.LinkEnd) {
-	if len(ends) != 2 {
-		report("ports", "a serial link has two ends; this one has %d: write ports = [\"a.uart\", \"b.uart\"]", len(ends))
-	}
+	c.check(report, len(ends))
 	if _, ok := wirings[c.Wiring]; !ok {
 		report("wiring", "wiring is %q; it must be \"null-modem\", \"straight\" or \"three-wire\"", c.Wiring)
 	}
@@ -55,6 +55,10 @@ type serialLink struct{ *serial.Link }
 
 // Build makes the link.
 func (c *LinkConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link, error) {
+	cable := serial.Cable{Delay: time.Duration(c.Delay), Wiring: wirings[c.Wiring]}
+	if c.Outside() != "" {
+		return c.build(ends[0], cable)
+	}
 	var joined [2]serial.End
 	for i, e := range ends {
 		port, ok := e.Socket.(*serial.Port)
@@ -63,7 +67,7 @@ func (c *LinkConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link,
 		}
 		joined[i] = serial.End{Port: port, Domain: e.Domain}
 	}
-	return &serialLink{serial.Join(joined[0], joined[1], serial.Cable{Delay: time.Duration(c.Delay), Wiring: wirings[c.Wiring]})}, nil
+	return &serialLink{serial.Join(joined[0], joined[1], cable)}, nil
 }
 
 // Cut takes the cable off: lines rest, and modem lines are inactive.

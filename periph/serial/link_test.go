@@ -20,7 +20,7 @@ func TestLinkMistakes(t *testing.T) {
 		want   string
 	}{
 		{ends: []periph.LinkEnd{end(9600), end(115200)}}, // they may disagree
-		{ends: []periph.LinkEnd{end(9600)}, want: `ports: a serial link has two ends; this one has 1: write ports = ["a.uart", "b.uart"]`},
+		{ends: []periph.LinkEnd{end(9600)}, want: `ports: a serial link has two ends; this one has 1: write ports = ["a.uart", "b.uart"], or one port with pty or listen`},
 		{serial.LinkConfig{Wiring: "crossed"}, []periph.LinkEnd{end(1), end(1)}, `wiring: wiring is "crossed"; it must be "null-modem", "straight" or "three-wire"`},
 		{serial.LinkConfig{Delay: periph.Duration(11e9)}, []periph.LinkEnd{end(1), end(1)}, "delay: delay is 11s; it must be 0s to 10s"},
 	} {

@@ -8,7 +8,7 @@ import (
 	"backplane/simbus/serial"
 )
 
-// End is the host's end of a null-modem cable to a port. It belongs to the port's domain:
+// End is the host's end of a cable to a port. It belongs to the port's domain:
 // what it does depends on its acts and their times alone, whether there is a program or not.
 type End struct {
 	// Program is told of what arrives, unless it is nil.
@@ -27,14 +27,14 @@ type End struct {
 
 // Plug plugs a cable into a port, with nothing at its end that is switched on. It is set to
 // a format.
-func Plug(port *serial.Port, d *simbus.Domain, f serial.Format) *End {
+func Plug(port *serial.Port, d *simbus.Domain, f serial.Format, c serial.Cable) *End {
 	e := &End{port: serial.NewPort(d), domain: d}
 	e.port.SetFormat(f)
 	e.port.Listen(false)
 	e.port.OnSent = e.sent
 	e.port.OnReceive = e.receive
 	e.port.OnInputs = func(now, _ serial.Lines) { e.inputs(now) }
-	e.link = serial.Join(serial.End{Port: port, Domain: d}, serial.End{Port: e.port, Domain: d}, serial.Cable{})
+	e.link = serial.Join(serial.End{Port: port, Domain: d}, serial.End{Port: e.port, Domain: d}, c)
 	return e
 }
 

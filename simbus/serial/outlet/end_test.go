@@ -35,7 +35,7 @@ func start(t *testing.T) *bench {
 	b.board = serial.NewPort(b.d)
 	b.board.OnReceive = func(r serial.Received) { b.note("board %q %s", r.Data, r.Flags) }
 	b.board.OnInputs = func(now, _ serial.Lines) { b.note("board sees %s", now) }
-	b.end = outlet.Plug(b.board, b.d, serial.EightN1(serial.Baud(9600)))
+	b.end = outlet.Plug(b.board, b.d, serial.EightN1(serial.Baud(9600)), serial.Cable{})
 	b.end.Program = b
 	return b
 }
