@@ -28,6 +28,14 @@ func (l *Link) Outside() string {
 	return ""
 }
 
+// ends are what its kind knows of its ends.
+func (l *Link) ends() (ends []periph.LinkEnd) {
+	for _, e := range l.Ends {
+		ends = append(ends, e.LinkEnd)
+	}
+	return ends
+}
+
 // At is where its table stands in the appliance file.
 func (l *Link) At() string { return l.at }
 
@@ -89,20 +97,15 @@ func (a *Appliance) checkLinks(names map[string]string) {
 	c := linkChecker{a, make(map[string]string), make(map[string]string)}
 	for _, l := range a.Links {
 		a.unique(names, l.at, l.Name, l.Kind.Name)
-		var ends []periph.LinkEnd
 		for _, e := range l.Config.Ends() {
-			end := c.find(l, e)
-			l.Ends = append(l.Ends, end)
-			ends = append(ends, end.LinkEnd)
+			l.Ends = append(l.Ends, c.find(l, e))
 		}
 		for i := range a.Gateway {
 			if a.Gateway[i].Segment == l.Name && l.network() != nil {
-				end := End{LinkEnd: periph.LinkEnd{Name: a.Gateway[i].Name}, Member: -1}
-				l.Ends = append(l.Ends, end)
-				ends = append(ends, end.LinkEnd)
+				l.Ends = append(l.Ends, End{LinkEnd: periph.LinkEnd{Name: a.Gateway[i].Name}, Member: -1})
 			}
 		}
-		l.Config.Check(func(key, format string, args ...any) { a.doc.Add(tomlfile.Join(l.at, key), format, args...) }, ends)
+		l.Config.Check(func(key, format string, args ...any) { a.doc.Add(tomlfile.Join(l.at, key), format, args...) }, l.ends())
 		if c := l.network(); c != nil && !c.HasVLANs() {
 			a.checkHosts(l)
 		}

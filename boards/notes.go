@@ -2,14 +2,26 @@ package boards
 
 import (
 	"fmt"
+
+	"backplane/periph"
 )
 
 // Notes says, for people, what an appliance will not have as its files say, on
-// either clock; each of a board's stands in an event of its start as well.
+// either clock, and what of its links they may not have meant; each of a board's
+// stands in an event of its start as well.
 func (a *Appliance) Notes(virtual bool) (notes []string) {
 	for i := range a.Board {
 		if note := a.Board[i].Board.Note(virtual); note != "" {
 			notes = append(notes, fmt.Sprintf("board %s: %s", a.Board[i].Name, note))
+		}
+	}
+	for _, l := range a.Links {
+		c, is := l.Config.(periph.NotedLink)
+		if !is {
+			continue
+		}
+		if note := c.Note(l.ends()); note != "" {
+			notes = append(notes, fmt.Sprintf("%s %s: %s", l.Kind.Name, l.Name, note))
 		}
 	}
 	return notes

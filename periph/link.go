@@ -47,6 +47,13 @@ type HostLink interface {
 	Outside() string
 }
 
+// NotedLink is the table of a link of which people should know something, though it is no mistake.
+type NotedLink interface {
+	LinkConfig
+	// Note says what, of ends that are right; it may be empty.
+	Note(ends []LinkEnd) string
+}
+
 // LinkEnd is where a link is joined to a board.
 type LinkEnd struct {
 	Name   string // as the file has it: "sensor.eth0", "sensor.gpio0.alarm"

@@ -35,6 +35,9 @@ func (c *BusConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 	}
 }
 
+// Note tells of ports that their boards' files set to different rates.
+func (c *BusConfig) Note(ends []periph.LinkEnd) string { return differ(ends) }
+
 // Instant is true: all ports hear a driver at once.
 func (c *BusConfig) Instant() bool { return true }
 

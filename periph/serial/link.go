@@ -47,6 +47,28 @@ func (c *LinkConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 	}
 }
 
+// Note tells of ends that their boards' files set to different rates.
+func (c *LinkConfig) Note(ends []periph.LinkEnd) string { return differ(ends) }
+
+// differ says so if ports begin at different rates: they do not understand each other before
+// a guest sets its own.
+func differ(ends []periph.LinkEnd) string {
+	var first *Config
+	var name string
+	for _, e := range ends {
+		c, ok := e.Config.(*Config)
+		switch {
+		case !ok:
+		case first == nil:
+			first, name = c, e.Name
+		case c.Baud != first.Baud:
+			return fmt.Sprintf("%s begins at %d baud and %s at %d: they do not understand each other until their guests set the same rate",
+				name, first.Baud, e.Name, c.Baud)
+		}
+	}
+	return ""
+}
+
 // Instant is false: characters take their time.
 func (c *LinkConfig) Instant() bool { return false }
 
