@@ -4,6 +4,7 @@
 //	tty /dev/ttyS1 rate=19200 even say=hello drain outq counters
 //	tty /dev/ttyS1 rate=9600 wait=1000 read=5
 //	tty /dev/ttyS1 rate=19200 even modbus    answer requests for ever
+//	tty /dev/ttyS1 gpio=/dev/gpiochip0:0 rate=9600 line=high say=hello drain line=low
 package main
 
 import (
@@ -56,6 +57,7 @@ type port struct {
 	began    time.Time
 	patience time.Duration // of reads
 	first    counts        // when it was opened
+	line     int           // the file of a GPIO line
 }
 
 func (p *port) say(format string, args ...any) {
@@ -86,6 +88,8 @@ var deeds = map[string]func(p *port, value string) error{
 	"lines":    func(p *port, _ string) error { return p.number("lines", unix.TIOCMGET) },
 	"counters": (*port).counters,
 	"modbus":   (*port).modbus,
+	"gpio":     (*port).gpio,
+	"line":     (*port).level,
 }
 
 func (p *port) told(what string, err error) error {
