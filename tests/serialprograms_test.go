@@ -182,3 +182,28 @@ func TestRTS(t *testing.T) {
 		})
 	}
 }
+
+// TestMinicom: minicom opens a port as its settings say, and a script of runscript talks to a
+// program at the other end.
+func TestMinicom(t *testing.T) {
+	tty := guesttest.Program(t, "backplane/tests/programs/tty")
+	root := guesttest.Rootfs(t, "minicom", "runscript", "script", tty)
+	guesttest.AddDir(t, root, "/lib/terminfo/v")
+	fillRoot(t, root, map[string]string{
+		"etc/minicom/minirc.dfl": "pu port /dev/ttyS1\npu baudrate 19200\npu bits 7\npu parity E\npu stopbits 1\npu rtscts Yes\npu minit\npu mreset\n",
+		"etc/passwd":             "root:x:0:0::/root:/bin/sh\n",
+		"root/ask":               "verbose off\nsend \"value?\"\nexpect {\n\"42\" break\ntimeout 5 exit 1\n}\n! echo understood >/tmp/result\n! kill $(cat /tmp/pid)\n",
+	})
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := guesttest.Run(t, serialPair(root, 9600), o)
+		answer := app.StartCommand("b", "tty", "/dev/ttyS1", "rate=19200", "seven", "even", "mark", "wait=10s", "read=7", "say=42", "drain", "counters")
+		app.Sleep(200 * time.Millisecond)
+		// script gives it a terminal, and ^D when its own input ends.
+		out := app.Sh("a", "sleep 2 | TERM=vt100 script -qec \"sh -c 'echo \\$\\$ >/tmp/pid; exec minicom -o -S /root/ask'\" /dev/null 2>&1; cat /tmp/result")
+		wants(t, out, "Welcome to minicom", "understood")
+		wants(t, answer.Wait().Stdout, `read "value?\r"`, "frame 0 parity 0 break 0")
+		if !happened(app, "a", serial.KindFormat, "format", "7E1") {
+			t.Errorf("minicom has not set 7E1")
+		}
+	})
+}

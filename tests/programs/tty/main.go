@@ -67,6 +67,9 @@ func (p *port) say(format string, args ...any) {
 var deeds = map[string]func(p *port, value string) error{
 	"rate": (*port).rate,
 	"even": func(p *port, _ string) error { return p.set(func(t *unix.Termios) { t.Cflag |= unix.PARENB }) },
+	"seven": func(p *port, _ string) error {
+		return p.set(func(t *unix.Termios) { t.Cflag = t.Cflag&^unix.CSIZE | unix.CS7 })
+	},
 	"odd": func(p *port, _ string) error {
 		return p.set(func(t *unix.Termios) { t.Cflag |= unix.PARENB | unix.PARODD })
 	},
