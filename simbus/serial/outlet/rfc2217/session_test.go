@@ -277,7 +277,11 @@ func TestSlowReader(t *testing.T) {
 	if err := b.client.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	go b.write(sub("\x09"))
+	written := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(b.client, sub("\x09"))
+		written <- err
+	}()
 	zeros := 0
 	for buf := make([]byte, 1<<16); zeros < maxData-len(p); {
 		n, err := b.client.Read(buf)
@@ -285,6 +289,9 @@ func TestSlowReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		zeros += bytes.Count(buf[:n], []byte{0})
+	}
+	if err := <-written; err != nil {
+		t.Fatal(err)
 	}
 	wait(t, func() bool { return b.did() == "<lines rts dtr>" })
 }
