@@ -33,6 +33,7 @@ const (
 	minFIFO     = 16
 	defaultFIFO = 4096
 	maxFIFO     = 4096
+	ringSize    = 64 << 10 // bytes of memory that a UART with DMA receives into: 160 ms at 4 Mbaud
 	minClock    = 16 * minBaud
 	maxClock    = 16 * maxBaud
 	maxDivisor  = 1<<16 - 1
@@ -100,6 +101,16 @@ func (c *Config) PinLines() map[string]string {
 }
 
 func (c *Config) fifo() int { return c.FIFO }
+
+// room is what has arrived at most until something is lost. A UART with DMA, which has the
+// largest FIFO, goes on into memory, so that a host that is late for its guest in real time
+// loses nothing.
+func (c *Config) room() int {
+	if c.FIFO == maxFIFO {
+		return ringSize
+	}
+	return c.FIFO
+}
 
 // rates are the lowest and the highest rate that the port can be set to.
 func (c *Config) rates() (low, high int) {

@@ -78,11 +78,11 @@ func (c *Controller) receive(x serial.Received) {
 func (c *Controller) store(x serial.Received) error {
 	r := &c.rx
 	n := len(x.Data)
-	if c.config.fifo()-r.level() < n {
+	if c.config.room()-r.level() < n {
 		if err := c.refill(); err != nil {
 			return err
 		}
-		n = min(n, c.config.fifo()-r.level())
+		n = min(n, c.config.room()-r.level())
 	}
 	r.data = append(r.data, x.Data[:n]...)
 	if n == len(x.Data) && x.Flags != 0 {

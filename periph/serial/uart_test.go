@@ -279,6 +279,29 @@ func TestOverrun(t *testing.T) {
 	}
 }
 
+// TestDMA: a UART with DMA receives into memory beyond its FIFO, though RTS goes by that.
+func TestDMA(t *testing.T) {
+	u := newUART(t, nil)
+	u.request(format, 4_000_000, 8|2<<8|1<<13, 0) // auto RTS
+	u.request(lines, 2, 0, 0)                     // RTS
+	p := u.far(4_000_000)
+	p.Transmit(make([]byte, 3072))
+	advance(t, u.cal, 1e9)
+	if p.Inputs()&line.CTS != 0 {
+		t.Error("RTS is active with a FIFO that is three quarters full")
+	}
+	p.Transmit(make([]byte, 64<<10-3072)) // it does not heed CTS
+	advance(t, u.cal, 2e9)
+	if lost := u.Get("overrun").Int(); lost != 0 {
+		t.Errorf("of 64 KiB it has lost %d bytes", lost)
+	}
+	p.Transmit([]byte("more"))
+	advance(t, u.cal, 3e9)
+	if lost := u.Get("overrun").Int(); lost != 4 {
+		t.Errorf("of four bytes more it has lost %d", lost)
+	}
+}
+
 // TestErrors gives a character with an error as the last of its buffer.
 func TestErrors(t *testing.T) {
 	u := newUART(t, nil)
