@@ -43,7 +43,8 @@ func TestLinkMistakes(t *testing.T) {
 
 // TestLinkNames resolves what names lead to among links of all kinds.
 func TestLinkNames(t *testing.T) {
-	a, err := boards.Load(write(t, "a.toml", car+"[[wire]]\nname = 'w'\nfrom = 'a.g.l'\nto = 'b.g.l'", "b.toml", ecu), catalog.All)
+	a, err := boards.Load(write(t, "a.toml", car+"[[wire]]\nname = 'w'\nfrom = 'a.g.l'\nto = 'b.g.l'\n[[rs485]]\nname = 'field'\nports = ['a.u', 'b.u']",
+		"b.toml", strings.Replace(ecu, "name = 'u'\n", "name = 'u'\ndriver_enable = 'rts'\n", 1)), catalog.All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,12 @@ func TestLinkNames(t *testing.T) {
 		{a.CheckLink, "w", ""},
 		{a.CheckLink, "bus", ""},
 		{a.CheckLink, "bus:a.can0", ""},
-		{a.CheckLink, "w:a.g.l", `there is no segment "w"`},
+		{a.CheckLink, "field", ""},
+		{a.CheckLink, "field:a.u", ""},
+		{a.CheckLink, "field:a.v", `RS-485 bus field has no port "a.v"`},
+		{a.CheckPlug, "field:a.u", ""},
+		{a.CheckLink, "w:a.g.l", `w is a wire, which is cut as a whole: write "w"`},
+		{a.CheckLink, "x:a.g.l", `there is no segment, link or wire "x"`},
 		{a.CheckLink, "lan:a.can0", `segment lan has no port "a.can0"`},
 		{a.CheckPlace, "w", `there is no segment "w"`},
 		{a.CheckFrames, "lan", ""},
@@ -63,6 +69,11 @@ func TestLinkNames(t *testing.T) {
 		err := tt.check(tt.name)
 		if got := message(err); (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	for place, want := range map[string]string{"a.u": "field:a.u", "b.can0": "bus:b.can0", "field": "field", "w": "w"} {
+		if p, err := a.Plug(place); err != nil || p.Cable.String() != want {
+			t.Errorf("unplug %s: %v, %v, want %s", place, p, err, want)
 		}
 	}
 	for path, want := range map[string]string{"lan.loss": "", "lan:a.eth0.rx.frames": "", "bus:b.can0.tec": "",

@@ -132,11 +132,7 @@ func (a *Appliance) segmentPort(segment, port string) (Place, error) {
 	if err := a.CheckSegment(segment); err != nil {
 		return Place{}, err
 	}
-	l := a.segment(segment)
-	if names := l.portNames(); !slices.Contains(names, port) {
-		return Place{}, fmt.Errorf("segment %s has no port %q%s", segment, port, periph.Suggest(port, names))
-	}
-	return Place{l, port}, nil
+	return a.segment(segment).port("segment", port)
 }
 
 // CheckPlace says what is wrong with the name of a segment or of a port ("lan:sensor.eth0").

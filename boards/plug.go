@@ -56,7 +56,11 @@ func (a *Appliance) cableAt(m *Member, port string) (Place, bool) {
 	}
 	for _, l := range a.Links {
 		for _, e := range l.hosts() {
-			if port != "" && e.Port == port && &a.Board[e.Member] == m {
+			switch {
+			case port == "" || e.Port != port || &a.Board[e.Member] != m:
+			case l.apart():
+				return Place{l, e.Name}, true
+			default:
 				return Place{Link: l}, true
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"backplane/periph"
 )
 
-// Place is a link between boards, or one of a segment's ports.
+// Place is a link between boards, or one of the ports of a link whose ports can be cut one by one.
 type Place struct {
 	Link *Link
 	Port string // empty: the link itself
@@ -23,12 +23,23 @@ func (p Place) String() string {
 	return p.Link.Name + ":" + p.Port
 }
 
-// portNames are the names of a segment's ports, those of gateways too.
+// apart tells whether the link's ports can be cut one by one.
+func (l *Link) apart() bool { return l.Kind.LinkType != 0 || l.Kind.Apart }
+
+// portNames are the names of a link's ports that can be cut one by one, those of gateways too.
 func (l *Link) portNames() []string {
-	if l.Kind.LinkType == 0 {
+	if !l.apart() {
 		return nil
 	}
 	return named(l.Ends, func(e *End) string { return e.Name })
+}
+
+// port is the place of one of the link's ports; title is what kind of link messages call it.
+func (l *Link) port(title, port string) (Place, error) {
+	if names := l.portNames(); !slices.Contains(names, port) {
+		return Place{}, fmt.Errorf("%s %s has no port %q%s", title, l.Name, port, periph.Suggest(port, names))
+	}
+	return Place{l, port}, nil
 }
 
 // SegmentPlace finds a segment, or a port of one ("lan:sensor.eth0").
@@ -39,17 +50,23 @@ func (a *Appliance) SegmentPlace(name string) (Place, error) {
 	return Place{Link: a.segment(name)}, a.CheckSegment(name)
 }
 
-// LinkPlace finds what can be cut: a link, or a port of a segment.
+// LinkPlace finds what can be cut: a link, or a port of one ("lan:sensor.eth0").
 func (a *Appliance) LinkPlace(name string) (Place, error) {
-	if strings.Contains(name, ":") {
-		return a.SegmentPlace(name)
+	name, port, ofPort := strings.Cut(name, ":")
+	i := slices.IndexFunc(a.Links, func(l *Link) bool { return l.Name == name })
+	if i < 0 {
+		return Place{}, Unknown("segment, link or wire", name, a.linkNames())
 	}
-	for _, l := range a.Links {
-		if l.Name == name {
-			return Place{Link: l}, nil
-		}
+	switch l := a.Links[i]; {
+	case !ofPort:
+		return Place{Link: l}, nil
+	case !l.apart():
+		return Place{}, fmt.Errorf("%s is a %s, which is cut as a whole: write %q", name, l.Kind.Name, name)
+	case l.Kind.LinkType != 0:
+		return a.segmentPort(name, port)
+	default:
+		return l.port(l.Kind.Name, port)
 	}
-	return Place{}, Unknown("segment, link or wire", name, a.linkNames())
 }
 
 // Cable is the port of a segment that a board's port is, false if it is on none.

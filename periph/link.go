@@ -19,6 +19,9 @@ type LinkKind struct {
 	// 227 for SocketCAN. The table is then a [SegmentConfig], and the link a [Segment].
 	// 0: nothing of it can be captured.
 	LinkType uint8
+	// Apart tells whether its ports can be cut one by one, by name: the others go on. Those of
+	// a [Segment] can in any case.
+	Apart bool
 	// Joins is what the ends are: ports of controllers with that table, or GPIO lines
 	// for that of those.
 	Joins string

@@ -2,11 +2,11 @@ package appliance
 
 import "backplane/boards"
 
-// Cut cuts a segment, a serial link or a wire, by name, or one port off its segment:
-// "lan:sensor.eth0".
+// Cut cuts a segment, a bus, a serial link or a wire, by name, or one port off its segment or
+// bus: "lan:sensor.eth0".
 var Cut = &ActionKind{
 	Name:  "cut",
-	Title: "Cut a segment, a serial link, a wire, or a port off its segment (lan:sensor.eth0)",
+	Title: "Cut a segment, a bus, a serial link, a wire, or a port off its segment or bus (lan:sensor.eth0)",
 	Place: linkPlace,
 	do:    func(r *Running, x *Action) error { return r.cutLink(x.Place, true) },
 }

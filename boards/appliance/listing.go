@@ -142,6 +142,11 @@ func (r *Running) Places(kind string) []string {
 			if l.Kind.LinkType == 0 {
 				list = append(list, l.Name)
 			}
+			if l.Kind.Apart {
+				for _, e := range l.Ends {
+					list = append(list, boards.Place{Link: l, Port: e.Name}.String())
+				}
+			}
 		}
 		for _, p := range r.segmentPlaces() {
 			list = append(list, p.String())

@@ -14,6 +14,7 @@ var Bus = &periph.LinkKind{
 	Name:   "RS-485 bus",
 	Title:  "RS-485 bus of two wires, half duplex",
 	Source: "TIA/EIA-485-A",
+	Apart:  true,
 	Joins:  "serial",
 	Config: func() periph.LinkConfig { return new(BusConfig) },
 }
@@ -45,7 +46,16 @@ func (c *BusConfig) Instant() bool { return true }
 type bus struct {
 	*serial.Bus
 	domain *simbus.Domain
-	ports  []*serial.Port
+	ports  []*node
+	down   bool // the whole bus
+}
+
+// node is a board's port on the bus.
+type node struct {
+	*serial.Port
+	name    string
+	down    bool
+	offline bool // it is off the bus, for one reason or both
 }
 
 // Build makes the bus.
@@ -56,20 +66,30 @@ func (c *BusConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link, 
 		if !ok {
 			return nil, fmt.Errorf("%s: a %T is not a serial port", e.Name, e.Socket)
 		}
-		b.ports = append(b.ports, port)
+		b.ports = append(b.ports, &node{Port: port, name: e.Name})
 		b.Join(port)
 	}
 	return b, nil
 }
 
-// Cut takes all ports off the bus: each hears nothing then.
-func (b *bus) Cut(_ string, cut bool) {
+// Cut takes a port off the bus, or all of them: each hears nothing then.
+func (b *bus) Cut(name string, cut bool) {
 	b.domain.Do(func() {
+		if name == "" {
+			b.down = cut
+		}
 		for _, p := range b.ports {
-			if cut {
-				b.Leave(p)
-			} else {
-				b.Join(p)
+			if p.name == name {
+				p.down = cut
+			}
+			switch off := p.down || b.down; {
+			case off == p.offline:
+			case off:
+				b.Leave(p.Port)
+				p.offline = true
+			default:
+				b.Join(p.Port)
+				p.offline = false
 			}
 		}
 	})

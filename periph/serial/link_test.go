@@ -44,7 +44,7 @@ func TestBus(t *testing.T) {
 		u := serial.NewController(fmt.Sprint("u", i), d, c)
 		u.OnReceive = func(r line.Received) { heard[i].Write(r.Data) }
 		ports = append(ports, u)
-		ends = append(ends, periph.Joint{LinkEnd: periph.LinkEnd{Config: c}, Domain: d, Socket: u.Socket("")})
+		ends = append(ends, periph.Joint{LinkEnd: periph.LinkEnd{Name: fmt.Sprint("b", i, ".u"), Config: c}, Domain: d, Socket: u.Socket("")})
 	}
 	link, err := new(serial.BusConfig).Build(&periph.LinkEnv{Name: "bus", Calendar: cal}, ends)
 	if err != nil {
@@ -61,10 +61,18 @@ func TestBus(t *testing.T) {
 	say("three")
 	link.Cut("", false)
 	say("four")
-	if got := fmt.Sprintf("%s %s", heard[1].String(), heard[2].String()); got != "twofour twofour" {
+	link.Cut("b1.u", true)
+	say("five")
+	link.Cut("", true)
+	link.Cut("b1.u", false) // the bus still is
+	say("six")
+	link.Cut("", false)
+	link.Cut("", false) // which changes nothing
+	say("seven")
+	if got := fmt.Sprintf("%s %s", heard[1].String(), heard[2].String()); got != "twofourseven twofourfiveseven" {
 		t.Errorf("the others have heard %q", got)
 	}
-	if got := heard[0].String(); got != "twofour" { // its own echo
+	if got := heard[0].String(); got != "twofourfiveseven" { // its own echo
 		t.Errorf("it has heard %q", got)
 	}
 }
