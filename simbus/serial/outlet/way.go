@@ -61,10 +61,11 @@ func Address(text string) (network, address string, err error) {
 		}
 		return "unix", path, nil
 	}
+	place := text
 	if !strings.Contains(text, ":") {
-		text = ":" + text
+		place = ":" + text
 	}
-	host, port, err := net.SplitHostPort(text)
+	host, port, err := net.SplitHostPort(place)
 	if err == nil && host == "" {
 		host = "127.0.0.1"
 	}

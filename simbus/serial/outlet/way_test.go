@@ -39,7 +39,7 @@ func TestWay(t *testing.T) {
 		{way: outlet.Way{Pty: "a", Listen: "1"}, err: "a port is given to the host in one way: write pty or listen"},
 		{way: outlet.Way{Pty: "a/b"}, err: `pty is "a/b"; it must be a name, or an absolute path`},
 		{way: outlet.Way{Listen: "unix:../b"}, err: `listen is "../b"; it must be a name, or an absolute path`},
-		{way: outlet.Way{Listen: "x"}, err: `":x" is not an address to listen on: write ADDRESS:PORT, such as 127.0.0.1:2217, or unix:PATH`},
+		{way: outlet.Way{Listen: "x"}, err: `"x" is not an address to listen on: write ADDRESS:PORT, such as 127.0.0.1:2217, or unix:PATH`},
 	} {
 		err := tt.way.Check()
 		if err != nil && err.Error() != tt.err || err == nil && (tt.err != "" || tt.way.In("/run/x") != tt.want) {

@@ -16,9 +16,10 @@ type Opening interface {
 	Close() error
 }
 
-// Open opens a way without names. At first the line's end is set like that.
+// Open opens a way without names, or a pseudo terminal if the way leads nowhere. At first the
+// line's end is set like that.
 func Open(w outlet.Way, set outlet.Settings) (Opening, error) {
-	if w.Pty != "" {
+	if w.Listen == "" {
 		return hostpty.Open(w.Pty, set)
 	}
 	return rfc2217.Listen(w.Listen, set)
