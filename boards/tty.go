@@ -35,6 +35,9 @@ func (c *checker) ttys() {
 		if number > maxTTY {
 			c.doc.Add(x.at+".device", "device is %q; its number must be 0 to %d", x.Device, maxTTY)
 		}
+		if m[2] != strconv.Itoa(number) {
+			c.doc.Add(x.at+".device", "device is %q; its driver calls it \"/dev/%s%d\"", x.Device, m[1], number)
+		}
 		give(x, m[1], number)
 	}
 	for _, x := range c.b.Controllers {

@@ -70,6 +70,9 @@ func (c *Config) Check(report periph.Report) {
 			report(x.key, "%s is %d; it must be %d to %d", x.key, x.value, x.low, x.high)
 		}
 	}
+	if low, high := c.rates(); c.Clock >= minClock && c.Clock <= maxClock && (c.Baud < low || c.Baud > high) {
+		report("clock", "clock is %d; divided by 16 and a whole number up to %d it gives %d to %d baud, and baud is %d", c.Clock, maxDivisor, low, high, c.Baud)
+	}
 	if c.Trigger < 0 || c.Trigger > c.FIFO {
 		report("trigger", "trigger is %d; it must be 1 to the FIFO's size, %d", c.Trigger, c.FIFO)
 	}
@@ -83,6 +86,8 @@ func (c *Config) Check(report periph.Report) {
 	}
 	if c.Receiver != receiverAlways && c.Receiver != receiverInverse {
 		report("receiver", "receiver is %q; it must be %q or %q", c.Receiver, receiverAlways, receiverInverse)
+	} else if c.Receiver == receiverInverse && c.DriverEnable == "" {
+		report("receiver", "receiver is %q, of a transceiver that is not there: write driver_enable = %q, or a GPIO line", c.Receiver, enabledByRTS)
 	}
 }
 
