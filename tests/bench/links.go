@@ -71,8 +71,12 @@ func (b *bench) serial(virtual bool) error {
 		return err
 	}
 	defer r.Close()
-	size := strconv.Itoa(count)
-	receive, transmit := []string{"load", "receive", "/dev/ttyS1", strconv.Itoa(baud), size}, []string{"load", "transmit", "/dev/ttyS1", strconv.Itoa(baud), size}
+	flow, size := "-crtscts", strconv.Itoa(count)
+	if !virtual {
+		flow = "crtscts" // programs that a busy host lets wait
+	}
+	receive := []string{"load", "receive", "/dev/ttyS1", strconv.Itoa(baud), flow, size}
+	transmit := []string{"load", "transmit", "/dev/ttyS1", strconv.Itoa(baud), flow, size}
 	wall, simulated, err := b.both(r, map[string][]string{"b0": receive, "b1": receive}, map[string][]string{"b0": transmit, "b1": transmit})
 	if err != nil {
 		return err

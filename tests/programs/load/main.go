@@ -9,8 +9,9 @@
 //	load count 7               receive what send sends, and count it
 //	load toggle /dev/gpiochip0 0 10us 10000   the same, that far apart
 //	load edges /dev/gpiochip0 0 10us 10000    wait for that many edges that far apart
-//	load transmit /dev/ttyS1 115200 1000000   send that many bytes of a pattern, at that rate
-//	load receive /dev/ttyS1 115200 1000000    receive them
+//	load transmit /dev/ttyS1 115200 crtscts 1000000   send that many bytes of a pattern, at that rate,
+//	                                   with that flow control, or -crtscts
+//	load receive /dev/ttyS1 115200 crtscts 1000000    receive them
 //	load blocks read random /dev/vda 4096 1 10000   read that many blocks of that size, one at once;
 //	                                   or write, sequential, untouched (from the kernel's zero page)
 //	load limit real 10000      notify and be notified through file descriptors 3 and 4
@@ -67,10 +68,10 @@ func run(args []string) error {
 		err = line(args[0], args[1], args[2], args[3], count)
 	case args[0] == "blocks" && len(args) == 7:
 		err = blocks(args[1], args[2], args[3], args[4], args[5], count)
-	case args[0] == "transmit" && len(args) == 4:
-		err = transmit(args[1], args[2], count)
-	case args[0] == "receive" && len(args) == 4:
-		err = receive(args[1], args[2], count)
+	case args[0] == "transmit" && len(args) == 5:
+		err = transmit(args[1], args[2], args[3], count)
+	case args[0] == "receive" && len(args) == 5:
+		err = receive(args[1], args[2], args[3], count)
 	default:
 		err = fmt.Errorf("unknown load %q", args)
 	}

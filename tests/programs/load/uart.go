@@ -21,8 +21,8 @@ const (
 	ibshift = 16
 )
 
-// openRaw opens a tty, and sets it to so many bits a second.
-func openRaw(device, rate string) (int, error) {
+// openRaw opens a tty, and sets it to so many bits a second and that flow control.
+func openRaw(device, rate, flow string) (int, error) {
 	baud, err := strconv.ParseUint(rate, 10, 32)
 	if err != nil {
 		return -1, err
@@ -35,8 +35,11 @@ func openRaw(device, rate string) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", device, err)
 	}
-	t.Iflag, t.Oflag, t.Lflag = 0, 0, 0 // what cfmakeraw(3) does, and no flow control
+	t.Iflag, t.Oflag, t.Lflag = 0, 0, 0 // what cfmakeraw(3) does, and no XON and XOFF
 	t.Cflag = t.Cflag&^(unix.CSIZE|unix.PARENB|unix.CRTSCTS) | unix.CS8
+	if flow == "crtscts" {
+		t.Cflag |= unix.CRTSCTS
+	}
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
 	t.Cflag = t.Cflag&^(unix.CBAUD|unix.CBAUD<<ibshift) | bother
 	t.Ispeed, t.Ospeed = uint32(baud), uint32(baud)
@@ -44,8 +47,8 @@ func openRaw(device, rate string) (int, error) {
 }
 
 // transmit writes count bytes of the pattern.
-func transmit(device, baud string, count int) error {
-	fd, err := openRaw(device, baud)
+func transmit(device, baud, flow string, count int) error {
+	fd, err := openRaw(device, baud, flow)
 	if err != nil {
 		return err
 	}
@@ -71,8 +74,8 @@ func transmit(device, baud string, count int) error {
 
 // receive reads count bytes and compares them with the pattern. It prints how
 // many nanoseconds passed from the first read to the last.
-func receive(device, baud string, count int) error {
-	fd, err := openRaw(device, baud)
+func receive(device, baud, flow string, count int) error {
+	fd, err := openRaw(device, baud, flow)
 	if err != nil {
 		return err
 	}
