@@ -58,6 +58,25 @@ func TestDriverEnable(t *testing.T) {
 	})
 }
 
+// TestModbusGPIO has mbpoll ask a server of Modbus RTU at 19200 8E1 whose driver is enabled by a
+// GPIO line, which the server drives itself.
+func TestModbusGPIO(t *testing.T) {
+	tty := guesttest.Program(t, "backplane/tests/programs/tty")
+	board := fmt.Sprintf("[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n[[gpio]]\nname = \"gpio0\"\nlines = [\"de\"]\n"+
+		"[[serial]]\nname = \"uart1\"\ndevice = \"/dev/ttyS1\"\nreceiver = \"inverse\"\n", guesttest.Rootfs(t, "mbpoll", tty))
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := guesttest.Run(t, map[string]string{
+			"plc.toml":   "name = \"plc\"\n" + board + "driver_enable = \"rts\"\nrs485 = true\n",
+			"meter.toml": "name = \"meter\"\n" + board + "driver_enable = \"gpio0.de\"\n",
+			"main.toml": "name = \"bus\"\n[[board]]\nfile = \"plc.toml\"\n[[board]]\nfile = \"meter.toml\"\n" +
+				"[[rs485]]\nname = \"bus\"\nports = [\"plc.uart1\", \"meter.uart1\"]\n"}, o)
+		app.StartCommand("meter", "tty", "/dev/ttyS1", "gpio=/dev/gpiochip0:0", "rate=19200", "even", "modbus")
+		app.Sleep(300 * time.Millisecond)
+		out := app.Do("plc", "mbpoll", "-m", "rtu", "-a", "1", "-b", "19200", "-P", "even", "-r", "1", "-c", "100", "-1", "/dev/ttyS1")
+		wants(t, out, "[1]: \t100", "[50]: \t149", "[100]: \t199")
+	})
+}
+
 // TestPPP: two pppds with CRTSCTS and modem lines make a network of a serial link. What goes over
 // it is whole, and when one of them dies the other sees its carrier go.
 func TestPPP(t *testing.T) {

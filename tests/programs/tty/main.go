@@ -193,10 +193,26 @@ func (p *port) modbus(string) error {
 		}
 		time.Sleep(5 * time.Millisecond) // longer than the line has to rest
 		crc := crc16(reply)
-		if _, err := unix.Write(p.fd, append(reply, byte(crc), byte(crc>>8))); err != nil {
+		if err := p.answer(append(reply, byte(crc), byte(crc>>8))); err != nil {
 			return err
 		}
 	}
+}
+
+// answer sends, with the line high meanwhile, if gpio has taken one.
+func (p *port) answer(b []byte) error {
+	if p.line != 0 {
+		if err := p.level("high"); err != nil {
+			return err
+		}
+	}
+	if _, err := unix.Write(p.fd, b); err != nil || p.line == 0 {
+		return err
+	}
+	if err := unix.IoctlSetInt(p.fd, unix.TCSBRK, 1); err != nil {
+		return err
+	}
+	return p.level("low")
 }
 
 func crc16(b []byte) uint16 {
