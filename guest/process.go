@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"backplane/guest/confine"
@@ -252,6 +253,9 @@ func (p *Process) conclude() error {
 		return errors.New("its process has not ended: a tracer holds it")
 	}
 	last := p.tail.lines()
+	if busError(p.err) { // nor could it say so
+		p.err = fmt.Errorf("%w: the file system of TMPDIR likely just ran out of space for its memory", p.err)
+	}
 	switch {
 	case p.err == nil && strings.Contains(last, restartFailed):
 		return ErrRestart
@@ -259,6 +263,17 @@ func (p *Process) conclude() error {
 		return fmt.Errorf("%w; its last words: %s", p.err, last)
 	}
 	return p.err
+}
+
+// busError tells whether a kernel ended since there was no memory behind an address: files
+// that cannot grow bring that about.
+func busError(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == unix.SIGBUS
 }
 
 // spawn starts cmd from a thread that lives as long as this program: the

@@ -32,9 +32,8 @@ func TestFaultsOfTheHost(t *testing.T) {
 	}{
 		{"a TMPDIR that can only be read", `mount -t tmpfs -o ro none "$T"`, 3, "read-only file system: set TMPDIR to a folder that can hold guest memory"},
 		{"a TMPDIR in which nothing is executed", `mount -t tmpfs -o noexec none "$T"`, 3, "is mounted noexec, and guest memory there must be executable"},
-		// SIGBUS. In virtual time the console on which the kernel says so is the end of it:
-		// its memory has gone under a message that it waits for.
-		{"a TMPDIR that fills up", `mount -t tmpfs -o size=40m none "$T"`, 1, "Bus error - the host /dev/shm or /tmp mount likely just ran out of space"},
+		// SIGBUS. In virtual time the kernel may have no memory to say so itself.
+		{"a TMPDIR that fills up", `mount -t tmpfs -o size=40m none "$T"`, 1, "likely just ran out of space"},
 		{"memory that runs out", `mount -t tmpfs none "$T" && echo $$ >"$GROUP/cgroup.procs"`, 1, "the kernel ended: signal: killed"},
 		{"few processes", `set -- prlimit --nproc=10 setpriv --reuid 12345 --regid 12345 --clear-groups "$@"`, 3,
 			"processes and threads; this user may have 10, and has 0: raise the limit (ulimit -u"},

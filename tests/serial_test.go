@@ -81,6 +81,21 @@ func TestSerialStream(t *testing.T) {
 	})
 }
 
+// TestSerialFIFOSize lets root say that the transmitter's FIFO has another size than it has:
+// what is sent stays whole, and the kernel's memory as well.
+func TestSerialFIFOSize(t *testing.T) {
+	const count = 100_000
+	tty := guesttest.Program(t, "backplane/tests/programs/tty")
+	app := guesttest.Run(t, serialPair(guesttest.Rootfs(t, tty), 115200), guesttest.Options{Seed: 1})
+	for _, size := range []int{1 << 20, 1} {
+		app.Do("a", "tty", "/dev/ttyS1", "rate=4000000", fmt.Sprintf("fifo=%d", size), fmt.Sprintf("zeros=%d", count), "drain")
+	}
+	if got := app.MustGet("a.uart1.sent"); got != fmt.Sprint(2*count) {
+		t.Errorf("%s bytes are sent, want %d", got, 2*count)
+	}
+	app.Do("a", "/bin/dmesg")
+}
+
 // TestSerialUnopened sends to a board that has not opened its port: each byte is lost, and
 // said to be.
 func TestSerialUnopened(t *testing.T) {

@@ -64,8 +64,8 @@ func (m *Machine) writeInitrd() error {
 // small program; and the page array, a 64th of its memory. Measured on boards of 32 to
 // 200 MiB, with few large files and with many small ones.
 const (
-	toUnpack      = 21 << 20
-	toRun         = 23 << 20
+	toUnpack      = 22 << 20
+	toRun         = 24 << 20
 	pageArrayPart = 64
 )
 

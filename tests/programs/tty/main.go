@@ -90,6 +90,7 @@ var deeds = map[string]func(p *port, value string) error{
 	"outq":     func(p *port, _ string) error { return p.number("outq", unix.TIOCOUTQ) },
 	"lines":    func(p *port, _ string) error { return p.number("lines", unix.TIOCMGET) },
 	"counters": (*port).counters,
+	"fifo":     (*port).fifo,
 	"modbus":   (*port).modbus,
 	"gpio":     (*port).gpio,
 	"line":     (*port).level,
@@ -113,6 +114,24 @@ func (p *port) set(change func(t *unix.Termios)) error {
 	}
 	change(t)
 	return unix.IoctlSetTermios(p.fd, unix.TCSETS2, t)
+}
+
+// fifo says how large the FIFO of the transmitter is, as setserial does.
+func (p *port) fifo(value string) error {
+	size, err := strconv.ParseInt(value, 10, 32)
+	if err != nil {
+		return err
+	}
+	var serial [18]int32 // struct serial_struct (include/uapi/linux/tty.h), of 72 bytes
+	const xmitFIFOSize = 5
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd), unix.TIOCGSERIAL, uintptr(unsafe.Pointer(&serial))); e != 0 {
+		return e
+	}
+	serial[xmitFIFOSize] = int32(size)
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd), unix.TIOCSSERIAL, uintptr(unsafe.Pointer(&serial))); e != 0 {
+		return e
+	}
+	return nil
 }
 
 // rate sets 8N1 at a rate, raw.
