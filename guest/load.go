@@ -23,11 +23,14 @@ func Keep(kernel int, cpus *unix.CPUSet) error {
 	return err
 }
 
-// UserLoad is that of the processes of a kernel's user space together, as far as
-// they have not ended.
-func UserLoad(kernel int) (sum Load) {
+// UserLoad is that of the processes of a kernel's user space together that are on one of
+// the host's CPUs, as far as they have not ended.
+func UserLoad(kernel, cpu int) (sum Load) {
 	pids, _ := children(kernel) // it may have ended
 	for _, pid := range pids {
+		if LastCPU(pid) != cpu {
+			continue
+		}
 		if l, err := OpenLoad(pid); err == nil {
 			now, _ := l.Read()
 			sum.Ran += now.Ran

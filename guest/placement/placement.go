@@ -203,7 +203,7 @@ func (p *Placement) look(now time.Time, passed time.Duration) {
 		at.thread.look()
 		for _, k := range at.kernels {
 			k.look()
-			k.lookAtUser()
+			k.lookAtUser(at.cpu)
 			if at.cpu < 0 && now.After(at.retry) {
 				at.last = guest.LastCPU(k.id)
 			}
@@ -217,16 +217,17 @@ func (p *Placement) look(now time.Time, passed time.Duration) {
 	for _, at := range places {
 		for _, k := range at.kernels {
 			if k.suspect && !k.certain {
-				k.userBefore = guest.UserLoad(k.id)
+				k.userBefore = guest.UserLoad(k.id, at.cpu)
 			}
 		}
 	}
 }
 
-// lookAtUser brings user up to date.
-func (k *kernel) lookAtUser() {
+// lookAtUser brings user up to date: of the processes on the kernel's CPU, since a kernel
+// may have those that call it all the time on another.
+func (k *kernel) lookAtUser(cpu int) {
 	if k.certain, k.user = k.suspect, (guest.Load{}); k.suspect {
-		now := guest.UserLoad(k.id)
+		now := guest.UserLoad(k.id, cpu)
 		k.user = guest.Load{Ran: max(0, now.Ran-k.userBefore.Ran), Waited: max(0, now.Waited-k.userBefore.Waited)}
 		k.userBefore = now
 	}
