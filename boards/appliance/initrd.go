@@ -64,9 +64,10 @@ func (m *Machine) writeInitrd() error {
 // small program; and the page array, a 64th of its memory. Measured on boards of 32 to
 // 200 MiB, with few large files and with many small ones.
 const (
-	toUnpack      = 22 << 20
-	toRun         = 24 << 20
+	toUnpack      = 21 << 20
+	toRun         = 23 << 20
 	pageArrayPart = 64
+	ofAName       = 512 // what the kernel keeps of each file and folder besides
 )
 
 // fits checks that the board's memory holds its root file system twice, packed
@@ -76,7 +77,7 @@ func (m *Machine) fits(path string, unpacked rootfs.Usage) error {
 	if err != nil {
 		return err
 	}
-	need := unpacked.Bytes + max(packed.Size()+toUnpack, toRun)
+	need := unpacked.Bytes + int64(unpacked.Names)*ofAName + max(packed.Size()+toUnpack, toRun)
 	need += need / (pageArrayPart - 1) // so it is that part of all
 	if need > int64(m.board.Memory) {
 		return tomlfile.Problems{m.board.Problem("memory",
