@@ -74,9 +74,9 @@ func children(pid int) (pids []int, err error) {
 	return pids, nil
 }
 
-// LastCPU is the host CPU on which a kernel runs, or ran last; -1 if that is not known.
-func LastCPU(kernel int) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", kernel))
+// LastCPU is the host CPU on which a process runs, or ran last; -1 if that is not known.
+func LastCPU(pid int) int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return -1
 	}

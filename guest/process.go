@@ -253,7 +253,7 @@ func (p *Process) conclude() error {
 		return errors.New("its process has not ended: a tracer holds it")
 	}
 	last := p.tail.lines()
-	if busError(p.err) { // nor could it say so
+	if busError(p.err) { // it may have had no memory to say so
 		p.err = fmt.Errorf("%w: the file system of TMPDIR likely just ran out of space for its memory", p.err)
 	}
 	switch {

@@ -37,6 +37,13 @@ func (w *worker) place() int {
 	return w.cpu
 }
 
+// sit keeps the calling thread there.
+func (w *worker) sit() error {
+	var one unix.CPUSet
+	one.Set(w.place())
+	return unix.SchedSetaffinity(0, &one)
+}
+
 // sleep waits until a guest has said something, or for a while. It is the last one that
 // got the turn.
 func (w *worker) sleep(g *Guest) {
@@ -79,9 +86,7 @@ func (w *worker) sleep(g *Guest) {
 // move takes the worker's thread to its other place.
 func (w *worker) move(apart bool) {
 	w.away.apart, w.away.short, w.away.missed = apart, 0, 0
-	var one unix.CPUSet
-	one.Set(w.place())
-	if unix.SchedSetaffinity(0, &one) != nil {
+	if w.sit() != nil {
 		w.away.apart, w.away.cpu = false, -1
 	}
 }

@@ -269,9 +269,8 @@ func (w *worker) pin() (unpin func()) {
 		return func() {}
 	}
 	runtime.LockOSThread()
-	var before, one unix.CPUSet
-	one.Set(w.place())
-	if unix.SchedGetaffinity(0, &before) != nil || unix.SchedSetaffinity(0, &one) != nil {
+	var before unix.CPUSet
+	if unix.SchedGetaffinity(0, &before) != nil || w.sit() != nil {
 		return runtime.UnlockOSThread // slower, and right all the same
 	}
 	return func() {

@@ -18,27 +18,38 @@ func (n *session) console(r *Request) error {
 		return err
 	}
 	n.reply(Reply{})
+	err = n.bothWays(func() (Reply, bool) {
+		p, dropped, ok := q.next()
+		return Reply{Stdout: p, Dropped: dropped}, ok
+	}, func() error {
+		defer q.close()
+		defer detach()
+		return n.typed(in)
+	})
+	if err == nil {
+		n.reply(Reply{Done: true})
+	}
+	return err
+}
+
+// bothWays tells the client what next waits for, until that has an end, while input takes
+// what the client sends; input is to end next.
+func (n *session) bothWays(next func() (Reply, bool), input func() error) error {
 	shown := make(chan struct{})
 	go func() {
 		defer close(shown)
 		for {
-			p, dropped, ok := q.next()
-			if !ok || !n.reply(Reply{Stdout: p, Dropped: dropped}) {
+			if reply, ok := next(); !ok || !n.reply(reply) {
 				return
 			}
 		}
 	}()
-	err = n.typed(in)
-	detach()
-	q.close()
+	err := input()
 	if err == errGone {
 		n.c.Close() // which ends a reply that nobody takes
 		err = nil
 	}
 	<-shown
-	if err == nil {
-		n.reply(Reply{Done: true})
-	}
 	return err
 }
 

@@ -19,23 +19,10 @@ func (n *session) serial(r *Request) error {
 		return err
 	}
 	n.reply(Reply{Act: set.String()})
-	shown := make(chan struct{})
-	go func() {
-		defer close(shown)
-		for {
-			if reply, ok := told.next(); !ok || !n.reply(reply) {
-				return
-			}
-		}
-	}()
-	err = n.acts(line)
-	told.close()
-	if err == errGone {
-		n.c.Close() // which ends a reply that nobody takes
-		err = nil
-	}
-	<-shown
-	return err
+	return n.bothWays(told.next, func() error {
+		defer told.close()
+		return n.acts(line)
+	})
 }
 
 // acts does what the client says, until it goes. What it has left open is closed.

@@ -33,13 +33,9 @@ const (
 	requestRS485
 )
 
-// What is wrong with the last character of a buffer, or behind it.
-const (
-	statusOverrun = 1 << 1
-	statusParity  = 1 << 2
-	statusFrame   = 1 << 3
-	statusBreak   = 1 << 4
-)
+// statusOverrun says that characters were lost behind the last one of a buffer. What is wrong
+// with that itself are its [serial.Flags].
+const statusOverrun = 1 << 1
 
 // Bits of a format, whose data bits are the lowest four.
 const (

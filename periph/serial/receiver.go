@@ -86,7 +86,7 @@ func (c *Controller) store(x serial.Received) error {
 	}
 	r.data = append(r.data, x.Data[:n]...)
 	if n == len(x.Data) && x.Flags != 0 {
-		r.marks = append(r.marks, mark{len(r.data) - 1, status(x.Flags)})
+		r.marks = append(r.marks, mark{len(r.data) - 1, uint16(x.Flags)})
 	}
 	if n < len(x.Data) {
 		c.lost(len(x.Data)-n, true)
@@ -98,19 +98,6 @@ func (c *Controller) store(x serial.Received) error {
 		return nil
 	}
 	return c.deliver()
-}
-
-func status(f serial.Flags) (s uint16) {
-	if f&serial.ParityError != 0 {
-		s |= statusParity
-	}
-	if f&serial.FramingError != 0 {
-		s |= statusFrame
-	}
-	if f&serial.Break != 0 {
-		s |= statusBreak
-	}
-	return s
 }
 
 // lost says that characters which arrived are not kept; told: the driver sees that.

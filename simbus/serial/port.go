@@ -49,7 +49,7 @@ type Flags uint8
 
 // The flags, as a 16550's line status register has them.
 const (
-	ParityError  Flags = 1 << iota
+	ParityError  Flags = 1 << (iota + 2)
 	FramingError       // its stop bit is low
 	Break              // all of its bits are: the line is held low. It comes once, as a zero byte.
 )
@@ -155,7 +155,7 @@ func (p *Port) Power(on bool) {
 func (f Flags) String() string {
 	var names []string
 	for i, name := range [...]string{"parity", "framing", "break"} {
-		if f>>i&1 != 0 {
+		if f&(ParityError<<i) != 0 {
 			names = append(names, name)
 		}
 	}

@@ -17,7 +17,7 @@ func (b *bench) calls() error {
 	for range hostCalls {
 		_, _, _ = unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
 	}
-	host := micros(begin, hostCalls)
+	host := micros(time.Since(begin), hostCalls)
 	limit, err := b.limitVirtual()
 	if err != nil {
 		return err
@@ -72,10 +72,10 @@ func (b *bench) callsOf(cpus int, virtual bool) (took, worked float64, err error
 		return time.Duration(ns), err
 	}
 	d, err := run("call", fmt.Sprint(calls))
+	took = micros(d, calls)
 	if err != nil || virtual {
-		return float64(d.Nanoseconds()) / calls / 1e3, 0, err
+		return took, 0, err
 	}
-	took = float64(d.Nanoseconds()) / calls / 1e3
 	if d, err = run("work", fmt.Sprint(min(cpus, 8)), fmt.Sprint(pieces)); err != nil {
 		return 0, 0, err
 	}
@@ -83,8 +83,8 @@ func (b *bench) callsOf(cpus int, virtual bool) (took, worked float64, err error
 }
 
 // micros is how many microseconds each of so many took.
-func micros(begin time.Time, n int) float64 {
-	return float64(time.Since(begin).Nanoseconds()) / float64(n) / 1e3
+func micros(all time.Duration, n int) float64 {
+	return float64(all.Nanoseconds()) / float64(n) / 1e3
 }
 
 func count(n int, what string) string {

@@ -177,7 +177,7 @@ func (s *Session) Sent(n int) {
 
 // Receive is told of bytes: what the client does not take in time is lost.
 func (s *Session) Receive(p []byte, flags serial.Flags) {
-	s.tellLine(errorState(flags))
+	s.tellLine(byte(flags))
 	if !s.out.addData(p) {
 		s.tellLine(stateOverrun)
 	}

@@ -2,12 +2,10 @@ package rfc2217
 
 import "backplane/simbus/serial"
 
-// Bits of NOTIFY-LINESTATE, as a 16550's line status register has them.
+// Bits of NOTIFY-LINESTATE, as a 16550's line status register has them: those between are
+// [serial.Flags].
 const (
 	stateOverrun      = 1 << 1
-	stateParity       = 1 << 2
-	stateFraming      = 1 << 3
-	stateBreak        = 1 << 4
 	stateHoldingEmpty = 1 << 5
 	stateShiftEmpty   = 1 << 6
 )
@@ -29,19 +27,6 @@ const (
 	lineState = iota
 	modemState
 )
-
-func errorState(e serial.Flags) (state byte) {
-	if e&serial.ParityError != 0 {
-		state |= stateParity
-	}
-	if e&serial.FramingError != 0 {
-		state |= stateFraming
-	}
-	if e&serial.Break != 0 {
-		state |= stateBreak
-	}
-	return state
-}
 
 func (s *Session) mask(which int, v byte) {
 	s.mu.Lock()
