@@ -3,16 +3,21 @@ package tests
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"backplane/boards"
 	"backplane/boards/appliance"
+	"backplane/guest/kernel"
 	"backplane/periph/catalog"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestEarlyPanic has a kernel panic before it has its console: what it says stands
@@ -74,4 +79,29 @@ func TestFirstMessages(t *testing.T) {
 			t.Errorf("the console begins with %q, and shows the kernel's command line %d times", first, command)
 		}
 	})
+}
+
+// TestPanicAsInit has a kernel panic as the first process of a PID namespace, which its own
+// SIGABRT does not kill: it ends nevertheless. Boards run so (guest/confine).
+func TestPanicAsInit(t *testing.T) {
+	for _, virtual := range []bool{true, false} {
+		image, err := (&kernel.Builder{Flavour: kernel.For(virtual)}).Build(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, image.Path, "mem=64M", "con=none", "con0=null,fd:1", "console=tty0", "root=nowhere")
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWPID,
+			UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+		}
+		out, err := cmd.CombinedOutput()
+		if ctx.Err() != nil {
+			t.Errorf("%s does not end after its panic", filepath.Base(filepath.Dir(image.Path)))
+		}
+		if err == nil || !strings.Contains(string(out), "Kernel panic - not syncing: VFS") {
+			t.Errorf("it ends with %v and says\n%s", err, out)
+		}
+	}
 }

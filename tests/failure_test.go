@@ -55,12 +55,14 @@ func TestRebootAndPowerOff(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		app := guesttest.Run(t, pair(guesttest.Rootfs(t), ""), o)
 		app.StartCommand("b1", "/bin/sh", "-c", "sleep 1; reboot -f")
+		app.Console("b1", `reboot: Restarting system$`, time.Minute) // a serial console's last line
 		untilState(app, "b1", appliance.StateOff)
 		untilState(app, "b1", appliance.StateUp)
 		app.Do("b1", "/bin/ping", "-c", "1", "10.0.0.2")
 		if err := app.PowerOff("b1"); err != nil {
 			t.Fatal(err)
 		}
+		app.Console("b1", `reboot: Power down$`, time.Minute)
 		if detail := untilState(app, "b1", appliance.StateOff); detail != "" {
 			t.Errorf("powered off in order, it says %q", detail)
 		}
