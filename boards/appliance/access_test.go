@@ -167,6 +167,16 @@ func TestConsoles(t *testing.T) {
 		if p, err := r.Pending("b"); err != nil || p.Text != "login: " || p.Quiet.Sub(p.Since) != appliance.PromptDelay || p.Line != 2 {
 			t.Errorf("the line that has not ended is %+v, %v", p, err)
 		}
+		for path, want := range map[string]string{
+			"b":       "name one of the board's serial ports: b.uart1",
+			"b.uart2": `board b: there is no serial port "uart2": did you mean "uart1"?`,
+			"b.debug": `board b: there is no serial port "debug": there is only uart1`,
+			"c":       `there is no board "c": did you mean "b"?`,
+		} {
+			if _, _, err := r.Outlet(path, nil); err == nil || err.Error() != want {
+				t.Errorf("%s: %v, want %s", path, err, want)
+			}
+		}
 		if err := r.Send("b:none", nil); err == nil || !strings.Contains(err.Error(), `"none"`) {
 			t.Errorf("error %v", err)
 		}

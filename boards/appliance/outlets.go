@@ -145,6 +145,9 @@ func (r *Running) outletLine(path string) (*outletLine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if path == board {
+		return nil, m.whichPort()
+	}
 	port, ok := m.socket(name, "").(*serial.Port)
 	if !ok {
 		return nil, fmt.Errorf("board %s: %w", board, boards.Unknown("serial port", name, m.serialPorts()))
@@ -155,6 +158,18 @@ func (r *Running) outletLine(path string) (*outletLine, error) {
 		}
 	}
 	return &outletLine{r: r, m: m, path: board + "." + name, name: name, port: port}, nil
+}
+
+// whichPort says which serial ports the board has, to who has named none.
+func (m *Machine) whichPort() error {
+	names := m.serialPorts()
+	if len(names) == 0 {
+		return fmt.Errorf("board %s has no serial port", m.name)
+	}
+	for i := range names {
+		names[i] = m.name + "." + names[i]
+	}
+	return fmt.Errorf("name one of the board's serial ports: %s", strings.Join(names, ", "))
 }
 
 // serialPorts are the names of the board's serial ports.
