@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 
 	"backplane/boards/tomlfile"
@@ -158,27 +157,4 @@ func (c *checker) always(name string) string {
 		}
 	}
 	return ""
-}
-
-var validDevice = regexp.MustCompile(`^/dev/[A-Za-z][A-Za-z0-9_]{0,30}$`)
-
-// kernelDevices are nodes in /dev that every kernel has and programs need.
-var kernelDevices = []string{"console", "full", "hvc0", "kmsg", "mem", "null", "ptmx", "random", "tty", "urandom", "zero"}
-
-func (c *checker) deviceName(at, name string) {
-	if name == "" {
-		return
-	}
-	at += ".device"
-	switch {
-	case !validDevice.MatchString(name):
-		c.doc.Add(at, "device is %q; it must be a name in /dev, such as \"/dev/ttyS1\"", name)
-	case slices.Contains(kernelDevices, strings.TrimPrefix(name, "/dev/")):
-		c.doc.Add(at, "device is %q, which is the kernel's own: write another name, such as \"/dev/ttyS1\"", name)
-	}
-	if first, taken := c.devices[name]; taken {
-		c.doc.Add(at, "the device %s is taken, in %s", name, c.doc.Where(first))
-		return
-	}
-	c.devices[name] = at
 }

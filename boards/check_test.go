@@ -87,6 +87,21 @@ func TestBoardMistakes(t *testing.T) {
 		{"a number with zeros before it", "name = 'x'\n[[serial]]\nname = 'a'\ndevice = '/dev/ttyS07'", "b.toml:4:1: device is \"/dev/ttyS07\"; its driver calls it \"/dev/ttyS7\""},
 		{"a rate that a clock does not have", "name = 'x'\n[[serial]]\nname = 'a'\nclock = 1000", "b.toml:4:1: clock is 1000; divided by 16 and a whole number up to 65535 it gives 1 to 62 baud, and baud is 115200"},
 		{"a receiver of no transceiver", "name = 'x'\n[[serial]]\nname = 'a'\nreceiver = 'inverse'", "b.toml:4:1: receiver is \"inverse\", of a transceiver that is not there: write driver_enable = \"rts\", or a GPIO line"},
+		{"a driver that RTS does not enable", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['de', 'rts']\n[[serial]]\nname = 'a'\nrs485 = true\n[[serial]]\nname = 'b'\ndriver_enable = 'g.de'\nrts_delay = [0, 1]\n[[serial]]\nname = 'd'\nrts_delay = [0, 0]\n[[serial]]\nname = 'c'\nrs485 = true\npins = { rts = 'g.rts' }",
+			"b.toml:7:1: rs485 is for RTS as the driver enable of RS-485, and RTS enables nothing here: write driver_enable = \"rts\"\nb.toml:11:1: rts_delay is for RTS as the driver enable of RS-485, and RTS enables nothing here: write driver_enable = \"rts\""},
+		{"zeros", "name = 'x'\n[[serial]]\nname = 'a'\nclock = 0\ntrigger = 0\nfifo = 0\n[[can]]\nname = 'c'\ndata_bitrate = 0\n[[disk]]\nname = 'd'\ndepth = 0\nread_rate = 0\ncache = '0'\n[[i2c]]\nname = 'i'\nfrequency = 0",
+			"b.toml:4:1: clock is 0; it must be 800 to 192000000, or left out\nb.toml:5:1: trigger is 0; it must be at least 1, or left out\nb.toml:6:1: fifo is 0; it must be 16 to 4096\n" +
+				"b.toml:9:1: data_bitrate is 0; it must be 5000 to 8000000, or left out\nb.toml:12:1: depth is 0; it must be 1 to 256, or left out\nb.toml:13:1: read_rate is 0; it must be at least 1000, or left out"},
+		{"devices of others", "name = 'x'\n[[gpio]]\nname = 'g'\nlines = ['l']\n[[serial]]\nname = 'a'\ndevice = '/dev/vda'\n[[serial]]\nname = 'b'\n[[serial]]\nname = 'c'\ndevice = '/dev/hvc2'\n[[serial]]\nname = 'e'\ndevice = '/dev/g'\n" +
+			"[[serial]]\nname = 'f'\ndevice = '/dev/gpiochip7'\n[[serial]]\nname = 'h'\ndevice = '/dev/hvc1'\n[[console]]\nname = 'i'\ndevice = '/dev/ttyS0'\n[[disk]]\nname = 'd'\n[[serial]]\nname = 'j'\ndevice = '/dev/rtc0'\n[[serial]]\nname = 'k'\ndevice = '/dev/gps'",
+			`b.toml:7:1: device is "/dev/vda", which is a name of a disk: write another` + "\n" +
+				`b.toml:12:1: device is "/dev/hvc2", which is the board's console of the agent in init: write another name` + "\n" +
+				`b.toml:15:1: device is "/dev/g", which is the GPIO controller g: write another name` + "\n" +
+				`b.toml:18:1: device is "/dev/gpiochip7", which is a name of a GPIO controller: write another` + "\n" +
+				`b.toml:21:1: device is "/dev/hvc1", which is the console i: write another name` + "\n" +
+				`b.toml:24:1: device is "/dev/ttyS0", which is the serial port a: write another name` + "\n" +
+				`b.toml:29:1: device is "/dev/rtc0", which is the kernel's own: write another name, such as "/dev/ttyS1"`},
+		{"a name of a disk on a board without one", "name = 'x'\n[[serial]]\nname = 'a'\ndevice = '/dev/vda'", ""},
 		{"a number that no tty has", "name = 'x'\n[[serial]]\nname = 'a'\ndevice = '/dev/ttymxc40'", "b.toml:4:1: device is \"/dev/ttymxc40\"; its number must be 0 to 31"},
 		{"bad addresses", "name = 'x'\n[[ethernet]]\nname = 'eth0'\nmac = '01:00:00:00:00:01'\naddress = '10.0.0.300/24'",
 			"b.toml:4:1: mac 01:00:00:00:00:01 is a group address: the first byte must be even\nb.toml:5:1: address is \"10.0.0.300/24\"; it must be an IP address with its prefix length, such as \"10.0.0.1/24\" or \"fd00::1/64\", or \"dhcp\", or \"slaac\""},

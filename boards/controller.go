@@ -155,7 +155,7 @@ func (c *checker) controllers() {
 		c.part(x.at, x.Name, x.Kind.Title)
 		c.deviceName(x.at, x.Device)
 		c.storage(x)
-		x.Config.Check(c.report(x.at))
+		checkTable(x.Config.Check, c.report(x.at), x.Values, x.Config)
 		c.controllerPins(x)
 		if n := x.Number; n != nil && x.Kind.Numbered {
 			first, taken := numbers[x.numbered()]
@@ -184,6 +184,7 @@ func (c *checker) controllers() {
 		}
 	}
 	c.ttys()
+	c.foreignDevices()
 }
 
 // controllerPins finds the lines of other controllers that a controller's pins are on.

@@ -105,7 +105,8 @@ func (a *Appliance) checkLinks(names map[string]string) {
 				l.Ends = append(l.Ends, End{LinkEnd: periph.LinkEnd{Name: a.Gateway[i].Name}, Member: -1})
 			}
 		}
-		l.Config.Check(func(key, format string, args ...any) { a.doc.Add(tomlfile.Join(l.at, key), format, args...) }, l.ends())
+		report := func(key, format string, args ...any) { a.doc.Add(tomlfile.Join(l.at, key), format, args...) }
+		checkTable(func(r periph.Report) { l.Config.Check(r, l.ends()) }, report, l.Values, l.Config)
 		if c := l.network(); c != nil && !c.HasVLANs() {
 			a.checkHosts(l)
 		}

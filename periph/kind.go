@@ -1,6 +1,8 @@
 package periph
 
 import (
+	"regexp"
+
 	"backplane/periph/block/image"
 	"backplane/periph/virtio"
 	"backplane/simbus"
@@ -32,6 +34,9 @@ type ControllerKind struct {
 	// Renamed tells whether its driver can be told another name of that form, such as
 	// "ttymxc1", by the device's node: see [Env].
 	Renamed bool
+	// Nodes matches the other names that its driver has in /dev, such as "/dev/vda": the board
+	// file can give no such name to another controller.
+	Nodes *regexp.Regexp
 	// Interface tells whether the kernel has it as a network interface, which init gives
 	// addresses: the board file says which.
 	Interface bool

@@ -1,6 +1,7 @@
 package block
 
 import (
+	"regexp"
 	"time"
 
 	"backplane/periph"
@@ -16,6 +17,7 @@ var Kind = &periph.ControllerKind{
 	Kernel:     []string{"CONFIG_BLOCK", "CONFIG_BLK_DEV", "CONFIG_VIRTIO_BLK"},
 	Events:     Events,
 	Properties: properties,
+	Nodes:      regexp.MustCompile(`^/dev/vd[a-z]+[0-9]*$`),
 	Config:     func() periph.ControllerConfig { return &Config{Type: defaultType, Cache: defaultCache} },
 }
 

@@ -2,6 +2,7 @@ package gpio
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 
 	"backplane/periph"
@@ -17,6 +18,7 @@ var Kind = &periph.ControllerKind{
 	Kernel: []string{"CONFIG_GPIOLIB", "CONFIG_GPIO_VIRTIO", "CONFIG_GPIO_SYSFS", "CONFIG_GPIO_CDEV",
 		"CONFIG_GPIO_CDEV_V1"}, // in which Debian 12's gpiod speaks
 	Events: Events,
+	Nodes:  regexp.MustCompile(`^/dev/gpiochip[0-9]+$`),
 	Chips:  true,
 	Config: func() periph.ControllerConfig { return new(Config) },
 }

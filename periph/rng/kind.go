@@ -1,6 +1,10 @@
 package rng
 
-import "backplane/periph"
+import (
+	"regexp"
+
+	"backplane/periph"
+)
 
 // Kind is the source of randomness of each board.
 var Kind = &periph.ControllerKind{
@@ -8,6 +12,7 @@ var Kind = &periph.ControllerKind{
 	Title:  "source of randomness",
 	Source: "virtio 1.2 section 5.4; Linux drivers/char/hw_random/virtio-rng.c",
 	Kernel: []string{"CONFIG_HW_RANDOM", "CONFIG_HW_RANDOM_VIRTIO"},
+	Nodes:  regexp.MustCompile(`^/dev/hwrng$`),
 	Config: func() periph.ControllerConfig { return new(Config) },
 }
 

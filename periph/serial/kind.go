@@ -84,6 +84,22 @@ func (c *Config) Check(report periph.Report) {
 			report("pins."+name, "a serial port has no pin %q%s", name, periph.Suggest(name, serial.LineNames[:]))
 		}
 	}
+	c.checkTransceiver(report)
+}
+
+// checkTransceiver finds what is said of a transceiver that is not there.
+func (c *Config) checkTransceiver(report periph.Report) {
+	key := ""
+	switch {
+	case c.DriverEnable == enabledByRTS || c.Pins["rts"] != "":
+	case c.RS485:
+		key = "rs485"
+	case slices.ContainsFunc(c.RTSDelay, func(ms int) bool { return ms != 0 }):
+		key = "rts_delay"
+	}
+	if key != "" {
+		report(key, "%s is for RTS as the driver enable of RS-485, and RTS enables nothing here: write driver_enable = %q", key, enabledByRTS)
+	}
 	if c.Receiver != receiverAlways && c.Receiver != receiverInverse {
 		report("receiver", "receiver is %q; it must be %q or %q", c.Receiver, receiverAlways, receiverInverse)
 	} else if c.Receiver == receiverInverse && c.DriverEnable == "" {

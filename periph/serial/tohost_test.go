@@ -7,6 +7,7 @@ import (
 
 	"backplane/periph"
 	"backplane/periph/serial"
+	"backplane/simbus/serial/outlet"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -43,6 +44,31 @@ to a pseudo terminal; format: "9N1" is not a format of characters: write data bi
 to ; format: format is for a link to the host: with pty or listen
 ports: a serial link to the host has one port; this one has 2`
 	if diff := cmp.Diff(strings.Split(want, "\n"), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestWiringToHost: which of a port's modem lines follow those of a program depends on the wiring.
+func TestWiringToHost(t *testing.T) {
+	var got []string
+	for _, wiring := range []string{"null-modem", "straight", "three-wire"} {
+		c, d := domain(t)
+		config := &serial.Config{Baud: 9600, FIFO: 16}
+		u := serial.NewController("u", d, config)
+		link := &serial.LinkConfig{Wiring: wiring}
+		link.Pty = "a"
+		l, err := link.Build(nil, []periph.Joint{{LinkEnd: periph.LinkEnd{Name: "b.u", Config: config}, Domain: d, Socket: u.Socket("")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Do(func() { err = l.(interface{ End() *outlet.End }).End().Do(outlet.Act{Do: outlet.Open}) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		advance(t, c, 1e9)
+		got = append(got, wiring+": "+u.Port().Inputs().String())
+	}
+	if diff := cmp.Diff([]string{"null-modem: cts dsr dcd", "straight: cts dsr", "three-wire: "}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
