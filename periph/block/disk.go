@@ -16,7 +16,7 @@ type Options struct {
 	Serial   string // at most 20 bytes, which the guest finds in /sys/block/vda/serial
 	ReadOnly bool
 	Cache    int64 // of writes, in bytes; 0: there is none
-	Torn     bool  // a power cut leaves some sectors of what was not flushed
+	Torn     bool  // a power cut leaves some blocks of what was not flushed
 	Timing   Timing
 	Clock    simbus.Clock
 	Rand     *rand.Rand

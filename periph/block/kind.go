@@ -39,7 +39,7 @@ type Config struct {
 	Serial   string      `toml:"serial,omitempty" jsonschema:"maxLength=20,description=Serial number; the disk's name if left out"`
 
 	Cache periph.Size `toml:"cache,omitempty" jsonschema:"default=8M,description=How much of what was written and not flushed a power cut takes; 0 for a disk without a cache"`
-	Torn  bool        `toml:"torn,omitempty" jsonschema:"description=Whether a power cut leaves some sectors of what was not flushed"`
+	Torn  bool        `toml:"torn,omitempty" jsonschema:"description=Whether a power cut leaves some blocks of what was not flushed"`
 	Lie   bool        `toml:"lie_about_flush,omitempty" jsonschema:"description=Whether the disk says that it has flushed its cache and has not"`
 
 	Type         string           `toml:"type,omitempty" jsonschema:"enum=sd,enum=emmc,enum=ssd,default=emmc,description=How fast the disk is in virtual time; in real time it is as fast as the host"`

@@ -137,7 +137,9 @@ func (c *Cache) drop() {
 
 // Cut is what happens when the power goes: it puts back what was there before the writes
 // that were not flushed, and returns how many bytes of blocks these had. With a source of
-// chance some of their sectors have reached the medium all the same, in no order.
+// chance some of their blocks have reached the medium all the same, in no order, and each
+// of them whole: the disk says that its physical blocks are as large, and those are written
+// atomically (Linux Documentation/ABI/stable/sysfs-block, physical_block_size).
 func (c *Cache) Cut(torn *rand.Rand) (lost int64, err error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -156,67 +158,39 @@ func (c *Cache) Cut(torn *rand.Rand) (lost int64, err error) {
 type undo struct {
 	o    *Overlay
 	torn *rand.Rand     // nil: all of it
-	kept map[int64]bool // sectors that have reached the medium
+	kept map[int64]bool // blocks that have reached the medium
 }
-
-const sectorsPerBlock = BlockSize / SectorSize
 
 func (u *undo) entry(s *saved) error {
 	u.o.mu.Lock()
 	defer u.o.mu.Unlock()
-	if u.torn == nil || s.zeroed && len(u.kept) == 0 {
-		return u.whole(s)
+	if u.torn == nil {
+		return u.back(s)
 	}
 	for i := range s.n {
-		if err := u.block(s, i); err != nil {
+		block := s.block + i
+		if !u.kept[block] && !s.zeroed && u.torn.IntN(2) == 0 {
+			u.kept[block] = true
+		}
+		if u.kept[block] {
+			continue
+		}
+		one := saved{block: block, n: 1}
+		if s.data != nil {
+			one.data = s.data[i*BlockSize : (i+1)*BlockSize]
+		}
+		if err := u.back(&one); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// whole puts back all of an entry.
-func (u *undo) whole(s *saved) error {
+// back puts back all of an entry.
+func (u *undo) back(s *saved) error {
 	if s.data == nil {
 		u.o.has.set(s.block, s.n, false)
 		return nil
 	}
 	return u.o.f.writev([][]byte{s.data}, u.o.start+s.block*BlockSize)
-}
-
-// block puts back the sectors of one block that chance does not keep.
-func (u *undo) block(s *saved, i int64) error {
-	block := s.block + i
-	keep := 0
-	for sector := block * sectorsPerBlock; sector < (block+1)*sectorsPerBlock; sector++ {
-		if !u.kept[sector] && !s.zeroed && u.torn.IntN(2) == 0 {
-			u.kept[sector] = true
-		}
-		if u.kept[sector] {
-			keep++
-		}
-	}
-	if keep == 0 {
-		one := saved{block: block, n: 1}
-		if s.data != nil {
-			one.data = s.data[i*BlockSize : (i+1)*BlockSize]
-		}
-		return u.whole(&one)
-	}
-	before := u.o.pad[:]
-	if s.data != nil {
-		copy(before, s.data[i*BlockSize:])
-	} else if err := u.o.readBelow([][]byte{before}, block*BlockSize); err != nil {
-		return err
-	}
-	for j := range int64(sectorsPerBlock) {
-		if u.kept[block*sectorsPerBlock+j] {
-			continue
-		}
-		at := j * SectorSize
-		if err := u.o.f.writev([][]byte{before[at : at+SectorSize]}, u.o.start+block*BlockSize+at); err != nil {
-			return err
-		}
-	}
-	return nil
 }
