@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -17,8 +19,10 @@ import (
 func newParts() *cobra.Command {
 	var kernel, markdown bool
 	cmd := &cobra.Command{
-		Use:   "parts [MODEL...]",
-		Short: "List the models of parts with their properties, units and ranges, and the kinds of controllers and links",
+		Use:   "parts [NAME...]",
+		Short: "List controllers, links and models of chips: their properties, units and ranges, and their events",
+		Example: `  backplane parts tmp102
+  backplane parts serial`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			out := cmd.OutOrStdout()
 			switch {
@@ -28,17 +32,8 @@ func newParts() *cobra.Command {
 			case markdown:
 				_, err := out.Write(partsDocument())
 				return err
-			case len(names) == 0:
-				printKinds(out)
-				for _, m := range catalog.All.Models {
-					printModel(out, m)
-				}
-				for _, m := range catalog.All.Makers {
-					fmt.Fprintf(out, "%s: %s\n  source: %s\n  on: %s\n\n", m.Name, m.Title, m.Source, strings.Join(m.On, ", "))
-				}
-				return nil
 			}
-			return printModels(out, names)
+			return printParts(out, names)
 		},
 	}
 	cmd.Flags().BoolVar(&kernel, "kernel-config", false, "print the kernel configuration that all parts need instead")
@@ -47,52 +42,95 @@ func newParts() *cobra.Command {
 	return cmd
 }
 
-// printModels prints the models of those names.
-func printModels(out io.Writer, names []string) error {
-	var models []*periph.Model
-	for _, n := range names {
-		m, ok := catalog.All.Lookup(n)
-		if !ok {
-			return badInput(fmt.Errorf("unknown model %q%s", n, periph.Suggest(n, catalog.All.Names(""))))
-		}
-		models = append(models, m)
+// entry is one of the catalog, as it is printed: a line, then what there is to say, then rows.
+type entry struct {
+	name  string // that people ask by
+	head  string
+	lines []string
+	rows  []row
+}
+
+// entries are all of the catalog, in its order.
+func entries() (list []entry) {
+	for _, k := range catalog.All.Controllers {
+		list = append(list, entry{controllerName(k), controllerHead(k), []string{"source: " + k.Source, drivers(k.Kernel)}, controllerRows(k)})
 	}
-	for _, m := range models {
-		printModel(out, m)
+	for _, l := range catalog.Links() {
+		rows := linkRows(l)
+		for i := range rows {
+			if rows[i].what != "event" {
+				rows[i].what = "of the " + rows[i].what + ":"
+			}
+		}
+		list = append(list, entry{l.Table, "[[" + l.Table + "]] of an appliance: " + l.Title, []string{"source: " + l.Source}, rows})
+	}
+	for _, m := range catalog.All.Models {
+		e := entry{m.Name, m.Name + ": " + m.Title, []string{"source: " + m.Source}, rows(m)}
+		for _, mount := range m.On {
+			e.lines = append(e.lines, "on: "+place(mount))
+		}
+		if len(m.Kernel) > 0 {
+			e.lines = append(e.lines, drivers(m.Kernel))
+		}
+		list = append(list, e)
+	}
+	for _, m := range catalog.All.Makers {
+		list = append(list, entry{m.Name, m.Name + ": " + m.Title, []string{"source: " + m.Source, "on: " + strings.Join(m.On, ", ")}, nil})
+	}
+	return list
+}
+
+func drivers(symbols []string) string { return "Linux driver: " + strings.Join(symbols, ", ") }
+
+// controllerName is the table of a kind, or the name of what every board has.
+func controllerName(k *periph.ControllerKind) string {
+	if k.Always != "" {
+		return k.Always
+	}
+	return k.Table
+}
+
+func controllerHead(k *periph.ControllerKind) string {
+	if k.Always != "" {
+		return k.Title + ", on every board"
+	}
+	return "[[" + k.Table + "]]: " + k.Title
+}
+
+// printParts prints what bears those names, all of it for none: a controller and a link may
+// have the same.
+func printParts(out io.Writer, names []string) error {
+	all := entries()
+	if len(names) == 0 {
+		for i := range all {
+			all[i].print(out)
+		}
+		return nil
+	}
+	known := make(map[string][]entry)
+	for _, e := range all {
+		known[e.name] = append(known[e.name], e)
+	}
+	for _, n := range names {
+		if known[n] == nil {
+			return badInput(fmt.Errorf("unknown part %q%s", n, periph.Suggest(n, slices.Collect(maps.Keys(known)))))
+		}
+	}
+	for _, n := range names {
+		for _, e := range known[n] {
+			e.print(out)
+		}
 	}
 	return nil
 }
 
-// printKinds prints the tables that boards and appliances are made of.
-func printKinds(out io.Writer) {
-	for _, k := range catalog.All.Controllers {
-		head := "[[" + k.Table + "]]: " + k.Title
-		if k.Always != "" {
-			head = k.Title + ", on every board"
-		}
-		fmt.Fprintf(out, "%s\n  source: %s\n  Linux driver: %s\n\n", head, k.Source, strings.Join(k.Kernel, ", "))
-	}
-	for _, l := range catalog.Links() {
-		fmt.Fprintf(out, "[[%s]] of an appliance: %s\n  source: %s\n", l.Table, l.Title, l.Source)
-		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		for _, r := range linkRows(l) {
-			fmt.Fprintf(w, "  of the %s: %s\t%s\t%s\t%s\n", r.what, r.name, r.kind, r.initial, r.doc)
-		}
-		w.Flush()
-		fmt.Fprintln(out)
-	}
-}
-
-func printModel(out io.Writer, m *periph.Model) {
-	fmt.Fprintf(out, "%s: %s\n  source: %s\n", m.Name, m.Title, m.Source)
-	for _, mount := range m.On {
-		fmt.Fprintf(out, "  on: %s\n", place(mount))
-	}
-	if len(m.Kernel) > 0 {
-		fmt.Fprintf(out, "  Linux driver: %s\n", strings.Join(m.Kernel, ", "))
+func (e *entry) print(out io.Writer) {
+	fmt.Fprintln(out, e.head)
+	for _, l := range e.lines {
+		fmt.Fprintf(out, "  %s\n", l)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, r := range rows(m) {
+	for _, r := range e.rows {
 		fmt.Fprintf(w, "  %s %s\t%s\t%s\t%s\n", r.what, r.name, r.kind, r.initial, r.doc)
 	}
 	w.Flush()
@@ -106,79 +144,6 @@ func place(mount *periph.Mount) string {
 		where += strings.TrimSuffix(", "+mount.Keys[i].Name+" "+mount.Keys[i].Choice(), " ")
 	}
 	return where
-}
-
-// row describes a pin, an option or a property.
-type row struct{ what, name, kind, initial, doc string }
-
-// rows are all of a model.
-func rows(m *periph.Model) (list []row) {
-	for _, p := range m.Pins {
-		kind := "input"
-		if p.Output {
-			kind = "output"
-			if p.OpenDrain {
-				kind = "open-drain output"
-			}
-		}
-		if p.Required {
-			kind += ", must be connected"
-		}
-		list = append(list, row{"pin", p.Name, kind, "", p.Doc})
-	}
-	for i := range m.Options {
-		list = append(list, specRow("option", &m.Options[i]))
-	}
-	for i := range m.Properties {
-		list = append(list, specRow("property", &m.Properties[i]))
-	}
-	return list
-}
-
-// linkRows are the properties of a kind of segment; none if it is none.
-func linkRows(l *periph.LinkKind) (list []row) {
-	if l.LinkType == 0 {
-		return nil
-	}
-	c := l.Config().(periph.SegmentConfig)
-	for _, place := range []struct{ what, port, way string }{{l.Name, "", ""}, {"port", "BOARD.PORT", ""}, {portWays, "BOARD.PORT", periph.Ways[0]}} {
-		specs := c.Specs(place.port, place.way)
-		for i := range specs {
-			r := specRow(place.what, &specs[i])
-			if r.initial != readOnly {
-				r.initial = "" // which the appliance's file says
-			}
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-// portWays are the two directions of a port.
-const portWays = "port's tx and rx"
-
-// readOnly stands for the initial value of what cannot be set.
-const readOnly = "read only"
-
-func specRow(what string, s *periph.Spec) row {
-	kind := s.Kind.String()
-	if s.Unit != "" {
-		kind += " in " + s.Unit
-	}
-	if s.Min != 0 || s.Max != 0 {
-		kind += fmt.Sprintf(", %s to %s", s.Format(periph.Num(s.Min)), s.Format(periph.Num(s.Max)))
-	}
-	if len(s.Enum) > 0 {
-		kind = strings.Join(s.Enum, " | ")
-	}
-	initial := ""
-	switch {
-	case s.ReadOnly:
-		initial = readOnly
-	case s.Kind != periph.Action && s.Format(s.Default) != "":
-		initial = "default " + s.Format(s.Default)
-	}
-	return row{what, s.Name, kind, initial, s.Doc}
 }
 
 func newSchema() *cobra.Command {

@@ -29,6 +29,9 @@ this document of the catalog.
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", table, k.Title, symbols(k.Kernel), k.Source)
 	}
+	for _, k := range catalog.All.Controllers {
+		controllerDocument(&b, k)
+	}
 	b.WriteString("\n## Links\n\n| table of an appliance | what | source |\n|---|---|---|\n")
 	for _, l := range catalog.Links() {
 		fmt.Fprintf(&b, "| `[[%s]]` | %s | %s |\n", l.Table, l.Title, l.Source)
@@ -47,9 +50,26 @@ this document of the catalog.
 	return b.Bytes()
 }
 
-// linkDocument lists the properties of a kind of segment, if it is one.
+// controllerDocument lists the properties and events of a kind, if it has any.
+func controllerDocument(b *bytes.Buffer, k *periph.ControllerKind) {
+	rows := controllerRows(k)
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n### %s\n\n", controllerHead(k))
+	if len(k.Properties) > 0 {
+		b.WriteString("Its properties are `BOARD.NAME.property`.\n\n")
+	}
+	rowsDocument(b, rows)
+}
+
+// linkDocument lists the events of a kind of link, and the properties if it is one of segments.
 func linkDocument(b *bytes.Buffer, l *periph.LinkKind) {
-	list := linkRows(l)
+	if len(l.Events) > 0 {
+		fmt.Fprintf(b, "\n### Events of a %s\n\n", l.Name)
+		rowsDocument(b, eventRows(l.Events))
+	}
+	list := segmentRows(l)
 	if len(list) == 0 {
 		return
 	}
@@ -76,8 +96,13 @@ func modelDocument(b *bytes.Buffer, m *periph.Model) {
 	} else {
 		b.WriteString("- No driver: only programs see it\n")
 	}
-	b.WriteString("\n| | name | kind | initially | what |\n|---|---|---|---|---|\n")
-	for _, r := range rows(m) {
+	b.WriteByte('\n')
+	rowsDocument(b, rows(m))
+}
+
+func rowsDocument(b *bytes.Buffer, rows []row) {
+	b.WriteString("| | name | kind | initially | what |\n|---|---|---|---|---|\n")
+	for _, r := range rows {
 		cell := strings.NewReplacer("|", "\\|").Replace
 		fmt.Fprintf(b, "| %s | `%s` | %s | %s | %s |\n", r.what, r.name, cell(r.kind), cell(r.initial), cell(r.doc))
 	}
