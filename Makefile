@@ -26,6 +26,7 @@ firmware:
 	$(BOARD_GO) -o bin/firmware/sensor/usr/bin/sensord ./firmware/sensord
 	$(BOARD_GO) -o bin/firmware/controller/usr/bin/controllerd ./firmware/controllerd
 	$(BOARD_GO) -o bin/firmware/heartbeat/usr/bin/heartbeatd ./firmware/heartbeatd
+	$(BOARD_GO) -o bin/firmware/ledger/usr/bin/ledgerd ./firmware/ledgerd
 
 packages:
 	tools/packages

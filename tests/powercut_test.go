@@ -215,3 +215,14 @@ func TestLyingDatabaseCuts(t *testing.T) {
 		}
 	}
 }
+
+const powerCut = "scenarios/power-cut/power-cut.toml"
+
+// TestPowerCutScenario plays the scenario of a log whose power fails: each run is the same,
+// in real time it passes as well.
+func TestPowerCutScenario(t *testing.T) {
+	verified(t, powerCut, 3)
+	if out, errs, status := run(t, nil, "run", powerCut, "--clock", "real"); status != 0 || !strings.Contains(out, "PASSED: power-cut") {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+}
