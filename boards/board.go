@@ -44,9 +44,11 @@ func (s source) problem(format string, args ...any) tomlfile.Problem {
 // Firmware is what runs on a board.
 type Firmware struct {
 	Rootfs       []string `toml:"rootfs,omitempty" jsonschema:"description=Folders and tar or cpio archives that are laid over each other to make the root file system; paths are relative to the board file"`
-	Init         string   `toml:"init,omitempty" jsonschema:"description=The program that runs once the board is up; without one the board waits for commands"`
+	Root         string   `toml:"root,omitempty" jsonschema:"description=The disk that the root file system is on or one of its partitions: system or system.2; instead of rootfs"`
+	Overlay      string   `toml:"overlay,omitempty" jsonschema:"description=Where what is written to root goes instead: tmpfs or a disk or one of its partitions"`
+	Init         string   `toml:"init,omitempty" jsonschema:"description=The program that runs once the board is up; without one the board waits for commands; on a root on a disk it is /sbin/init if left out"`
 	Args         []string `toml:"init_args,omitempty" jsonschema:"description=Arguments of init"`
-	Handover     bool     `toml:"handover,omitempty" jsonschema:"description=init is an init system and becomes process 1"`
+	Handover     bool     `toml:"handover,omitempty" jsonschema:"description=init is an init system and becomes process 1; true if init was left out on a root on a disk"`
 	Shutdown     Duration `toml:"shutdown,omitempty" jsonschema:"default=2s,description=Time for an orderly power-off; programs have three quarters of it to end"`
 	KernelArgs   string   `toml:"args,omitempty" jsonschema:"description=Extra kernel arguments"`
 	KernelConfig string   `toml:"kernel_config,omitempty" jsonschema:"description=File with extra kernel configuration (CONFIG_X=y lines)"`

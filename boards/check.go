@@ -79,6 +79,7 @@ func (c *checker) check() {
 	c.timing()
 	c.firmware()
 	c.controllers()
+	c.rootDisks()
 	for _, x := range b.byChips {
 		for i := range x.Chip {
 			c.nested(fmt.Sprintf("%s.chip[%d]", x.at, i), &x.Chip[i], x.socket())

@@ -57,6 +57,7 @@ func (a *Appliance) checkDisks() {
 				a.checkMedium(m, c, medium, first)
 			}
 		}
+		m.Board.checkRootDisks(a)
 	}
 }
 

@@ -21,6 +21,9 @@ func (a *Appliance) instance(at string, m *Member) {
 	if a.doc.Has(at + ".init_args") {
 		b.Firmware.Args = m.Args
 	}
+	if b.Firmware.Root != "" && len(m.Rootfs) > 0 {
+		a.doc.Add(at+".rootfs", "the root of board %s is on a disk: layers cannot be laid over it", m.Name)
+	}
 	for i, layer := range m.Rootfs {
 		path, err := filepath.Abs(a.doc.Beside(layer)) // the board file may lie elsewhere
 		if err != nil {

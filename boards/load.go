@@ -30,6 +30,9 @@ func (b *Board) defaults() {
 	if b.Memory == 0 && !b.doc.Has("memory") {
 		b.Memory = 64 << 20
 	}
+	if f := &b.Firmware; f.Root != "" && f.Init == "" && (f.Handover || !b.doc.Has("firmware.handover")) {
+		f.Init, f.Handover = kernelsInit, true
+	}
 	for _, t := range b.Time.all() {
 		if !b.doc.Has("time." + t.key) {
 			*t.d = t.without

@@ -10,7 +10,11 @@ import (
 )
 
 // PackRoot packs a board's layers, or the small root file system of one that names none.
+// There is nothing to pack if the root is on a disk.
 func (b *Board) PackRoot(p *rootfs.Packer, name string, note func(string)) error {
+	if b.Firmware.Root != "" {
+		return nil
+	}
 	p.Limit(hopeless * int64(b.Memory))
 	if !b.doc.Has("firmware.rootfs") {
 		if err := p.Small(); errors.Is(err, rootfs.ErrNoBusybox) {
@@ -29,7 +33,7 @@ func (b *Board) PackRoot(p *rootfs.Packer, name string, note func(string)) error
 
 // Runnable says why the board's root file system, which is packed, does not have its init.
 func (b *Board) Runnable(p *rootfs.Packer) error {
-	if b.Firmware.Init == "" {
+	if b.Firmware.Init == "" || b.Firmware.Root != "" {
 		return nil
 	}
 	err := p.Program(b.Firmware.Init)
@@ -68,7 +72,7 @@ func (a *Appliance) CheckRoots() error {
 	for i := range a.Board {
 		b := a.Board[i].Board
 		root := fmt.Sprintf("%q %d %q %q", b.doc.File, b.Memory, b.Firmware.Rootfs, b.Firmware.Init)
-		if b.Firmware.Init == "" || read[root] {
+		if b.Firmware.Init == "" || b.Firmware.Root != "" || read[root] {
 			continue
 		}
 		read[root] = true

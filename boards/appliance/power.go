@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -143,7 +142,7 @@ func (m *Machine) startKernel() error {
 		}
 	}
 	config := guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory), CPUs: m.board.CPUs,
-		Tree: treeFile, Initrd: initrdFile, Args: strings.Fields(m.board.Firmware.KernelArgs),
+		Tree: treeFile, Initrd: initrdFile, Args: m.board.KernelWords(),
 		CPU: m.domain.CPU(), Host: m.r.hostCPUs, Output: m.uml, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined}
 	if m.r.opts.Virtual {
 		if err := m.listenTime(); err != nil {

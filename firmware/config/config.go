@@ -32,7 +32,23 @@ type Board struct {
 	Startup time.Duration `json:"startup,omitempty"`
 	// Shutdown is how long programs have to end by themselves at power off.
 	Shutdown time.Duration `json:"shutdown"`
+	Root     *Root         `json:"root,omitempty"` // nil: the initial file system is the root
 }
+
+// Root is a root file system on a disk.
+type Root struct {
+	Device   string `json:"device"` // /dev/vda2
+	ReadOnly bool   `json:"readOnly,omitempty"`
+	Options  string `json:"options,omitempty"` // of mount(2)
+	// Overlay is where what is written goes instead: Memory, or a device. Empty: to Device.
+	Overlay string `json:"overlay,omitempty"`
+}
+
+// Memory is the overlay that is gone when the board is off.
+const Memory = "tmpfs"
+
+// Tmp is the one of Mounts that an init system on a disk's root has where that says so.
+const Tmp = "/tmp"
 
 // Mounts are what init mounts, in that order; it makes folders that are not there.
 var Mounts = []Mount{
@@ -42,7 +58,7 @@ var Mounts = []Mount{
 	{"/dev/pts", "devpts", "mode=620,gid=5", unix.MS_NOSUID | unix.MS_NOEXEC},
 	{"/dev/shm", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
 	{"/run", "tmpfs", "mode=755", unix.MS_NOSUID | unix.MS_NODEV},
-	{"/tmp", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
+	{Tmp, "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
 }
 
 // Mount is a file system with its options and flags, as mount(2) has them.

@@ -18,6 +18,7 @@ type children struct {
 	running map[int]*child
 	reaping bool // wait4 for any process; otherwise only for our own
 	over    bool // the board is being shut down
+	unmount bool // the root is on a disk
 }
 
 type child struct {
@@ -160,7 +161,24 @@ func (k *children) powerOff(patience time.Duration) {
 			_ = unix.Kill(-1, unix.SIGKILL)
 		}
 	}
+	if k.unmount {
+		k.clean()
+	}
 	halt()
+}
+
+// clean leaves the root's file system as one that needs no repair: it can be written to no
+// more when nobody is left who has a file of it open.
+func (k *children) clean() {
+	_ = unix.Kill(-1, unix.SIGKILL)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for {
+		if _, err := unix.Wait4(-1, nil, 0, nil); err != nil && err != unix.EINTR {
+			break
+		}
+	}
+	_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "") // an overlay stays as it is
 }
 
 func halt() {

@@ -21,11 +21,12 @@ import (
 )
 
 func main() {
-	board, err := readConfig()
+	beside := len(os.Args) > 1 && os.Args[1] == "agent"
+	board, file, err := readConfig(beside)
 	if err != nil {
 		fail("%v", err)
 	}
-	if len(os.Args) > 1 && os.Args[1] == "agent" {
+	if beside {
 		if !awaitHandover() {
 			return
 		}
@@ -40,24 +41,36 @@ func main() {
 	startUp(board.Startup)
 	setup(board)
 	if board.Handover {
-		handOver(board)
+		handOver(board, file)
 	}
 	kids := newChildren()
+	kids.unmount = board.Root != nil
 	program(board, kids)
 	serve(board, kids)
 	select {} // without its agent the board still runs
 }
 
-func readConfig() (*config.Board, error) {
+// agentConfig is where the agent beside an init system has the open file: its name is not in
+// a root on a disk.
+const agentConfig = 3
+
+func readConfig(beside bool) (*config.Board, *os.File, error) {
 	board := new(config.Board)
-	b, err := os.ReadFile(config.Path)
+	f := os.NewFile(agentConfig, config.Path)
+	if !beside {
+		var err error
+		if f, err = os.Open(config.Path); err != nil {
+			return board, nil, err
+		}
+	}
+	err := json.NewDecoder(f).Decode(board)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
 	if err != nil {
-		return board, err
+		return board, f, fmt.Errorf("%s: %w", config.Path, err)
 	}
-	if err := json.Unmarshal(b, board); err != nil {
-		return board, fmt.Errorf("%s: %w", config.Path, err)
-	}
-	return board, nil
+	return board, f, nil
 }
 
 // startUp waits until the kernel has been running for that long, as on real
@@ -89,7 +102,13 @@ func fail(format string, args ...any) {
 
 // setup makes the board what its file says. What does not work is said, and the rest done.
 func setup(board *config.Board) {
-	mountAll()
+	mountAll(board)
+	if board.Root != nil {
+		if err := enterRoot(board); err != nil {
+			fail("root file system: %v; the board stays up without it", err)
+			board.Root, board.Handover, board.Init = nil, false, ""
+		}
+	}
 	if err := unix.Sethostname([]byte(board.Hostname)); err != nil {
 		fail("set the host name: %v", err)
 	}
@@ -107,7 +126,7 @@ func setup(board *config.Board) {
 
 // handOver starts the agent beside, and becomes the board's own init system. It
 // returns if there is none.
-func handOver(board *config.Board) {
+func handOver(board *config.Board, file *os.File) {
 	if err := unix.Access(board.Init, unix.X_OK); err != nil {
 		fail("%s: %v; the board stays up without it", board.Init, err)
 		board.Handover, board.Init = false, ""
@@ -117,7 +136,7 @@ func handOver(board *config.Board) {
 	if err == nil {
 		_, err = os.StartProcess("/proc/self/exe", append([]string{"backplane-agent", "agent"}, failures...), &os.ProcAttr{
 			Dir: "/", Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: true},
-			Files: []*os.File{became, os.Stderr, os.Stderr},
+			Files: []*os.File{became, os.Stderr, os.Stderr, file},
 		})
 	}
 	if err != nil {

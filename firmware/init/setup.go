@@ -12,8 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func mountAll() {
+func mountAll(board *config.Board) {
 	for _, m := range config.Mounts {
+		if m.Dir == config.Tmp && board.Root != nil && board.Handover {
+			continue
+		}
 		if err := os.MkdirAll(m.Dir, 0o755); err != nil {
 			fail("%v", err)
 			continue

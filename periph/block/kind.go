@@ -53,7 +53,7 @@ type Config struct {
 
 // Medium is where the contents are.
 func (c *Config) Medium() image.Medium {
-	return image.Medium{Image: c.Image, Keep: c.Keep, Size: int64(c.Size)}
+	return image.Medium{Image: c.Image, Keep: c.Keep, Size: int64(c.Size), ReadOnly: c.ReadOnly}
 }
 
 // Check reports what is wrong.

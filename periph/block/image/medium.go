@@ -3,6 +3,7 @@ package image
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 )
@@ -13,6 +14,8 @@ type Medium struct {
 	Image string // what it has at first; empty: zeros
 	Keep  string // the overlay that keeps what is written; empty: that is thrown away
 	Size  int64  // of the disk, in bytes; 0: as large as its image, or DefaultSize without one
+
+	ReadOnly bool // the guest cannot write
 }
 
 // DefaultSize is how large a disk is of which nothing is said.
@@ -154,6 +157,32 @@ func (m *Medium) Check(open Opener) error {
 		return nil
 	}
 	return err
+}
+
+// Look opens what the disk has at the start of a run, for reading: what it has kept, or its
+// image. It is nil if the disk is empty.
+func (m *Medium) Look(open Opener) (*Image, error) {
+	if m.Keep != "" {
+		if kept, err := Open(m.Keep, open); !errors.Is(err, fs.ErrNotExist) {
+			return kept, err
+		}
+	}
+	return m.image(open)
+}
+
+// ReadAt is that of [io.ReaderAt].
+func (i *Image) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off > i.Size() {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), i.Size()-off)
+	if err := i.ReadV([][]byte{p[:n]}, off); err != nil {
+		return 0, err
+	}
+	if n < int64(len(p)) {
+		return int(n), io.EOF
+	}
+	return int(n), nil
 }
 
 // Files are the names of the image and those below it.
