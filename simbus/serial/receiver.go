@@ -270,7 +270,7 @@ func (r *receiver) plan() {
 		r.sample = next
 		r.tellCharacter(x)
 	}
-	r.seen = prune(r.seen, r.sample.at-1)
+	r.seen = prune(r.seen, r.sample.needs(r.format, r.p.clock.Now()))
 }
 
 // tellCharacter gives the port one that was read.

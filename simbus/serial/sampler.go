@@ -30,7 +30,7 @@ func (s *sampler) read(f Format, seen []piece, limit simbus.Time) (x character, 
 			}
 			*s = sampler{framing: true, at: edge.time(), start: edge}
 		}
-		t := s.start.plus(int64(2*s.bit+1), f.Rate)
+		t := s.next(f)
 		end := t
 		if s.bit == last {
 			end = s.start.plus(f.HalfBits(), f.Rate)
@@ -56,6 +56,19 @@ func (s *sampler) read(f Format, seen []piece, limit simbus.Time) (x character, 
 		}
 	}
 }
+
+// needs is up to when a part of the line may be over that the sampler never looks at again. In
+// a character that is the next bit's middle, far ahead of the last one at a low rate; but what
+// is on the line now it may still look at, since another format lets it wait for an edge.
+func (s *sampler) needs(f Format, now simbus.Time) simbus.Time {
+	if !s.framing {
+		return s.at - 1
+	}
+	return min(s.next(f), now-1)
+}
+
+// next is when it looks at the line next, in a character.
+func (s *sampler) next(f Format) simbus.Time { return s.start.plus(int64(2*s.bit+1), f.Rate) }
 
 // character is what was read.
 type character struct {

@@ -75,10 +75,14 @@ func (e *edges) character(t *big.Rat, f Format, data byte) *big.Rat {
 	return t
 }
 
-// read is what a UART of the format reads, worked out as its data sheet says.
-func (e edges) read(f Format) (got []string) {
+// read is what a UART of the format reads that waits for an edge from a time on, until another,
+// worked out as its data sheet says.
+func (e edges) read(f Format, from, until simbus.Time) (got []string) {
 	for i := 0; i < len(e); i += 2 { // falling edges
 		start := e[i]
+		if floor(start) < from {
+			continue
+		}
 		n := f.Data
 		if f.Parity != None {
 			n++
@@ -109,6 +113,9 @@ func (e edges) read(f Format) (got []string) {
 				}
 			}
 			end := floor(after(start, f.HalfBits(), f.Rate))
+			if end > until {
+				return got
+			}
 			got = append(got, fmt.Sprintf("%s %#02x %s", end, data, flags))
 		}
 		for i+2 < len(e) && e[i+2].Cmp(seen) <= 0 {
@@ -163,8 +170,8 @@ func listener(clock simbus.Clock, f Format, got *[]string) *Port {
 }
 
 // rates are what lines have, and what their ratios make of them: rates that differ by nothing,
-// by a little, and by much.
-var rates = []Rate{Baud(9600), Baud(9700), Baud(9900), Baud(10_200), Baud(19_200), Baud(115_200), Divided(1_843_200, 12), Divided(24_000_000, 13), Baud(57_600)}
+// by a little, by much, and by so much that one's bit is many of the other's characters.
+var rates = []Rate{Baud(300), Baud(1_000_000), Baud(9600), Baud(9700), Baud(9900), Baud(10_200), Baud(19_200), Baud(115_200), Divided(1_843_200, 12), Divided(24_000_000, 13), Baud(57_600)}
 
 // TestSampled compares what a receiver of any format reads with what the levels of the line
 // say, bit by bit and in exact numbers; and what it takes as it is with what it samples.
@@ -181,14 +188,31 @@ func TestSampled(t *testing.T) {
 		if rapid.Bool().Draw(rt, "differ") {
 			to = drawFormat(rt, "to", rates...)
 		}
+		other, change := to, simbus.Never // what the receiver is set to at a time
+		if rapid.Bool().Draw(rt, "change") {
+			other, change = drawFormat(rt, "other", rates...), simbus.Time(rapid.IntRange(0, 20_000_000).Draw(rt, "change at"))
+		}
 		var direct, sampled []string
 		a, b, c := NewPort(d), listener(d, to, &direct), listener(d, to, &sampled)
 		a.SetFormat(from)
+		if change != simbus.Never {
+			d.Do(func() { d.At(change, func() { c.SetFormat(other) }) })
+		}
 		b.SetBatch(1)
 		line := &wireTap{NewBus(), c}
 		b.SetDriver(false)
 		line.Join(b)
 		a.join(line)
+
+		singly, waiting := rapid.Bool().Draw(rt, "singly"), []byte(nil)
+		next := func() {
+			if len(waiting) > 0 {
+				data := waiting[:1]
+				waiting = waiting[1:]
+				a.Transmit(data)
+			}
+		}
+		a.OnSent = func([]byte) { next() }
 
 		var want edges
 		end := new(big.Rat)
@@ -200,7 +224,15 @@ func TestSampled(t *testing.T) {
 				gap = 0
 			}
 			at += simbus.Time(gap)
-			d.Do(func() { d.At(at, func() { a.Transmit(slices.Clone(data)) }) })
+			d.Do(func() {
+				d.At(at, func() {
+					if !singly {
+						a.Transmit(slices.Clone(data))
+					} else if waiting = append(waiting, data...); !a.Busy() {
+						next()
+					}
+				})
+			})
 			if begin := new(big.Rat).SetInt64(int64(at)); floor(end) < at {
 				end = begin
 			}
@@ -208,13 +240,17 @@ func TestSampled(t *testing.T) {
 				end = want.character(end, from, v)
 			}
 		}
-		if _, err := cal.Advance(t.Context(), floor(end)+simbus.Time(10e6), nil); err != nil {
+		if _, err := cal.Advance(t.Context(), floor(end)+simbus.Time(80e6), nil); err != nil {
 			rt.Fatal(err)
 		}
-		if all := want.read(to); !slices.Equal(sampled, all) {
-			rt.Fatalf("%s to %s, sampled:\n%q, want\n%q", from, to, sampled, all)
+		all := want.read(to, 0, change)
+		if change != simbus.Never {
+			all = append(all, want.read(other, change, simbus.Never)...)
 		}
-		if from.Rate == to.Rate && !slices.Equal(direct, sampled) {
+		if !slices.Equal(sampled, all) {
+			rt.Fatalf("%s to %s, and at %s %s, sampled:\n%q, want\n%q", from, to, change, other, sampled, all)
+		}
+		if from.Rate == to.Rate && change == simbus.Never && !slices.Equal(direct, sampled) {
 			rt.Fatalf("%s to %s, as it is:\n%q, sampled\n%q", from, to, direct, sampled)
 		}
 	})

@@ -43,6 +43,39 @@ func BenchmarkStream(b *testing.B) {
 	}
 }
 
+// BenchmarkDisagree is what 10,000 runs of one character cost, as programs send that write each
+// for itself, where the receiver has another rate. At 50 baud it reads a few, of all of them.
+func BenchmarkDisagree(b *testing.B) {
+	const runs = 10_000
+	for _, tt := range []struct{ from, to int }{{4_000_000, 50}, {115_200, 9600}, {9600, 115_200}} {
+		b.Run(fmt.Sprintf("%d to %d", tt.from, tt.to), func(b *testing.B) {
+			for range b.N {
+				n := newBoards(b, 2)
+				n.join(serial.Cable{})
+				n.ports[0].SetFormat(format(b, tt.from, "8N1"))
+				n.ports[1].SetFormat(format(b, tt.to, "8N1"))
+				sent, arrived := 0, 0
+				next := func([]byte) {
+					if sent < runs {
+						sent++
+						n.ports[0].Transmit([]byte{byte(sent)})
+					}
+				}
+				n.ports[0].OnSent = next
+				n.ports[1].OnReceive = func(x serial.Received) { arrived += len(x.Data) }
+				n.doms[0].Do(func() { next(nil) })
+				if _, err := n.cal.Advance(b.Context(), simbus.Time(20e9), nil); err != nil {
+					b.Fatal(err)
+				}
+				if sent < runs || arrived == 0 {
+					b.Fatalf("%d bytes were sent, and %d arrived", sent, arrived)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/runs, "ns/char")
+		})
+	}
+}
+
 // TestRealTime sends at 4 Mbaud both ways in real time. All arrives, in the time that it takes.
 func TestRealTime(t *testing.T) {
 	const total = 40_000 // bytes, a tenth of a second
