@@ -36,7 +36,6 @@ const (
 	ringSize    = 64 << 10 // bytes of memory that a UART with DMA receives into: 160 ms at 4 Mbaud
 	minClock    = 16 * minBaud
 	maxClock    = 16 * maxBaud
-	maxDivisor  = 1<<16 - 1
 )
 
 // What enables a transceiver's driver and its receiver.
@@ -131,27 +130,6 @@ func (c *Config) room() int {
 		return ringSize
 	}
 	return c.FIFO
-}
-
-// rates are the lowest and the highest rate that the port can be set to.
-func (c *Config) rates() (low, high int) {
-	if c.Clock == 0 {
-		return 1, maxBaud
-	}
-	return c.Clock/16/maxDivisor + 1, c.Clock / 16
-}
-
-// rate is what the port has when it is set to a rate.
-func (c *Config) rate(baud uint32) serial.Rate {
-	if c.Clock == 0 {
-		return serial.Baud(int(baud))
-	}
-	clock := int64(c.Clock)
-	divisor := int64(1)
-	if baud > 0 {
-		divisor = (clock + 8*int64(baud)) / (16 * int64(baud))
-	}
-	return serial.Divided(clock, min(max(1, divisor), maxDivisor))
 }
 
 // Build makes the port, without power, which tells the event stream of what goes over its line.
