@@ -182,7 +182,7 @@ func TestDiskImages(t *testing.T) {
 	tables := "[[disk]]\nname = \"kept\"\nimage = \"raw.img\"\nkeep = \"kept.overlay\"\n[[disk]]\nname = \"fresh\"\nimage = \"raw.img\"\n" +
 		"[[disk]]\nname = \"fixed\"\nimage = \"raw.img\"\nread_only = true\n"
 	if qemu, err := exec.LookPath("qemu-img"); err != nil {
-		t.Log("without a qcow2 image: qemu-img is not installed (Debian: qemu-utils)")
+		t.Fatalf("%v: tools/packages installs what the tests need", err)
 	} else if out, err := exec.Command(qemu, "convert", "-O", "qcow2", raw, filepath.Join(dir, "q.qcow2")).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	} else {

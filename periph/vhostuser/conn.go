@@ -43,6 +43,7 @@ type ring struct {
 	addressed         bool
 	enabled           bool
 	kick, call        int
+	callEvent         bool // call is an eventfd
 	bell              int  // -1 unless notifications go that way
 	more              bool // a kick has left buffers, and is to be gone on with
 }

@@ -157,6 +157,14 @@ func (c *conn) setMemTable(m *message) error {
 	}
 	c.stop()
 	c.unmap()
+	if err := c.mapAll(m, n); err != nil {
+		return err
+	}
+	return c.resume() // QEMU changes the memory of devices that are at work
+}
+
+// mapAll maps n regions.
+func (c *conn) mapAll(m *message, n int) error {
 	room := uint64(maxMemory)
 	if limit := c.s.opts.Memory; limit > 0 {
 		room = limit

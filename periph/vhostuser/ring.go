@@ -2,7 +2,9 @@ package vhostuser
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"os"
 	"unsafe"
 
 	"backplane/periph/virtio"
@@ -39,7 +41,7 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 		r.desc, r.used, r.avail, r.addressed = m.u64(8), m.u64(16), m.u64(24), true
 	case getVringBase: // also says that the ring ends (vhost-user, "Ring states")
 		c.stop()
-		r.enabled = false
+		r.addressed = false
 		reply = binary.NativeEndian.AppendUint32(nil, index)
 		return binary.NativeEndian.AppendUint32(reply, uint32(r.base)), nil
 	case setVringKick, setVringCall:
@@ -50,20 +52,27 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 			}
 			fd = m.takeFD(0)
 		}
-		if m.request == setVringCall {
-			c.stop()
-			return nil, c.setCall(i, fd)
-		}
-		if fd < 0 && c.protocol&protocolBells != 0 {
+		if m.request == setVringKick && fd < 0 && c.protocol&protocolBells != 0 {
 			bell := m.u64(0) >> bellShift
 			if bell >= simbus.Bells {
 				return nil, fmt.Errorf("%w: doorbell %d of %d", errProtocol, bell, simbus.Bells)
 			}
 			c.setBell(i, int(bell))
 		}
-		return nil, c.setKick(i, fd)
+		set := c.setKick
+		if m.request == setVringCall {
+			set = c.setCall
+		}
+		if err := set(i, fd); err != nil {
+			return nil, err
+		}
+		return nil, c.resume()
 	case setVringEnable:
-		return nil, c.enable(r, m.u32(4) != 0)
+		if r.enabled = m.u32(4) != 0; !r.enabled {
+			c.stop()
+			return nil, nil
+		}
+		return nil, c.resume()
 	case vringKick:
 		return nil, c.kick(i)
 	}
@@ -72,21 +81,44 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 
 // setCall takes what queue i interrupts through. That is a socket, as virtio_uml
 // has it (os_pipe in its vu_setup_vq_call_fd): a guest shares the flags of what it
-// gives, so that a write to anything else could be made to wait for ever.
+// gives, so that a write to anything else could be made to wait for ever. QEMU has
+// eventfds, and changes them while the device is at work (vhost_virtqueue_mask).
 func (c *conn) setCall(i, fd int) error {
 	r := &c.rings[i]
+	event, err := c.callKind(fd)
+	if err == nil && fd >= 0 && r.call >= 0 && event == r.callEvent {
+		err := unix.Dup3(fd, r.call, unix.O_CLOEXEC) // another goroutine may interrupt through it at this moment
+		unix.Close(fd)
+		return err
+	}
+	c.stop()
 	if r.call >= 0 {
 		unix.Close(r.call)
 	}
-	if r.call = fd; fd < 0 {
-		return nil
-	}
-	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
+	r.call, r.callEvent = fd, event
+	if err != nil {
 		unix.Close(fd)
 		r.call = -1
-		return fmt.Errorf("%w: interrupts of queue %d through a file that is not a socket", errProtocol, i)
+		return fmt.Errorf("%w: interrupts of queue %d through %w", errProtocol, i, err)
 	}
 	return nil
+}
+
+// callKind tells whether a file is an eventfd; else it is a socket, or none.
+func (c *conn) callKind(fd int) (event bool, err error) {
+	if fd < 0 {
+		return false, nil
+	}
+	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err == nil {
+		return false, nil
+	}
+	if !c.s.opts.EventFD {
+		return false, errors.New("a file that is not a socket")
+	}
+	if name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err != nil || name != "anon_inode:[eventfd]" {
+		return false, errors.New("a file that is neither a socket nor an eventfd")
+	}
+	return true, nil
 }
 
 // setBell lets notifications of queue i go by a doorbell, or no longer if it is -1.
@@ -145,19 +177,20 @@ func (k *kick) read() (got bool, err error) {
 	return n > 0, nil
 }
 
-// enable starts the device once every queue that the driver has set up is
-// enabled, and stops it with the first that is disabled. virtio_uml sets up all
-// its queues before it enables the first.
-func (c *conn) enable(r *ring, on bool) error {
-	r.enabled = on
-	if !on {
-		c.stop()
-		return nil
-	}
+// resume starts the device once every queue that the driver has set up is enabled, and
+// every one that is enabled is set up. virtio_uml sets up all its queues before it enables
+// the first; QEMU's network ports are enabled before.
+func (c *conn) resume() error {
+	some := false
 	for i := range c.rings {
-		if c.rings[i].addressed && !c.rings[i].enabled {
+		r := &c.rings[i]
+		if r.addressed != r.enabled {
 			return nil
 		}
+		some = some || r.enabled
+	}
+	if !some {
+		return nil
 	}
 	return c.start()
 }
@@ -251,6 +284,10 @@ func (c *conn) interrupt(i int) {
 	}
 	if fd := c.rings[i].call; fd >= 0 {
 		one := [8]byte{1}
+		if c.rings[i].callEvent {
+			_, _ = unix.Write(fd, one[:])
+			return
+		}
 		// EAGAIN: one is pending. EPIPE: the guest goes, and the socket says so.
 		_ = unix.Send(fd, one[:], unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	}

@@ -49,6 +49,10 @@ type Options struct {
 	// Memory is how much memory a guest may have mapped here, in bytes; any amount
 	// if it is 0. All guests share this program's address space.
 	Memory uint64
+	// EventFD lets interrupts go through eventfds, as other front ends than guests' kernels
+	// have them: QEMU's. A front end could make a write to one wait for ever, so that is
+	// for those that are trusted.
+	EventFD bool
 	// OnError is told why a device was stopped. The connection stays open, and
 	// the device answers no more, until the guest connects anew.
 	OnError func(error)

@@ -35,8 +35,9 @@ type Options struct {
 	Real bool // the clock: virtual if not set
 	Seed uint64
 	Out  string
-	// StallLimit is that of appliance.Options.
+	// StallLimit and Unconfined are those of appliance.Options.
 	StallLimit time.Duration
+	Unconfined bool
 	// Image changes what kernels are taken for.
 	Image func(*kernel.Image)
 	// Events are told of each event, beside the App.
@@ -103,7 +104,7 @@ func StartAppliance(t testing.TB, a *boards.Appliance, o Options) *App {
 	t.Helper()
 	app := &App{t: t}
 	r, err := appliance.Start(context.Background(), a, appliance.Options{
-		Virtual: !o.Real, Seed: o.Seed, Start: Start, Out: o.Out, Init: Init(t), StallLimit: o.StallLimit,
+		Virtual: !o.Real, Seed: o.Seed, Start: Start, Out: o.Out, Init: Init(t), StallLimit: o.StallLimit, Unconfined: o.Unconfined,
 		Kernel: func(_ context.Context, virtual bool, want kernel.Recipe) (kernel.Image, error) {
 			image := Kernel(t, virtual, want)
 			if o.Image != nil {
