@@ -50,6 +50,9 @@ type entry struct {
 	size         int64 // bytes of data that follow
 	major, minor uint32
 	ino, nlink   uint32 // none of its own if 0
+
+	attrs  map[string]string // extended attributes, which an initramfs does not have
+	dataAt int64             // where its data begin, once it was written
 }
 
 // Archive is where an archive is written: what names later turn out to share a file
@@ -139,6 +142,7 @@ func (c *newc) add(e *entry, data io.Reader) error {
 		e.ino, e.mode, e.uid, e.gid, e.nlink, uint32(e.mtime.Unix()), e.size, 0, 0, e.major, e.minor, len(e.name)+1, 0))
 	c.write(append([]byte(e.name), 0))
 	c.pad()
+	e.dataAt = c.pos
 	if c.err == nil && e.size > 0 {
 		n, err := io.CopyN(c.w, data, e.size)
 		c.pos += n

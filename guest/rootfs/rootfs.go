@@ -144,7 +144,9 @@ func (p *Packer) add(e *entry, data io.Reader, over folders) (*node, error) {
 			if over == keepFolders {
 				return old, nil
 			}
-			return old, p.write(e, data, old.inode.ino)
+			err := p.write(e, data, old.inode.ino)
+			old.written = *e
+			return old, err
 		}
 	}
 	if err := p.clear(e, old); err != nil {
@@ -169,6 +171,7 @@ func (p *Packer) add(e *entry, data io.Reader, over folders) (*node, error) {
 	if err := p.write(e, data, n.ino); err != nil {
 		return nil, err
 	}
+	n.written = *e
 	p.put(e.name, n)
 	return n, nil
 }
@@ -195,6 +198,9 @@ func (p *Packer) link(e *entry, to *node, data io.Reader) error {
 	if !to.linked {
 		to.linked = true
 		p.linked = append(p.linked, to.at)
+	}
+	if e.size > 0 {
+		to.written.size, to.written.dataAt = e.size, e.dataAt
 	}
 	to.size = max(to.size, e.size)
 	p.put(e.name, &node{inode: to.inode})
@@ -231,7 +237,8 @@ func (p *Packer) parents(dir string) error {
 		child := n.children[part]
 		if child == nil {
 			child = &node{inode: &inode{mode: typeDir | 0o755, ino: p.w.number(), names: 1, at: p.w.pos}, children: make(map[string]*node)}
-			if err := p.write(&entry{name: dir[:at-1], mode: child.mode, mtime: epoch}, nil, child.ino); err != nil {
+			child.written = entry{name: dir[:at-1], mode: child.mode, mtime: epoch}
+			if err := p.write(&child.written, nil, child.ino); err != nil {
 				return err
 			}
 			n.children[part] = child

@@ -107,6 +107,7 @@ func (p *Packer) tarEntry(h *tar.Header, data io.Reader) error {
 		return err
 	}
 	p.lost.add(e.name, h)
+	e.attrs = attributes(h)
 	_, err := p.add(e, data, changeFolders)
 	return err
 }

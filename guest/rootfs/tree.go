@@ -24,6 +24,8 @@ type inode struct {
 	at     int64 // where its header begins in the archive
 
 	interpreter string // the program that runs it, if it is one that needs that
+
+	written entry // what was written of it last
 }
 
 func (n *node) is(kind uint32) bool { return n != nil && n.mode&typeMask == kind }
