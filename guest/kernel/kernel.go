@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -122,7 +123,9 @@ func (b *Builder) key(source string, f Facts) (string, error) {
 }
 
 // treeKey is the hash of all that makes a patched tree.
-func (b *Builder) treeKey(source string, f Facts) (string, error) { return b.hash(source, f, nil) }
+func (b *Builder) treeKey(source string, f Facts) (string, error) {
+	return b.hash(source, f, []fragment{{name: "without", text: []byte(strings.Join(unused, " "))}})
+}
 
 func (b *Builder) hash(source string, f Facts, parts []fragment) (string, error) {
 	p, err := b.patches(f)
