@@ -35,6 +35,12 @@ demo: packages all
 	bin/backplane kernel build --flavour virtual
 	bin/backplane run $(SCENARIO)
 
+# The root of scenarios/debian-board: a minute, and 100 MB of Debian's packages
+bin/images/debian.img: | bin/backplane
+	mkdir -p bin/images
+	bin/backplane image build $@ scenarios/debian-board/settings --suite bookworm \
+		--include systemd-sysv,udev,dbus,ifupdown,isc-dhcp-client --size 1G --label system
+
 kernels: bin/backplane
 	bin/backplane kernel build --flavour all
 
