@@ -155,6 +155,7 @@ func (c *checker) controllers() {
 		c.part(x.at, x.Name, x.Kind.Title)
 		c.deviceName(x.at, x.Device)
 		c.storage(x)
+		c.folder(x)
 		checkTable(x.Config.Check, c.report(x.at), x.Values, x.Config)
 		c.controllerPins(x)
 		if n := x.Number; n != nil && x.Kind.Numbered {

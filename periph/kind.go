@@ -1,8 +1,10 @@
 package periph
 
 import (
+	"os"
 	"regexp"
 
+	"backplane/firmware/config"
 	"backplane/periph/block/image"
 	"backplane/periph/virtio"
 	"backplane/simbus"
@@ -82,6 +84,22 @@ type Storage interface {
 	Close() error
 }
 
+// FolderConfig is the table of a controller that is a [Folder].
+type FolderConfig interface {
+	// Folder is the folder of the host, and whether the guest may change what is in it.
+	Folder() (name string, writable bool)
+	// Mount is what init mounts of the controller that has this name.
+	Mount(name string) config.Mount
+}
+
+// Folder is a controller that shows its guest a folder of the host. It gets it before it has
+// power, and closes it at its end.
+type Folder interface {
+	Show(root *os.Root)
+	// Close ends the controller.
+	Close() error
+}
+
 // PinsConfig is the table of a controller with pins that are soldered to GPIO lines of other
 // controllers: [Env.Pin] has them when it is built.
 type PinsConfig interface {
@@ -92,7 +110,7 @@ type PinsConfig interface {
 // Controller is what a guest's kernel sees: one virtio device, with what hangs on it.
 // Power that goes ends what is under way in it: it is stopped. What else it is, it is
 // asked by type assertion: [Described], [Provider], [Lines],
-// [Terminal], [Powered], [Properties], [Storage].
+// [Terminal], [Powered], [Properties], [Storage], [Folder].
 type Controller interface {
 	virtio.Device
 }

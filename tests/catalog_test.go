@@ -38,10 +38,13 @@ func newEverything(t *testing.T) *everything {
 	return b
 }
 
+// required are the keys that tables of a kind cannot do without.
+var required = map[string]string{"share": "path = \".\"\nat = \"/mnt\"\n"}
+
 func (b *everything) controller(kind string) (at int) {
 	at = len(b.tables[kind])
 	s := new(strings.Builder)
-	fmt.Fprintf(s, "[[%s]]\nname = \"%s%d\"\n", kind, kind, at)
+	fmt.Fprintf(s, "[[%s]]\nname = \"%s%d\"\n%s", kind, kind, at, required[kind])
 	b.tables[kind] = append(b.tables[kind], s)
 	b.nodes[fmt.Sprintf("virtio-%[1]s%[2]d/%[1]s%[2]d", kind, at)] = "the controller"
 	return at

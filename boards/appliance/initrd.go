@@ -108,6 +108,11 @@ func (m *Machine) config() *config.Board {
 		}
 	}
 	for _, p := range m.devices() {
+		if folder, ok := p.table.Config.(periph.FolderConfig); ok {
+			c.Shares = append(c.Shares, folder.Mount(p.name))
+		}
+	}
+	for _, p := range m.devices() {
 		if x := p.table; x.Kind.Interface {
 			c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.r.appliance.Hardware(m.member, x).String(), Name: x.Name, Addresses: x.Address, Gateways: x.Gateway, DNS: x.DNS})
 		}

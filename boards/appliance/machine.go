@@ -98,6 +98,11 @@ func (m *Machine) addControllers() error {
 				return fmt.Errorf("%s: %w", c.Name, err)
 			}
 		}
+		if folder, ok := dev.(periph.Folder); ok {
+			if err := m.show(p, folder); err != nil {
+				return fmt.Errorf("%s: %w", c.Name, err)
+			}
+		}
 		if t, ok := dev.(periph.Terminal); ok && c.Kind.Terminal {
 			if p.terminal, err = m.newTerminal(c.Name, t); err != nil {
 				return err

@@ -349,8 +349,8 @@ func (m *Machine) close() error {
 		var closer io.Closer
 		if p.chip != nil { // else it could not be made
 			closer = p.chip
-		} else if storage, ok := p.is.(periph.Storage); ok {
-			closer = storage
+		} else if c, ok := p.is.(io.Closer); ok {
+			closer = c
 		}
 		if closer == nil {
 			continue

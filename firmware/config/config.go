@@ -33,6 +33,7 @@ type Board struct {
 	// Shutdown is how long programs have to end by themselves at power off.
 	Shutdown time.Duration `json:"shutdown"`
 	Root     *Root         `json:"root,omitempty"` // nil: the initial file system is the root
+	Shares   []Mount       `json:"shares,omitempty"`
 }
 
 // Root is a root file system on a disk.
@@ -52,19 +53,22 @@ const Tmp = "/tmp"
 
 // Mounts are what init mounts, in that order; it makes folders that are not there.
 var Mounts = []Mount{
-	{"/proc", "proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
-	{"/sys", "sysfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
-	{"/dev", "devtmpfs", "mode=755", unix.MS_NOSUID},
-	{"/dev/pts", "devpts", "mode=620,gid=5", unix.MS_NOSUID | unix.MS_NOEXEC},
-	{"/dev/shm", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
-	{"/run", "tmpfs", "mode=755", unix.MS_NOSUID | unix.MS_NODEV},
-	{Tmp, "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
+	{"/proc", "proc", "proc", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+	{"/sys", "sysfs", "sysfs", "", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+	{"/dev", "devtmpfs", "devtmpfs", "mode=755", unix.MS_NOSUID},
+	{"/dev/pts", "devpts", "devpts", "mode=620,gid=5", unix.MS_NOSUID | unix.MS_NOEXEC},
+	{"/dev/shm", "tmpfs", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
+	{"/run", "tmpfs", "tmpfs", "mode=755", unix.MS_NOSUID | unix.MS_NODEV},
+	{Tmp, "tmpfs", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV},
 }
 
 // Mount is a file system with its options and flags, as mount(2) has them.
 type Mount struct {
-	Dir, FS, Data string
-	Flags         uintptr
+	Dir    string  `json:"dir"`
+	Source string  `json:"source"`
+	FS     string  `json:"fs"`
+	Data   string  `json:"data,omitempty"`
+	Flags  uintptr `json:"flags,omitempty"`
 }
 
 // Device is one more name for a device: Name, such as /dev/ttyS1, for Target,

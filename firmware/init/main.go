@@ -109,6 +109,9 @@ func setup(board *config.Board) {
 			board.Root, board.Handover, board.Init = nil, false, ""
 		}
 	}
+	for _, m := range board.Shares {
+		mount(m)
+	}
 	if err := unix.Sethostname([]byte(board.Hostname)); err != nil {
 		fail("set the host name: %v", err)
 	}

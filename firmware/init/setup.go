@@ -17,16 +17,21 @@ func mountAll(board *config.Board) {
 		if m.Dir == config.Tmp && board.Root != nil && board.Handover {
 			continue
 		}
-		if err := os.MkdirAll(m.Dir, 0o755); err != nil {
-			fail("%v", err)
-			continue
-		}
-		if err := unix.Mount(m.FS, m.Dir, m.FS, m.Flags, m.Data); err != nil && err != unix.EBUSY {
-			fail("mount %s on %s: %v", m.FS, m.Dir, err)
-		}
+		mount(m)
 	}
 	for _, l := range [][2]string{{"/proc/self/fd", "/dev/fd"}, {"fd/0", "/dev/stdin"}, {"fd/1", "/dev/stdout"}, {"fd/2", "/dev/stderr"}} {
 		_ = os.Symlink(l[0], l[1]) // devtmpfs has it from an earlier time
+	}
+}
+
+// mount mounts a file system on its folder, which it makes.
+func mount(m config.Mount) {
+	if err := os.MkdirAll(m.Dir, 0o755); err != nil {
+		fail("%v", err)
+		return
+	}
+	if err := unix.Mount(m.Source, m.Dir, m.FS, m.Flags, m.Data); err != nil && err != unix.EBUSY {
+		fail("mount %s on %s: %v", m.Source, m.Dir, err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"backplane/periph/regmap"
 	"backplane/periph/rng"
 	"backplane/periph/serial"
+	"backplane/periph/share"
 	"backplane/periph/spi"
 )
 
@@ -31,6 +32,7 @@ var All = &periph.Catalog{
 		can.Kind,
 		net.Kind,
 		block.Kind,
+		share.Kind,
 		rng.Kind,
 		console.Agent,
 	},
