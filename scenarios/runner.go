@@ -45,6 +45,8 @@ type Options struct {
 	Recorder *Recorder
 	// OnStep, if not nil, is called after each step that was played.
 	OnStep func(StepResult)
+	// Until is where the run stops: the steps after it are skipped.
+	Until Until
 }
 
 // glance is how often a present state is read while it is waited for, which
@@ -63,6 +65,10 @@ func Run(ctx context.Context, app Appliance, s *Scenario, o Options) *Report {
 	if s.Timeout > 0 {
 		r.end = simbus.Time(s.Timeout)
 	}
+	if r.until = simbus.Never; o.Until.time > 0 {
+		r.until = o.Until.time
+	}
+	stopped := false
 	report := newReport(s, app.Now())
 	turns := s.turns()
 	for i := range len(turns) + 1 {
@@ -75,8 +81,10 @@ func Run(ctx context.Context, app Appliance, s *Scenario, o Options) *Report {
 			result.Name, result.Where = st.title, st.where()
 			play = func() error { return r.step(ctx, st.Step, &result) }
 		}
-		if report.Result == Passed {
-			r.play(play, about, &result)
+		if report.Result == Passed && !stopped {
+			if stopped = r.play(play, about, &result) || o.Until.after(i, result.Result); result.Result == Skipped {
+				break
+			}
 			app.Emit(simbus.Event{Kind: KindStep, Attrs: []simbus.Attr{
 				simbus.Text("step", strconv.Itoa(i)+" "+result.Name), simbus.Text("result", result.Result)}})
 			if o.OnStep != nil {
@@ -91,20 +99,24 @@ func Run(ctx context.Context, app Appliance, s *Scenario, o Options) *Report {
 }
 
 type runner struct {
-	app  Appliance
-	rec  *Recorder
-	end  simbus.Time // of the scenario, at the latest
-	vars map[string]string
+	app   Appliance
+	rec   *Recorder
+	end   simbus.Time // of the scenario, at the latest
+	until simbus.Time // where it stops
+	vars  map[string]string
 }
 
-// play plays a step, which names boards.
-func (r *runner) play(step func() error, about []string, result *StepResult) {
+// play plays a step, which names boards, and tells whether the run is to stop in it.
+func (r *runner) play(step func() error, about []string, result *StepResult) (stop bool) {
 	result.Start = r.app.Now()
 	begin := time.Now()
 	err := step()
-	result.End, result.Result, result.Wall = r.app.Now(), Passed, time.Since(begin)
-	if err == nil {
-		return
+	result.End, result.Wall = r.app.Now(), time.Since(begin)
+	if r.app.Now() >= r.until {
+		return true
+	}
+	if result.Result = Passed; err == nil {
+		return false
 	}
 	result.Result = Failed
 	if !errors.As(err, &result.Failure) {
@@ -113,6 +125,7 @@ func (r *runner) play(step func() error, about []string, result *StepResult) {
 	result.Failure.Events = r.rec.lastEvents(tail)
 	result.Failure.Console, result.Failure.said = r.rec.consoleSince(result.Start, about)
 	result.Failure.escape()
+	return false
 }
 
 // bootGlance is how often the boards' states are looked at while they come up.
@@ -212,7 +225,7 @@ func (r *runner) reach(ctx context.Context, st *Step) error {
 // advance lets the appliance run until done, which is asked at each event, or
 // until a time. It fails if a board is lost or the scenario's time is up.
 func (r *runner) advance(ctx context.Context, until simbus.Time, done func() bool) error {
-	if until = min(until, r.end); r.app.Now() < until {
+	if until = min(until, r.end, r.until); r.app.Now() < until {
 		_, err := r.app.Advance(ctx, until, func(*simbus.Event) bool { return done() || r.rec.lost() != "" })
 		if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
 			return errors.New("interrupted")
@@ -225,6 +238,9 @@ func (r *runner) advance(ctx context.Context, until simbus.Time, done func() boo
 	}
 	if loss := r.rec.lost(); loss != "" {
 		return errors.New(loss)
+	}
+	if r.app.Now() >= r.until {
+		return errUntil
 	}
 	if r.app.Now() >= r.end {
 		return fmt.Errorf("the scenario's timeout of %s is over", time.Duration(r.end))

@@ -62,6 +62,13 @@ func (p *pacer) took(slice, host time.Duration) {
 	}
 }
 
+// Pace ties virtual time to the host's clock from now on, as [Options].Paced does from the start.
+func (r *Running) Pace() {
+	if r.opts.Virtual && r.pace == nil {
+		r.pace = newPacer(false)
+	}
+}
+
 // maxSlice is how long a slice should take, in host time.
 const maxSlice = 100 * time.Millisecond
 

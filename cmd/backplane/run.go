@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -141,10 +142,17 @@ func kernelFor(stderr io.Writer, log *zap.Logger, source string) func(context.Co
 func newRun(log *programLog) *cobra.Command {
 	var o runOptions
 	var times int
+	var until string
 	cmd := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run a scenario, print a line for each step, and judge it",
-		Args:  cobra.ExactArgs(1),
+		Long: `Run a scenario, print a line for each step, and judge it.
+
+With --until it stops there and the appliance stays up, as with 'backplane up':
+a step's number (0: when the boards are up), a time of the appliance's ("1.5s"), "failure"
+for a step that fails, or "end". In virtual time that is the same state each time.`,
+		Example: "  backplane run --until failure plant-test.toml",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			folder, err := o.restrict.folder(args[0])
 			if err != nil {
@@ -164,6 +172,12 @@ func newRun(log *programLog) *cobra.Command {
 				o.clock = s.Clock
 			}
 			o.start = s.Start
+			if cmd.Flags().Changed("until") {
+				if cmd.Flags().Changed("verify") {
+					return badInput(errors.New("--until and --verify: a run that is compared has an end"))
+				}
+				return runUntil(cmd, s, a, &o, until, log.Logger)
+			}
 			if cmd.Flags().Changed("verify") {
 				return verifyRuns(cmd, s, a, &o, times, log.Logger)
 			}
@@ -171,6 +185,7 @@ func newRun(log *programLog) *cobra.Command {
 		},
 	}
 	o.flags(cmd, "virtual")
+	cmd.Flags().StringVar(&until, "until", "", "play up to here, and keep the appliance running: a step's number, a time, failure or end")
 	cmd.Flags().IntVar(&times, "verify", 0, "run it this many times in virtual time, and compare the records")
 	return cmd
 }

@@ -62,7 +62,7 @@ removed when the appliance ends in order.`,
 					return badMachine(err)
 				}
 			}
-			return parent.failed(up(cmd, a, &o, parent, log.Logger))
+			return parent.failed(up(cmd, a, &o, &session{parent: parent}, log.Logger))
 		},
 	}
 	o.flags(cmd, "real")
@@ -74,8 +74,17 @@ removed when the appliance ends in order.`,
 	return cmd
 }
 
-// up keeps an appliance running; parent is nil, or who waits until it is up.
-func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached, log *zap.Logger) error {
+// session is what is special about an appliance that is kept running.
+type session struct {
+	parent *detached // who waits until it is up, or nil
+	// first is what happens before others reach it, as fast as it goes; nil: nothing.
+	first  func(context.Context, *appliance.Running) error
+	events func(*simbus.Event) // what it is told of
+}
+
+// up keeps an appliance running.
+func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, s *session, log *zap.Logger) error {
+	parent := s.parent
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	claim, err := control.NewClaim(a.Name) // before anything boots
 	if err != nil {
@@ -100,19 +109,35 @@ func up(cmd *cobra.Command, a *boards.Appliance, o *runOptions, parent *detached
 			parent.state(e.Board, state, detail)
 		}
 	}
-	opts, err := o.options(a, cmd.ErrOrStderr(), log, news)
+	all := []func(*simbus.Event){news}
+	if s.events != nil {
+		all = append(all, s.events)
+	}
+	opts, err := o.options(a, cmd.ErrOrStderr(), log, all...)
 	if err != nil {
 		return err
 	}
-	opts.Paced = true
+	opts.Paced = s.first == nil
 	r, err := appliance.Start(ctx, a, opts)
 	if err != nil {
 		return badStart(err)
 	}
 	told := time.Now() // to end
+	if s.first != nil {
+		if err = s.first(ctx, r); err != nil {
+			ended := badMachine(r.Close())
+			if err == errOver {
+				return ended
+			}
+			return errors.Join(err, ended)
+		}
+		r.Pace()
+	}
 	if server, err = claim.Listen(served{r}, log); err == nil {
 		listening.Store(server)
-		fmt.Fprintln(out, parent.started(a))
+		if s.first == nil {
+			fmt.Fprintln(out, parent.started(a))
+		}
 		parent.listening()
 		told, err = keep(ctx, r, server.Down())
 	}
