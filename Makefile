@@ -38,7 +38,7 @@ demo: packages all
 # The root of scenarios/debian-board: a minute, and 100 MB of Debian's packages
 bin/images/debian.img: | bin/backplane
 	mkdir -p bin/images
-	bin/backplane image build $@ scenarios/debian-board/settings --suite bookworm \
+	SOURCE_DATE_EPOCH=1767225600 bin/backplane image build $@ scenarios/debian-board/settings --suite bookworm \
 		--include systemd-sysv,udev,dbus,ifupdown,isc-dhcp-client --size 1G --label system
 
 kernels: bin/backplane

@@ -49,7 +49,7 @@ func (e *MissingError) Error() string {
 }
 
 // packages are what Debian calls the packages of programs.
-var packages = map[string]string{"mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "sqfstar": "squashfs-tools", "mmdebstrap": "mmdebstrap"}
+var packages = map[string]string{"mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "sqfstar": "squashfs-tools", "mmdebstrap": "mmdebstrap", "newuidmap": "uidmap"}
 
 // program finds one, though a user's PATH may lack the folders for root's.
 func program(name string) (string, error) {
@@ -157,6 +157,11 @@ func (b *build) pack() error {
 
 // bootstrap has mmdebstrap make a root of Debian's packages.
 func (b *build) bootstrap() error {
+	if os.Geteuid() != 0 { // users of a namespace stand for root and the others
+		if _, err := program("newuidmap"); err != nil {
+			return err
+		}
+	}
 	args := []string{"--variant=minbase", "--format=tar"}
 	if len(b.Include) > 0 {
 		args = append(args, "--include="+strings.Join(b.Include, ","))
