@@ -53,6 +53,7 @@ truncate -s 32M ext4.img data.img
 mke2fs -q -t ext4 -d $root ext4.img
 mke2fs -q -t ext4 data.img
 mksquashfs $root squash.img -all-root -quiet -no-progress
+mksquashfs $root zstd.img -comp zstd -all-root -quiet -no-progress
 qemu-img convert -O qcow2 ext4.img ext4.qcow2
 truncate -s 80M gpt.img mbr.img
 printf 'label: gpt\nstart=2048,size=2048,name=boot\nsize=65536,name=root\n' | sfdisk -q gpt.img
@@ -83,6 +84,7 @@ func TestRootOnDisk(t *testing.T) {
 		{"GPT", "system.2", "gpt.img", "", "/dev/vda2 / ext4 rw"},
 		{"MBR with overlay in memory", "system.5", "mbr.img", "tmpfs", "overlay / overlay rw"},
 		{"squashfs", "system", "squash.img", "", "/dev/vda / squashfs ro"},
+		{"squashfs by zstd", "system", "zstd.img", "", "/dev/vda / squashfs ro"},
 		{"squashfs with overlay on a disk", "system", "squash.img", "data", "overlay / overlay rw"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
