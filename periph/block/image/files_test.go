@@ -336,14 +336,30 @@ func TestQCOW2(t *testing.T) {
 		}
 		return name
 	}
-	for _, options := range []string{"compat=0.10", "compat=1.1", "cluster_size=4096", "cluster_size=2M"} {
-		i, got := open(t, convert("-o", options)), make([]byte, len(want))
+	for _, options := range [][]string{{"-o", "compat=0.10"}, {"-o", "compat=1.1"}, {"-o", "cluster_size=4096"}, {"-o", "cluster_size=2M"},
+		{"-c"}, {"-c", "-o", "cluster_size=512"}, {"-c", "-o", "cluster_size=2M"}} {
+		i, got := open(t, convert(options...)), make([]byte, len(want))
 		err := i.ReadV([][]byte{got[:1000], got[1000:]}, 0)
 		if err != nil || !bytes.Equal(got, want) || i.Format != image.FormatQCOW2 {
 			t.Errorf("%s: %v, or it is not as the raw image", options, err)
 		}
+		part := got[:3000]
+		if err := i.ReadV([][]byte{part[:700], part[700:]}, 33*mib-512); err != nil || !bytes.Equal(part, want[33*mib-512:33*mib+2488]) {
+			t.Errorf("%s: %v, or a part is not as in the raw image", options, err)
+		}
 	}
-	fails(t, image.Check(convert("-c"), hostfile.Open), "compressed clusters")
+	packed := convert("-c")
+	broken, err := os.ReadFile(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2000 {
+		broken[len(broken)-1-i] = 0xff
+	}
+	if err := os.WriteFile(packed, broken, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, image.Check(packed, hostfile.Open), "the compressed qcow2 cluster at 0x")
 	top := over(t, "top", convert(), 0)
 	put(t, top, "mine", 512)
 	has(t, top, "the first", 0)

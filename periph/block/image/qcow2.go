@@ -1,14 +1,17 @@
 package image
 
 import (
+	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 )
 
 // The format qcow2 (QEMU docs/interop/qcow2.rst), as far as it is read: versions 2 and 3,
-// with clusters that are neither compressed nor encrypted, and without a backing file.
+// with clusters that are not encrypted, compressed with zlib if at all, and without a backing file.
 const (
 	qcowMagic = "QFI\xfb"
 
@@ -25,6 +28,7 @@ const (
 	qcowDirty      = 1 << 0 // of the incompatible features: reference counts may be wrong, which no reader needs
 	qcowOffset     = 0x00fffffffffffe00
 	qcowCompressed = 1 << 62
+	qcowPacked     = 512 // compressed clusters have whole pieces of so many bytes
 	qcowZero       = 1 << 0
 
 	minClusterBits, maxClusterBits = 9, 21 // as QEMU has them
@@ -37,12 +41,16 @@ type qcow2 struct {
 	bits         uint
 	l1           []uint64
 
-	mu     sync.Mutex
-	tables map[uint64][]uint64 // second-level tables by offset
+	mu       sync.Mutex
+	tables   map[uint64][]uint64 // second-level tables by offset
+	unpacked map[uint64][]byte   // clusters that are compressed in the file, by their entry
 }
 
-// mostTables is how many second-level tables are kept, each of one cluster.
-const mostTables = 64
+// mostTables and mostUnpacked are how many are kept, each of one cluster.
+const (
+	mostTables   = 64
+	mostUnpacked = 16
+)
 
 func openQCOW2(f file, length int64) (*qcow2, error) {
 	head := make([]byte, qcowHeaderSize)
@@ -54,7 +62,7 @@ func openQCOW2(f file, length int64) (*qcow2, error) {
 	}
 	be := binary.BigEndian
 	version := be.Uint32(head[qcowVersion:])
-	q := &qcow2{file: f, size: int64(be.Uint64(head[qcowSize:])), length: length, bits: uint(be.Uint32(head[qcowClusterBits:])), tables: make(map[uint64][]uint64)}
+	q := &qcow2{file: f, size: int64(be.Uint64(head[qcowSize:])), length: length, bits: uint(be.Uint32(head[qcowClusterBits:])), tables: make(map[uint64][]uint64), unpacked: make(map[uint64][]byte)}
 	switch {
 	case version != 2 && version != 3:
 		return nil, fmt.Errorf("qcow2 version %d: this program reads versions 2 and 3", version)
@@ -104,23 +112,66 @@ func (q *qcow2) ReadV(parts [][]byte, off int64) error {
 	cluster := int64(1) << q.bits
 	for done, total := int64(0), int64(length(parts)); done < total; {
 		n := min(total-done, cluster-(off+done)%cluster)
-		at, err := q.find(off + done)
-		piece := cut(parts, int(done), int(n))
-		switch {
-		case err != nil:
+		entry, err := q.find(off + done)
+		if err == nil {
+			err = q.readEntry(cut(parts, int(done), int(n)), entry, off+done)
+		}
+		if err != nil {
 			return err
-		case at < 0:
-			for _, p := range piece {
-				clear(p)
-			}
-		default:
-			if err := q.readData(piece, at); err != nil {
-				return err
-			}
 		}
 		done += n
 	}
 	return nil
+}
+
+// readEntry reads within a cluster of that second-level entry.
+func (q *qcow2) readEntry(parts [][]byte, entry uint64, off int64) error {
+	within := off & (1<<q.bits - 1)
+	switch {
+	case entry&qcowCompressed != 0:
+		data, err := q.unpack(entry)
+		if err != nil {
+			return err
+		}
+		for _, p := range parts {
+			within += int64(copy(p, data[within:]))
+		}
+		return nil
+	case entry&qcowZero != 0, entry&qcowOffset == 0:
+		for _, p := range parts {
+			clear(p)
+		}
+		return nil
+	}
+	return q.readData(parts, int64(entry&qcowOffset)+within)
+}
+
+// unpack is a cluster that is compressed: the entry has where, and how many pieces follow
+// the first. What the last one has behind the end of the data does not count.
+func (q *qcow2) unpack(entry uint64) ([]byte, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if data := q.unpacked[entry]; data != nil {
+		return data, nil
+	}
+	shift := 62 - (q.bits - 8)
+	at := int64(entry & (1<<shift - 1))
+	n := int64(entry>>shift&(1<<(q.bits-8)-1)+1)*qcowPacked - at%qcowPacked
+	if at >= q.length {
+		return nil, fmt.Errorf("a compressed qcow2 cluster at %#x, beyond the end of the file", at)
+	}
+	packed, data := make([]byte, min(n, q.length-at)), make([]byte, 1<<q.bits)
+	if err := q.readv([][]byte{packed}, at); err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(flate.NewReader(bytes.NewReader(packed)), data); err != nil {
+		return nil, fmt.Errorf("the compressed qcow2 cluster at %#x: %w", at, err)
+	}
+	if len(q.unpacked) >= mostUnpacked {
+		clear(q.unpacked)
+	}
+	q.unpacked[entry] = data
+	return data, nil
 }
 
 // readData reads from the file, whose last cluster may be cut short.
@@ -138,25 +189,18 @@ func (q *qcow2) readData(parts [][]byte, at int64) error {
 	return nil
 }
 
-// find is where in the file a byte of the disk is; negative for one that is zero.
-func (q *qcow2) find(off int64) (int64, error) {
+// find is the second-level entry of a byte of the disk; 0 if there is none.
+func (q *qcow2) find(off int64) (uint64, error) {
 	l2bits := q.bits - 3
 	l1 := q.l1[off>>(q.bits+l2bits)] & qcowOffset
 	if l1 == 0 {
-		return -1, nil
+		return 0, nil
 	}
 	table, err := q.second(l1)
 	if err != nil {
 		return 0, err
 	}
-	switch entry := table[off>>q.bits&(1<<l2bits-1)]; {
-	case entry&qcowCompressed != 0:
-		return 0, errors.New("the qcow2 file has compressed clusters: 'qemu-img convert' makes one without")
-	case entry&qcowZero != 0, entry&qcowOffset == 0:
-		return -1, nil
-	default:
-		return int64(entry&qcowOffset) + off&(1<<q.bits-1), nil
-	}
+	return table[off>>q.bits&(1<<l2bits-1)], nil
 }
 
 // second is a second-level table.
