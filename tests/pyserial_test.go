@@ -68,7 +68,8 @@ with serial.Serial(port, 19200, parity="E", timeout=5) as s: # as programs of Mo
 print("good")
 `
 
-// TestPyserial: pyserial, in a guest, finds what it can set in effect on the line.
+// TestPyserial: pyserial, in a guest, finds what it can set in effect on the line. It tries what
+// pyserial's own suite tries of one port: the suite itself is in none of Debian's binary packages.
 func TestPyserial(t *testing.T) {
 	const python, library = "/usr/bin/python3", "/usr/lib/python3" // Debian's, which has python3-serial
 	real, err := filepath.EvalSymlinks(python)
