@@ -43,6 +43,9 @@ func DebianKernel(t testing.TB) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("get the package %s: %v\n%s", debianKernel, err, out)
 	}
+	if err := os.RemoveAll(dir + ".new"); err != nil { // of one that was interrupted
+		t.Fatal(err)
+	}
 	if out, err := exec.Command("cp", "-a", filepath.Join(work, "tree"), dir+".new").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
