@@ -69,7 +69,7 @@ print("good")
 `
 
 // TestPyserial: pyserial, in a guest, finds what it can set in effect on the line. It tries what
-// pyserial's own suite tries of one port: the suite itself is in none of Debian's binary packages.
+// pyserial's own suite tries of one port, which is in none of Debian's packages: see TestPyserialSuite.
 func TestPyserial(t *testing.T) {
 	const python, library = "/usr/bin/python3", "/usr/lib/python3" // Debian's, which has python3-serial
 	real, err := filepath.EvalSymlinks(python)
