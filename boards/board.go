@@ -13,7 +13,7 @@ import (
 type Board struct {
 	Name     string   `toml:"name" jsonschema:"description=Name of the board unless an appliance gives it another"`
 	Doc      string   `toml:"doc,omitempty" jsonschema:"description=One line for people"`
-	CPUs     int      `toml:"cpus,omitempty" jsonschema:"minimum=1,maximum=64,default=1,description=CPUs of the board; a virtual clock gives it one"`
+	CPUs     int      `toml:"cpus,omitempty" jsonschema:"minimum=1,maximum=256,default=1,description=CPUs of the board; a virtual clock gives it one"`
 	Memory   Size     `toml:"memory,omitempty" jsonschema:"default=64M,description=Main memory"`
 	Time     Timing   `toml:"time,omitempty" jsonschema:"description=How long things take in virtual time"`
 	Firmware Firmware `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
@@ -127,7 +127,7 @@ type Member struct {
 
 // Limits of a board.
 const (
-	MaxCPUs   = 64 // CONFIG_NR_CPUS of the guest kernel
+	MaxCPUs   = 256 // CONFIG_NR_CPUS of the guest kernel
 	MinMemory = 32 << 20
 	MaxMemory = 4 << 40
 	// MaxKernelConfig is the length of a board's own configuration of the kernel, in

@@ -49,7 +49,7 @@ func TestBoardMistakes(t *testing.T) {
 		{"unknown key", "name = 'x'\nmemroy = '1G'", `b.toml:2:1: unknown key "memroy": did you mean "memory"?`},
 		{"wrong type", "name = 'x'\ncpus = '4'", "b.toml:2:1: cpus is the text \"4\"; it must be a whole number"},
 		{"no hardware address", "name = 'x'\nethernet = [{ name = 'e', mac = '00:00:00:00:00:00' }]", "b.toml:2:27: mac is all zeros, which is not an address"},
-		{"too many CPUs", "name = 'x'\ncpus = 65", "b.toml:2:1: cpus is 65; it must be 1 to 64: a User Mode Linux kernel has no more"},
+		{"too many CPUs", "name = 'x'\ncpus = 257", "b.toml:2:1: cpus is 257; it must be 1 to 256: a User Mode Linux kernel has no more"},
 		{"too little memory", "name = 'x'\nmemory = '8M'", "b.toml:2:1: memory is 8M; it must be 32M to 4T: the kernel and its init need that much"},
 		{"no amount", "name = 'x'\nmemory = 'much'", "b.toml:2:1: memory: \"much\" is not an amount of memory: write a number and K, M, G or T, such as \"64M\""},
 		{"missing file", "name = 'x'\n[firmware]\nrootfs = ['gone.tar']", "b.toml:3:11: gone.tar: no such file or directory"},
@@ -118,7 +118,7 @@ func TestBoardMistakes(t *testing.T) {
 		{"two parts in one file", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'at24c32'\naddress = 0x50\nfile = 'c.bin'\n[[i2c.chip]]\nname = 'd'\nmodel = 'at24c32'\naddress = 0x51\nfile = './c.bin'",
 			"b.toml:13:1: x.d and x.c keep their contents in the same file, ./c.bin, which is also in b.toml:8: give each its own"},
 		{"several at once, in order", "zame = 'x'\ncpus = 0\n[[serial]]\nbaud = 1",
-			"b.toml: the board has no name: write name = \"NAME\"\nb.toml:1:1: unknown key \"zame\": did you mean \"name\"?\nb.toml:2:1: cpus is 0; it must be 1 to 64: a User Mode Linux kernel has no more\nb.toml:3:3: the serial port has no name: write name = \"NAME\"\nb.toml:4:1: baud is 1; it must be 50 to 12000000"},
+			"b.toml: the board has no name: write name = \"NAME\"\nb.toml:1:1: unknown key \"zame\": did you mean \"name\"?\nb.toml:2:1: cpus is 0; it must be 1 to 256: a User Mode Linux kernel has no more\nb.toml:3:3: the serial port has no name: write name = \"NAME\"\nb.toml:4:1: baud is 1; it must be 50 to 12000000"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -39,12 +39,13 @@ func (a *Appliance) lineNames() (names []string) {
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }
 
-// propertyNames are the names of all properties of parts, controllers and links.
+// propertyNames are the names of all properties of boards, parts, controllers and links.
 func (a *Appliance) propertyNames() (names []string) {
 	add := func(specs []periph.Spec) {
 		names = append(names, named(specs, func(s *periph.Spec) string { return s.Name })...)
 	}
 	for i := range a.Board {
+		add(a.Board[i].Board.Properties())
 		for _, p := range a.Board[i].Board.Parts() {
 			add(p.Model.Properties)
 		}

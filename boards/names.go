@@ -177,6 +177,14 @@ func (b *Board) partNames() []string {
 	return append(b.places(), named(b.Controllers, func(c **Controller) string { return (*c).Name })...)
 }
 
+// CPUs is the name of a board's property: how many of its CPUs are online.
+const CPUs = "cpus"
+
+// Properties are those of the board itself.
+func (b *Board) Properties() []periph.Spec {
+	return []periph.Spec{{Name: CPUs, Kind: periph.Whole, Min: 1, Max: float64(b.CPUs), Doc: "CPUs that are online"}}
+}
+
 // Property is what is known of a property before anything boots.
 type Property struct {
 	spec periph.Spec        // what it can be; its name is "temperature of a tmp102"

@@ -91,11 +91,11 @@ type Target struct {
 	Spec  *periph.Spec // of the property of such a place
 
 	Member *Member
-	Part   string // the part or the controller
+	Part   string // the part or the controller; empty: the property is the board's own
 }
 
 // Resolve finds what a path leads to: "segment.property", "segment:port.property", "segment:port.tx.property",
-// "board.part.property" and "board.controller.line".
+// "board.part.property", "board.controller.line" and "board.property".
 func (a *Appliance) Resolve(path string) (*Target, error) {
 	if segment, rest, ok := strings.Cut(path, ":"); ok {
 		return a.portTarget(segment, rest)
@@ -110,7 +110,10 @@ func (a *Appliance) Resolve(path string) (*Target, error) {
 	}
 	part, name, ok := strings.Cut(rest, ".")
 	if !ok {
-		return nil, fmt.Errorf("%q names nothing: write board.part.property, or board.controller.line", path)
+		if _, err := find(m.Board.Properties(), rest, "board"); err != nil || rest == "" {
+			return nil, fmt.Errorf("%q names nothing: write board.part.property, board.controller.line or board.cpus", path)
+		}
+		part, name = "", rest
 	}
 	return &Target{Member: m, Part: part, Name: name}, nil
 }
@@ -165,6 +168,8 @@ func portIn(rest string) string {
 // Where is the path without the property's name.
 func (t *Target) Where() string {
 	switch {
+	case t.Link == nil && t.Part == "":
+		return t.Member.Name
 	case t.Link == nil:
 		return t.Member.Name + "." + t.Part
 	case t.Way == "":
@@ -186,6 +191,10 @@ type Spot struct {
 // Resolve finds what target leaves to the board.
 func (m *Member) Resolve(part, name string) (*Spot, error) {
 	b := m.Board
+	if part == "" {
+		spec, err := find(b.Properties(), name, "board")
+		return &Spot{Spec: spec, Of: "board"}, err
+	}
 	for _, p := range b.Parts() {
 		if p.Name == part {
 			if p.hasLine(name) {

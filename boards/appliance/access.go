@@ -10,8 +10,8 @@ import (
 // Get reads a property ("sensor.temp0.temperature"), a GPIO line's level
 // ("sensor.gpio0.alarm": 0 or 1) and how many of its edges its guest was too
 // slow for ("sensor.gpio0.alarm.missed"), a link ("sensor.eth0.link": up or down), a
-// UART's counters of bytes ("sensor.uart1.sent", received, overrun), or what a
-// network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
+// UART's counters of bytes ("sensor.uart1.sent", received, overrun), how many CPUs of a
+// board are online ("sensor.cpus"), or what a network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
 func (r *Running) Get(path string) (value, unit string, err error) {
 	t, err := r.appliance.Resolve(path)
 	switch {
@@ -36,6 +36,9 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 	switch {
 	case err != nil:
 		return "", "", err
+	case part == "":
+		online, err := m.onlineCPUs()
+		return s.Spec.Format(periph.Num(float64(online))), s.Spec.Unit, err
 	case s.Spec != nil:
 		return s.Spec.Format(m.named[part].is.(periph.Properties).Get(name)), s.Spec.Unit, nil
 	case s.Missed:
@@ -71,6 +74,8 @@ func (r *Running) setOnBoard(t *boards.Target, value string) error {
 	}
 	return r.onMachine(t.Member.Name, func(m *Machine) error {
 		switch {
+		case t.Part == "":
+			return m.setCPUs(s.Spec, value)
 		case s.Spec != nil:
 			return m.set(t.Part, s.Spec, value)
 		case s.Missed:

@@ -55,7 +55,7 @@ func (r *Running) Readings() []Reading {
 					return
 				}
 				if v, unit, err := m.get(part, name); err == nil {
-					list = append(list, Reading{m.name + "." + part + "." + name, v, unit})
+					list = append(list, Reading{m.path(part, name), v, unit})
 				}
 			})
 		})
@@ -71,6 +71,9 @@ func (r *Running) Readings() []Reading {
 // eachProperty calls f with all of a board's properties, also those that only do
 // something.
 func (m *Machine) eachProperty(f func(part, name string, action bool)) {
+	for _, s := range m.board.Properties() {
+		f("", s.Name, false)
+	}
 	for _, p := range m.parts {
 		for _, s := range p.specs() {
 			f(p.name, s.Name, s.Kind == periph.Action)
@@ -81,6 +84,14 @@ func (m *Machine) eachProperty(f func(part, name string, action bool)) {
 			f(p.name, line, false)
 		}
 	}
+}
+
+// path is that of a property; part is empty for one of the board's own.
+func (m *Machine) path(part, name string) string {
+	if part != "" {
+		name = part + "." + name
+	}
+	return m.name + "." + name
 }
 
 // segmentPaths are the properties of segments and their ports.
@@ -127,7 +138,7 @@ func (r *Running) Places(kind string) []string {
 				case kind == "button" && action && name == "press":
 					list = append(list, m.name+"."+part)
 				case kind == "property" && !action, kind == "action":
-					list = append(list, m.name+"."+part+"."+name)
+					list = append(list, m.path(part, name))
 				}
 			})
 		}

@@ -163,6 +163,7 @@ func (m *Machine) addAgent() error {
 	m.agent.OnFailure = func(what string) {
 		m.tellState(StateIncomplete, what)
 	}
+	m.agent.OnCPUs = m.cpusAre
 	console.Output(m.agent.Receive)
 	return nil
 }

@@ -39,6 +39,7 @@ type power struct {
 	panicked   string // the console's line that says so
 	spoke      bool   // it has a console
 	lastLine   string // on the console
+	online     int    // CPUs
 	helloTimer *simbus.Timer
 }
 
@@ -160,7 +161,7 @@ func (m *Machine) startKernel() error {
 		}
 		return err
 	}
-	m.proc, m.ending, m.panicked, m.spoke, m.lastLine = proc, byItself, "", false, ""
+	m.proc, m.ending, m.panicked, m.spoke, m.lastLine, m.online = proc, byItself, "", false, "", m.startCPUs()
 	m.pid.Store(int64(proc.PID()))
 	m.log.Info("kernel started", m.t(), zap.Int("kernel_pid", proc.PID()), zap.String("kernel", m.kernel.Path), zap.Int("boot", m.boots))
 	if m.guest != nil {

@@ -63,7 +63,7 @@ kernels that a board, appliance or scenario file needs.`,
 			})
 		},
 	}
-	build.Flags().StringVar(&flavour, "flavour", "virtual", "virtual (time travel or one CPU), smp (host time, up to 64 CPUs) or all")
+	build.Flags().StringVar(&flavour, "flavour", "virtual", "virtual (time travel or one CPU), smp (host time, up to 256 CPUs) or all")
 	build.Flags().StringVar(&b.Source, "source", "", "tarball or folder with a kernel tree, instead of Debian's package")
 	build.Flags().StringVar(&config, "config", "", "file with extra configuration, like a board's kernel_config")
 	build.Flags().IntVarP(&b.Jobs, "jobs", "j", 0, "compilers at once (default: one per CPU)")

@@ -38,11 +38,12 @@ const (
 	Credit                   // either: so many bytes have been taken; the payload is a number of 4 bytes
 	Resize                   // the size of the program's terminal; the payload is a Size
 	Failure                  // agent: what of the board file could not be done, in words; before Hello
-	lastType = Failure
+	CPUs                     // take CPUs offline and online; the payload is a CPUCount in JSON. Agent, on channel 0: how many are online now
+	lastType = CPUs
 )
 
 // Version is what Hello carries.
-const Version = "2"
+const Version = "3"
 
 // Window is how much of a request's input may be with the agent, in bytes.
 const Window = 256 << 10
@@ -95,6 +96,11 @@ type FileRequest struct {
 	Mode uint32 `json:"mode,omitempty"`
 	// Window is that of ExecRequest, for Get.
 	Window int `json:"window,omitempty"`
+}
+
+// CPUCount is how many CPUs are to be online, or are.
+type CPUCount struct {
+	Online int `json:"online"`
 }
 
 // ExitStatus is how a request ended: like a shell, 128 + N for a program that

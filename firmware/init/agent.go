@@ -23,6 +23,7 @@ type agent struct {
 	kids *children
 	// patience is that of powerOff.
 	patience time.Duration
+	cpus     *cpus
 	out      *os.File
 
 	mu       sync.Mutex // guards out, and what follows
@@ -40,6 +41,7 @@ func serve(board *config.Board, kids *children) {
 	for _, f := range failures {
 		a.send(agentproto.Failure, 0, []byte(f[:min(len(f), agentproto.MaxPayload)]))
 	}
+	a.cpus = watchCPUs(a.tellCPUs)
 	a.send(agentproto.Hello, 0, []byte(agentproto.Version))
 	for {
 		f, err := agentproto.Read(tty)
@@ -49,6 +51,12 @@ func serve(board *config.Board, kids *children) {
 		}
 		a.handle(f)
 	}
+}
+
+// tellCPUs tells how many CPUs are online.
+func (a *agent) tellCPUs(online int) {
+	b, _ := json.Marshal(agentproto.CPUCount{Online: online}) // cannot fail
+	a.send(agentproto.CPUs, 0, b)
 }
 
 // openRaw opens a tty that passes every byte as it is.
@@ -113,6 +121,13 @@ func (a *agent) handle(f agentproto.Frame) {
 		} else {
 			go a.get(r, a.open(f.Channel, r.Window))
 		}
+	case agentproto.CPUs: // here, so that what is asked for next finds them done
+		var n agentproto.CPUCount
+		err := json.Unmarshal(f.Payload, &n)
+		if err == nil {
+			err = a.cpus.set(n.Online)
+		}
+		a.exit(f.Channel, agentproto.ExitStatus{}, err)
 	case agentproto.PowerOff:
 		go a.kids.powerOff(a.patience)
 	default:

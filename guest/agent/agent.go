@@ -24,6 +24,9 @@ type Client struct {
 	// OnFailure, if set, is told before that what init could not do of what the board
 	// file says. The guest writes the text.
 	OnFailure func(what string)
+	// OnCPUs, if set, is told how many CPUs are online when that changes, and before OnHello
+	// on a board with several. The guest says the number.
+	OnCPUs func(online int)
 
 	send     func([]byte) error
 	decoder  agentproto.Decoder
@@ -95,6 +98,16 @@ func (c *Client) handle(f agentproto.Frame) error {
 		}
 		return nil
 	}
+	if f.Type == agentproto.CPUs {
+		var n agentproto.CPUCount
+		if err := json.Unmarshal(f.Payload, &n); err != nil {
+			return fmt.Errorf("the board's agent tells of its CPUs: %w", err)
+		}
+		if c.OnCPUs != nil {
+			c.OnCPUs(n.Online)
+		}
+		return nil
+	}
 	if s := c.requests[f.Channel]; s != nil {
 		return s.handle(f)
 	}
@@ -157,6 +170,12 @@ func (c *Client) Put(path string, mode os.FileMode, o Output) (*Stream, error) {
 // Get reads a file in the guest: the stream's output.
 func (c *Client) Get(path string, window int, o Output) (*Stream, error) {
 	return c.begin(agentproto.Get, agentproto.FileRequest{Path: path, Window: window}, window, o)
+}
+
+// SetCPUs takes CPUs offline, or online, until so many are. What is asked for next is done
+// when they are.
+func (c *Client) SetCPUs(online int, o Output) (*Stream, error) {
+	return c.begin(agentproto.CPUs, agentproto.CPUCount{Online: online}, 0, o)
 }
 
 // PowerOff asks the board to shut down; the end of its kernel shows that it has.

@@ -54,6 +54,14 @@ func (k *Kernel) Hello() { k.say(agentproto.Hello, 0, []byte(agentproto.Version)
 // Fail tells of something that init could not do. It comes before Up.
 func (k *Kernel) Fail(what string) { k.say(agentproto.Failure, 0, []byte(what)) }
 
+// CPUs tells how many CPUs are online. The program "cpus" is what takes them online or
+// offline when the agent is asked to; its argument says how many are to be.
+func (k *Kernel) CPUs(online int) {
+	b, err := json.Marshal(agentproto.CPUCount{Online: online})
+	k.must(err)
+	k.say(agentproto.CPUs, 0, b)
+}
+
 // Say writes whatever it is on the agent's console.
 func (k *Kernel) Say(p []byte) { k.Write(agentConsole, p) }
 
@@ -76,6 +84,10 @@ func (k *Kernel) frame(f agentproto.Frame) {
 		var r agentproto.ExecRequest
 		k.must(json.Unmarshal(f.Payload, &r))
 		k.begin(f.Channel, r.Args, r.Window, k.ks.Programs[r.Args[0]])
+	case f.Type == agentproto.CPUs:
+		var n agentproto.CPUCount
+		k.must(json.Unmarshal(f.Payload, &n))
+		k.begin(f.Channel, []string{"cpus", fmt.Sprint(n.Online)}, 0, k.ks.Programs["cpus"])
 	case f.Type == agentproto.Put || f.Type == agentproto.Get:
 		var r agentproto.FileRequest
 		k.must(json.Unmarshal(f.Payload, &r))

@@ -24,7 +24,7 @@ type Flavour string
 // The flavours: each excludes what the other is for.
 const (
 	Virtual Flavour = "virtual" // time travel or host time, one CPU
-	SMP     Flavour = "smp"     // host time, up to 64 CPUs
+	SMP     Flavour = "smp"     // host time, up to 256 CPUs
 )
 
 // For is the flavour for virtual time or a single CPU, or that for neither.

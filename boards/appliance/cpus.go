@@ -1,0 +1,51 @@
+package appliance
+
+import (
+	"fmt"
+
+	"backplane/guest/agent"
+	"backplane/periph"
+)
+
+// startCPUs is how many CPUs a board starts with, unless its kernel says otherwise.
+func (m *Machine) startCPUs() int {
+	if m.r.opts.Virtual {
+		return 1
+	}
+	return m.board.CPUs
+}
+
+// onlineCPUs is how many CPUs of a board that is up are online.
+func (m *Machine) onlineCPUs() (int, error) {
+	if !m.agent.Ready() {
+		return 0, agent.ErrNotReady
+	}
+	return m.online, nil
+}
+
+// setCPUs has the agent take CPUs offline or online. An event tells when that is done, and
+// one of the board's state if it could not be.
+func (m *Machine) setCPUs(spec *periph.Spec, text string) error {
+	v, err := spec.Parse(text)
+	if err != nil {
+		return err
+	}
+	if m.r.opts.Virtual && v.Int() > 1 {
+		return fmt.Errorf("%s: a board has 1 CPU in virtual time", text)
+	}
+	_, err = m.agent.SetCPUs(v.Int(), agent.Output{Done: func(_ agent.Status, err error) {
+		if err != nil && m.proc != nil {
+			m.tellState(StateIncomplete, fmt.Sprintf("%s of its CPUs online: %v", text, err))
+		}
+	}})
+	return err
+}
+
+// cpusAre is told how many CPUs are online. A guest may say anything.
+func (m *Machine) cpusAre(online int) {
+	if online < 1 || online > m.board.CPUs || online == m.online {
+		return
+	}
+	m.online = online
+	m.changed("", &m.board.Properties()[0], periph.Num(float64(online)))
+}
