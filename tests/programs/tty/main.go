@@ -89,6 +89,7 @@ var deeds = map[string]func(p *port, value string) error{
 	"break":    func(p *port, _ string) error { return p.told("broke", unix.IoctlSetInt(p.fd, unix.TCSBRK, 0)) },
 	"outq":     func(p *port, _ string) error { return p.number("outq", unix.TIOCOUTQ) },
 	"lines":    func(p *port, _ string) error { return p.number("lines", unix.TIOCMGET) },
+	"rts":      (*port).rts,
 	"counters": (*port).counters,
 	"fifo":     (*port).fifo,
 	"modbus":   (*port).modbus,
@@ -104,6 +105,20 @@ func (p *port) told(what string, err error) error {
 func (p *port) number(what string, request uint) error {
 	n, err := unix.IoctlGetInt(p.fd, request)
 	p.say("%s %d", what, n)
+	return err
+}
+
+// rts sets RTS on or off, and prints at once which lines are active: "rts on 0x26".
+func (p *port) rts(value string) error {
+	request := uint(unix.TIOCMBIC)
+	if value == "on" {
+		request = unix.TIOCMBIS
+	}
+	if err := unix.IoctlSetPointerInt(p.fd, request, unix.TIOCM_RTS); err != nil {
+		return err
+	}
+	n, err := unix.IoctlGetInt(p.fd, unix.TIOCMGET)
+	p.say("rts %s %#x", value, n)
 	return err
 }
 
