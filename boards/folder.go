@@ -18,19 +18,6 @@ func (b *Board) Folder(c *Controller) (path string, writable, ok bool) {
 	return b.Beside(path), writable, true
 }
 
-// WritableFolder is the place of a folder of the host that a board may change ("sensor.work"),
-// empty if there is none: what such a run finds there is what runs before it left.
-func (a *Appliance) WritableFolder() string {
-	for i := range a.Board {
-		for _, c := range a.Board[i].Board.Controllers {
-			if _, writable, ok := a.Board[i].Board.Folder(c); ok && writable {
-				return a.Board[i].Name + "." + c.Name
-			}
-		}
-	}
-	return ""
-}
-
 // folder checks that the folder of the host is there, and that no other is at its place in the guest.
 func (c *checker) folder(x *Controller) {
 	path, writable, ok := c.b.Folder(x)

@@ -28,3 +28,8 @@ func (b *Board) SourceFile() string { return b.doc.File }
 func (b *Board) Problem(key, format string, args ...any) tomlfile.Problem {
 	return b.doc.Problem(key, format, args...)
 }
+
+// ProblemIn is a mistake in a controller's table.
+func (b *Board) ProblemIn(c *Controller, key, format string, args ...any) tomlfile.Problem {
+	return b.doc.Problem(c.at+"."+key, format, args...)
+}

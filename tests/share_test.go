@@ -99,7 +99,7 @@ func TestWritableShareIsNotVerified(t *testing.T) {
 		status      int
 		want        string
 	}{
-		{"writable", share + "writable = true\n", 2, "--verify cannot be used with b.work"},
+		{"writable", share + "writable = true\n", 2, "board.toml:6:1: b.work is a folder that its board may change"},
 		{"read-only", share, 0, ""},
 		{"no such folder", strings.Replace(share, "path = \"work\"", "path = \"none\"", 1), 2, "board.toml:4:1: "},
 		{"a file", strings.Replace(share, "path = \"work\"", "path = \"board.toml\"", 1), 2, "not a directory"},

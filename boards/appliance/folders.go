@@ -10,15 +10,20 @@ import (
 	"os"
 
 	"backplane/boards/record"
+	"backplane/boards/tomlfile"
 	"backplane/periph"
 )
 
 // show gives a controller its folder of the host, and notes for the record what is in it at
 // the start.
 func (m *Machine) show(p *part, to periph.Folder) error {
-	path, _, ok := m.board.Folder(p.table)
-	if !ok {
+	path, writable, ok := m.board.Folder(p.table)
+	switch {
+	case !ok:
 		return errors.New("its table does not name a folder")
+	case writable && m.r.opts.Copies:
+		return tomlfile.Problems{m.board.ProblemIn(p.table, "writable",
+			"%s.%s is a folder that its board may change (writable = true): this cannot be in a run that leaves the host's files as they are (--verify, --restrict, replay)", m.name, p.name)}
 	}
 	root, err := m.r.appliance.Folder().OpenRoot(path)
 	if err != nil {

@@ -26,9 +26,6 @@ func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, 
 	if a.Paced {
 		return badInput(errors.New("--verify cannot be used with paced = true: the run depends on the host's clock and on the world outside"))
 	}
-	if place := a.WritableFolder(); place != "" {
-		return badInput(fmt.Errorf("--verify cannot be used with %s, a folder that its board may change (writable = true): each run would begin with what the one before left", place))
-	}
 	out, tty := cmd.OutOrStdout(), terminal(cmd.ErrOrStderr())
 	opts, err := o.options(a, cmd.ErrOrStderr(), log)
 	if err != nil {
@@ -58,7 +55,7 @@ func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, 
 		fmt.Fprint(tty, "\r\x1b[K")
 	}
 	if err != nil {
-		return badMachine(err)
+		return badStart(err)
 	}
 	if d := result.Difference; d != nil {
 		fmt.Fprintf(out, "DIFFERENT: run %d of %d differs from run 1\n%s\n", result.Runs, times, d.Text("run 1", fmt.Sprintf("run %d", result.Runs)))
