@@ -37,8 +37,7 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 	case err != nil:
 		return "", "", err
 	case part == "":
-		online, err := m.onlineCPUs()
-		return s.Spec.Format(periph.Num(float64(online))), s.Spec.Unit, err
+		return s.Spec.Format(periph.Num(float64(m.onlineCPUs()))), s.Spec.Unit, nil
 	case s.Spec != nil:
 		return s.Spec.Format(m.named[part].is.(periph.Properties).Get(name)), s.Spec.Unit, nil
 	case s.Missed:

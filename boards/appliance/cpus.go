@@ -15,12 +15,12 @@ func (m *Machine) startCPUs() int {
 	return m.board.CPUs
 }
 
-// onlineCPUs is how many CPUs of a board that is up are online.
-func (m *Machine) onlineCPUs() (int, error) {
-	if !m.agent.Ready() {
-		return 0, agent.ErrNotReady
+// onlineCPUs is how many CPUs of a board are online: none while it is off.
+func (m *Machine) onlineCPUs() int {
+	if m.proc == nil {
+		return 0
 	}
-	return m.online, nil
+	return m.online
 }
 
 // setCPUs has the agent take CPUs offline or online. An event tells when that is done, and
