@@ -25,12 +25,13 @@ func (c *checker) folder(x *Controller) {
 		return
 	}
 	config := x.Config.(periph.FolderConfig)
+	at := config.Mount("").Dir
 	for _, other := range c.b.Controllers {
 		if other == x {
 			break
 		}
-		if first, is := other.Config.(periph.FolderConfig); is && config.Mount("").Dir == first.Mount("").Dir {
-			c.doc.Add(x.at+".at", "at is %q, which is where the board has %s", config.Mount("").Dir, other.Name)
+		if first, is := other.Config.(periph.FolderConfig); is && at == first.Mount("").Dir {
+			c.doc.Add(x.at+".at", "at is %q, which is where the board has %s", at, other.Name)
 		}
 	}
 	name, _ := config.Folder()

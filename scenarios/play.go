@@ -26,7 +26,7 @@ const shutDownSlack = 20 * time.Second
 // records. The error is about the machine; what becomes of the scenario is in
 // the report.
 func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o appliance.Options, onStep func(StepResult)) (*Report, error) {
-	seen := Recorder{Tolerant: s.GuestLoss == LossContinues}
+	seen := s.Recorder()
 	if s.Stall > 0 {
 		o.StallLimit = time.Duration(s.Stall)
 	}
@@ -40,7 +40,7 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o appliance.Opt
 	}
 	begin := time.Now()
 	limited, cancel := s.limit(ctx, r)
-	report := Run(limited, r, s, Options{Recorder: &seen, OnStep: onStep})
+	report := Run(limited, r, s, Options{Recorder: seen, OnStep: onStep})
 	over := limited.Err() != nil
 	cancel()
 	report.Wall, report.Seed, report.Clock = time.Since(begin), o.Seed, Real
@@ -57,6 +57,9 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o appliance.Opt
 	}
 	return report, err
 }
+
+// Recorder is a new one, to which lost boards are what they are to the scenario.
+func (s *Scenario) Recorder() *Recorder { return &Recorder{Tolerant: s.GuestLoss == LossContinues} }
 
 // limit is the context of a run that may take only so much of the host's time, while this
 // program runs. Its cause says what the appliance was doing with it.

@@ -27,9 +27,9 @@ func runUntil(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o 
 		o.stall = time.Duration(s.Stall)
 	}
 	out := cmd.OutOrStdout()
-	seen := scenarios.Recorder{Tolerant: s.GuestLoss == scenarios.LossContinues}
+	seen := s.Recorder()
 	return up(cmd, a, o, &session{events: seen.Event, first: func(ctx context.Context, r *appliance.Running) error {
-		report := scenarios.Run(ctx, r, s, scenarios.Options{Recorder: &seen, Until: until, OnStep: func(r scenarios.StepResult) { printStep(out, r) }})
+		report := scenarios.Run(ctx, r, s, scenarios.Options{Recorder: seen, Until: until, OnStep: func(r scenarios.StepResult) { printStep(out, r) }})
 		if !report.Passed() && text != "failure" {
 			fmt.Fprintf(out, "FAILED: %s before the run came to %s\n", s.Name, text)
 			return &statusError{status: exitFailed}

@@ -121,7 +121,6 @@ const (
 
 // Types of messages that do not reach the library (Linux include/net/9p/9p.h).
 const (
-	tstatfs      = 8
 	rlerror      = 7
 	tgetlock     = 54
 	rgetlock     = 55
