@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"backplane/boards/tomlfile"
+	"backplane/guest"
 	"backplane/guest/rootfs"
 	"backplane/periph"
 )
@@ -75,6 +76,9 @@ func (c *checker) check() {
 	}
 	if b.Memory < MinMemory || b.Memory > MaxMemory {
 		d.Add("memory", "memory is %s; it must be %s to %s: the kernel and its init need that much", b.Memory, Size(MinMemory), Size(MaxMemory))
+	}
+	if b.Backing != "" && b.Backing != guest.RAM && b.Backing != guest.File {
+		d.Add("backing", "backing is %q; it must be %q or %q", b.Backing, guest.RAM, guest.File)
 	}
 	c.timing()
 	c.firmware()

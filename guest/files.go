@@ -22,32 +22,18 @@ func (c *Config) own() error {
 	})
 }
 
-// memoryFile is a file without a name in TMPDIR, for a guest's memory: it goes with
-// its last user.
-func memoryFile() (*os.File, error) {
-	fd, err := unix.Open(os.TempDir(), unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
-	if err == nil {
-		return os.NewFile(uintptr(fd), "memory"), nil
-	}
-	if err != unix.EOPNOTSUPP && err != unix.EISDIR { // open(2): the second is what kernels say that know no O_TMPFILE
-		return nil, err
-	}
-	f, err := os.CreateTemp(os.TempDir(), ".backplane-memory-*")
-	if err == nil {
-		err = os.Remove(f.Name())
-	}
-	return f, err
-}
-
 // stubFile is a memfd for the program in which the guest's processes begin.
-func stubFile() (*os.File, error) {
-	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	fd, err := unix.MemfdCreate("uml-userspace", flags|unix.MFD_EXEC)
+func stubFile() (*os.File, error) { return memfd("uml-userspace", unix.MFD_ALLOW_SEALING) }
+
+// memfd is one that can be executed.
+func memfd(name string, flags int) (*os.File, error) {
+	flags |= unix.MFD_CLOEXEC
+	fd, err := unix.MemfdCreate(name, flags|unix.MFD_EXEC)
 	if err == unix.EINVAL { // before Linux 6.3, where all can be executed
-		fd, err = unix.MemfdCreate("uml-userspace", flags)
+		fd, err = unix.MemfdCreate(name, flags)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), "uml-userspace"), nil
+	return os.NewFile(uintptr(fd), name), nil
 }

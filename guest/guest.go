@@ -42,10 +42,12 @@ type Config struct {
 	Kernel kernel.Image
 	Dir    string // the board's run folder, the process's working directory
 	Memory int64  // bytes
-	CPUs   int
-	Tree   string // the device tree, a file
-	Initrd string // the initramfs, a file
-	Clock  *Clock // nil: the host's
+	// Backing is what the memory is in, RAM if it is not said.
+	Backing Backing
+	CPUs    int
+	Tree    string // the device tree, a file
+	Initrd  string // the initramfs, a file
+	Clock   *Clock // nil: the host's
 	// Args are further words of the kernel's command line.
 	Args []string
 

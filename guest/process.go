@@ -33,9 +33,12 @@ const (
 
 // Process is a guest whose kernel is User Mode Linux, in processes of the host's.
 type Process struct {
-	cmd   *exec.Cmd
-	pidfd int
-	tail  *tail
+	cmd     *exec.Cmd
+	pidfd   int
+	tail    *tail
+	backing Backing
+	oom     uint64 // how many processes the host had ended for want of memory when it was started
+	killed  bool   // Kill was called
 
 	awaited bool // Wait was called, perhaps in vain
 	once    sync.Once
@@ -77,8 +80,11 @@ func (c *Config) files() (files []*os.File, args []string, err error) {
 		args = append(args, fmt.Sprintf("%s=%d", word, confine.FirstFile+len(files)))
 		files = append(files, f)
 	}
+	if c.Backing == File && !c.Kernel.Patched() {
+		return nil, nil, fmt.Errorf("board %s: backing is \"file\", and a kernel without Backplane's patches makes its memory's file itself, in RAM", c.Board)
+	}
 	if c.Kernel.Patched() {
-		memory, err := memoryFile()
+		memory, err := c.Backing.Open()
 		if err != nil {
 			return files, nil, fmt.Errorf("board %s: make a file for its memory: %w", c.Board, err)
 		}
@@ -135,7 +141,7 @@ func Start(c Config) (Guest, error) {
 	if err := c.own(); err != nil {
 		return nil, fmt.Errorf("board %s: %w", c.Board, err)
 	}
-	p := &Process{pidfd: -1, done: make(chan struct{}), tail: &tail{w: c.Output, panics: c.Panics}}
+	p := &Process{pidfd: -1, backing: c.Backing, oom: oomKills(), done: make(chan struct{}), tail: &tail{w: c.Output, panics: c.Panics}}
 	temp := confine.TempDir
 	if c.Unconfined {
 		temp = "."
@@ -203,6 +209,7 @@ func (p *Process) Done() (fd int) { return p.pidfd }
 
 // Kill implements [Guest].
 func (p *Process) Kill() {
+	p.killed = true
 	_ = p.cmd.Process.Kill()
 	p.await(killLimit)
 }
@@ -253,8 +260,11 @@ func (p *Process) conclude() error {
 		return errors.New("its process has not ended: a tracer holds it")
 	}
 	last := p.tail.lines()
-	if busError(p.err) { // it may have had no memory to say so
-		p.err = fmt.Errorf("%w: the file system of TMPDIR likely just ran out of space for its memory", p.err)
+	switch { // it may have had no memory to say so
+	case endedBy(p.err, unix.SIGBUS):
+		p.err = fmt.Errorf("%w: %s", p.err, p.backing.exhausted())
+	case endedBy(p.err, unix.SIGKILL) && !p.killed && oomKills() > p.oom:
+		p.err = fmt.Errorf("%w: this machine, or what limits this program's memory, ran out of memory", p.err)
 	}
 	switch {
 	case p.err == nil && strings.Contains(last, restartFailed):
@@ -265,15 +275,15 @@ func (p *Process) conclude() error {
 	return p.err
 }
 
-// busError tells whether a kernel ended since there was no memory behind an address: files
-// that cannot grow bring that about.
-func busError(err error) bool {
+// endedBy tells whether a signal ended a kernel: SIGBUS if there was no memory behind an
+// address, as of a file that cannot grow, and SIGKILL from a host that has no memory left.
+func endedBy(err error, signal syscall.Signal) bool {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return false
 	}
 	status, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == unix.SIGBUS
+	return ok && status.Signaled() && status.Signal() == signal
 }
 
 // spawn starts cmd from a thread that lives as long as this program: the

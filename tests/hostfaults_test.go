@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"backplane/boards/record"
+	"backplane/guest"
 	"backplane/tests/guesttest"
 )
 
@@ -20,22 +21,27 @@ func TestFaultsOfTheHost(t *testing.T) {
 		t.Skip("only root can mount, limit memory, and be another user")
 	}
 	root := guesttest.Rootfs(t)
-	dir := writeFiles(t, map[string]string{
-		"b.toml": fmt.Sprintf("name = \"b\"\nmemory = \"256M\"\n[firmware]\nrootfs = [%q]\n", root),
-		"s.toml": "appliance = \"b.toml\"\nstall_limit = \"10s\"\n[[step]]\nexec = { board = \"b\", command = [\"/bin/sh\", \"-c\", \"head -c 180000000 /dev/zero >/tmp/x\"] }\n",
-	})
+	files := make(map[string]string)
+	for _, backing := range []guest.Backing{guest.RAM, guest.File} {
+		files[string(backing)+".toml"] = fmt.Sprintf("name = \"b\"\nmemory = \"256M\"\nbacking = %q\n[firmware]\nrootfs = [%q]\n", backing, root)
+		files["s"+string(backing)+".toml"] = fmt.Sprintf("appliance = \"%s.toml\"\nstall_limit = \"10s\"\n[[step]]\nexec = { board = \"b\", command = [\"/bin/sh\", \"-c\", \"head -c 180000000 /dev/zero >/tmp/x\"] }\n", backing)
+	}
+	dir := writeFiles(t, files)
+	const disk = `truncate -s $SIZE "$DISK" && mkfs.ext4 -q -F -m 0 -O ^has_journal "$DISK" && mount -o loop$OPTIONS "$DISK" "$T"`
 	tests := []struct {
 		name    string
+		backing guest.Backing
 		prepare string // a line of shell; $T is TMPDIR
 		status  int
 		said    string
 	}{
-		{"a TMPDIR that can only be read", `mount -t tmpfs -o ro none "$T"`, 3, "read-only file system: set TMPDIR to a folder that can hold guest memory"},
-		{"a TMPDIR in which nothing is executed", `mount -t tmpfs -o noexec none "$T"`, 3, "is mounted noexec, and guest memory there must be executable"},
+		{"a TMPDIR that can only be read", guest.RAM, `mount -t tmpfs -o ro none "$T"`, 3, "read-only file system: set TMPDIR to a folder that can hold boards' files"},
+		{"a TMPDIR in which nothing is executed", guest.File, "SIZE=100M OPTIONS=,noexec; " + disk, 3, "is mounted noexec, and guest memory there must be executable"},
+		{"a TMPDIR without room for a page array", guest.File, "SIZE=3M; " + disk, 3, "boards with memory in files need at least 4 MiB there for page arrays"},
 		// SIGBUS. In virtual time the kernel may have no memory to say so itself.
-		{"a TMPDIR that fills up", `mount -t tmpfs -o size=40m none "$T"`, 1, "likely just ran out of space"},
-		{"memory that runs out", `mount -t tmpfs none "$T" && echo $$ >"$GROUP/cgroup.procs"`, 1, "the kernel ended: signal: killed"},
-		{"few processes", `set -- prlimit --nproc=10 setpriv --reuid 12345 --regid 12345 --clear-groups "$@"`, 3,
+		{"a TMPDIR that fills up", guest.File, "SIZE=100M; " + disk, 1, "likely just ran out of space"},
+		{"memory that runs out", guest.RAM, `mount -t tmpfs none "$T" && echo $$ >"$GROUP/cgroup.procs"`, 1, "the kernel ended: signal: killed: this machine, or what limits this program's memory, ran out of memory"},
+		{"few processes", guest.RAM, `set -- prlimit --nproc=10 setpriv --reuid 12345 --regid 12345 --clear-groups "$@"`, 3,
 			"processes and threads; this user may have 10, and has 0: raise the limit (ulimit -u"},
 	}
 	for _, tt := range tests {
@@ -45,7 +51,7 @@ func TestFaultsOfTheHost(t *testing.T) {
 				if err := os.MkdirAll(tmp, 0o755); err != nil {
 					t.Fatal(err)
 				}
-				env := []string{"T=" + tmp, "TMPDIR=" + tmp, "XDG_RUNTIME_DIR=" + dir}
+				env := []string{"T=" + tmp, "DISK=" + filepath.Join(t.TempDir(), "disk"), "TMPDIR=" + tmp, "XDG_RUNTIME_DIR=" + dir}
 				program := backplane(t)
 				switch {
 				case strings.Contains(tt.prepare, "$GROUP"):
@@ -53,11 +59,11 @@ func TestFaultsOfTheHost(t *testing.T) {
 				case strings.Contains(tt.prepare, "setpriv"):
 					program = forAll(t, dir)
 				}
-				args := []string{"-m", "/bin/sh", "-c", tt.prepare + ` || exit 9; "$@"; s=$?; ls -A "$T" >&2; exit $s`, "sh", program, "run", "--clock", clock}
+				args := []string{"-m", "/bin/sh", "-c", tt.prepare + ` || exit 9; "$@"; s=$?; ls -A "$T" | grep -v lost+found >&2; exit $s`, "sh", program, "run", "--clock", clock}
 				if tt.status == 1 {
 					args = append(args, "--out", folder)
 				}
-				cmd := exec.Command("unshare", append(args, filepath.Join(dir, "s.toml"))...)
+				cmd := exec.Command("unshare", append(args, filepath.Join(dir, "s"+string(tt.backing)+".toml"))...)
 				cmd.Env = append(os.Environ(), env...)
 				var out bytes.Buffer
 				cmd.Stdout, cmd.Stderr = &out, &out

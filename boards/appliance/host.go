@@ -17,20 +17,16 @@ func (r *Running) checkHost(a *boards.Appliance) error {
 		return err
 	}
 	if err := doctor.Folder(os.TempDir()); err != nil {
-		return fmt.Errorf("%w: set TMPDIR to a folder that can hold guest memory", err)
+		return fmt.Errorf("%w: set TMPDIR to a folder that can hold boards' files", err)
 	}
 	if err := doctor.Files(os.TempDir(), files(a)); err != nil {
 		return err
 	}
-	sizes := make([]uint64, len(a.Board))
-	for i := range a.Board {
-		sizes[i] = uint64(a.Board[i].Board.Memory)
-	}
-	return doctor.Memory(os.TempDir(), sizes)
+	return r.checkMemory(a)
 }
 
 // filesBoard are those of a board in TMPDIR, beside its devices' sockets: its folder,
-// device tree, initramfs, memory and time.
+// device tree, initramfs, memory if that is in a file, and time.
 const filesBoard = 5
 
 // files is how many files and folders an appliance has in TMPDIR.

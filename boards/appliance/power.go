@@ -142,7 +142,7 @@ func (m *Machine) startKernel() error {
 			return fmt.Errorf("board %s: %w", m.name, err)
 		}
 	}
-	config := guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory), CPUs: m.board.CPUs,
+	config := guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory), Backing: m.r.backing[m.index], CPUs: m.board.CPUs,
 		Tree: treeFile, Initrd: initrdFile, Args: m.board.KernelWords(),
 		CPU: m.domain.CPU(), Host: m.r.hostCPUs, Output: m.uml, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined}
 	if m.r.opts.Virtual {

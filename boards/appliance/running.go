@@ -82,6 +82,7 @@ type Running struct {
 	log       *zap.Logger // its own; boards and gateways have theirs
 	epoch     time.Time
 	dir       *guest.RunDir
+	backing   []guest.Backing // of boards' memory, by their order
 	machines  []*Machine
 	captures  []io.Closer // of frames
 	links     map[*boards.Link]periph.Link

@@ -10,22 +10,32 @@ import (
 // Together says in words what bounds all guests together: "memory 8192 MiB, 8192 processes".
 // It is what the cgroups have in which this program was started, since it makes none; "none"
 // if they have no limit of either.
-func Together() string {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return "none"
-	}
-	return together("/sys/fs/cgroup", string(text))
+func Together() string { return together(cgroups, ownGroups()) }
+
+// MemoryLimit is how many bytes of memory those cgroups let this program and all guests
+// have together, ok if there is a limit.
+func MemoryLimit() (bytes uint64, ok bool) {
+	memory, _ := limits(cgroups, ownGroups())
+	return memory, memory < unlimited
+}
+
+// cgroups is where they are mounted.
+const cgroups = "/sys/fs/cgroup"
+
+// ownGroups are those of this program, none if the host does not say.
+func ownGroups() string {
+	text, _ := os.ReadFile("/proc/self/cgroup")
+	return string(text)
 }
 
 // unlimited is what a cgroup of version 1 has at least that has no limit: the largest
 // number of pages (Linux mm/page_counter.c).
 const unlimited = 1 << 60
 
-// together reads the limits of those cgroups, lines of /proc/self/cgroup (cgroups(7)), and
-// of all above them; root is where cgroups are mounted.
-func together(root, groups string) string {
-	memory, processes := uint64(unlimited), uint64(unlimited)
+// limits reads those of cgroups, lines of /proc/self/cgroup (cgroups(7)), and of all above
+// them; root is where cgroups are mounted.
+func limits(root, groups string) (memory, processes uint64) {
+	memory, processes = unlimited, unlimited
 	for line := range strings.Lines(groups) {
 		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
 		controllers, path, ok := strings.Cut(rest, ":")
@@ -45,6 +55,11 @@ func together(root, groups string) string {
 			}
 		}
 	}
+	return memory, processes
+}
+
+func together(root, groups string) string {
+	memory, processes := limits(root, groups)
 	var list []string
 	if memory < unlimited {
 		list = append(list, "memory "+strconv.FormatUint(memory>>20, 10)+" MiB")

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -34,8 +32,9 @@ func Check() []Finding {
 		result("walls around guests", "each has namespaces and a root folder of its own", confine.Possible(),
 			"as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 (and kernel.apparmor_restrict_unprivileged_userns=0 where there is AppArmor); in a container: let its profiles allow namespaces and mounts in them, as docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined does; or run boards with --unconfined, see docs/security.md"),
 	}, walls(confine.Look()), []Finding{
-		result("folder for guest memory", os.TempDir(), Folder(os.TempDir()), "set TMPDIR to a folder with space, on a file system that is not mounted noexec"),
-		result("shared memory", "memfd_create works", memfd(), "a kernel with CONFIG_MEMFD_CREATE"),
+		result("folder for boards' files", os.TempDir(), Folder(os.TempDir()), "set TMPDIR to a folder that can be written to"),
+		result("guest memory in RAM", "memfd_create works", inRAM(), "a kernel with CONFIG_MEMFD_CREATE"),
+		inFiles(),
 		kernels(),
 		result("tools that build a kernel", "all there", tools(), "run tools/packages, or as root: apt-get install gcc libc6-dev make flex bison bc xz-utils patch debian-archive-keyring"),
 		extra(result("pings through gateways", "ping sockets for ordinary users", gateway.CanPing(), "as root: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")),
@@ -76,14 +75,6 @@ func extra(f Finding) Finding {
 	return f
 }
 
-func memfd() error {
-	fd, err := unix.MemfdCreate("doctor", unix.MFD_CLOEXEC)
-	if err == nil {
-		unix.Close(fd)
-	}
-	return err
-}
-
 func kernels() Finding {
 	f := Finding{Name: "guest kernels", OK: true}
 	for _, flavour := range []kernel.Flavour{kernel.Virtual, kernel.SMP} {
@@ -118,29 +109,29 @@ func tools() error {
 	return nil
 }
 
-// Folder checks that guest memory can be in a folder: a file that can be
-// written, and mapped executable, as User Mode Linux does with all of it.
+// Folder checks that boards' files can be in a folder.
 func Folder(dir string) error {
+	f, err := written(dir)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// written is a file in a folder, with a page in it.
+func written(dir string) (*os.File, error) {
 	if !utf8.ValidString(dir) {
-		return fmt.Errorf("%q is not UTF-8 text; the paths of a guest's files must be", dir)
+		return nil, fmt.Errorf("%q is not UTF-8 text; the paths of a guest's files must be", dir)
 	}
 	f, err := probe(dir)
 	if err != nil {
-		return fmt.Errorf("cannot create a file in %s: %w", dir, err)
+		return nil, fmt.Errorf("cannot create a file in %s: %w", dir, err)
 	}
-	defer f.Close()
-	page := os.Getpagesize()
-	if _, err := f.Write(make([]byte, page)); err != nil {
-		return fmt.Errorf("cannot write a file in %s: %w", dir, err)
+	if _, err := f.Write(make([]byte, os.Getpagesize())); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot write a file in %s: %w", dir, err)
 	}
-	m, err := unix.Mmap(int(f.Fd()), 0, page, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_SHARED)
-	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%s is mounted noexec, and guest memory there must be executable", dir)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot map a file in %s: %w", dir, err)
-	}
-	return unix.Munmap(m)
+	return f, nil
 }
 
 // probe makes a file without a name: nothing of it stays, even if this program is
@@ -160,36 +151,6 @@ func probe(dir string) (*os.File, error) {
 	return f, err
 }
 
-// Costs of a board on the host, in bytes: what the kernel and its processes
-// take, and the page array, a part of the board's memory that is always used.
-const (
-	boardCost     = 16 << 20
-	pageArrayPart = 64 // bytes a page of 4096, so 1/64
-)
-
-// Memory checks, before anything boots, that boards of those sizes can run
-// here. User Mode Linux would give a board that it cannot map less memory, in
-// silence. dir is where guest memory is.
-func Memory(dir string, boards []uint64) error {
-	need := uint64(0)
-	for _, size := range boards {
-		if err := mappable(dir, size); err != nil {
-			return err
-		}
-		need += boardCost + size/pageArrayPart
-	}
-	if free, ok := available(); ok && need > free {
-		return fmt.Errorf("%d boards need at least %d MiB of memory before they do anything, and this machine has %d MiB to spare",
-			len(boards), need>>20, free>>20)
-	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err == nil && st.Bavail*uint64(st.Bsize) < need {
-		return fmt.Errorf("%s has %d MiB of space left, and %d boards need at least %d MiB there: set TMPDIR to another place",
-			dir, st.Bavail*uint64(st.Bsize)>>20, len(boards), need>>20)
-	}
-	return nil
-}
-
 // Files checks that so many files can be made in a folder. Some file systems do not
 // count them.
 func Files(dir string, need uint64) error {
@@ -198,42 +159,4 @@ func Files(dir string, need uint64) error {
 		return fmt.Errorf("%s has room for %d more files (inodes), and the appliance needs %d there: set TMPDIR to another place", dir, st.Ffree, need)
 	}
 	return nil
-}
-
-// mappable tries to map a sparse file of the board's size, as its kernel will.
-func mappable(dir string, size uint64) error {
-	f, err := probe(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Truncate(int64(size)); err != nil {
-		return fmt.Errorf("a board of %d MiB is more than a file in %s can hold: %w", size>>20, filepath.Clean(dir), err)
-	}
-	addr, _, errno := unix.Syscall6(unix.SYS_MMAP, 0, uintptr(size), unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC,
-		unix.MAP_SHARED|unix.MAP_NORESERVE, f.Fd(), 0)
-	if errno != 0 {
-		return fmt.Errorf("a board of %d MiB is more than can be mapped here: %w", size>>20, errno)
-	}
-	unix.Syscall(unix.SYS_MUNMAP, addr, uintptr(size), 0)
-	return nil
-}
-
-// available is MemAvailable of the host.
-func available() (bytes uint64, ok bool) {
-	b, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, false
-	}
-	return parseAvailable(string(b))
-}
-
-func parseAvailable(meminfo string) (bytes uint64, ok bool) {
-	for _, line := range strings.Split(meminfo, "\n") {
-		if rest, found := strings.CutPrefix(line, "MemAvailable:"); found {
-			kb, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kb << 10, err == nil
-		}
-	}
-	return 0, false
 }

@@ -4,6 +4,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"backplane/guest"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestFolder(t *testing.T) {
@@ -36,32 +40,62 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-func TestMemory(t *testing.T) {
-	dir := t.TempDir()
+// TestNeed: boards that the host cannot hold even at first are refused, with the sums, and it
+// is said if it cannot hold all that they can come to use.
+func TestNeed(t *testing.T) {
+	const tera = 1 << 40
 	tests := []struct {
-		name   string
-		boards []uint64
-		want   string
+		name         string
+		boards       int
+		size         uint64
+		backing      guest.Backing
+		want, excess string
 	}{
-		{"one small board", []uint64{64 << 20}, ""},
-		{"more than can be mapped", []uint64{1 << 47}, "a board of 134217728 MiB"},
-		{"more than there is", []uint64{1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42, 1 << 42}, "16 boards need at least"},
+		{"one small board", 1, 64 << 20, guest.RAM, "", ""},
+		{"as a file", 1, 64 << 20, guest.File, "", ""},
+		{"more than memory holds", 64, 4 * tera, guest.RAM, "64 boards need at least 4195328 MiB of memory before they do anything, 1024 for their kernels and 4194304 for page arrays", ""},
+		{"more than the disk holds", 512, 64 * tera, guest.File, "boards with memory in files need at least 536870912 MiB there for page arrays", ""},
+		{"more than the disk can come to hold", 1, 60 * tera, guest.File, "", "62914560 MiB in "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Memory(dir, tt.boards)
+			var n Need
+			for range tt.boards {
+				n.Add(tt.size, tt.backing)
+			}
+			dir := t.TempDir()
+			var st unix.Statfs_t
+			if err := unix.Statfs(dir, &st); err == nil && tt.excess != "" && st.Bavail*uint64(st.Bsize) < tt.size/64 {
+				t.Skip("the folder for temporary files has less than a terabyte")
+			}
+			excess, err := n.Check(dir)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			if (excess == "") != (tt.excess == "") || !strings.HasPrefix(excess, tt.excess) {
+				t.Errorf("more than there is: %q, want %q", excess, tt.excess)
 			}
 		})
 	}
 }
 
-func TestParseAvailable(t *testing.T) {
-	if n, ok := parseAvailable("MemTotal: 7 kB\nMemAvailable:    2048 kB\n"); !ok || n != 2<<20 {
+func TestHolds(t *testing.T) {
+	for _, b := range []guest.Backing{guest.RAM, guest.File} {
+		if err := Holds(64<<20, b); err != nil {
+			t.Errorf("%s: 64 MiB: %v", b, err)
+		}
+		if err := Holds(1<<47, b); err == nil || !strings.Contains(err.Error(), "a board of 134217728 MiB") {
+			t.Errorf("%s: all that can be addressed: %v", b, err)
+		}
+	}
+}
+
+func TestMeminfo(t *testing.T) {
+	const text = "MemTotal: 7 kB\nMemAvailable:    2048 kB\n"
+	if n, ok := meminfo(text, "MemAvailable:"); !ok || n != 2<<20 {
 		t.Errorf("got %d, %v, want 2 MiB", n, ok)
 	}
-	if _, ok := parseAvailable("MemTotal: 7 kB\n"); ok {
+	if _, ok := meminfo(text, "MemFree:"); ok {
 		t.Error("found what is not there")
 	}
 }

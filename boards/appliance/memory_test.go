@@ -1,0 +1,35 @@
+package appliance
+
+import (
+	"slices"
+	"testing"
+
+	"backplane/boards"
+	"backplane/guest"
+)
+
+// TestBackings: memory is in RAM as long as all of it together fits, unless a board's file says otherwise.
+func TestBackings(t *testing.T) {
+	const gib = 1 << 30
+	tests := []struct {
+		name   string
+		boards []boards.Board
+		want   []guest.Backing
+		moved  []string
+	}{
+		{"all fit", []boards.Board{{Memory: 4 * gib}, {Memory: 4 * gib}}, []guest.Backing{guest.RAM, guest.RAM}, nil},
+		{"together too much", []boards.Board{{Memory: 5 * gib}, {Memory: 4 * gib}}, []guest.Backing{guest.File, guest.File}, []string{"a", "b"}},
+		{"in a file by itself", []boards.Board{{Memory: 64 * gib, Backing: guest.File}, {Memory: 4 * gib}}, []guest.Backing{guest.File, guest.RAM}, nil},
+		{"in RAM whatever", []boards.Board{{Memory: 64 * gib, Backing: guest.RAM}, {Memory: 4 * gib}}, []guest.Backing{guest.RAM, guest.File}, []string{"b"}},
+	}
+	for _, tt := range tests {
+		a := &boards.Appliance{}
+		for i := range tt.boards {
+			a.Board = append(a.Board, boards.Member{Name: string(rune('a' + i)), Board: &tt.boards[i]})
+		}
+		got, moved := backings(a, 8*gib)
+		if !slices.Equal(got, tt.want) || !slices.Equal(moved, tt.moved) {
+			t.Errorf("%s: %v, and %v are moved; want %v and %v", tt.name, got, moved, tt.want, tt.moved)
+		}
+	}
+}

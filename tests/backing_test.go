@@ -1,0 +1,83 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"backplane/tests/guesttest"
+)
+
+// limited runs a scenario in a cgroup that has so many bytes of memory for this program and
+// all boards, and returns its exit status and what it says.
+func limited(t *testing.T, limit int, clock string, files map[string]string) (exit int, said string) {
+	t.Helper()
+	dir := writeFiles(t, files)
+	cmd := exec.Command("/bin/sh", "-c", `echo $$ >"$GROUP/cgroup.procs" && exec "$@"`, "sh", backplane(t), "run", "--clock", clock, filepath.Join(dir, "s.toml"))
+	cmd.Env = append(os.Environ(), "GROUP="+memoryGroup(t, limit), "XDG_RUNTIME_DIR="+dir)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	exit = status(t, cmd.Run())
+	return exit, out.String()
+}
+
+// TestMoreMemoryThanTheHost: a board fills 1.5 times the memory that the host lets it have, and reads it back.
+func TestMoreMemoryThanTheHost(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can limit memory")
+	}
+	root := guesttest.Rootfs(t, guesttest.Program(t, "backplane/tests/programs/fill"))
+	files := map[string]string{
+		"b.toml": fmt.Sprintf("name = \"b\"\ncpus = 2\nmemory = \"512M\"\n[firmware]\nrootfs = [%q]\n", root),
+		"s.toml": "appliance = \"b.toml\"\n[[step]]\nexec = { board = \"b\", command = [\"fill\", \"300\"] }\n",
+	}
+	for _, clock := range []string{"virtual", "real"} {
+		t.Run(clock, func(t *testing.T) {
+			exit, said := limited(t, 200<<20, clock, files)
+			if exit != 0 {
+				t.Errorf("status %d", exit)
+			}
+			for _, want := range []string{"the memory of b is in files in ", "boards' memory is more than the 200 MiB that this machine has"} {
+				if !strings.Contains(said, want) {
+					t.Errorf("no %q in\n%s", want, said)
+				}
+			}
+		})
+	}
+}
+
+// TestOneBoardEnds: of two boards one takes all memory that there is. It ends, and it is said why; the other one goes on.
+func TestOneBoardEnds(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can limit memory")
+	}
+	root := guesttest.Rootfs(t, guesttest.Program(t, "backplane/tests/programs/fill"))
+	board := fmt.Sprintf("memory = \"512M\"\nbacking = \"ram\"\n[firmware]\nrootfs = [%q]\n", root)
+	files := map[string]string{
+		"greedy.toml": "name = \"greedy\"\n" + board,
+		"modest.toml": "name = \"modest\"\n" + board,
+		"a.toml":      "name = \"a\"\n[[board]]\nfile = \"greedy.toml\"\n[[board]]\nfile = \"modest.toml\"\n",
+		"s.toml": `appliance = "a.toml"
+on_guest_loss = "continue"
+[[step]]
+exec = { board = "modest", command = ["true"] }
+[[step]]
+name = "greed"
+exec = { board = "greedy", command = ["/bin/sh", "-c", "fill 400 >/dev/null 2>&1 </dev/null &"] }
+expect = { event = "guest", where = { board = "greedy", state = "lost", detail = "killed: this machine, or what limits this program's memory, ran out of memory" }, within = "60s" }
+[[step]]
+exec = { board = "modest", command = ["fill", "16"] }
+`,
+	}
+	for _, clock := range []string{"virtual", "real"} {
+		t.Run(clock, func(t *testing.T) {
+			if exit, said := limited(t, 300<<20, clock, files); exit != 0 || !strings.Contains(said, "boards can come to use 1056 MiB of memory") {
+				t.Errorf("status %d, and it is to say what boards can come to use:\n%s", exit, said)
+			}
+		})
+	}
+}
