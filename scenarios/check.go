@@ -23,6 +23,7 @@ type checker struct {
 }
 
 func (c *checker) scenario(s *Scenario) {
+	own := c.doc
 	if s.Appliance == "" {
 		c.doc.Add("appliance", `the scenario has no appliance: write appliance = "APPLIANCE.toml". (A file of steps for others to include has none: it is checked and played with them)`)
 	}
@@ -50,6 +51,15 @@ func (c *checker) scenario(s *Scenario) {
 		return
 	}
 	c.steps(s.Step)
+	if s.Player == "" && own.Has("player") {
+		own.Add("player", "player must be a file of steps, such as \"player.toml\"")
+	}
+	if count(s.player) > maxSteps {
+		own.Add("player", "the player has more than %d steps, with those that it repeats", maxSteps)
+		return
+	}
+	c.last, c.captured = 0, make(map[string]bool) // it knows nothing of what the scenario has caught
+	c.steps(s.player)
 }
 
 // steps checks steps in the order in which they are played, once each.

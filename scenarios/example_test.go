@@ -72,7 +72,7 @@ power_off = "door"
 			return kernel.Image{Facts: kernel.Facts{Version: kernel.Series, Seccomp: true, Shared: true}}, nil
 		},
 		Boot: kernels.Start,
-	}, func(r scenarios.StepResult) { fmt.Println(r.Step, r.Name, r.Result) })
+	}, scenarios.Options{OnStep: func(r scenarios.StepResult) { fmt.Println(r.Step, r.Name, r.Result) }})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -49,19 +49,21 @@ func (in *includer) steps(doc *tomlfile.Doc, steps []Step) {
 		if st.Include == "" {
 			continue
 		}
-		if included := in.file(st, doc.Beside(st.Include)); included != nil {
+		if included := in.file(doc, st.path+".include", st.Include); included != nil {
 			st.steps = included.Step
 		}
 	}
 }
 
-// file reads one file; it says what is wrong, and returns nil, if it cannot be.
-func (in *includer) file(st *Step, file string) *Steps {
+// file reads the file that stands at a key; it says what is wrong, and returns nil, if it
+// cannot be.
+func (in *includer) file(at *tomlfile.Doc, key, name string) *Steps {
+	file := at.Beside(name)
 	wrong := func(format string, args ...any) *Steps {
-		st.doc.Add(st.path+".include", format, args...)
+		at.Add(key, format, args...)
 		return nil
 	}
-	if err := in.paths.Add(st.doc, st.path+".include", st.Include, file); err != nil {
+	if err := in.paths.Add(at, key, name, file); err != nil {
 		return wrong("%s: %v", file, cause(err))
 	}
 	if slices.Contains(in.chain, file) {

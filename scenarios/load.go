@@ -71,6 +71,11 @@ func (s *Scenario) complete(doc *tomlfile.Doc) {
 	}
 	in := includer{docs: s.docs, files: make(map[string]*Steps), chain: []string{filepath.Clean(doc.File)}, paths: &s.paths}
 	in.steps(doc, s.Step)
+	if s.Player != "" {
+		if p := in.file(doc, "player", s.Player); p != nil {
+			s.player = p.Step
+		}
+	}
 	s.docs = in.docs
 	(&checker{doc: doc, captured: make(map[string]bool)}).scenario(s)
 	if s.Name == "" {
@@ -85,8 +90,9 @@ func (s *Scenario) complete(doc *tomlfile.Doc) {
 	if s.Start.IsZero() {
 		s.Start = DefaultStart
 	}
-	if s.Len() <= maxSteps {
+	if s.Len() <= maxSteps && count(s.player) <= maxSteps {
 		each(s.Step, (*Step).complete)
+		each(s.player, (*Step).complete)
 	}
 }
 

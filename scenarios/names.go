@@ -20,6 +20,7 @@ import (
 func (s *Scenario) Check(a *boards.Appliance) error {
 	n := names{a: a, found: make(map[*tomlfile.Doc]tomlfile.Problems)}
 	each(s.Step, n.step)
+	each(s.player, n.step)
 	var all tomlfile.Problems
 	for _, doc := range s.docs {
 		all = append(all, sorted(n.found[doc])...)

@@ -23,10 +23,11 @@ const shutDownSlack = 20 * time.Second
 
 // Play boots an appliance, plays the scenario on it and shuts it down. With a
 // folder in o.Out it writes the reports there, beside what the appliance
-// records. The error is about the machine; what becomes of the scenario is in
-// the report.
-func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o appliance.Options, onStep func(StepResult)) (*Report, error) {
+// records. p has no Recorder yet. The error is about the machine; what becomes of the
+// scenario is in the report.
+func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o appliance.Options, p Options) (*Report, error) {
 	seen := s.Recorder()
+	p.Recorder = seen
 	if s.Stall > 0 {
 		o.StallLimit = time.Duration(s.Stall)
 	}
@@ -38,9 +39,15 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o appliance.Opt
 	if err != nil {
 		return nil, err
 	}
+	end := func() {}
+	if p.OnStart != nil {
+		if end, err = p.OnStart(r); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
 	begin := time.Now()
 	limited, cancel := s.limit(ctx, r)
-	report := Run(limited, r, s, Options{Recorder: seen, OnStep: onStep})
+	report := Run(limited, r, s, p)
 	over := limited.Err() != nil
 	cancel()
 	report.Wall, report.Seed, report.Clock = time.Since(begin), o.Seed, Real
@@ -50,6 +57,7 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o appliance.Opt
 	if !over { // else what is left of the host's time is for what was recorded
 		r.ShutDown(ctx, time.Now().Add(shutDownSlack))
 	}
+	end()
 	err = r.CloseWith(report.files)
 	var cut *record.CutError
 	if errors.As(err, &cut) && report.Passed() { // the reports themselves are missing, or the mark
@@ -59,7 +67,13 @@ func Play(ctx context.Context, s *Scenario, a *boards.Appliance, o appliance.Opt
 }
 
 // Recorder is a new one, to which lost boards are what they are to the scenario.
-func (s *Scenario) Recorder() *Recorder { return &Recorder{Tolerant: s.GuestLoss == LossContinues} }
+func (s *Scenario) Recorder() *Recorder {
+	r := &Recorder{Tolerant: s.GuestLoss == LossContinues}
+	if len(s.player) > 0 {
+		r.other = &Recorder{Tolerant: true}
+	}
+	return r
+}
 
 // limit is the context of a run that may take only so much of the host's time, while this
 // program runs. Its cause says what the appliance was doing with it.

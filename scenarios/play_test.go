@@ -18,7 +18,7 @@ func TestNoOldReports(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := Play(context.Background(), &Scenario{}, &boards.Appliance{}, appliance.Options{Out: dir, Virtual: true}, nil)
+	_, err := Play(context.Background(), &Scenario{}, &boards.Appliance{}, appliance.Options{Out: dir, Virtual: true}, Options{})
 	if err == nil {
 		t.Fatal("an appliance starts at no time at all")
 	}

@@ -26,6 +26,7 @@ type Recorder struct {
 	// Tolerant takes the loss of a board as one event of many.
 	Tolerant bool
 
+	other    *Recorder // of the scenario's player, nil if it has none
 	mu       sync.Mutex
 	recent   *simbus.Recent      // the last ones
 	lines    *simbus.Recent      // of consoles, the last ones
@@ -64,8 +65,14 @@ func (r *Recorder) console(name string) *console {
 	return c
 }
 
+// beside is the recorder of the scenario's player, which has been told of the same events.
+func (r *Recorder) beside() *Recorder { return r.other }
+
 // Event takes one event of the stream, and keeps it.
 func (r *Recorder) Event(e *simbus.Event) {
+	if r.other != nil {
+		r.other.Event(e)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.recent == nil {

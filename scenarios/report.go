@@ -28,6 +28,7 @@ type Report struct {
 	Start     simbus.Time  `json:"start_ns"`
 	End       simbus.Time  `json:"end_ns"`
 	Steps     []StepResult `json:"steps"`
+	Player    []StepResult `json:"player,omitempty"` // what became of those; they decide nothing
 
 	// Wall is how long it took on the host. The report in JSON form is the same from
 	// run to run, and does not have it.
@@ -37,6 +38,7 @@ type Report struct {
 // StepResult is what became of one step.
 type StepResult struct {
 	Step     int               `json:"step"` // from 1; 0 is the boards' coming up
+	Player   bool              `json:"-"`    // it is one of the player's
 	Name     string            `json:"name"`
 	Where    string            `json:"where,omitempty"` // "file:line"
 	Result   string            `json:"result"`

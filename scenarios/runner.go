@@ -41,12 +41,19 @@ type Appliance interface {
 
 // Options say how to play a scenario.
 type Options struct {
-	// Recorder must have been told of the appliance's events from the start.
+	// Recorder is the scenario's, which must have been told of the appliance's events from
+	// the start.
 	Recorder *Recorder
-	// OnStep, if not nil, is called after each step that was played.
-	OnStep func(StepResult)
+	// OnBegin and OnStep, if not nil, are called before and after each step that is
+	// played, by the scenario or by its player.
+	OnBegin, OnStep func(StepResult)
 	// Until is where the run stops: the steps after it are skipped.
 	Until Until
+	// OnStart, if not nil, is called by [Play] when the appliance has been switched on, and
+	// end before it is closed.
+	OnStart func(*appliance.Running) (end func(), err error)
+	// Seated says that somebody else is the player: the scenario's own is left out.
+	Seated bool
 }
 
 // glance is how often a present state is read while it is waited for, which
@@ -59,60 +66,92 @@ const tail = 10
 
 // Run plays the scenario, from wherever the appliance is in time, up to the
 // first step that fails. Before the first step it waits for the boards that were
-// switched on to come up. All that goes wrong is in the report.
+// switched on to come up; from then on its player plays beside it. All that goes wrong is
+// in the report.
 func Run(ctx context.Context, app Appliance, s *Scenario, o Options) *Report {
-	r := &runner{app: app, rec: o.Recorder, end: simbus.Never, vars: make(map[string]string)}
+	r := &runner{app: app, rec: o.Recorder, end: simbus.Never, until: simbus.Never, vars: make(map[string]string)}
 	if s.Timeout > 0 {
 		r.end = simbus.Time(s.Timeout)
 	}
-	if r.until = simbus.Never; o.Until.time > 0 {
+	if o.Until.time > 0 {
 		r.until = o.Until.time
 	}
-	stopped := false
 	report := newReport(s, app.Now())
-	turns := s.turns()
-	for i := range len(turns) + 1 {
-		result := StepResult{Step: i, Name: "the boards come up", Result: Skipped}
-		play := func() error { return r.boot(ctx, or(s.Boot, DefaultBoot)) }
-		var about []string
-		if i > 0 {
-			st := turns[i-1]
-			about = st.boards(r.vars)
-			result.Name, result.Where = st.title, st.where()
-			play = func() error { return r.step(ctx, st.Step, &result) }
+	leave := func() []StepResult { return nil }
+	boot := act{name: "the boards come up", play: func(*StepResult) error {
+		err := r.boot(ctx, or(s.Boot, DefaultBoot))
+		if err == nil && len(s.player) > 0 && !o.Seated {
+			leave = r.invite(ctx, s, &o)
 		}
-		if report.Result == Passed && !stopped {
-			if stopped = r.play(play, about, &result) || o.Until.after(i, result.Result); result.Result == Skipped {
-				break
-			}
-			app.Emit(simbus.Event{Kind: KindStep, Attrs: []simbus.Attr{
-				simbus.Text("step", strconv.Itoa(i)+" "+result.Name), simbus.Text("result", result.Result)}})
-			if o.OnStep != nil {
-				o.OnStep(result)
-			}
-			report.Result = result.Result
-		}
-		report.Steps = append(report.Steps, result)
-	}
+		return err
+	}}
+	report.Steps, report.Result = r.all(ctx, append([]act{boot}, r.acts(ctx, s.turns())...), &o)
+	report.Player = leave()
 	report.End = app.Now()
 	return report
 }
 
 type runner struct {
-	app   Appliance
-	rec   *Recorder
-	end   simbus.Time // of the scenario, at the latest
-	until simbus.Time // where it stops
-	vars  map[string]string
+	app    Appliance
+	rec    *Recorder
+	end    simbus.Time // of the scenario, at the latest
+	until  simbus.Time // where it stops
+	vars   map[string]string
+	player bool // and not the scenario
+	over   bool // the player has to leave
 }
 
-// play plays a step, which names boards, and tells whether the run is to stop in it.
-func (r *runner) play(step func() error, about []string, result *StepResult) (stop bool) {
-	result.Start = r.app.Now()
+// act is something to play: a step, or the boards' coming up.
+type act struct {
+	name, where string
+	about       func() []string // the boards that it names
+	play        func(*StepResult) error
+}
+
+// acts are steps to play.
+func (r *runner) acts(ctx context.Context, turns []turn) []act {
+	list := make([]act, len(turns))
+	for i, st := range turns {
+		list[i] = act{st.title, st.where(), func() []string { return st.boards(r.vars) },
+			func(result *StepResult) error { return r.step(ctx, st.Step, result) }}
+	}
+	return list
+}
+
+// all plays acts up to the first that fails, or to where the run stops, and tells of each.
+func (r *runner) all(ctx context.Context, acts []act, o *Options) (results []StepResult, outcome string) {
+	outcome = Passed
+	stopped, first, who := false, 0, ""
+	if r.player {
+		first, who = 1, "player "
+	}
+	for i, a := range acts {
+		result := StepResult{Step: i + first, Player: r.player, Name: a.name, Where: a.where, Result: Skipped}
+		if outcome == Passed && !stopped {
+			if result.Start = r.app.Now(); o.OnBegin != nil {
+				o.OnBegin(result)
+			}
+			if stopped = r.play(a, &result) || !r.player && o.Until.after(result.Step, result.Result); result.Result == Skipped {
+				break
+			}
+			r.app.Emit(simbus.Event{Kind: KindStep, Attrs: []simbus.Attr{
+				simbus.Text("step", who+strconv.Itoa(result.Step)+" "+result.Name), simbus.Text("result", result.Result)}})
+			if o.OnStep != nil {
+				o.OnStep(result)
+			}
+			outcome = result.Result
+		}
+		results = append(results, result)
+	}
+	return results, outcome
+}
+
+// play plays one of them, and tells whether the run is to stop in it.
+func (r *runner) play(a act, result *StepResult) (stop bool) {
 	begin := time.Now()
-	err := step()
+	err := a.play(result)
 	result.End, result.Wall = r.app.Now(), time.Since(begin)
-	if r.app.Now() >= r.until {
+	if r.over || r.app.Now() >= r.until {
 		return true
 	}
 	if result.Result = Passed; err == nil {
@@ -121,6 +160,10 @@ func (r *runner) play(step func() error, about []string, result *StepResult) (st
 	result.Result = Failed
 	if !errors.As(err, &result.Failure) {
 		result.Failure = &Failure{What: err.Error()}
+	}
+	var about []string
+	if a.about != nil {
+		about = a.about()
 	}
 	result.Failure.Events = r.rec.lastEvents(tail)
 	result.Failure.Console, result.Failure.said = r.rec.consoleSince(result.Start, about)

@@ -21,10 +21,12 @@ type Scenario struct {
 	GuestLoss string          `toml:"on_guest_loss,omitempty" jsonschema:"enum=fail,enum=continue,default=fail,description=Whether the scenario fails if a board panics or its processes are lost and no step expects it"`
 	Stall     boards.Duration `toml:"stall_limit,omitempty" jsonschema:"default=60s,description=In virtual time how long a guest may be silent before it counts as hung; in the host's time"`
 	HostLimit boards.Duration `toml:"host_limit,omitempty" jsonschema:"description=How much of the host's time the run may take before the scenario fails; time in which it was stopped does not count; no limit if left out"`
+	Player    string          `toml:"player,omitempty" jsonschema:"description=File of steps that are played beside those of the scenario; the path is relative to this file"`
 	Step      []Step          `toml:"step" jsonschema:"minItems=1,description=What is done and expected in this order"`
 
-	file string
-	docs []*tomlfile.Doc // of this file and of those that it includes
+	file   string
+	docs   []*tomlfile.Doc // of this file and of those that it includes
+	player []Step
 
 	paths tomlfile.Paths
 }

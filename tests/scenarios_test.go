@@ -98,7 +98,7 @@ func playEvents(t *testing.T, s *scenarios.Scenario, a *boards.Appliance, real b
 			events++
 			known(t, a, e)
 		}},
-	}, nil)
+	}, scenarios.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

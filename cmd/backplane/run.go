@@ -143,6 +143,7 @@ func newRun(log *programLog) *cobra.Command {
 	var o runOptions
 	var times int
 	var until string
+	var seated bool
 	cmd := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run a scenario, print a line for each step, and judge it",
@@ -150,8 +151,12 @@ func newRun(log *programLog) *cobra.Command {
 
 With --until it stops there and the appliance stays up, as with 'backplane up':
 a step's number (0: when the boards are up), a time of the appliance's ("1.5s"), "failure"
-for a step that fails, or "end". In virtual time that is the same state each time.`,
-		Example: "  backplane run --until failure plant-test.toml",
+for a step that fails, or "end". In virtual time that is the same state each time.
+
+With --play you are the player: other terminals reach the appliance while the scenario
+plays and judges. The steps of the scenario's own player are left out, and a virtual clock
+goes no faster than the wall clock.`,
+		Example: "  backplane run --until failure plant-test.toml\n  backplane run --play plant-drill.toml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			folder, err := o.restrict.folder(args[0])
@@ -172,6 +177,12 @@ for a step that fails, or "end". In virtual time that is the same state each tim
 				o.clock = s.Clock
 			}
 			o.start = s.Start
+			if seated {
+				if cmd.Flags().Changed("until") || cmd.Flags().Changed("verify") {
+					return badInput(errors.New("--play goes with neither --until nor --verify: it is a whole run, and one that nobody repeats"))
+				}
+				return runPlayed(cmd, s, a, &o, log.Logger)
+			}
 			if cmd.Flags().Changed("until") {
 				if cmd.Flags().Changed("verify") {
 					return badInput(errors.New("--until and --verify: a run that is compared has an end"))
@@ -186,6 +197,7 @@ for a step that fails, or "end". In virtual time that is the same state each tim
 	}
 	o.flags(cmd, "virtual")
 	cmd.Flags().StringVar(&until, "until", "", "play up to here, and keep the appliance running: a step's number, a time, failure or end")
+	cmd.Flags().BoolVar(&seated, "play", false, "be the player: act by commands in other terminals, while the scenario judges")
 	cmd.Flags().IntVar(&times, "verify", 0, "run it this many times in virtual time, and compare the records")
 	return cmd
 }
@@ -211,7 +223,12 @@ func run(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, o *runO
 	if err != nil {
 		return err
 	}
-	report, err := scenarios.Play(cmd.Context(), s, a, opts, func(r scenarios.StepResult) { printStep(out, r) })
+	report, err := scenarios.Play(cmd.Context(), s, a, opts, scenarios.Options{OnStep: func(r scenarios.StepResult) { printStep(out, r) }})
+	return judged(out, report, err)
+}
+
+// judged tells what became of a scenario, and returns the exit status.
+func judged(out io.Writer, report *scenarios.Report, err error) error {
 	if report != nil {
 		printReport(out, report)
 	}
@@ -234,7 +251,11 @@ func printStep(out io.Writer, r scenarios.StepResult) {
 	if r.Result != scenarios.Passed {
 		mark, colour = "FAIL", red
 	}
-	fmt.Fprintf(out, "%12.6f  %s  %s\n", r.End.Sub(0).Seconds(), paint(out, colour, mark), r.Name)
+	who := ""
+	if r.Player {
+		who = "player: "
+	}
+	fmt.Fprintf(out, "%12.6f  %s  %s%s\n", r.End.Sub(0).Seconds(), paint(out, colour, mark), who, r.Name)
 	if r.Failure != nil {
 		fmt.Fprintf(out, "%v\nthe step is in %s\n", r.Failure, r.Where)
 	}

@@ -36,11 +36,11 @@ func verifyRuns(cmd *cobra.Command, s *scenarios.Scenario, a *boards.Appliance, 
 	runs := verify.Runs{N: times, Start: opts.Start, Dir: o.out, Play: func(ctx context.Context, run int, record string) error {
 		one := opts
 		one.Out = record
-		report, err := scenarios.Play(ctx, s, a, one, func(r scenarios.StepResult) {
+		report, err := scenarios.Play(ctx, s, a, one, scenarios.Options{OnStep: func(r scenarios.StepResult) {
 			if run == 1 {
 				printStep(out, r)
 			}
-		})
+		}})
 		if run == 1 && err == nil {
 			first = report
 			printReport(out, report)
