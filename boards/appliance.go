@@ -97,6 +97,9 @@ func (b *Board) drives(ref Line) string {
 
 // Parts are the board's chips that could be resolved, each after the part that it is on.
 func (b *Board) Parts() []*Part {
+	if f := b.fitted(); f != nil {
+		return f.parts
+	}
 	var parts []*Part
 	add := func(chips []Chip) {
 		for i := range chips {

@@ -3,6 +3,8 @@
 package boards
 
 import (
+	"sync/atomic"
+
 	"backplane/boards/tomlfile"
 	"backplane/guest"
 	"backplane/periph"
@@ -29,8 +31,9 @@ type Board struct {
 
 	doc    *tomlfile.Doc
 	lines  *lineNames
-	placed []*Part  // those of Chip: what others are on comes before them
-	layers []source // of the root file system, those that the appliance's file adds
+	placed []*Part                 // those of Chip: what others are on comes before them
+	layers []source                // of the root file system, those that the appliance's file adds
+	fit    *atomic.Pointer[fitted] // of a running board: see [Appliance.Clone]
 }
 
 // source is a place in a file.

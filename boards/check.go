@@ -23,7 +23,9 @@ type Line struct {
 // Part is a chip whose description has been checked.
 type Part struct {
 	*Chip
-	at       string // where it stands in the board file
+	doc      *tomlfile.Doc // the file in which it stands: the board's, unless it was plugged
+	at       string        // where it stands there
+	beside   func(name string) string
 	Model    *periph.Model
 	Provider string        // what it is on: a controller, or another part
 	Socket   string        // of that part
@@ -41,9 +43,10 @@ type checker struct {
 	set     map[string]any      // of the appliance's; what a part takes is removed
 	setOf   map[string][]string // its keys, by the part that they name
 
-	parts   map[string]string // names in use, and the paths where they were given; "" for what every board has
+	parts   map[string]string // names in use, and where they were given, for messages; "" for what every board has
 	devices map[string]string // device names in use
 	drivers map[Line]driver
+	absent  map[string]bool // parts that are unplugged, where others may take their places
 }
 
 // driver is what drives a line.
@@ -147,10 +150,10 @@ func (c *checker) part(at, name, what string) {
 	case taken && first == "":
 		c.doc.Add(at+".name", "the name %q is taken by the board's %s", name, c.always(name))
 	case taken:
-		c.doc.Add(at+".name", "the name %q is taken, in %s: each part of a board needs its own", name, c.doc.Where(first))
+		c.doc.Add(at+".name", "the name %q is taken, in %s: each part of a board needs its own", name, first)
 	}
 	if _, taken := c.parts[name]; !taken {
-		c.parts[name] = at + ".name"
+		c.parts[name] = c.doc.Where(at + ".name")
 	}
 }
 

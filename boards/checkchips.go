@@ -16,7 +16,7 @@ import (
 // chip checks one chip, and resolves its model, place, options and pins.
 func (c *checker) chip(at string, ch *Chip, on socket) {
 	c.part(at, ch.Name, "part")
-	p := &Part{Chip: ch, at: at, Provider: on.provider, Socket: on.name, Soldered: make(map[string]Line)}
+	p := &Part{Chip: ch, doc: c.doc, at: at, beside: c.b.Beside, Provider: on.provider, Socket: on.name, Soldered: make(map[string]Line)}
 	ch.Part = p
 	if p.Model = c.model(at, ch, on.bus); p.Model == nil {
 		return
@@ -243,7 +243,7 @@ func (c *checker) pins(at string, p *Part, on string) {
 
 // pinDrives notes that the pin of a part drives what is soldered to it.
 func (c *checker) pinDrives(ref Line) {
-	p := c.b.lines.providers[ref.Provider]
+	p := c.b.names().providers[ref.Provider]
 	if p == nil || p.model == nil {
 		return
 	}
@@ -256,7 +256,7 @@ func (c *checker) pinDrives(ref Line) {
 // described finds pins that the kernel has to be told of and that are on no line that it knows.
 func (c *checker) described() {
 	for _, p := range c.b.Parts() {
-		if p.Model.Node == nil {
+		if p.Model.Node == nil || p.doc != c.doc {
 			continue
 		}
 		desc := p.Model.Node(&p.Options)
@@ -272,7 +272,7 @@ func (c *checker) described() {
 // Offset is the number of a line among those of the gpiochip that the kernel has for its
 // controller or part; false if it has none.
 func (b *Board) Offset(ref Line) (offset int, ok bool) {
-	p := b.lines.providers[ref.Provider]
+	p := b.names().providers[ref.Provider]
 	if p == nil || p.model == nil {
 		return ref.Offset, true
 	}

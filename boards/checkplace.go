@@ -108,34 +108,49 @@ func (c *checker) socket(ch *Chip) (socket, error) {
 }
 
 // places finds parts in one place: on one bus, or on a bus that the other's is joined to.
+// Of a part that is absent the place is free.
 func (c *checker) places() {
-	taken := make(map[string]string) // "i2c0 address 0x48": where it was given
+	taken := make(map[string]*Part) // "i2c0 address 0x48"
 	parts := make(map[string]*Part)
-	unique := func(found func(p *Part, at, place string)) {
+	unique := func(found func(p *Part, key, place string)) {
 		for _, p := range c.b.Parts() {
 			for i := range p.Mount.Keys {
-				if key := &p.Mount.Keys[i]; key.Unique {
+				if key := &p.Mount.Keys[i]; key.Unique && !c.absent[p.Name] {
 					if v, ok := p.Options.Values[key.Name]; ok {
-						found(p, p.at+"."+key.Name, key.Name+" "+key.Format(v))
+						found(p, key.Name, key.Name+" "+key.Format(v))
 					}
 				}
 			}
 		}
 	}
-	unique(func(p *Part, at, place string) {
+	unique(func(p *Part, key, place string) {
 		parts[p.Name] = p
-		if first, is := taken[p.Bus()+" "+place]; is {
-			c.doc.Add(at, "%s on %s is taken, in %s", place, p.Bus(), c.doc.Where(first))
+		if first := taken[p.Bus()+" "+place]; first != nil {
+			c.doc.Add(p.at+"."+key, "%s on %s is taken, in %s", place, p.Bus(), c.where(first, key))
 			return
 		}
-		taken[p.Bus()+" "+place] = at
+		taken[p.Bus()+" "+place] = p
 	})
-	unique(func(p *Part, at, place string) {
+	unique(func(p *Part, key, place string) {
 		for up := parts[p.Provider]; up != nil && up.Mount.Bus == p.Mount.Bus; up = parts[up.Provider] {
-			if first, is := taken[up.Bus()+" "+place]; is {
-				c.doc.Add(at, "%s is taken on %s, which %s is joined to, in %s", place, up.Bus(), p.Bus(), c.doc.Where(first))
-				return
+			first := taken[up.Bus()+" "+place]
+			switch {
+			case first == nil:
+				continue
+			case p.doc == c.doc:
+				c.doc.Add(p.at+"."+key, "%s is taken on %s, which %s is joined to, in %s", place, up.Bus(), p.Bus(), c.where(first, key))
+			case first.doc == c.doc: // the part below it was there before
+				c.doc.Add(first.at+"."+key, "%s is taken on %s, which %s is joined to, in %s", place, p.Bus(), up.Bus(), c.where(p, key))
 			}
+			return
 		}
 	})
+}
+
+// where is the place of a part's key, for messages.
+func (c *checker) where(p *Part, key string) string {
+	if p.doc == c.doc {
+		return c.doc.Where(p.at + "." + key)
+	}
+	return placeIn(p.doc, p.at+"."+key)
 }

@@ -198,7 +198,7 @@ func (c *checker) controllerPins(x *Controller) {
 	lines := config.PinLines()
 	for _, key := range slices.Sorted(maps.Keys(lines)) {
 		ref, err := c.b.Line(lines[key], "")
-		if err == nil && c.b.lines.providers[ref.Provider].model != nil {
+		if err == nil && c.b.names().providers[ref.Provider].model != nil {
 			err = fmt.Errorf("%s is not a line of a GPIO controller", lines[key])
 		}
 		if err != nil {

@@ -29,7 +29,7 @@ func (a *Appliance) EventNames(of simbus.Names) []string {
 func (a *Appliance) lineNames() (names []string) {
 	for i := range a.Board {
 		b := a.Board[i].Board
-		for _, c := range b.lines.controllers {
+		for _, c := range b.names().controllers {
 			names = append(names, b.LineNames(c)...)
 		}
 		for _, p := range b.Parts() {

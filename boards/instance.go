@@ -97,11 +97,7 @@ func (a *Appliance) checkFiles() {
 			continue
 		}
 		for _, p := range m.Board.Parts() {
-			spec, ok := p.Model.Option(contentsOption)
-			if !ok || spec.Kind != periph.Text {
-				continue
-			}
-			file := p.Options.Values[contentsOption].Text()
+			file := p.contents()
 			if file == "" {
 				continue
 			}

@@ -39,19 +39,21 @@ func (b *Board) nameLines(catalog *periph.Catalog) *lineNames {
 			n.controllers = append(n.controllers, c.Name)
 		}
 	}
-	chips := func(list []Chip, on string) {
-		for i := range list {
-			if m, ok := catalog.Lookup(list[i].Model); ok {
-				pins := named(m.Pins, func(s *periph.PinSpec) string { return s.Name })
-				n.add(&lineProvider{name: list[i].Name, model: m, chip: &list[i], on: on}, pins)
-			}
+	for _, c := range b.Controllers {
+		n.chips(catalog, c.Chip, c.socket().lines)
+	}
+	n.chips(catalog, b.Chip, "")
+	return n
+}
+
+// chips adds the pins of parts; on is the controller whose lines need no name before them.
+func (n *lineNames) chips(catalog *periph.Catalog, list []Chip, on string) {
+	for i := range list {
+		if m, ok := catalog.Lookup(list[i].Model); ok {
+			pins := named(m.Pins, func(s *periph.PinSpec) string { return s.Name })
+			n.add(&lineProvider{name: list[i].Name, model: m, chip: &list[i], on: on}, pins)
 		}
 	}
-	for _, c := range b.Controllers {
-		chips(c.Chip, c.socket().lines)
-	}
-	chips(b.Chip, "")
-	return n
 }
 
 func (n *lineNames) add(p *lineProvider, names []string) {
@@ -102,9 +104,9 @@ func (b *Board) line(text, on string, depth int) (Line, error) {
 	if provider == "" {
 		return Line{}, fmt.Errorf("%q is not a line: write controller.line, such as \"gpio0.3\"", text)
 	}
-	p := b.lines.providers[provider]
+	p := b.names().providers[provider]
 	if p == nil {
-		return Line{}, fmt.Errorf("the board has no GPIO controller %q%s", provider, periph.Suggest(provider, b.lines.controllers))
+		return Line{}, fmt.Errorf("the board has no GPIO controller %q%s", provider, periph.Suggest(provider, b.names().controllers))
 	}
 	i, err := p.find(name)
 	if err != nil {
@@ -124,7 +126,7 @@ func (b *Board) line(text, on string, depth int) (Line, error) {
 // PartLine is the GPIO line that the pin of a part is, by its name and its number among
 // those of the part; false if it is none, or has a property that tells of it.
 func (b *Board) PartLine(ref Line) (name string, number int, ok bool) {
-	p := b.lines.providers[ref.Provider]
+	p := b.names().providers[ref.Provider]
 	if p == nil || p.model == nil {
 		return "", 0, false
 	}
@@ -137,7 +139,7 @@ func (b *Board) PartLine(ref Line) (name string, number int, ok bool) {
 // LineNames are the names of a controller's or a part's GPIO lines, or their numbers; those
 // of a part not that have a property, which tells of them.
 func (b *Board) LineNames(provider string) (names []string) {
-	p := b.lines.providers[provider]
+	p := b.names().providers[provider]
 	switch {
 	case p == nil:
 	case p.model != nil:

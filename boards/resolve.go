@@ -212,7 +212,7 @@ func (m *Member) Resolve(part, name string) (*Spot, error) {
 		spec, err := find(c.Kind.Properties, name, c.Kind.Title)
 		return &Spot{Spec: spec, Of: c.Kind.Title}, err
 	}
-	if !slices.Contains(b.lines.controllers, part) {
+	if !slices.Contains(b.names().controllers, part) {
 		return nil, fmt.Errorf("board %s has no part %q%s", m.Name, part, periph.Suggest(part, b.places()))
 	}
 	line, missed := strings.CutSuffix(name, ".missed")

@@ -1,6 +1,10 @@
 package periph
 
-import "backplane/simbus/wire"
+import (
+	"slices"
+
+	"backplane/simbus/wire"
+)
 
 // Seat is a chip's place on its board, and the chip's life there. It sits in the place
 // while it is plugged, and what it is on does: then it is on its bus, its pins are on
@@ -46,6 +50,13 @@ func (s *Seat) Plugged() bool { return !s.unplugged }
 func (s *Seat) Plug(in bool) error {
 	s.unplugged = !in
 	return s.settle()
+}
+
+// Remove ends the place of a chip that is unplugged.
+func (s *Seat) Remove() {
+	if s.on != nil {
+		s.on.riders = slices.DeleteFunc(s.on.riders, func(r *Seat) bool { return r == s })
+	}
 }
 
 // sits tells whether the chip is to be in its place.

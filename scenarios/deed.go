@@ -22,6 +22,7 @@ type deed struct {
 	place, value string
 	valueAt      string // the key of the value, if that is another
 	hex          bool   // the value is bytes in hexadecimal digits
+	text         []byte // what the action is given beside the place
 }
 
 // actionKeys are the keys of which a step has at most one.
@@ -65,6 +66,10 @@ func (st *Step) readAction(kind *appliance.ActionKind, raw any) {
 		return
 	}
 	d := deed{kind: kind, at: kind.Name}
+	if _, table := raw.(map[string]any); table && kind.Text != "" {
+		st.readText(kind, raw)
+		return
+	}
 	st.doc.Decode(at, raw, &d.place)
 	if text, ok := raw.(string); ok && text == "" {
 		st.doc.Add(at, "%s has no place: write %s = \"%s\"", kind.Name, kind.Name, kind.Place.Form)
@@ -77,6 +82,20 @@ func (st *Step) readAction(kind *appliance.ActionKind, raw any) {
 		d.value = milliseconds(hold)
 	}
 	st.deeds = append(st.deeds, d)
+}
+
+// readText reads a table of a place and a text.
+func (st *Step) readText(kind *appliance.ActionKind, raw any) {
+	var table struct {
+		Board string `toml:"board"`
+		TOML  string `toml:"toml"`
+	}
+	at := st.path + "." + kind.Name
+	st.doc.Decode(at, raw, &table)
+	if table.Board == "" || table.TOML == "" {
+		st.doc.Add(at, "%s needs a board and toml: write %s = { board = \"BOARD\", toml = '''...''' }, as a board file has it", kind.Name, kind.Name)
+	}
+	st.deeds = append(st.deeds, deed{kind: kind, at: kind.Name + ".board", place: table.Board, valueAt: kind.Name + ".toml", text: []byte(table.TOML)})
 }
 
 // readTable reads values that places are given: TOML has tables in tables of places that
@@ -105,6 +124,9 @@ func milliseconds(d time.Duration) string {
 // action is what is done, with the values of earlier steps.
 func (d *deed) action(vars map[string]string) (x appliance.Action, err error) {
 	x = d.kind.With(expand(d.place, vars, plain), expand(d.value, vars, plain))
+	if d.text != nil {
+		x.Data = d.text
+	}
 	if d.hex {
 		x.Data, err = parseHex(x.Value)
 		x.Value = ""
@@ -117,7 +139,9 @@ func (d *deed) words() string {
 	if d.hex {
 		return fmt.Sprintf("send the bytes %s to %s", d.value, d.place)
 	}
-	return d.kind.With(d.place, d.value).String()
+	x := d.kind.With(d.place, d.value)
+	x.Data = d.text
+	return x.String()
 }
 
 // known tells whether a text has nothing of earlier steps in it.
@@ -130,8 +154,21 @@ func (d *deed) check(a *boards.Appliance) (key string, err error) {
 		return d.at, nil
 	}
 	x := d.kind.With(expand(d.place, nil, plain), expand(d.value, nil, plain))
+	x.Data = d.text
 	if err := x.Check(a, false); err != nil || !known(d.value) || d.valueAt == "" {
 		return d.at, x.Check(a, known(d.value))
 	}
 	return d.valueAt, x.Check(a, true)
+}
+
+// then makes of the appliance's description what the action makes of the appliance.
+func (d *deed) then(a *boards.Appliance) (key string, err error) {
+	x := d.kind.At(expand(d.place, nil, plain))
+	if x.Data = d.text; !known(d.place) || x.Check(a, false) != nil {
+		return d.at, nil
+	}
+	if err = x.Then(a); len(d.text) > 0 {
+		return d.valueAt, err
+	}
+	return d.at, err
 }

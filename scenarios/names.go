@@ -18,7 +18,7 @@ import (
 // that a property cannot be set to, before anything boots. Names that earlier steps
 // capture are left to the run. The error is [tomlfile.Problems].
 func (s *Scenario) Check(a *boards.Appliance) error {
-	n := names{a: a, found: make(map[*tomlfile.Doc]tomlfile.Problems)}
+	n := names{a: a.Clone(), found: make(map[*tomlfile.Doc]tomlfile.Problems)}
 	each(s.Step, n.step)
 	each(s.player, n.step)
 	var all tomlfile.Problems
@@ -40,8 +40,13 @@ type names struct {
 
 // add notes a mistake at a key of the step, if there is one.
 func (n *names) add(key string, err error) {
-	if err != nil {
-		doc := n.st.doc
+	var inner tomlfile.Problems
+	if doc := n.st.doc; errors.As(err, &inner) { // of a text in the step
+		for _, p := range inner {
+			p.File = "its toml"
+			n.found[doc] = append(n.found[doc], doc.Problem(n.st.path+"."+key, "%s", p))
+		}
+	} else if err != nil {
 		n.found[doc] = append(n.found[doc], doc.Problem(n.st.path+"."+key, "%v", err))
 	}
 }
@@ -57,6 +62,7 @@ func (n *names) step(st *Step) {
 	n.st = st
 	for i := range st.deeds {
 		n.add(st.deeds[i].check(n.a))
+		n.add(st.deeds[i].then(n.a))
 	}
 	if st.Exec != nil {
 		n.name("exec.board", st.Exec.Board, n.a.CheckBoard)

@@ -32,6 +32,13 @@ func Schema(c *periph.Catalog) ([]byte, error) {
 // actionSchema is what stands under the key of a kind of action.
 func actionSchema(k *appliance.ActionKind) *jsonschema.Schema {
 	s := &jsonschema.Schema{Type: "string", Description: k.Title + ": " + k.Place.Doc}
+	if k.Text != "" {
+		table := jsonschema.NewProperties()
+		table.Set("board", &jsonschema.Schema{Type: "string", Description: "The board"})
+		table.Set("toml", &jsonschema.Schema{Type: "string", Description: "What comes onto it; as a board file has it"})
+		s.Type = ""
+		s.OneOf = []*jsonschema.Schema{{Type: "string"}, {Type: "object", Properties: table, Required: []string{"board", "toml"}, AdditionalProperties: jsonschema.FalseSchema}}
+	}
 	if k.Value != "" {
 		s.Type, s.Description = "object", k.Title+": "+k.Place.Doc+" = value"
 	}

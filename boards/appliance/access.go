@@ -72,6 +72,9 @@ func (r *Running) setOnBoard(t *boards.Target, value string) error {
 		}
 	}
 	return r.onMachine(t.Member.Name, func(m *Machine) error {
+		if s, err = t.Member.Resolve(t.Part, t.Name); err != nil { // another part may have come meanwhile
+			return err
+		}
 		switch {
 		case t.Part == "":
 			return m.setCPUs(s.Spec, value)
@@ -126,7 +129,8 @@ func (r *Running) terminal(path string) (*Machine, *terminal, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t := m.terminal(name)
+	var t *terminal
+	m.domain.Look(func() { t = m.terminal(name) })
 	if t == nil {
 		return nil, nil, fmt.Errorf("board %s: %w", board, boards.Unknown("console", name, m.board.Terminals()))
 	}

@@ -30,6 +30,9 @@ type ActionKind struct {
 	// Value is what the command line calls the value that a place is given, "VALUE". A
 	// step then has a table of places and their values. Empty: there is none to give.
 	Value string
+	// Text is what the command line calls a text, Data, that it may be given; Value is then the
+	// file that the text comes from, if there is one. A step then has a table. Empty: it takes none.
+	Text string
 	// Command is what the command line calls it, "power off"; the name if it is empty.
 	Command string
 	Example string // of the command line, if any
@@ -40,6 +43,8 @@ type ActionKind struct {
 	CheckValue func(a *boards.Appliance, place, value string) error
 
 	do func(r *Running, x *Action) error
+	// then makes of a description what the action makes of an appliance. Nil: it does not change.
+	then func(a *boards.Appliance, x *Action) error
 }
 
 // PlaceKind is a kind of what actions are done to.
@@ -98,10 +103,22 @@ func (x Action) String() string {
 // Check says what is wrong with an action, before anything boots. Its value is not looked
 // at if that is not known yet.
 func (x Action) Check(a *boards.Appliance, known bool) error {
+	if len(x.Data) > 0 && x.Kind.Text != "" {
+		return a.CheckBoard(x.Place) // [Action.Then] looks at the text
+	}
 	if err := x.Kind.Place.Check(a, x.Place); err != nil || !known || x.Kind.CheckValue == nil {
 		return err
 	}
 	return x.Kind.CheckValue(a, x.Place, x.Value)
+}
+
+// Then makes of a [boards.Appliance.Clone] what the action makes of an appliance, so that later ones
+// can be checked. The error says what is wrong with the action's text.
+func (x Action) Then(a *boards.Appliance) error {
+	if x.Kind.then == nil {
+		return nil
+	}
+	return x.Kind.then(a, &x)
 }
 
 // Do does an action, and records it. In virtual time no time passes meanwhile.

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"errors"
 	"fmt"
 
 	"backplane/boards"
@@ -14,14 +15,49 @@ var Unplug = &ActionKind{
 	Title: "Unplug a part of a board, or the cable of a port",
 	Place: plugPlace,
 	do:    func(r *Running, x *Action) error { return r.plug(x.Place, false) },
+	then:  func(a *boards.Appliance, x *Action) error { return notePlugged(a, x.Place, false) },
 }
 
-// Plug undoes Unplug. A part begins in its power-on state.
+// Plug undoes Unplug, or puts parts onto a board that its file does not have: then there is
+// a text, Data, from the file Value if that is not empty. A part begins in its power-on state.
 var Plug = &ActionKind{
 	Name:  "plug",
-	Title: "Plug what was unplugged",
+	Title: "Plug what was unplugged, or new parts into a board",
 	Place: plugPlace,
-	do:    func(r *Running, x *Action) error { return r.plug(x.Place, true) },
+	Text:  "FILE|TOML",
+	Example: "  backplane plug sensor.temp0\n  backplane plug sensor spare.toml\n" +
+		"  backplane plug sensor 'chip = [{ name = \"temp1\", on = \"i2c1\", model = \"tmp102\", address = 0x49 }]'",
+	Words: func(x *Action) string {
+		if len(x.Data) > 0 {
+			return "plug parts into " + x.Place
+		}
+		return "plug " + x.Place
+	},
+	do: func(r *Running, x *Action) error {
+		if len(x.Data) > 0 {
+			return r.fit(x.Place, boards.Text{File: x.Value, TOML: x.Data})
+		}
+		return r.plug(x.Place, true)
+	},
+	then: func(a *boards.Appliance, x *Action) error {
+		if len(x.Data) == 0 {
+			return notePlugged(a, x.Place, true)
+		}
+		f, err := a.Fit(x.Place, boards.Text{File: x.Value, TOML: x.Data})
+		if err == nil {
+			f.Apply()
+		}
+		return err
+	},
+}
+
+// notePlugged notes in the description what is plugged.
+func notePlugged(a *boards.Appliance, place string, in bool) error {
+	p, err := a.Plug(place)
+	if err == nil && p.Part != nil {
+		p.Member.Board.SetPlugged(p.Part.Name, in)
+	}
+	return err
 }
 
 var plugPlace = &PlaceKind{Name: "plug", Form: "PART|PORT", Doc: "board.part, board.port, segment:board.port or a serial link or wire", Check: (*boards.Appliance).CheckPlug}
@@ -46,9 +82,12 @@ func (r *Running) plug(place string, in bool) error {
 		if seat.Plugged() == in {
 			return alreadyPlugged(place, in)
 		}
-		err := seat.Plug(in)
+		if err := seat.Plug(in); err != nil { // another part has its place
+			return errors.Join(fmt.Errorf("%s: %w", place, err), seat.Plug(false))
+		}
+		p.Member.Board.SetPlugged(p.Part.Name, in)
 		m.emit(p.Part.Name, KindPlug, plugState(in))
-		return err
+		return nil
 	})
 }
 

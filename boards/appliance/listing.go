@@ -121,27 +121,7 @@ func (r *Running) segmentPlaces() (list []boards.Place) {
 func (r *Running) Places(kind string) []string {
 	list := []string{}
 	for _, m := range r.machines {
-		switch kind {
-		case "board":
-			list = append(list, m.name)
-		case "console":
-			for _, t := range m.terminals() {
-				list = append(list, m.name+":"+t.name)
-			}
-		case "serial":
-			for _, name := range m.serialPorts() {
-				list = append(list, m.name+"."+name)
-			}
-		case "property", "action", "button":
-			m.eachProperty(func(part, name string, action bool) {
-				switch {
-				case kind == "button" && action && name == "press":
-					list = append(list, m.name+"."+part)
-				case kind == "property" && !action, kind == "action":
-					list = append(list, m.path(part, name))
-				}
-			})
-		}
+		m.domain.Look(func() { list = append(list, m.places(kind)...) })
 	}
 	switch kind {
 	case "property":
@@ -169,6 +149,32 @@ func (r *Running) Places(kind string) []string {
 		for _, p := range r.segmentPlaces() {
 			list = append(list, p.String())
 		}
+	}
+	return list
+}
+
+// places are those of a board.
+func (m *Machine) places(kind string) (list []string) {
+	switch kind {
+	case "board":
+		list = append(list, m.name)
+	case "console":
+		for _, t := range m.terminals() {
+			list = append(list, m.name+":"+t.name)
+		}
+	case "serial":
+		for _, name := range m.serialPorts() {
+			list = append(list, m.name+"."+name)
+		}
+	case "property", "action", "button":
+		m.eachProperty(func(part, name string, action bool) {
+			switch {
+			case kind == "button" && action && name == "press":
+				list = append(list, m.name+"."+part)
+			case kind == "property" && !action, kind == "action":
+				list = append(list, m.path(part, name))
+			}
+		})
 	}
 	return list
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	mrand "math/rand/v2"
+	"slices"
 	"time"
 
 	"backplane/boards"
@@ -35,6 +36,9 @@ type Machine struct {
 
 	parts  []*part                    // controllers, in the order in which the kernel finds them, then chips
 	named  map[string]*part           // the same
+	names  map[string]int             // of chips: how many have had the name
+	built  []*part                    // those of parts that the board's file has, of which its kernel is told
+	drawn  *boards.Board              // as its file has it
 	probes map[boards.Line]*wire.Pin  // what the outside drives lines with
 	pins   map[boards.Line]*wire.Wire // of parts, those that are on no controller's line
 	kept   map[string]record.Made     // part: the file that its contents came from, as it was then
@@ -45,9 +49,9 @@ type Machine struct {
 }
 
 // newMachine makes a board's controllers and chips; links come next.
-func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
-	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, domain: d,
-		named: make(map[string]*part), pins: make(map[boards.Line]*wire.Wire),
+func (r *Running) newMachine(index int, member *boards.Member, drawn *boards.Board, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
+	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, drawn: drawn, domain: d,
+		named: make(map[string]*part), names: make(map[string]int), pins: make(map[boards.Line]*wire.Wire),
 		probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
 		log: r.opts.Log.Named("board").With(zap.String("board", member.Name))}
 	m.kernel = kernel
@@ -60,7 +64,9 @@ func (r *Running) newMachine(index int, member *boards.Member, d *simbus.Domain,
 	if err := m.addAgent(); err != nil {
 		return m, err
 	}
-	return m, m.addChips()
+	err = m.addChips()
+	m.built = slices.Clone(m.parts)
+	return m, err
 }
 
 // seed is the board's own for one purpose, from the run's.
@@ -83,7 +89,12 @@ func (m *Machine) emit(part, kind string, attrs ...simbus.Attr) {
 // addControllers makes the controllers of the catalog's kinds.
 func (m *Machine) addControllers() error {
 	for _, c := range m.board.Controllers {
-		p := &part{name: c.Name, env: m.env(c.Name), table: c}
+		p := &part{name: c.Name, env: m.env(c.Name, c.Name), table: c}
+		p.env.ConfigChanged = func() { // tells the guest of the controller's configuration space
+			if p.server != nil {
+				p.server.ConfigChanged()
+			}
+		}
 		p.env.Index = c.Index
 		p.env.Device = c.TTY
 		p.env.Pin = func(key string) *wire.Pin { return m.wire(c.Soldered[key]).NewPin(c.Name + "." + key) }
@@ -112,21 +123,20 @@ func (m *Machine) addControllers() error {
 	return nil
 }
 
-// env is what a controller or a chip of that name gets from its board.
-func (m *Machine) env(name string) *periph.Env {
-	seed := m.seed("part " + name)
+// env is what a controller or a chip of that name gets from its board. Its chance is that of the
+// instance.
+func (m *Machine) env(name, instance string) *periph.Env {
+	seed := m.seed("part " + instance)
 	env := &periph.Env{
 		Name:     name,
 		Board:    m.index,
-		Entropy:  m.chance(name),
+		Entropy:  m.chance(instance),
 		Clock:    m.domain,
 		Epoch:    m.r.epoch.Unix(),
 		Emit:     func(kind string, attrs ...simbus.Attr) { m.emit(name, kind, attrs...) },
 		Observed: m.domain.Observed,
 		Fault:    func(text string) { m.fault(name, text) },
 		Rand:     mrand.New(mrand.NewPCG(binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:]))),
-
-		ConfigChanged: func() { m.configChanged(name) },
 	}
 	if m.r.opts.Virtual {
 		env.Access = time.Duration(m.board.Time.GPIO)
@@ -134,13 +144,6 @@ func (m *Machine) env(name string) *periph.Env {
 		env.Post = m.domain.Post
 	}
 	return env
-}
-
-// configChanged tells the guest that a controller's configuration space has changed.
-func (m *Machine) configChanged(name string) {
-	if p := m.named[name]; p != nil && p.server != nil {
-		p.server.ConfigChanged()
-	}
 }
 
 // addAgent finds the console by which the board's init is spoken to.

@@ -162,7 +162,8 @@ func (r *Running) outletLine(path string) (*outletLine, error) {
 
 // whichPort says which serial ports the board has, to who has named none.
 func (m *Machine) whichPort() error {
-	names := m.serialPorts()
+	var names []string
+	m.domain.Look(func() { names = m.serialPorts() })
 	if len(names) == 0 {
 		return fmt.Errorf("board %s has no serial port", m.name)
 	}

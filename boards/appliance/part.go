@@ -29,6 +29,8 @@ type part struct {
 	chip periph.Chip
 	seat *periph.Seat
 	desc *boards.Part
+	// instance is its name, with a number if another part had the name before.
+	instance string
 }
 
 // socketFile is the socket of a controller's device, in the run folder.
@@ -52,18 +54,8 @@ func (m *Machine) devices() (list []*part) {
 
 // addChips makes the chips and joins them to what they are on.
 func (m *Machine) addChips() error {
-	for _, desc := range m.board.Parts() { // all of them first: one may be soldered to a later one
-		m.add(&part{name: desc.Name, desc: desc, env: m.env(desc.Name)})
-	}
-	for _, p := range m.parts {
-		if p.desc == nil {
-			continue
-		}
-		if err := m.makeChip(p); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-	}
-	return nil
+	_, err := m.makeParts(m.board.Parts())
+	return err
 }
 
 func (m *Machine) makeChip(p *part) (err error) {
@@ -80,7 +72,7 @@ func (m *Machine) makeChip(p *part) (err error) {
 		}
 	}
 	p.env.Path = func(name string) (path string) {
-		path, noContents = m.contents(p.name, m.board.Beside(name))
+		path, noContents = m.contents(p.instance, desc.Beside(name))
 		return path
 	}
 	chip, err := desc.Model.New(p.env, &desc.Options)

@@ -114,6 +114,8 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	drawn := a
+	a = a.Clone()
 	if o.Boot == nil {
 		o.Boot = guest.Start
 	}
@@ -152,7 +154,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if !o.Virtual {
 		r.placement = placement.New()
 	}
-	if err := r.assemble(ctx, a); err != nil {
+	if err := r.assemble(ctx, a, drawn); err != nil {
 		err = errors.Join(err, r.Close())
 		r.record.Drop()
 		return nil, err
@@ -182,7 +184,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	return r, nil
 }
 
-func (r *Running) assemble(ctx context.Context, a *boards.Appliance) error {
+func (r *Running) assemble(ctx context.Context, a, drawn *boards.Appliance) error {
 	if err := r.checkHost(a); err != nil {
 		return err
 	}
@@ -202,7 +204,7 @@ func (r *Running) assemble(ctx context.Context, a *boards.Appliance) error {
 		return err
 	}
 	for i := range a.Board {
-		m, err := r.newMachine(i, &a.Board[i], domains[i], kernels[i])
+		m, err := r.newMachine(i, &a.Board[i], drawn.Board[i].Board, domains[i], kernels[i])
 		if m != nil {
 			r.machines = append(r.machines, m) // to be closed, whatever became of it
 		}

@@ -27,6 +27,7 @@ type Request struct {
 	Command  string           `json:"command"`            // the name of an action ([appliance.Actions]), or one of commands
 	Path     string           `json:"path,omitempty"`     // get, set: board.part.property or segment.property; exec, put, fetch: board; console: board[:part]; places: of which kind
 	Value    string           `json:"value,omitempty"`    // set; press: milliseconds; put, fetch: the file on the board; wait: for what
+	Data     []byte           `json:"data,omitempty"`     // plug: what comes onto a board, from the file Value if that is not empty
 	Args     []string         `json:"args,omitempty"`     // exec: the program and its arguments; capture: segments and segment:board.port; wait: boards; logs: board[:part]
 	Env      []string         `json:"env,omitempty"`      // exec
 	Terminal *agentproto.Size `json:"terminal,omitempty"` // exec: the program gets one

@@ -252,7 +252,7 @@ func (n *session) end() {
 // handle does a command.
 func (n *session) handle(r *Request) error {
 	if k, ok := appliance.FindAction(r.Command); ok {
-		if err := n.s.app.Do(k.With(r.Path, r.Value)); err != nil {
+		if err := n.s.app.Do(appliance.Action{Kind: k, Place: r.Path, Value: r.Value, Data: r.Data}); err != nil {
 			return err
 		}
 		n.reply(Reply{Done: true})

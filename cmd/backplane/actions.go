@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"backplane/boards/appliance"
 	"backplane/boards/control"
+	"backplane/simbus/hostfile"
 
 	"github.com/spf13/cobra"
 )
@@ -44,8 +46,20 @@ func newAction(k *appliance.ActionKind, name string) *cobra.Command {
 		use, args = use+" "+k.Value, 2
 	}
 	value := func(args []string) string { return strings.Join(args, "") }
-	cmd := clientCommand(use, k.Title, cobra.ExactArgs(args), func(c *control.Conn, _ *cobra.Command, args []string) error {
-		return do(c, control.Request{Command: k.Name, Path: args[0], Value: value(args[1:])}, func(control.Reply) error { return nil })
+	count := cobra.ExactArgs(args)
+	if k.Text != "" {
+		use, count = use+" ["+k.Text+"]", cobra.RangeArgs(args, args+1)
+	}
+	cmd := clientCommand(use, k.Title, count, func(c *control.Conn, _ *cobra.Command, args []string) error {
+		r := control.Request{Command: k.Name, Path: args[0]}
+		if k.Text == "" {
+			r.Value = value(args[1:])
+		} else if len(args) > 1 {
+			if err := readText(args[1], &r); err != nil {
+				return badInput(err)
+			}
+		}
+		return do(c, r, func(control.Reply) error { return nil })
 	})
 	completes(cmd, k.Place.Name)
 	if k == appliance.Press {
@@ -53,9 +67,28 @@ func newAction(k *appliance.ActionKind, name string) *cobra.Command {
 		cmd.Flags().DurationVar(&hold, "hold", hold, "how long it is held down")
 		value = func([]string) string { return fmt.Sprint(float64(hold) / float64(time.Millisecond)) }
 	}
+	cmd.Example = k.Example
 	if k.Value != "" {
-		cmd.Example = k.Example
 		literally(cmd, 1)
 	}
 	return cmd
 }
+
+// readText takes an argument that is TOML, or the name of a file of it.
+func readText(arg string, r *control.Request) (err error) {
+	if strings.ContainsAny(arg, "=\n") {
+		r.Data = []byte(arg)
+		return nil
+	}
+	if r.Data, err = hostfile.Read(arg, maxText); err != nil {
+		return err
+	}
+	if len(r.Data) == 0 {
+		return fmt.Errorf("%s is empty", arg)
+	}
+	r.Value, err = filepath.Abs(arg)
+	return err
+}
+
+// maxText is how long such a file may be, in bytes: what a request carries.
+const maxText = 64 << 10

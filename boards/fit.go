@@ -1,0 +1,371 @@
+package boards
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+
+	"backplane/boards/tomlfile"
+	"backplane/periph"
+	"backplane/simbus/hostfile"
+)
+
+// fitted is what is on a board at one time. Where parts come onto it later it is replaced as a
+// whole, since others read it meanwhile.
+type fitted struct {
+	parts  []*Part
+	lines  *lineNames
+	absent map[string]bool // those that are unplugged
+}
+
+// fitted is nil while the board's file is read and checked.
+func (b *Board) fitted() *fitted {
+	if b.fit == nil {
+		return nil
+	}
+	return b.fit.Load()
+}
+
+// names finds the board's lines.
+func (b *Board) names() *lineNames {
+	if f := b.fitted(); f != nil {
+		return f.lines
+	}
+	return b.lines
+}
+
+// Clone is the appliance with boards onto which [Appliance.Fit] can put parts: what was read
+// stays as it is.
+func (a *Appliance) Clone() *Appliance {
+	own := *a
+	own.Board = slices.Clone(a.Board)
+	own.paths = tomlfile.Paths{Folder: a.paths.Folder}
+	for i := range own.Board {
+		from := own.Board[i].Board
+		if from == nil {
+			continue
+		}
+		b, f := *from, &fitted{parts: from.Parts(), lines: from.names(), absent: make(map[string]bool)}
+		for _, p := range f.parts {
+			f.absent[p.Name] = p.Unplugged
+		}
+		b.fit = new(atomic.Pointer[fitted])
+		b.fit.Store(f)
+		own.Board[i].Board = &b
+	}
+	return &own
+}
+
+// Text is a part of a board's or an appliance's file that is given while that runs.
+type Text struct {
+	// File is where it came from, to which the names of files in it are relative; empty:
+	// it was given as it is, and they are relative to the board's file.
+	File string
+	TOML []byte
+}
+
+// Inline is what messages call a text that came from no file.
+const Inline = "argument"
+
+func (t *Text) name() string {
+	if t.File == "" {
+		return Inline
+	}
+	return t.File
+}
+
+// maxPlugged is how many parts a board may have that its file does not.
+const maxPlugged = 1000
+
+// Fitting is parts that are to come onto a board of a [Appliance.Clone].
+type Fitting struct {
+	Parts []*Part
+	// Gone are parts that were unplugged, and whose names new ones have.
+	Gone []*Part
+
+	board         *Board
+	before, after *fitted
+}
+
+// Apply puts the parts into the description.
+func (f *Fitting) Apply() { f.board.fit.Store(f.after) }
+
+// Undo makes Apply undone.
+func (f *Fitting) Undo() { f.board.fit.Store(f.before) }
+
+// SetPlugged notes whether a part is plugged.
+func (b *Board) SetPlugged(part string, in bool) {
+	f := *b.fit.Load()
+	f.absent = maps.Clone(f.absent)
+	f.absent[part] = !in
+	b.fit.Store(&f)
+}
+
+// additions are the tables of a text for a board.
+type additions struct {
+	Chip   []Chip         `toml:"chip"`
+	Tables map[string]any `toml:",rest"`
+}
+
+// addedTable is a table of a controller that is on the board, with parts for it.
+type addedTable struct {
+	Name string `toml:"name"`
+	Chip []Chip `toml:"chip"`
+}
+
+// Fit checks parts that are to come onto a board of a [Appliance.Clone], as those of its file
+// were checked. The error is [tomlfile.Problems].
+func (a *Appliance) Fit(board string, text Text) (*Fitting, error) {
+	m, err := a.member(board)
+	if err != nil {
+		return nil, err
+	}
+	var add additions
+	f := fitter{Appliance: a, m: m, text: &text, doc: tomlfile.Parse(text.name(), text.TOML, &add), before: m.Board.fit.Load()}
+	if f.doc.Parsed {
+		f.check(&add)
+	}
+	if f.doc.Problems.Sort(); len(f.doc.Problems) > 0 {
+		return nil, f.doc.Problems
+	}
+	after := &fitted{parts: f.board.placed, lines: f.board.lines, absent: maps.Clone(f.before.absent)}
+	for _, p := range f.parts {
+		after.absent[p.Name] = p.Unplugged
+	}
+	return &Fitting{Parts: f.parts, Gone: f.gone, board: m.Board, before: f.before, after: after}, nil
+}
+
+// fitter checks parts that are to come onto a board.
+type fitter struct {
+	*Appliance
+	m      *Member
+	text   *Text
+	doc    *tomlfile.Doc
+	before *fitted
+
+	board       *Board // with them
+	parts, gone []*Part
+}
+
+// list is a list of chips in the text.
+type list struct {
+	at    string // of its table; empty for [[chip]]
+	on    *Controller
+	chips []Chip
+}
+
+func (f *fitter) check(add *additions) {
+	lists := append(f.tables(add.Tables), list{chips: add.Chip})
+	named := make(map[string]string) // by name, where
+	for _, l := range lists {
+		for i := range l.chips {
+			named[l.chips[i].Name] = tomlfile.Join(l.at, fmt.Sprintf("chip[%d]", i))
+		}
+	}
+	if len(named) == 0 && len(f.doc.Problems) == 0 {
+		f.doc.Add("", "there is nothing to plug: write [[chip]], as in a board file")
+	}
+	kept := f.kept(named)
+	if len(f.doc.Problems) > 0 {
+		return
+	}
+	b := f.m.Board
+	f.board = &Board{Name: b.Name, Controllers: b.Controllers, Chip: add.Chip, doc: b.doc, placed: kept, lines: f.lines(lists)}
+	c := f.checker(kept)
+	for _, l := range lists {
+		for i := range l.chips {
+			if l.on == nil {
+				continue
+			}
+			ch := &l.chips[i]
+			if c.nested(fmt.Sprintf("%s.chip[%d]", l.at, i), ch, l.on.socket()); ch.Part.Model != nil {
+				f.board.placed = append(f.board.placed, ch.Part)
+			}
+		}
+	}
+	c.placed()
+	c.places()
+	c.described()
+	f.parts = f.board.placed[len(kept):]
+	if n := f.plugged(); n > maxPlugged {
+		f.doc.Add("", "board %s would have %d parts that its file does not have; it may have %d", f.m.Name, n, maxPlugged)
+	}
+	for _, p := range f.parts {
+		if f.text.File != "" {
+			p.beside = f.doc.Beside
+		}
+		f.contents(p)
+	}
+}
+
+// tables are the parts of controllers that are on the board.
+func (f *fitter) tables(tables map[string]any) (lists []list) {
+	known := tomlfile.Fields(additions{})
+	for _, k := range f.catalog.Controllers {
+		if k.Always == "" {
+			known = append(known, k.Table)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(tables)) {
+		k, ok := f.catalog.Controller(key)
+		if !ok {
+			f.doc.Add(key, "unknown key %q%s", key, periph.Suggest(key, known))
+			continue
+		}
+		var raw []controllerTable
+		f.doc.Decode(key, tables[key], &raw)
+		for i := range raw {
+			at := fmt.Sprintf("%s[%d]", key, i)
+			c := f.m.Board.controller(raw[i].Name)
+			switch {
+			case c == nil || c.Kind != k:
+				f.doc.Add(tomlfile.Join(at, "name"), "board %s has no %s %q: a controller is part of the board from its start, and only parts on it can be plugged", f.m.Name, k.Title, raw[i].Name)
+			case !k.Chips:
+				f.doc.Add(at, "%s takes no parts", tomlfile.A(k.Title))
+			default:
+				t := addedTable{Name: c.Name}
+				f.doc.DecodeAll(at, raw[i].Values, &t)
+				lists = append(lists, list{at, c, t.Chip})
+			}
+		}
+	}
+	return lists
+}
+
+// kept are the parts that stay on the board, beside new ones of those names.
+func (f *fitter) kept(named map[string]string) (kept []*Part) {
+	replaced := func(name string) bool { return named[name] != "" && f.before.absent[name] }
+	for _, p := range f.before.parts {
+		at := named[p.Name]
+		switch {
+		case at == "":
+			kept = append(kept, p)
+			if replaced(p.Provider) {
+				f.doc.Add(named[p.Provider]+".name", "%s cannot be replaced: %s is on it", p.Provider, p.Name)
+			}
+			for _, ref := range p.Soldered {
+				if replaced(ref.Provider) {
+					f.doc.Add(named[ref.Provider]+".name", "%s cannot be replaced: %s is soldered to it", ref.Provider, p.Name)
+				}
+			}
+		case !f.before.absent[p.Name]:
+			f.doc.Add(at+".name", "%s is plugged, by %s: unplug %s.%s first", p.Name, placeIn(p.doc, p.at+".name"), f.m.Name, p.Name)
+		default:
+			f.gone = append(f.gone, p)
+		}
+	}
+	for _, l := range f.Links {
+		for i := range l.Ends {
+			if e := &l.Ends[i]; e.Port == "" && e.Board == f.m.Name && replaced(e.Line.Provider) {
+				f.doc.Add(named[e.Line.Provider]+".name", "%s cannot be replaced: the %s %s is on it", e.Line.Provider, l.Kind.Name, l.Name)
+			}
+		}
+	}
+	return kept
+}
+
+// lines finds the lines of the board with the new parts.
+func (f *fitter) lines(lists []list) *lineNames {
+	n := &lineNames{providers: maps.Clone(f.before.lines.providers), controllers: f.before.lines.controllers}
+	for _, p := range f.gone {
+		delete(n.providers, p.Name)
+	}
+	for _, l := range lists {
+		on := ""
+		if l.on != nil {
+			on = l.on.socket().lines
+		}
+		n.chips(f.catalog, l.chips, on)
+	}
+	return n
+}
+
+// checker is one that knows what is on the board.
+func (f *fitter) checker(kept []*Part) *checker {
+	c := &checker{b: f.board, doc: f.doc, catalog: f.catalog, paths: &f.paths, parts: make(map[string]string), drivers: make(map[Line]driver), absent: f.before.absent}
+	for _, x := range f.board.Controllers {
+		if c.parts[x.Name] = ""; x.Kind.Always == "" {
+			c.parts[x.Name] = placeIn(f.m.Board.doc, x.at+".name")
+		}
+	}
+	for _, p := range kept {
+		if c.absent[p.Name] {
+			continue
+		}
+		for name, ref := range p.Soldered {
+			c.pinDrives(ref)
+			if spec, ok := pin(p.Model, name); ok && spec.Output {
+				c.drivers[ref] = driver{p.Name + "." + name, p.openDrain(spec)}
+			}
+		}
+	}
+	for _, l := range f.Links {
+		for i := range l.Ends {
+			if e := &l.Ends[i]; e.Port == "" && e.Drives && e.Board == f.m.Name {
+				c.drivers[e.Line] = driver{who: "the " + l.Kind.Name + " " + l.Name}
+			}
+		}
+	}
+	return c
+}
+
+// plugged is how many parts the board would have that are not in its file.
+func (f *fitter) plugged() (n int) {
+	for _, p := range f.board.placed {
+		if p.doc != f.m.Board.doc {
+			n++
+		}
+	}
+	return n
+}
+
+// contents checks the file in which a part keeps its contents: nobody else may have it.
+func (f *fitter) contents(p *Part) {
+	file := p.contents()
+	if file == "" {
+		return
+	}
+	at := p.at + "." + contentsOption
+	path, err := filepath.Abs(p.Beside(file))
+	if err == nil {
+		err = f.paths.Add(f.doc, at, file, path)
+	}
+	if err == nil {
+		err = hostfile.Check(path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.doc.Add(at, "%s: %v", p.Beside(file), cause(err))
+		return
+	}
+	for i := range f.Board {
+		m := &f.Board[i]
+		others := m.Board.Parts()
+		if m == f.m {
+			others = slices.Concat(others, f.parts)
+		}
+		for _, other := range others {
+			if its := other.contents(); its != "" && other != p {
+				if taken, err := filepath.Abs(other.Beside(its)); err == nil && taken == path {
+					f.doc.Add(at, "%s.%s and %s.%s keep their contents in the same file, %s: give each its own", f.m.Name, p.Name, m.Name, other.Name, file)
+					return
+				}
+			}
+		}
+	}
+}
+
+// contents is the name of the file in which the part keeps its contents; empty for none.
+func (p *Part) contents() string {
+	spec, ok := p.Model.Option(contentsOption)
+	if !ok || spec.Kind != periph.Text {
+		return ""
+	}
+	return p.Options.Values[contentsOption].Text()
+}
+
+// Beside is where a file is that the part's table names.
+func (p *Part) Beside(name string) string { return p.beside(name) }
