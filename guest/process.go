@@ -89,6 +89,7 @@ func (c *Config) files() (files []*os.File, args []string, err error) {
 			return files, nil, fmt.Errorf("board %s: make a file for its memory: %w", c.Board, err)
 		}
 		give("mem_fd", memory)
+		warm(memory, c.Memory, c.Backing)
 	}
 	if c.Kernel.Seccomp {
 		stub, err := stubFile()

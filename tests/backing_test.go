@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"backplane/guest/doctor"
 	"backplane/tests/guesttest"
 )
 
@@ -79,5 +80,17 @@ exec = { board = "modest", command = ["fill", "16"] }
 				t.Errorf("status %d, and it is to say what boards can come to use:\n%s", exit, said)
 			}
 		})
+	}
+}
+
+const oversized = "scenarios/oversized/oversized.toml"
+
+// TestOversizedScenario plays the scenario of a board with 64 CPUs and 256 GiB.
+func TestOversizedScenario(t *testing.T) {
+	if free, ok := doctor.Available(); ok && free < 7<<30 {
+		t.Skip("this host has less than 7 GiB of memory to spare: the board's page array takes 4, and the scenario writes to one more")
+	}
+	if out, errs, status := run(t, nil, "run", oversized); status != 0 || !strings.Contains(out, "PASSED: oversized") {
+		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }

@@ -46,6 +46,7 @@ var parts = []struct {
 	measure func(*bench) error
 }{
 	{"boot", (*bench).boot},
+	{"memory", (*bench).memory},
 	{"parts", (*bench).parts},
 	{"calls", (*bench).calls},
 	{"clock", (*bench).clock},
