@@ -31,8 +31,9 @@ type Controller struct {
 
 // controllerTable is what tables of all kinds have.
 type controllerTable struct {
-	Name   string         `toml:"name"`
-	Values map[string]any `toml:",rest"`
+	Name      string         `toml:"name"`
+	Unplugged bool           `toml:"unplugged,omitempty"`
+	Values    map[string]any `toml:",rest"`
 }
 
 // What tables of some kinds have.

@@ -4,19 +4,22 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"backplane/periph/gpio"
 )
 
-// Plug is what can be plugged and unplugged: a part of a board, or the cable at a place
-// of a link.
+// Plug is what can be plugged and unplugged: a chip or a controller of a board, or the cable
+// at a place of a link.
 type Plug struct {
 	Member *Member
-	Part   *Part // nil for a cable
+	Name   string // of the chip or controller, empty for a cable
 	Cable  Place
 }
 
-// Plug finds what can be plugged: "sensor.temp0", "sensor.eth0", "lan:sensor.eth0", "cable".
+// Card follows the name of a controller, where that alone is the name of its cable:
+// "sensor.eth0.card".
+const Card = ".card"
+
+// Plug finds what can be plugged: "sensor.temp0", "sensor.disk0", "sensor.eth0" (its cable),
+// "sensor.eth0.card", "lan:sensor.eth0", "cable".
 func (a *Appliance) Plug(place string) (*Plug, error) {
 	if a.segment(place) != nil {
 		return nil, fmt.Errorf("%s is a segment: name the cable of a port, such as %q, or cut it", place, place+":BOARD.PORT")
@@ -32,19 +35,20 @@ func (a *Appliance) Plug(place string) (*Plug, error) {
 	}
 	for _, p := range m.Board.Parts() {
 		if p.Name == name {
-			return &Plug{Member: m, Part: p}, nil
+			return &Plug{Member: m, Name: name}, nil
 		}
 	}
 	if at, ok := a.cableAt(m, name); ok {
 		return &Plug{Cable: at}, nil
 	}
+	if c := m.Board.controller(strings.TrimSuffix(name, Card)); c != nil && c.Kind.Always == "" {
+		return &Plug{Member: m, Name: c.Name}, nil
+	}
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("%q is a board: write board.part or board.port; pull_plug cuts its power", place)
-	case slices.Contains(a.ports(m.Board), name):
-		return nil, fmt.Errorf("the port %s has no cable: it is on no link", place)
 	case slices.Contains(m.Board.partNames(), name):
-		return nil, fmt.Errorf("%s cannot be unplugged: parts and cables of ports can", place)
+		return nil, fmt.Errorf("%s cannot be unplugged: every board has it", place)
 	}
 	return nil, fmt.Errorf("board %s: %w", board, Unknown("part or port", name, a.pluggable(m)))
 }
@@ -68,23 +72,17 @@ func (a *Appliance) cableAt(m *Member, port string) (Place, bool) {
 	return Place{}, false
 }
 
-// ports names the board's ports that a link can be joined to.
-func (a *Appliance) ports(b *Board) (names []string) {
-	for _, k := range a.catalog.Links {
-		if k.Joins != gpio.BusName {
-			_, ports := b.ports(a.catalog, k.Joins)
-			names = append(names, named(ports, func(c **Controller) string { return (*c).Name })...)
-		}
-	}
-	return names
-}
-
 // pluggable names what of a board can be unplugged.
 func (a *Appliance) pluggable(m *Member) []string {
 	names := named(m.Board.Parts(), func(p **Part) string { return (*p).Name })
-	for _, port := range a.ports(m.Board) {
-		if _, ok := a.cableAt(m, port); ok {
-			names = append(names, port)
+	for _, c := range m.Board.Controllers {
+		_, cable := a.cableAt(m, c.Name)
+		switch {
+		case c.Kind.Always != "":
+		case cable:
+			names = append(names, c.Name, c.Name+Card)
+		default:
+			names = append(names, c.Name)
 		}
 	}
 	return names

@@ -91,6 +91,7 @@ func controllerSchema(r jsonschema.Reflector, root *jsonschema.Schema, k *periph
 		name = "Name of the interface in the guest such as eth0"
 	}
 	table := tableSchema(r, root, k.Config(), name)
+	table.Properties.Set("unplugged", &jsonschema.Schema{Type: "boolean", Description: "Absent until it is plugged"})
 	if k.Numbered {
 		table.Properties.Set("number", &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.Itoa(maxNumber)),
 			Description: "Number of the controller in the kernel; the next free one if left out"})

@@ -6,12 +6,12 @@ import (
 	"backplane/simbus/wire"
 )
 
-// Seat is a chip's place on its board, and the chip's life there. It sits in the place
+// Seat is the place of a chip or a controller on its board, and its life there. It sits in the place
 // while it is plugged, and what it is on does: then it is on its bus, its pins are on
 // their lines, and it has power while its supply is on. Whatever takes its power does to it
 // what [Chip.Power] says.
 type Seat struct {
-	chip   Chip
+	chip   Powered
 	pins   []*wire.Pin
 	attach func() (detach func(), err error)
 	on     *Seat   // the seat of the chip whose bus it is on, nil for a controller's
@@ -21,9 +21,9 @@ type Seat struct {
 	detach              func() // nil unless it sits there
 }
 
-// NewSeat makes the place of a chip, with its pins, and puts the chip there unless it is
-// unplugged at first. attach joins the chip to its bus.
-func NewSeat(c Chip, pins []*wire.Pin, on *Seat, unplugged bool, attach func() (detach func(), err error)) (*Seat, error) {
+// NewSeat makes the place of a chip, with its pins, or of a controller, and puts it there unless it is
+// unplugged at first. attach joins it to what it is on.
+func NewSeat(c Powered, pins []*wire.Pin, on *Seat, unplugged bool, attach func() (detach func(), err error)) (*Seat, error) {
 	s := &Seat{chip: c, pins: pins, attach: attach, on: on, unplugged: unplugged}
 	if on != nil {
 		on.riders = append(on.riders, s)

@@ -261,7 +261,7 @@ func TestPlugMistakes(t *testing.T) {
 		{appliance.Plug, "cable", "cable is already plugged"},
 		{appliance.Unplug, "lan", `lan is a segment: name the cable of a port, such as "lan:BOARD.PORT", or cut it`},
 		{appliance.Unplug, "x", `"x" is a board: write board.part or board.port; pull_plug cuts its power`},
-		{appliance.Unplug, "x.i2c0", "x.i2c0 cannot be unplugged: parts and cables of ports can"},
+		{appliance.Unplug, "x.console", "x.console cannot be unplugged: every board has it"},
 		{appliance.Unplug, "z.temp0", `there is no board "z": did you mean "x"?`},
 	} {
 		if err := app.Running.Do(tt.do.At(tt.place)); err == nil || err.Error() != tt.want {

@@ -12,24 +12,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// insert gives a controller its contents, and notes for the record what they are at the
-// start.
-func (m *Machine) insert(p *part, to periph.Storage) error {
+// recordStorage notes for the record what the contents of a controller are at the start.
+func (m *Machine) recordStorage(p *part) error {
+	if _, ok := p.is.(periph.Storage); !ok {
+		return nil
+	}
 	medium, ok := m.board.Medium(p.table)
 	if !ok {
 		return errors.New("its table does not say where its contents are")
 	}
-	open := m.r.appliance.Folder().Open
-	if m.r.opts.Out != "" { // before a file is locked
-		if err := m.recordMedium(p.name, &medium, open); err != nil {
-			return err
-		}
+	if m.r.opts.Out == "" {
+		return nil
 	}
-	contents, durable, err := medium.Open(open, m.r.opts.Copies)
+	return m.recordMedium(p.name, &medium, m.r.appliance.Folder().Open) // before a file is locked
+}
+
+// openStorage gives a controller its contents.
+func (m *Machine) openStorage(p *part) error {
+	to, ok := p.is.(periph.Storage)
+	if !ok || p.opened {
+		return nil
+	}
+	medium, _ := m.board.Medium(p.table)
+	contents, durable, err := medium.Open(m.r.appliance.Folder().Open, m.r.opts.Copies)
 	if err == nil {
 		to.Insert(contents, durable)
+		p.opened = true
 	}
 	return err
+}
+
+// closeStorage lets go of the contents of a controller that was unplugged, if the host keeps them.
+func (m *Machine) closeStorage(p *part) error {
+	medium, ok := m.board.Medium(p.table)
+	if !ok || medium.Keep == "" || m.r.opts.Copies {
+		return nil // what was written would be lost
+	}
+	p.opened = false
+	return p.is.(periph.Storage).Close()
 }
 
 // recordMedium notes the files of a disk: its image with those below it, and the one that

@@ -8,8 +8,9 @@ import (
 	"backplane/simbus"
 )
 
-// Unplug takes a part off its board, or a cable out of its port: nothing of it is on the bus
-// or the lines any more, and a part loses its power.
+// Unplug takes a chip or a controller off its board, or a cable out of its port: nothing of it
+// is on the bus or the lines any more, and it loses its power. The kernel finds that a
+// controller has gone.
 var Unplug = &ActionKind{
 	Name:  "unplug",
 	Title: "Unplug a part of a board, or the cable of a port",
@@ -54,8 +55,8 @@ var Plug = &ActionKind{
 // notePlugged notes in the description what is plugged.
 func notePlugged(a *boards.Appliance, place string, in bool) error {
 	p, err := a.Plug(place)
-	if err == nil && p.Part != nil {
-		p.Member.Board.SetPlugged(p.Part.Name, in)
+	if err == nil && p.Name != "" {
+		p.Member.Board.SetPlugged(p.Name, in)
 	}
 	return err
 }
@@ -74,19 +75,19 @@ func (r *Running) plug(place string, in bool) error {
 	switch {
 	case err != nil:
 		return err
-	case p.Part == nil:
+	case p.Name == "":
 		return r.plugCable(p.Cable, in)
 	}
 	return r.onMachine(p.Member.Name, func(m *Machine) error {
-		seat := m.named[p.Part.Name].seat
+		seat := m.named[p.Name].seat
 		if seat.Plugged() == in {
 			return alreadyPlugged(place, in)
 		}
 		if err := seat.Plug(in); err != nil { // another part has its place
 			return errors.Join(fmt.Errorf("%s: %w", place, err), seat.Plug(false))
 		}
-		p.Member.Board.SetPlugged(p.Part.Name, in)
-		m.emit(p.Part.Name, KindPlug, plugState(in))
+		p.Member.Board.SetPlugged(p.Name, in)
+		m.emit(p.Name, KindPlug, plugState(in))
 		return nil
 	})
 }

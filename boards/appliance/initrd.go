@@ -104,7 +104,7 @@ func (m *Machine) config() *config.Board {
 		if p.name == boards.AgentConsole {
 			c.Agent = target
 		} else if name := p.table.Device; name != "" && name != target {
-			c.Devices = append(c.Devices, config.Device{Name: name, Target: target, Hold: !p.table.Kind.Renamed})
+			c.Devices = append(c.Devices, config.Device{Name: name, Target: target, Hold: !p.table.Kind.Renamed, Place: p.name})
 		}
 	}
 	for _, p := range m.devices() {

@@ -137,11 +137,12 @@ func (r *Running) setPlace(t *boards.Target, text string) error {
 
 var errReadOnly = errors.New("is read-only")
 
-// forget lets segments forget what was behind a board's ports.
-func (m *Machine) forget() {
+// forget lets segments forget what was behind a port of a board, or behind all of them if
+// port is empty.
+func (m *Machine) forget(port string) {
 	for _, l := range m.r.segments() {
 		for i := range l.Ends {
-			if l.Ends[i].Member == m.index {
+			if l.Ends[i].Member == m.index && (port == "" || l.Ends[i].Port == port) {
 				m.r.segment(l).Forget(l.Ends[i].Name)
 			}
 		}

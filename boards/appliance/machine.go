@@ -104,10 +104,12 @@ func (m *Machine) addControllers() error {
 		}
 		p.is, p.dev = dev, dev
 		m.add(p)
-		if storage, ok := dev.(periph.Storage); ok {
-			if err := m.insert(p, storage); err != nil {
-				return fmt.Errorf("%s: %w", c.Name, err)
-			}
+		if err := m.recordStorage(p); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		p.seat, err = periph.NewSeat(controllerPower{p}, nil, nil, c.Unplugged, func() (func(), error) { return m.attach(p) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 		if folder, ok := dev.(periph.Folder); ok {
 			if err := m.show(p, folder); err != nil {

@@ -24,13 +24,47 @@ type part struct {
 	table    *boards.Controller
 	server   *vhostuser.Server // nil before it is soldered
 	terminal *terminal         // nil unless people type at it
+	opened   bool              // it has its contents
 
 	// Of a chip.
 	chip periph.Chip
-	seat *periph.Seat
 	desc *boards.Part
 	// instance is its name, with a number if another part had the name before.
 	instance string
+
+	seat *periph.Seat
+}
+
+// controllerPower is the power of a controller. What is under way in one that loses it ends.
+type controllerPower struct{ *part }
+
+func (p controllerPower) Power(on bool) {
+	if !on {
+		p.dev.Stop()
+	}
+	if powered, ok := p.is.(periph.Powered); ok {
+		powered.Power(on)
+	}
+}
+
+// attach puts a controller into its place: the kernel finds it. detach takes it from there.
+func (m *Machine) attach(p *part) (detach func(), err error) {
+	if err := m.openStorage(p); err != nil {
+		return nil, err
+	}
+	if p.server != nil { // else it is not soldered yet
+		p.server.Plug(p.dev)
+	}
+	return func() {
+		p.server.Unplug()
+		if p.terminal != nil {
+			p.terminal.lines.Flush()
+		}
+		m.forget(p.name)
+		if err := m.closeStorage(p); err != nil {
+			m.fault(p.name, err.Error())
+		}
+	}, nil
 }
 
 // socketFile is the socket of a controller's device, in the run folder.

@@ -13,7 +13,6 @@ import (
 	"backplane/boards/record"
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
-	"backplane/periph"
 	"backplane/simbus"
 
 	"go.uber.org/zap"
@@ -192,11 +191,7 @@ func (m *Machine) powerParts(on bool) {
 		}
 	}
 	for _, p := range m.parts {
-		if p.seat != nil {
-			p.seat.Supply(on)
-		} else if powered, ok := p.is.(periph.Powered); ok {
-			powered.Power(on)
-		}
+		p.seat.Supply(on)
 	}
 }
 
@@ -307,7 +302,7 @@ func (m *Machine) ended(lost error) {
 		m.lastWords(proc)
 	}
 	m.agent.Gone()
-	m.forget()
+	m.forget("")
 	for _, t := range m.terminals() {
 		t.lines.Flush()
 	}

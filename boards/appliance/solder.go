@@ -23,7 +23,11 @@ func (m *Machine) solder() error {
 	for _, p := range m.devices() {
 		var err error
 		m.domain.Do(func() {
-			p.server, err = vhostuser.Listen(filepath.Join(m.dir, p.socketFile()), p.dev, vhostuser.Options{
+			dev := p.dev
+			if !p.seat.Plugged() {
+				dev = nil
+			}
+			p.server, err = vhostuser.Listen(filepath.Join(m.dir, p.socketFile()), dev, vhostuser.Options{
 				Poller: m.domain, InBand: m.r.opts.Virtual, Bells: m.bells(p.dev), BeforeCall: m.present, Patience: m.r.opts.StallLimit,
 				Memory:  uint64(m.board.Memory),
 				Peer:    m.connects,

@@ -76,7 +76,8 @@ type Mount struct {
 type Device struct {
 	Name   string `json:"name"`
 	Target string `json:"target"`
-	Hold   bool   `json:"hold,omitempty"` // it is to be open for ever
+	Hold   bool   `json:"hold,omitempty"`  // it is to be open for ever
+	Place  string `json:"place,omitempty"` // of the controller, which may be unplugged
 }
 
 // Interface is a network interface to bring up.

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
 // cpuFolder has a folder for each CPU, and lists of them (Documentation/admin-guide/cputopology.rst).
@@ -33,28 +31,14 @@ func watchCPUs(tell func(online int)) *cpus {
 	if err != nil || len(present) < 2 {
 		return c
 	}
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
-	if err == nil {
-		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}) // the kernel's
-	}
-	if err != nil {
-		complain("watch the CPUs: %v", err)
-		return c
-	}
 	c.look()
-	go func() {
-		buf := make([]byte, 8<<10)
-		for {
-			n, _, err := unix.Recvfrom(fd, buf, 0)
-			if err != nil && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENOBUFS) {
-				complain("watch the CPUs: %v", err)
-				return
-			}
-			if err != nil || bytes.Contains(buf[:n], []byte("/devices/system/cpu/")) {
-				c.look()
-			}
+	if err := watchKernel(func(message []byte) {
+		if message == nil || bytes.Contains(message, []byte("/devices/system/cpu/")) {
+			c.look()
 		}
-	}()
+	}); err != nil {
+		complain("watch the CPUs: %v", err)
+	}
 	return c
 }
 

@@ -31,6 +31,9 @@ func main() {
 			return
 		}
 		failures = os.Args[2:] // those of process 1
+		plugs := newPlugging(board)
+		plugs.note()
+		plugs.follow()
 		serve(board, new(children))
 		return
 	}
@@ -39,12 +42,14 @@ func main() {
 		os.Exit(2)
 	}
 	startUp(board.Startup)
-	setup(board)
+	plugs := newPlugging(board)
+	setup(board, plugs)
 	if board.Handover {
 		handOver(board, file)
 	}
 	kids := newChildren()
 	kids.unmount = board.Root != nil
+	plugs.follow()
 	program(board, kids)
 	serve(board, kids)
 	select {} // without its agent the board still runs
@@ -101,7 +106,7 @@ func fail(format string, args ...any) {
 }
 
 // setup makes the board what its file says. What does not work is said, and the rest done.
-func setup(board *config.Board) {
+func setup(board *config.Board, plugs *plugging) {
 	mountAll(board)
 	if board.Root != nil {
 		if err := enterRoot(board); err != nil {
@@ -110,18 +115,14 @@ func setup(board *config.Board) {
 		}
 	}
 	for _, m := range board.Shares {
-		mount(m)
+		if plugged(m.Source) {
+			mount(m)
+		}
 	}
 	if err := unix.Sethostname([]byte(board.Hostname)); err != nil {
 		fail("set the host name: %v", err)
 	}
-	for _, d := range board.Devices {
-		if err := alias(d); err != nil {
-			fail("%s: %v", d.Name, err)
-		}
-	}
-	nameChips(board.GPIO)
-	network(board.Interfaces)
+	plugs.begin()
 	os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	os.Setenv("HOME", "/root")
 	os.Setenv("TERM", "linux")

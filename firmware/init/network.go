@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -17,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func network(interfaces []config.Interface) {
+func network(interfaces []config.Interface, names *resolvers) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		fail("network: %v", err)
@@ -27,10 +28,9 @@ func network(interfaces []config.Interface) {
 	if err := up(fd, "lo"); err != nil {
 		fail("lo: %v", err)
 	}
-	var names resolvers
 	nameInterfaces(fd, interfaces)
 	for _, i := range interfaces {
-		if err := bringUp(fd, i, &names); err != nil {
+		if err := bringUp(fd, i, names); err != nil {
 			fail("%s: %v", i.Name, err)
 		}
 	}
@@ -130,14 +130,21 @@ func awaitLink(name string) {
 const dhcpPause = 10 * time.Second
 
 // keepLease renews a lease when half its time is over, and gets one where there
-// is none yet.
+// is none yet, as long as it is the same interface.
 func keepLease(name string, mac []byte, l lease, names *resolvers) {
+	mine, err := net.InterfaceByName(name)
+	if err != nil {
+		return
+	}
 	for {
 		pause := dhcpPause
 		if l.address.IsValid() {
 			pause = max(l.time/2, dhcpPause)
 		}
 		time.Sleep(pause)
+		if now, err := net.InterfaceByName(name); err == nil && now.Index != mine.Index {
+			return // it was unplugged, and the one that has come has its own
+		}
 		next, err := acquire(name, mac)
 		if err != nil || next.address == l.address {
 			continue // what there is stays

@@ -1,11 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
-	"strconv"
-	"strings"
 
 	"backplane/firmware/config"
 
@@ -26,13 +24,19 @@ func mountAll(board *config.Board) {
 
 // mount mounts a file system on its folder, which it makes.
 func mount(m config.Mount) {
-	if err := os.MkdirAll(m.Dir, 0o755); err != nil {
+	if err := mountOn(m); err != nil {
 		fail("%v", err)
-		return
+	}
+}
+
+func mountOn(m config.Mount) error {
+	if err := os.MkdirAll(m.Dir, 0o755); err != nil {
+		return err
 	}
 	if err := unix.Mount(m.Source, m.Dir, m.FS, m.Flags, m.Data); err != nil && err != unix.EBUSY {
-		fail("mount %s on %s: %v", m.Source, m.Dir, err)
+		return fmt.Errorf("mount %s on %s: %v", m.Source, m.Dir, err)
 	}
+	return nil
 }
 
 // alias gives a device one more name: a node of the same number, so that
@@ -43,47 +47,45 @@ func alias(d config.Device) error {
 		return &os.PathError{Op: "find", Path: d.Target, Err: err}
 	}
 	_ = os.Remove(d.Name)
-	if err := unix.Mknod(d.Name, st.Mode, int(st.Rdev)); err != nil {
-		return err
-	}
-	if d.Hold {
-		return hold(d.Name)
-	}
-	return nil
+	return unix.Mknod(d.Name, st.Mode, int(st.Rdev))
 }
 
 // hold keeps a console open for ever. Its driver would forget the settings of one
 // that nobody has open, and a UART's does not: `stty -F` in a script
 // must last for the next command. Echo is off until a program wants it.
-func hold(name string) error {
-	fd, err := unix.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+func hold(name string) (fd int, err error) {
+	fd, err = unix.Open(name, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return fd, err
 	}
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	if err != nil {
-		return err
+	if err == nil {
+		t.Lflag &^= unix.ECHO
+		err = unix.IoctlSetTermios(fd, unix.TCSETS, t)
 	}
-	t.Lflag &^= unix.ECHO
-	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
+	if err != nil {
+		unix.Close(fd)
+	}
+	return fd, err
 }
 
-// nameChips links /dev/NAME to each GPIO controller's gpiochip.
+// nameChips links /dev/NAME to each GPIO controller's gpiochip, which the device tree calls NAME.
 func nameChips(names []string) {
 	chips, _ := filepath.Glob("/sys/bus/gpio/devices/gpiochip*")
-	sort.Slice(chips, func(i, j int) bool { return chipNumber(chips[i]) < chipNumber(chips[j]) })
-	i := 0
+	found := make(map[string]string)
 	for _, chip := range chips {
-		// A chip's own gpiochip, such as an I2C expander's, has another driver.
-		driver := filepath.Base(realPath(filepath.Join(filepath.Dir(realPath(chip)), "driver")))
-		if !strings.Contains(driver, "virtio") {
-			continue
+		// A chip's own gpiochip, such as an I2C expander's, is at no such node.
+		found[filepath.Base(realPath(filepath.Join(chip, "of_node")))] = filepath.Base(chip)
+	}
+	for _, name := range names {
+		link := filepath.Join("/dev", name)
+		chip := found[name]
+		if old, err := os.Readlink(link); err == nil && old != chip {
+			_ = os.Remove(link)
 		}
-		if i >= len(names) {
-			return
+		if chip != "" {
+			_ = os.Symlink(chip, link) // a controller may be called gpiochip0 itself
 		}
-		_ = os.Symlink(filepath.Base(chip), filepath.Join("/dev", names[i])) // a controller may be called gpiochip0 itself
-		i++
 	}
 }
 
@@ -93,9 +95,4 @@ func realPath(p string) string {
 		return p
 	}
 	return r
-}
-
-func chipNumber(path string) int {
-	n, _ := strconv.Atoi(strings.TrimPrefix(filepath.Base(path), "gpiochip"))
-	return n
 }

@@ -165,7 +165,7 @@ func (d *Disk) Power(on bool) {
 	}
 }
 
-// Close lets go of the contents: the power goes as well.
+// Close lets go of the contents: the power goes as well. The disk may get others.
 func (d *Disk) Close() (err error) {
 	if d.contents == nil {
 		return nil
@@ -177,6 +177,7 @@ func (d *Disk) Close() (err error) {
 	if e := d.contents.Close(); err == nil {
 		err = e
 	}
+	d.contents = nil
 	return err
 }
 

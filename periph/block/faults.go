@@ -56,6 +56,9 @@ var properties = []periph.Spec{
 // Get reads a property.
 func (d *Disk) Get(name string) periph.Value {
 	if name == propertyUnflushed {
+		if d.contents == nil { // it lies on the bench
+			return periph.Num(0)
+		}
 		return periph.Num(float64(d.contents.Unflushed()))
 	}
 	d.lock.Lock()

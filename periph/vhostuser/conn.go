@@ -2,6 +2,7 @@ package vhostuser
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,8 @@ const patience = 10 * time.Second
 // conn is one guest kernel's connection.
 type conn struct {
 	s        *Server
+	dev      virtio.Device // nil: nothing is plugged, or was unplugged
+	told     bool          // the guest knows that it is there: none other comes on this connection
 	fd       int
 	peer     int // the process that made it, 0 if that is not known
 	backend  int // for our own requests, -1 until the guest gives it
@@ -28,7 +31,8 @@ type conn struct {
 	rings    []ring
 	queues   []*virtio.Queue // as the device has them; nil while it is stopped
 	failed   bool            // the device was stopped because of a mistake
-	lost     error           // why the guest took no interrupt: it gets no more
+	closed   bool
+	lost     error // why the guest took no interrupt: it gets no more
 	buf      [headerSize + maxPayload]byte
 	got      int   // how much of a message is in buf
 	fds      []int // that came with it
@@ -49,13 +53,46 @@ type ring struct {
 }
 
 func newConn(s *Server, fd int) *conn {
-	c := &conn{s: s, fd: fd, backend: -1, rings: make([]ring, s.dev.Queues())}
+	c := &conn{s: s, fd: fd, backend: -1}
 	c.peer, _ = simbus.Peer(fd)
-	for i := range c.rings {
-		c.rings[i].kick, c.rings[i].call, c.rings[i].bell = -1, -1, -1
+	if s.dev != nil {
+		c.plug()
 	}
 	return c
 }
+
+// plug lets the connection be the server's device's.
+func (c *conn) plug() {
+	c.dev, c.rings = c.s.dev, make([]ring, c.s.dev.Queues())
+	for i := range c.rings {
+		c.rings[i].kick, c.rings[i].call, c.rings[i].bell = -1, -1, -1
+	}
+}
+
+// unplug takes the device from the guest in the middle of all that it does, and tells it.
+func (c *conn) unplug() {
+	c.stop()
+	c.release()
+	c.dev, c.rings = nil, nil
+	if c.told {
+		c.tellPlugged(false)
+	}
+}
+
+// tellPlugged tells the guest that something has come, or has gone.
+func (c *conn) tellPlugged(in bool) {
+	if c.backend < 0 || c.protocol&protocolPlug == 0 {
+		return
+	}
+	state := uint64(0)
+	if in {
+		state = 1
+	}
+	c.guard(func() error { return c.request(backendPlug, u64(state)) })
+}
+
+// errUnplugged answers a driver that notifies a device which is not there any more.
+var errUnplugged = errors.New("nothing is plugged")
 
 // ready handles one message, if it is whole, or the guest's going.
 func (c *conn) ready() {
@@ -92,11 +129,12 @@ func (c *conn) fail(err error) {
 
 // close ends the connection; the server waits for the next.
 func (c *conn) close() {
-	if c.s.conn != c {
+	if c.closed {
 		return
 	}
+	c.closed = true
 	c.stop()
-	c.s.conn = nil
+	c.s.forget(c)
 	c.s.opts.Poller.Unwatch(c.fd)
 	unix.Close(c.fd)
 	(&message{fds: c.fds}).closeFDs()
@@ -104,6 +142,11 @@ func (c *conn) close() {
 	if c.backend >= 0 {
 		unix.Close(c.backend)
 	}
+	c.release()
+}
+
+// release lets go of what the driver has given for its queues.
+func (c *conn) release() {
 	for i := range c.rings {
 		_ = c.setKick(i, -1)
 		_ = c.setCall(i, -1)

@@ -13,7 +13,7 @@ import (
 const ringFeatures = virtio.FeatureVersion1 | virtio.FeatureIndirectDesc | virtio.FeatureEventIdx | featureProtocol
 
 func (c *conn) offeredProtocol() uint64 {
-	p := uint64(protocolMQ | protocolReplyAck | protocolConfig | protocolBackendReq)
+	p := uint64(protocolMQ | protocolReplyAck | protocolConfig | protocolBackendReq | protocolPlug)
 	if c.s.opts.InBand {
 		p |= protocolInBand
 	}
@@ -43,6 +43,9 @@ func (c *conn) handle(m *message) error {
 		if err != nil {
 			status[0] = 1
 		}
+		if err == errUnplugged {
+			err = nil
+		}
 		if e := c.send(c.fd, m.request, version|flagReply, status[:]); err == nil {
 			err = e
 		}
@@ -55,7 +58,7 @@ var payloadSizes = map[uint32]int{
 	getFeatures: 0, setFeatures: 8, setOwner: 0, resetOwner: 0, setMemTable: -1, setVringNum: 8,
 	setVringAddr: 40, setVringBase: 8, getVringBase: 8, setVringKick: 8, setVringCall: 8, setVringErr: 8,
 	getProtocolFeatures: 0, setProtocolFeatures: 8, getQueueNum: 0, setVringEnable: 8, setBackendReqFD: 0,
-	getConfig: -1, setConfig: -1, vringKick: 8,
+	getConfig: -1, setConfig: -1, vringKick: 8, getPlugged: 0,
 }
 
 func u64(v uint64) []byte { return binary.NativeEndian.AppendUint64(nil, v) }
@@ -63,11 +66,17 @@ func u64(v uint64) []byte { return binary.NativeEndian.AppendUint64(nil, v) }
 // carryOut does what a message says. A reply other than nil is the message's
 // own; others are only acknowledged.
 func (c *conn) carryOut(m *message) (reply []byte, err error) {
+	if c.dev == nil {
+		return c.withoutDevice(m)
+	}
 	switch m.request {
 	case setOwner, setVringErr:
 		return nil, nil
 	case getFeatures:
-		return u64(c.s.dev.Features() | ringFeatures), nil
+		return u64(c.dev.Features() | ringFeatures), nil
+	case getPlugged:
+		c.told = true
+		return u64(uint64(c.dev.ID())), nil
 	case setFeatures:
 		return nil, c.setFeatures(m.u64(0))
 	case getProtocolFeatures:
@@ -86,14 +95,7 @@ func (c *conn) carryOut(m *message) (reply []byte, err error) {
 	case setMemTable:
 		return nil, c.setMemTable(m)
 	case setBackendReqFD:
-		if len(m.fds) != 1 {
-			return nil, fmt.Errorf("%w: %s with %d file descriptors", errProtocol, m.name(), len(m.fds))
-		}
-		if c.backend >= 0 {
-			unix.Close(c.backend)
-		}
-		c.backend = m.takeFD(0)
-		return nil, nil
+		return nil, c.setBackend(m)
 	case getConfig:
 		return c.getConfig(m)
 	case setConfig:
@@ -102,9 +104,43 @@ func (c *conn) carryOut(m *message) (reply []byte, err error) {
 	return c.ringMessage(m)
 }
 
+// withoutDevice is carryOut where nothing is plugged. Where something was, its driver still
+// takes its leave of it.
+func (c *conn) withoutDevice(m *message) (reply []byte, err error) {
+	switch m.request {
+	case getFeatures:
+		return u64(ringFeatures), nil
+	case getProtocolFeatures:
+		return u64(c.offeredProtocol()), nil
+	case setProtocolFeatures:
+		c.protocol = m.u64(0) & c.offeredProtocol()
+	case setBackendReqFD:
+		return nil, c.setBackend(m)
+	case getQueueNum, getVringBase, getPlugged:
+		return make([]byte, 8), nil
+	case getConfig:
+		return make([]byte, len(m.payload)), nil
+	case vringKick:
+		return nil, errUnplugged
+	}
+	return nil, nil
+}
+
+// setBackend takes what our own requests go through.
+func (c *conn) setBackend(m *message) error {
+	if len(m.fds) != 1 {
+		return fmt.Errorf("%w: %s with %d file descriptors", errProtocol, m.name(), len(m.fds))
+	}
+	if c.backend >= 0 {
+		unix.Close(c.backend)
+	}
+	c.backend = m.takeFD(0)
+	return nil
+}
+
 // setFeatures is the driver's choice. virtio_uml makes it before it sets up the queues.
 func (c *conn) setFeatures(f uint64) error {
-	if extra := f &^ (c.s.dev.Features() | ringFeatures); extra != 0 {
+	if extra := f &^ (c.dev.Features() | ringFeatures); extra != 0 {
 		return fmt.Errorf("%w: features %#x that were not offered", errProtocol, extra)
 	}
 	if f&virtio.FeatureVersion1 == 0 {
@@ -127,7 +163,7 @@ func (c *conn) getConfig(m *message) ([]byte, error) {
 	}
 	reply := make([]byte, len(m.payload))
 	copy(reply, m.payload[:12])
-	if config := c.s.dev.Config(); int(offset) < len(config) {
+	if config := c.dev.Config(); int(offset) < len(config) {
 		copy(reply[12:], config[offset:])
 	}
 	return reply, nil
@@ -138,10 +174,10 @@ func (c *conn) setConfig(m *message) error {
 		return fmt.Errorf("%w: %s of %d bytes", errProtocol, m.name(), len(m.payload))
 	}
 	offset, size := uint64(m.u32(0)), uint64(m.u32(4))
-	if size != uint64(len(m.payload)-12) || offset+size > uint64(len(c.s.dev.Config())) {
-		return fmt.Errorf("%w: %s of %d bytes at %d, of %d", errProtocol, m.name(), size, offset, len(c.s.dev.Config()))
+	if size != uint64(len(m.payload)-12) || offset+size > uint64(len(c.dev.Config())) {
+		return fmt.Errorf("%w: %s of %d bytes at %d, of %d", errProtocol, m.name(), size, offset, len(c.dev.Config()))
 	}
-	return c.s.dev.SetConfig(int(offset), m.payload[12:])
+	return c.dev.SetConfig(int(offset), m.payload[12:])
 }
 
 // setMemTable maps the guest's memory. Its file must be as long as it says, and

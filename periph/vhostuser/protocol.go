@@ -32,6 +32,7 @@ const (
 	getConfig           = 24
 	setConfig           = 25
 	vringKick           = 35
+	getPlugged          = 1001 // VHOST_USER_UM_GET_PLUGGED, of firmware/kernel/patches
 )
 
 var requestNames = map[uint32]string{
@@ -41,12 +42,14 @@ var requestNames = map[uint32]string{
 	setVringCall: "SET_VRING_CALL", setVringErr: "SET_VRING_ERR", getProtocolFeatures: "GET_PROTOCOL_FEATURES",
 	setProtocolFeatures: "SET_PROTOCOL_FEATURES", getQueueNum: "GET_QUEUE_NUM", setVringEnable: "SET_VRING_ENABLE",
 	setBackendReqFD: "SET_BACKEND_REQ_FD", getConfig: "GET_CONFIG", setConfig: "SET_CONFIG", vringKick: "VRING_KICK",
+	getPlugged: "UM_GET_PLUGGED",
 }
 
 // Requests of the back end.
 const (
 	backendConfigChange = 2
 	backendVringCall    = 4
+	backendPlug         = 1001 // VHOST_USER_SLAVE_UM_PLUG_MSG, of firmware/kernel/patches
 )
 
 // Flags of a message. The low two bits are the protocol's version.
@@ -68,6 +71,7 @@ const (
 	protocolBackendReq = 1 << 5
 	protocolConfig     = 1 << 9
 	protocolInBand     = 1 << 14
+	protocolPlug       = 1 << 61 // VHOST_USER_PROTOCOL_F_UM_PLUG, of firmware/kernel/patches
 	protocolBells      = 1 << 62 // VHOST_USER_PROTOCOL_F_UM_BELLS, of firmware/kernel/patches
 )
 

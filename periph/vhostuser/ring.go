@@ -217,7 +217,7 @@ func (c *conn) start() error {
 		}
 	}
 	c.queues = queues
-	return c.s.dev.Start(c.features&^featureProtocol, queues)
+	return c.dev.Start(c.features&^featureProtocol, queues)
 }
 
 // stop takes the queues from the device.
@@ -227,7 +227,7 @@ func (c *conn) stop() {
 	}
 	queues := c.queues
 	c.queues = nil
-	c.s.dev.Stop() // first: until then a device may be at work on another goroutine
+	c.dev.Stop() // first: until then a device may be at work on another goroutine
 	for i, q := range queues {
 		if q != nil {
 			c.rings[i].base = q.Base()
@@ -244,7 +244,7 @@ func (c *conn) kick(i int) error {
 		return nil
 	}
 	q.Bound(kickBound)
-	err := c.s.dev.Kick(i)
+	err := c.dev.Kick(i)
 	if reached := q.Bound(-1); err != nil || !reached {
 		return err
 	}

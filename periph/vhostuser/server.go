@@ -3,6 +3,7 @@ package vhostuser
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"backplane/periph/virtio"
@@ -61,13 +62,15 @@ type Options struct {
 // Server serves one device on a socket, to one guest kernel after another.
 // Everything it does happens on the poller's goroutine; so must Close.
 type Server struct {
-	dev    virtio.Device
+	dev    virtio.Device // nil: nothing is plugged
 	opts   Options
 	listen int
 	conn   *conn
+	gone   []*conn // of devices that were unplugged: their drivers have not let go of them yet
 }
 
-// Listen makes the socket, which only its user can open, and waits for a guest there.
+// Listen makes the socket, which only its user can open, and waits for a guest there. The
+// device is nil where nothing is plugged at first.
 func Listen(path string, dev virtio.Device, opts Options) (*Server, error) {
 	fd, err := simbus.Listen(path)
 	if err != nil {
@@ -107,6 +110,11 @@ func (s *Server) accept() {
 	default: // that has ended, and has given somebody the other end: us, as a descriptor of a message
 		s.conn.close()
 	}
+	for _, old := range slices.Clone(s.gone) {
+		if old.peer != c.peer || len(s.gone) > maxGone {
+			old.close()
+		}
+	}
 	if err := s.opts.Poller.Watch(fd, c.ready); err != nil {
 		unix.Close(fd)
 		s.report(err)
@@ -115,10 +123,49 @@ func (s *Server) accept() {
 	s.conn = c
 }
 
+// maxGone is how many devices that were unplugged a guest may hold on to.
+const maxGone = 8
+
+// Plug lets the guest find a device where none was.
+func (s *Server) Plug(dev virtio.Device) {
+	s.dev = dev
+	if c := s.conn; c != nil {
+		c.plug()
+		c.tellPlugged(true)
+	}
+}
+
+// Unplug takes the device away: it is stopped, and the guest finds that it is not there.
+func (s *Server) Unplug() {
+	s.dev = nil
+	c := s.conn
+	if c == nil {
+		return
+	}
+	told := c.told
+	c.unplug()
+	switch {
+	case c.closed:
+	case c.protocol&protocolPlug == 0: // it knows no other way
+		c.close()
+	case told:
+		s.conn = nil
+		s.gone = append(s.gone, c)
+	}
+}
+
+// forget is called when a connection has ended.
+func (s *Server) forget(c *conn) {
+	if s.conn == c {
+		s.conn = nil
+	}
+	s.gone = slices.DeleteFunc(s.gone, func(x *conn) bool { return x == c })
+}
+
 // ConfigChanged tells the guest that the device's configuration space has
 // changed, if there is a guest that wants to know.
 func (s *Server) ConfigChanged() {
-	if s.conn != nil && s.conn.backend >= 0 {
+	if s.conn != nil && s.conn.dev != nil && s.conn.backend >= 0 {
 		s.conn.guard(func() error { return s.conn.request(backendConfigChange, nil) })
 	}
 }
@@ -130,6 +177,9 @@ func (s *Server) Maps(addr uintptr) bool { return s.conn != nil && s.conn.memory
 func (s *Server) Close() {
 	if s.conn != nil {
 		s.conn.close()
+	}
+	for _, c := range slices.Clone(s.gone) {
+		c.close()
 	}
 	if s.listen >= 0 {
 		s.opts.Poller.Unwatch(s.listen)

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"backplane/firmware/config"
+
+	"golang.org/x/sys/unix"
+)
+
+// places has a folder for each place of a controller, and in that one for the controller
+// while it is plugged.
+const places = "/sys/devices/platform"
+
+// placeFolder begins the names of those folders.
+const placeFolder = "virtio-"
+
+// plugged tells whether there is anything in a controller's place.
+func plugged(place string) bool {
+	if place == "" {
+		return true
+	}
+	dir := filepath.Join(places, placeFolder+strings.ToLower(place))
+	if _, err := os.Stat(dir); err != nil {
+		return true // whatever has it: the rest will tell
+	}
+	found, _ := filepath.Glob(filepath.Join(dir, "virtio*"))
+	return len(found) > 0
+}
+
+// plugging gives what is plugged the names and addresses that the board file says: at the
+// start, and when something comes later.
+type plugging struct {
+	board *config.Board
+	held  map[string]int // consoles that are open for ever, by name
+	index map[string]int // of the interfaces that have come up
+	names resolvers
+}
+
+func newPlugging(board *config.Board) *plugging {
+	return &plugging{board: board, held: make(map[string]int), index: make(map[string]int)}
+}
+
+// begin names what is there at the start, and brings interfaces up.
+func (p *plugging) begin() {
+	for _, d := range p.board.Devices {
+		if !plugged(d.Place) {
+			continue
+		}
+		if err := p.alias(d); err != nil {
+			fail("%s: %v", d.Name, err)
+		}
+	}
+	nameChips(p.board.GPIO)
+	var there []config.Interface
+	for _, i := range p.board.Interfaces {
+		if plugged(i.Name) {
+			there = append(there, i)
+		}
+	}
+	network(there, &p.names)
+	p.note()
+}
+
+// note takes the interfaces that are there for ones that have come up.
+func (p *plugging) note() {
+	for _, i := range p.board.Interfaces {
+		if found, err := net.InterfaceByName(i.Name); err == nil && found.HardwareAddr.String() == i.MAC {
+			p.index[i.Name] = found.Index
+		}
+	}
+}
+
+// follow does the same for what comes later.
+func (p *plugging) follow() {
+	err := watchKernel(func(message []byte) {
+		if bytes.Contains(message, []byte(places[len("/sys"):]+"/"+placeFolder)) && (bytes.HasPrefix(message, []byte("add@")) || bytes.HasPrefix(message, []byte("remove@"))) {
+			p.settle()
+		}
+	})
+	if err != nil {
+		complain("watch for what is plugged: %v", err)
+	}
+}
+
+// settle looks at what is there now.
+func (p *plugging) settle() {
+	for _, d := range p.board.Devices {
+		switch is, err := sameDevice(d.Name, d.Target); {
+		case errors.Is(err, os.ErrNotExist): // nothing is plugged
+			p.letGo(d.Name)
+			_ = os.Remove(d.Name)
+		case err == nil && !is:
+			if err := p.alias(d); err != nil {
+				complain("%s: %v", d.Name, err)
+			}
+		}
+	}
+	nameChips(p.board.GPIO)
+	for _, m := range p.board.Shares {
+		if plugged(m.Source) && !isMounted(m) {
+			if err := mountOn(m); err != nil {
+				complain("%v", err)
+			}
+		}
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		complain("network: %v", err)
+		return
+	}
+	defer unix.Close(fd)
+	for _, i := range p.board.Interfaces {
+		name, err := byMAC(i.MAC)
+		if err != nil {
+			delete(p.index, i.Name)
+			continue
+		}
+		found, err := net.InterfaceByName(name)
+		if err != nil || p.index[i.Name] == found.Index {
+			continue
+		}
+		p.index[i.Name] = found.Index
+		if name != i.Name {
+			err = rename(fd, name, i.Name)
+		}
+		if err != nil {
+			complain("%s: %v", i.Name, err)
+			continue
+		}
+		go p.bringUp(i)
+	}
+}
+
+// bringUp may wait for others on the network.
+func (p *plugging) bringUp(i config.Interface) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		err = bringUp(fd, i, &p.names)
+	}
+	if err == nil {
+		err = p.names.write()
+	}
+	if err != nil {
+		complain("%s: %v", i.Name, err)
+	}
+}
+
+// isMounted tells whether a file system is mounted on its folder.
+func isMounted(m config.Mount) bool {
+	var dir, above unix.Stat_t
+	return unix.Stat(m.Dir, &dir) == nil && unix.Stat(filepath.Dir(m.Dir), &above) == nil && dir.Dev != above.Dev
+}
+
+// sameDevice tells whether a name is that of a device's node. The error is the target's.
+func sameDevice(name, target string) (bool, error) {
+	var to, st unix.Stat_t
+	if err := unix.Stat(target, &to); err != nil {
+		return false, err
+	}
+	err := unix.Stat(name, &st)
+	return err == nil && st.Rdev == to.Rdev, nil
+}
+
+// alias gives a device one more name, and keeps it open if it is to be.
+func (p *plugging) alias(d config.Device) error {
+	if err := alias(d); err != nil || !d.Hold {
+		return err
+	}
+	p.letGo(d.Name)
+	fd, err := hold(d.Name)
+	if err == nil {
+		p.held[d.Name] = fd
+	}
+	return err
+}
+
+// letGo closes a console that is open for ever: it has gone.
+func (p *plugging) letGo(name string) {
+	if fd, ok := p.held[name]; ok {
+		unix.Close(fd)
+		delete(p.held, name)
+	}
+}
+
+// watchKernel calls f with each message of the kernel on devices (KOBJECT_UEVENT), and with
+// none when some may have been lost. It returns when it has begun.
+func watchKernel(f func(message []byte)) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}) // the kernel's
+	}
+	if err != nil {
+		return err
+	}
+	go func() {
+		buf := make([]byte, 8<<10)
+		for {
+			n, _, err := unix.Recvfrom(fd, buf, 0)
+			switch {
+			case errors.Is(err, unix.EINTR):
+			case errors.Is(err, unix.ENOBUFS):
+				f(nil)
+			case err != nil:
+				complain("read what the kernel says of devices: %v", err)
+				return
+			default:
+				f(buf[:n])
+			}
+		}
+	}()
+	return nil
+}
