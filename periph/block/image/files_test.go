@@ -365,3 +365,80 @@ func TestQCOW2(t *testing.T) {
 	has(t, top, "the first", 0)
 	fails(t, image.Commit(top, hostfile.Open), "is a qcow2 file, which this program does not write")
 }
+
+// TestQCOW2Chain: what qemu-img has put over one another reads as QEMU reads it, and what
+// does not end, is not there or does not say what it is does not open.
+func TestQCOW2Chain(t *testing.T) {
+	for _, tool := range []string{"qemu-img", "qemu-io"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(tool + " is not installed (Debian: qemu-utils)")
+		}
+	}
+	run := func(tool string, args ...string) {
+		t.Helper()
+		if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s %s: %v\n%s", tool, args, err, out)
+		}
+	}
+	base := rawFile(t, "base.img", "the base", mib)
+	dir := filepath.Dir(base)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	// As long as its base; longer than what is below it, so that zeros follow that; of old.
+	run("qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.img", "-F", "raw", at("middle.qcow2"))
+	run("qemu-io", "-c", "write -P 0x41 64k 4k", "-c", "write -z 0 512", at("middle.qcow2"))
+	run("qemu-img", "create", "-q", "-f", "qcow2", "-b", "middle.qcow2", "-F", "qcow2", "-o", "compat=0.10", at("top.qcow2"), "2M")
+	run("qemu-io", "-c", "write -P 0x42 1M 4k", "-c", "write -P 0x43 68k 512", at("top.qcow2"))
+	run("qemu-img", "convert", "-O", "raw", at("top.qcow2"), at("flat.img"))
+	want, err := os.ReadFile(at("flat.img"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := open(t, at("top.qcow2"))
+	got := make([]byte, 2*mib)
+	if err := i.ReadV([][]byte{got[:70_000], got[70_000:]}, 0); err != nil || !bytes.Equal(got, want) || got[64<<10] != 0x41 || got[mib] != 0x42 {
+		t.Errorf("%v, or the chain is not as QEMU reads it", err)
+	}
+	if files := i.Files(); len(files) != 3 || files[2] != base {
+		t.Errorf("the chain has the files %q", files)
+	}
+	i.Close()
+	mine := over(t, "mine", at("top.qcow2"), 0)
+	put(t, mine, "mine", 4096)
+	has(t, mine, "A", 64<<10)
+
+	// A raw base that looks like a qcow2 file, as a guest can make it, is still a raw one.
+	spoiled := rawFile(t, "looks.img", "QFI\xfb\x00\x00\x00\x03", mib)
+	run("qemu-img", "create", "-q", "-f", "qcow2", "-b", spoiled, "-F", "raw", at("over.qcow2"))
+	has(t, over(t, "raw below", at("over.qcow2"), 0), "QFI\xfb", 0)
+
+	bad := func(name, backing, format, want string) {
+		t.Helper()
+		run("qemu-img", "create", "-q", "-f", "qcow2", at(name), "1M")
+		args := []string{"rebase", "-u", "-b", backing}
+		if format != "" {
+			args = append(args, "-F", format)
+		}
+		run("qemu-img", append(args, at(name))...)
+		_, err := image.Open(at(name), hostfile.Open)
+		fails(t, err, want)
+	}
+	bad("gone.qcow2", "no.img", "raw", "no.img: no such file")
+	bad("itself.qcow2", "itself.qcow2", "qcow2", "itself.qcow2: more than 32 images are below one another, or one is below itself")
+	bad("wrong.qcow2", "base.img", "qcow2", "it does not begin as qcow2 files do")
+	bad("other.qcow2", "base.img", "vmdk", `the format "vmdk": must be raw or qcow2`)
+	bad("network.qcow2", "nbd://localhost", "raw", "must be the name of a file")
+	silent, err := os.ReadFile(at("over.qcow2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	format := bytes.Index(silent, []byte("\xe2\x79\x2a\xca"))
+	if format < 0 {
+		t.Fatal("qemu-img has written no format of the backing file")
+	}
+	silent[format]++
+	if err := os.WriteFile(at("silent.qcow2"), silent, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = image.Open(at("silent.qcow2"), hostfile.Open)
+	fails(t, err, "it does not say which format its backing file")
+}

@@ -72,8 +72,19 @@ func FuzzQCOW2(f *testing.F) {
 	small[512+6], small[512] = 4, 0x80
 	small[1024+6] = 2
 	f.Add(small)
+	over := append(make([]byte, 0, 4*512), small...) // of a disk below, which is named behind the header
+	over[qcowBacking+7], over[qcowBackingSize+3], over[qcowLength+3] = 200, 4, qcowHeaderSize
+	copy(over[qcowHeaderSize:], "\xe2\x79\x2a\xca\x00\x00\x00\x03raw")
+	copy(over[200:], "base")
+	if q, err := openQCOW2(&fixed{crashFile{now: over, stop: -1}}, int64(len(over))); err != nil || q.backing != (backing{"base", FormatRaw}) {
+		f.Fatalf("the seed with a backing file is none: %v", err)
+	}
+	f.Add(over)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if q, err := openQCOW2(&fixed{crashFile{now: data, stop: -1}}, int64(len(data))); err == nil {
+			if q.backing.name != "" {
+				q.below = &raw{&fixed{crashFile{now: data, stop: -1}}, int64(len(data)) / SectorSize * SectorSize}
+			}
 			readAll(t, q)
 		}
 	})

@@ -208,7 +208,7 @@ func (o *Overlay) copyDifferent(base Source) error {
 		if !own {
 			n = min(n, chunk)
 			size := min(n*BlockSize, o.head.disk-i*BlockSize)
-			if err := errors.Join(o.readBelow([][]byte{was[:size]}, i*BlockSize), other.readBelow([][]byte{is[:size]}, i*BlockSize)); err != nil {
+			if err := errors.Join(readBelow(o.below, [][]byte{was[:size]}, i*BlockSize), readBelow(other.below, [][]byte{is[:size]}, i*BlockSize)); err != nil {
 				return err
 			}
 			for at := int64(0); at < size; at += BlockSize {

@@ -36,11 +36,21 @@ type Image struct {
 }
 
 // Open opens an image for reading. Its format is what its first bytes say.
-func Open(name string, open Opener) (*Image, error) { return openImage(name, open, maxDepth) }
+func Open(name string, open Opener) (*Image, error) {
+	i, err := openImage(name, "", open, maxDepth)
+	if errors.Is(err, errDeep) { // and not each of them again
+		err = fmt.Errorf("%s: %w", name, errDeep)
+	}
+	return i, err
+}
 
-func openImage(name string, open Opener, depth int) (*Image, error) {
+// errDeep says that images below one another do not end.
+var errDeep = fmt.Errorf("more than %d images are below one another, or one is below itself", maxDepth)
+
+// openImage opens one of a format; of the one that its first bytes say if that is empty.
+func openImage(name, format string, open Opener, depth int) (*Image, error) {
 	if depth == 0 {
-		return nil, fmt.Errorf("%s: more than %d images are below one another, or one is below itself", name, maxDepth)
+		return nil, errDeep
 	}
 	f, err := open(name)
 	if err != nil {
@@ -51,7 +61,7 @@ func openImage(name string, open Opener, depth int) (*Image, error) {
 		i.at, err = stateOf(f)
 	}
 	if err == nil {
-		err = i.read(f, open, depth)
+		err = i.read(f, format, open, depth)
 	}
 	if err != nil {
 		f.Close()
@@ -61,22 +71,23 @@ func openImage(name string, open Opener, depth int) (*Image, error) {
 }
 
 // read finds out what the file is.
-func (i *Image) read(f *os.File, open Opener, depth int) (err error) {
-	first := make([]byte, headers*headerSize)
-	n, _ := f.ReadAt(first, 0)
-	first = first[:n]
-	switch {
-	case isOverlay(first):
+func (i *Image) read(f *os.File, format string, open Opener, depth int) (err error) {
+	if i.Format = format; format == "" {
+		i.Format = probe(f)
+	}
+	switch i.Format {
+	case FormatOverlay:
 		var o *Overlay
-		i.Format = FormatOverlay
 		if o, i.Below, err = loadOverlay(i.File, hostFile{f}, open, depth); err == nil {
 			i.Source = o
 		}
-	case bytes.HasPrefix(first, []byte(qcowMagic)):
-		i.Format = FormatQCOW2
-		i.Source, err = openQCOW2(hostFile{f}, i.at.size)
+	case FormatQCOW2:
+		var q *qcow2
+		if q, err = openQCOW2(hostFile{f}, i.at.size); err == nil {
+			i.Source = q
+			i.Below, err = q.openBacking(i.File, open, depth)
+		}
 	default:
-		i.Format = FormatRaw
 		if i.at.size%SectorSize != 0 || i.at.size == 0 {
 			return fmt.Errorf("%s has %d bytes: a raw image must have a multiple of %d", i.File, i.at.size, SectorSize)
 		}
@@ -86,6 +97,34 @@ func (i *Image) read(f *os.File, open Opener, depth int) (err error) {
 		return fmt.Errorf("%s: %w", i.File, err)
 	}
 	return nil
+}
+
+// probe is the format that the first bytes of a file say.
+func probe(f *os.File) string {
+	first := make([]byte, headers*headerSize)
+	n, _ := f.ReadAt(first, 0)
+	first = first[:n]
+	switch {
+	case isOverlay(first):
+		return FormatOverlay
+	case bytes.HasPrefix(first, []byte(qcowMagic)):
+		return FormatQCOW2
+	}
+	return FormatRaw
+}
+
+// openBacking opens the file below a qcow2 file of that name, if there is one.
+func (q *qcow2) openBacking(name string, open Opener, depth int) (*Image, error) {
+	if q.backing.name == "" {
+		return nil, nil
+	}
+	b := base{name: q.backing.name}
+	below, err := openImage(b.path(name), q.backing.format, open, depth-1)
+	if err != nil {
+		return nil, fmt.Errorf("its backing file: %w", err)
+	}
+	q.below = below
+	return below, nil
 }
 
 // stateOf is what an overlay remembers of its base.
@@ -144,7 +183,7 @@ func openBase(name string, h *header, open Opener, depth int) (*Image, error) {
 	if h.name == "" {
 		return nil, nil
 	}
-	below, err := openImage(h.path(name), open, depth-1)
+	below, err := openImage(h.path(name), "", open, depth-1)
 	if err != nil {
 		return nil, fmt.Errorf("its image: %w", err)
 	}

@@ -74,7 +74,7 @@ func (o *Overlay) ReadV(parts [][]byte, off int64) error {
 		if own {
 			err = o.f.readv(piece, o.start+off+int64(done))
 		} else {
-			err = o.readBelow(piece, off+int64(done))
+			err = readBelow(o.below, piece, off+int64(done))
 		}
 		if err != nil {
 			return err
@@ -91,14 +91,14 @@ func (o *Overlay) run(off int64, n int) (same int, own bool) {
 	return int(min(int64(n), (first+blocks)*BlockSize-off)), own
 }
 
-// readBelow reads from the base.
-func (o *Overlay) readBelow(parts [][]byte, off int64) error {
+// readBelow reads from a base, which may be nil. Behind its end there are zeros.
+func readBelow(below Source, parts [][]byte, off int64) error {
 	n, have := length(parts), 0
-	if o.below != nil {
-		have = int(max(0, min(int64(n), o.below.Size()-off)))
+	if below != nil {
+		have = int(max(0, min(int64(n), below.Size()-off)))
 	}
 	if have > 0 {
-		if err := o.below.ReadV(cut(parts, 0, have), off); err != nil {
+		if err := below.ReadV(cut(parts, 0, have), off); err != nil {
 			return err
 		}
 	}
@@ -155,7 +155,7 @@ func (o *Overlay) copyUp(from, to int64) error {
 		return nil
 	}
 	p := [][]byte{o.pad[:to-from]}
-	if err := o.readBelow(p, from); err != nil {
+	if err := readBelow(o.below, p, from); err != nil {
 		return err
 	}
 	return o.f.writev(p, o.start+from)

@@ -7,23 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 )
 
 // The format qcow2 (QEMU docs/interop/qcow2.rst), as far as it is read: versions 2 and 3,
-// with clusters that are not encrypted, compressed with zlib if at all, and without a backing file.
+// with clusters that are not encrypted and compressed with zlib if at all.
 const (
 	qcowMagic = "QFI\xfb"
 
 	qcowVersion      = 4 // offsets of the header's fields
 	qcowBacking      = 8
+	qcowBackingSize  = 16
 	qcowClusterBits  = 20
 	qcowSize         = 24
 	qcowCrypt        = 32
 	qcowL1Size       = 36
 	qcowL1Table      = 40
-	qcowIncompatible = 72 // from version 3 on
+	qcowIncompatible = 72  // from version 3 on
+	qcowLength       = 100 // of the header, from version 3 on
 	qcowHeaderSize   = 104
+	qcowHeaderV2     = 72 // the header's length in version 2
+	qcowExtension    = 8  // the length of an extension's own header: type and length
+	qcowFormatOf     = 0xe2792aca
+	qcowMaxName      = 1023 // of the backing file, in bytes
 
 	qcowDirty      = 1 << 0 // of the incompatible features: reference counts may be wrong, which no reader needs
 	qcowOffset     = 0x00fffffffffffe00
@@ -41,10 +48,16 @@ type qcow2 struct {
 	bits         uint
 	l1           []uint64
 
+	backing backing
+	below   Source // what has the clusters that are not in this file; nil: they are zeros
+
 	mu       sync.Mutex
 	tables   map[uint64][]uint64 // second-level tables by offset
 	unpacked map[uint64][]byte   // clusters that are compressed in the file, by their entry
 }
+
+// backing is what a qcow2 file says of the file below it.
+type backing struct{ name, format string }
 
 // mostTables and mostUnpacked are how many are kept, each of one cluster.
 const (
@@ -64,10 +77,10 @@ func openQCOW2(f file, length int64) (*qcow2, error) {
 	version := be.Uint32(head[qcowVersion:])
 	q := &qcow2{file: f, size: int64(be.Uint64(head[qcowSize:])), length: length, bits: uint(be.Uint32(head[qcowClusterBits:])), tables: make(map[uint64][]uint64), unpacked: make(map[uint64][]byte)}
 	switch {
+	case string(head[:len(qcowMagic)]) != qcowMagic:
+		return nil, errors.New("it does not begin as qcow2 files do")
 	case version != 2 && version != 3:
 		return nil, fmt.Errorf("qcow2 version %d: this program reads versions 2 and 3", version)
-	case be.Uint64(head[qcowBacking:]) != 0:
-		return nil, errors.New("the qcow2 file has a backing file: 'qemu-img convert' makes one without")
 	case be.Uint32(head[qcowCrypt:]) != 0:
 		return nil, errors.New("the qcow2 file is encrypted")
 	case version == 3 && be.Uint64(head[qcowIncompatible:])&^qcowDirty != 0:
@@ -84,8 +97,71 @@ func openQCOW2(f file, length int64) (*qcow2, error) {
 		return nil, fmt.Errorf("a first-level table of %d entries for a qcow2 disk of %d bytes, which needs %d", entries, q.size, need)
 	}
 	var err error
-	q.l1, err = q.table(be.Uint64(head[qcowL1Table:]), (q.size+perL1-1)/perL1)
+	if q.l1, err = q.table(be.Uint64(head[qcowL1Table:]), (q.size+perL1-1)/perL1); err != nil {
+		return nil, err
+	}
+	q.backing, err = q.readBacking(head, version)
 	return q, err
+}
+
+// readBacking reads which file is below this one, and which format that has. A format that is
+// not named is not guessed: what a guest has written to a raw image could look like a qcow2
+// file that names any file of the host.
+func (q *qcow2) readBacking(head []byte, version uint32) (b backing, err error) {
+	be := binary.BigEndian
+	at, n := be.Uint64(head[qcowBacking:]), be.Uint32(head[qcowBackingSize:])
+	if at == 0 {
+		return b, nil
+	}
+	if n == 0 || n > qcowMaxName || at > uint64(q.length) || uint64(n) > uint64(q.length)-at {
+		return b, fmt.Errorf("a backing file's name of %d bytes at %#x: must have 1 to %d, within the file", n, at, qcowMaxName)
+	}
+	name := make([]byte, n)
+	if err := q.readv([][]byte{name}, int64(at)); err != nil {
+		return b, err
+	}
+	b.name = strings.TrimPrefix(string(name), "file:")
+	if scheme, _, is := strings.Cut(b.name, ":"); is && !strings.Contains(scheme, "/") || strings.ContainsRune(b.name, 0) {
+		return b, fmt.Errorf("its backing file is %q: must be the name of a file", b.name)
+	}
+	extensions := int64(qcowHeaderV2)
+	if version == 3 {
+		extensions = int64(be.Uint32(head[qcowLength:]))
+	}
+	if b.format, err = q.formatOf(extensions, min(1<<q.bits, int64(at))); err != nil {
+		return b, err
+	}
+	switch b.format {
+	case FormatRaw, FormatQCOW2:
+		return b, nil
+	case "":
+		return b, fmt.Errorf("it does not say which format its backing file %s has, and that is not guessed ('qemu-img rebase -u -b %s -F raw', or -F qcow2, says it)", b.name, b.name)
+	}
+	return b, fmt.Errorf("its backing file %s has the format %q: must be raw or qcow2", b.name, b.format)
+}
+
+// formatOf is the format of the backing file, out of the header's extensions from at on.
+func (q *qcow2) formatOf(at, end int64) (string, error) {
+	for at >= qcowHeaderV2 && at+qcowExtension <= end {
+		var e [qcowExtension]byte
+		if err := q.readv([][]byte{e[:]}, at); err != nil {
+			return "", err
+		}
+		kind, n := binary.BigEndian.Uint32(e[:]), int64(binary.BigEndian.Uint32(e[4:]))
+		at += qcowExtension
+		switch {
+		case kind == 0:
+			return "", nil
+		case n > end-at:
+			return "", fmt.Errorf("a qcow2 header extension of %d bytes at %#x, where there is room for %d", n, at, end-at)
+		case kind == qcowFormatOf:
+			name := make([]byte, min(n, 16))
+			err := q.readv([][]byte{name}, at)
+			return string(name), err
+		}
+		at += (n + 7) / 8 * 8
+	}
+	return "", nil
 }
 
 // table reads n entries.
@@ -104,8 +180,14 @@ func (q *qcow2) table(at uint64, n int64) ([]uint64, error) {
 	return t, nil
 }
 
-func (q *qcow2) Size() int64  { return q.size }
-func (q *qcow2) Close() error { return q.close() }
+func (q *qcow2) Size() int64 { return q.size }
+
+func (q *qcow2) Close() error {
+	if q.below == nil {
+		return q.close()
+	}
+	return errors.Join(q.close(), q.below.Close())
+}
 
 // ReadV reads cluster by cluster.
 func (q *qcow2) ReadV(parts [][]byte, off int64) error {
@@ -137,11 +219,13 @@ func (q *qcow2) readEntry(parts [][]byte, entry uint64, off int64) error {
 			within += int64(copy(p, data[within:]))
 		}
 		return nil
-	case entry&qcowZero != 0, entry&qcowOffset == 0:
+	case entry&qcowZero != 0:
 		for _, p := range parts {
 			clear(p)
 		}
 		return nil
+	case entry&qcowOffset == 0:
+		return readBelow(q.below, parts, off)
 	}
 	return q.readData(parts, int64(entry&qcowOffset)+within)
 }
