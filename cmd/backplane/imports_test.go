@@ -14,7 +14,7 @@ import (
 
 // floors are the house from its top to its bottom. A folder without a place of its own
 // belongs to the one that it is in.
-var floors = []string{"cmd", "tests", "scenarios", "boards/control", "boards/appliance", "boards/record", "boards", "guest", "periph",
+var floors = []string{"cmd", "tests", "scenarios", "boards/control", "boards/appliance", "boards/saved", "boards/record", "boards", "guest", "periph",
 	"simbus/gateway", "simbus/capture", "simbus/ether", "simbus/wire", "simbus",
 	"firmware"}
 

@@ -18,32 +18,63 @@ const hashed = 64 << 10
 // their offset, as 8 bytes, and they themselves; then of the file's length. It takes no
 // time for holes, and is the same wherever they are.
 func Hash(f *os.File) (string, error) {
-	info, err := f.Stat()
+	h := sha256.New()
+	size, err := eachData(f, func(at int64, b []byte) error {
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(at)))
+		h.Write(b)
+		return nil
+	})
 	if err != nil {
 		return "", err
 	}
-	h, size := sha256.New(), info.Size()
+	h.Write(binary.LittleEndian.AppendUint64(nil, uint64(size)))
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Copy makes an empty file have the contents of another. What is zeros there takes no room
+// here, and where the host can it shares what the other has.
+func Copy(to, from *os.File) error {
+	if unix.IoctlFileClone(int(to.Fd()), int(from.Fd())) == nil {
+		return nil
+	}
+	size, err := eachData(from, func(at int64, b []byte) error {
+		_, err := to.WriteAt(b, at)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return to.Truncate(size)
+}
+
+// eachData calls f with those pieces of 64 KiB that are not all zeros, and where they are.
+func eachData(from *os.File, f func(at int64, b []byte) error) (size int64, err error) {
+	info, err := from.Stat()
+	if err != nil {
+		return 0, err
+	}
+	size = info.Size()
 	b := make([]byte, hashed)
 	for at := int64(0); at < size; {
-		data, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
+		data, err := unix.Seek(int(from.Fd()), at, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) {
 			break
 		}
 		if err == nil && data > at {
 			at = data / hashed * hashed
 		}
-		n, err := f.ReadAt(b[:min(hashed, size-at)], at)
+		n, err := from.ReadAt(b[:min(hashed, size-at)], at)
 		if err != nil && err != io.EOF {
-			return "", err
+			return 0, err
 		}
 		if !zeros(b[:n]) {
-			h.Write(binary.LittleEndian.AppendUint64(nil, uint64(at)))
-			h.Write(b[:n])
+			if err := f(at, b[:n]); err != nil {
+				return 0, err
+			}
 		}
 		at += hashed
 	}
-	h.Write(binary.LittleEndian.AppendUint64(nil, uint64(size)))
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return size, nil
 }
 
 func zeros(b []byte) bool {

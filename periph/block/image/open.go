@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"backplane/simbus/hostfile"
@@ -270,4 +271,24 @@ func openAlone(name string) (hostFile, error) {
 		return hostFile{}, err
 	}
 	return hostFile{f}, nil
+}
+
+// OpenFile opens the file of an image or overlay itself, for reading: nobody can write to it
+// until it is closed.
+func OpenFile(name string, open Opener) (*os.File, error) {
+	f, err := open(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := lock(f, false); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Claim opens such a file that is to be replaced: nobody can have it until it is closed.
+func Claim(name string) (io.Closer, error) {
+	f, err := openAlone(name)
+	return f, err
 }
