@@ -43,6 +43,7 @@ type conn struct {
 type ring struct {
 	num               int
 	base              uint16
+	again             []uint16 // buffers before that which the driver waits for: the device was stopped in the middle of them
 	desc, avail, used uint64
 	addressed         bool
 	enabled           bool

@@ -91,6 +91,7 @@ func (c *conn) carryOut(m *message) (reply []byte, err error) {
 		return u64(uint64(len(c.rings))), nil
 	case resetOwner:
 		c.stop()
+		c.forget()
 		return nil, nil
 	case setMemTable:
 		return nil, c.setMemTable(m)
@@ -147,8 +148,16 @@ func (c *conn) setFeatures(f uint64) error {
 		return fmt.Errorf("%w: a driver without VIRTIO_F_VERSION_1", errProtocol)
 	}
 	c.stop()
+	c.forget()
 	c.features = f
 	return nil
+}
+
+// forget drops what a driver has waited for that begins anew.
+func (c *conn) forget() {
+	for i := range c.rings {
+		c.rings[i].again = nil
+	}
 }
 
 // getConfig answers with the part of the configuration space that was asked

@@ -32,16 +32,16 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 	switch m.request {
 	case setVringNum:
 		c.stop()
-		r.num = int(m.u32(4))
+		r.num, r.again = int(m.u32(4)), nil
 	case setVringBase:
 		c.stop()
-		r.base = uint16(m.u32(4))
+		r.base, r.again = uint16(m.u32(4)), nil
 	case setVringAddr:
 		c.stop()
-		r.desc, r.used, r.avail, r.addressed = m.u64(8), m.u64(16), m.u64(24), true
+		r.desc, r.used, r.avail, r.addressed, r.again = m.u64(8), m.u64(16), m.u64(24), true, nil
 	case getVringBase: // also says that the ring ends (vhost-user, "Ring states")
 		c.stop()
-		r.addressed = false
+		r.addressed, r.again = false, nil
 		reply = binary.NativeEndian.AppendUint32(nil, index)
 		return binary.NativeEndian.AppendUint32(reply, uint32(r.base)), nil
 	case setVringKick, setVringCall:
@@ -207,7 +207,7 @@ func (c *conn) start() error {
 		}
 		var err error
 		queues[i], err = virtio.NewQueue(virtio.QueueConfig{
-			Index: i, Size: r.num, Desc: r.desc, Avail: r.avail, Used: r.used, Base: r.base,
+			Index: i, Size: r.num, Desc: r.desc, Avail: r.avail, Used: r.used, Base: r.base, Again: r.again,
 			Features: c.features, Memory: &c.memory,
 			Interrupt: func() { c.interrupt(i) },
 			Fail:      c.fail,
@@ -217,7 +217,18 @@ func (c *conn) start() error {
 		}
 	}
 	c.queues = queues
-	return c.dev.Start(c.features&^featureProtocol, queues)
+	if err := c.dev.Start(c.features&^featureProtocol, queues); err != nil {
+		return err
+	}
+	for i := range c.rings { // the driver has kicked for these already
+		if len(c.rings[i].again) == 0 {
+			continue
+		}
+		if err := c.kick(i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stop takes the queues from the device.
@@ -230,7 +241,7 @@ func (c *conn) stop() {
 	c.dev.Stop() // first: until then a device may be at work on another goroutine
 	for i, q := range queues {
 		if q != nil {
-			c.rings[i].base = q.Base()
+			c.rings[i].base, c.rings[i].again = q.Base(), q.Unfinished()
 		}
 	}
 }

@@ -3,6 +3,7 @@ package vhostuser
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 
 	"backplane/periph/virtio"
@@ -85,6 +86,71 @@ func (c *counter) Stop()                     { c.queue = nil }
 func (c *counter) Start(_ uint64, q []*virtio.Queue) error {
 	c.queue = q[0]
 	return nil
+}
+
+// slow is a device that keeps the buffers that it takes, and gives none back by itself.
+type slow struct {
+	counter
+	has []*virtio.Chain
+}
+
+func (s *slow) Kick(int) error {
+	for {
+		c, err := s.queue.Next()
+		if c == nil || err != nil {
+			return err
+		}
+		s.has = append(s.has, c)
+	}
+}
+
+func (s *slow) Stop() { s.queue, s.has = nil, nil }
+
+// TestMemoryInTheMiddle changes the guest's memory, as QEMU does, while a device has buffers. Its
+// driver waits for each of them: the device gets those again that it has not given back.
+func TestMemoryInTheMiddle(t *testing.T) {
+	dev := new(slow)
+	h := newFrontEndFor(t, dev, Options{})
+	r := h.setUp(8, virtio.FeatureVersion1)
+	table := func() {
+		h.tell(setMemTable, h.table(virtiotest.Base, uint64(len(h.mem.Data)), virtiotest.UserBase, 0), h.mem.FD)
+	}
+	for i := range 4 {
+		r.Add(nil, []int{4 + i})
+	}
+	h.kick(0)
+	if len(dev.has) != 4 {
+		t.Fatalf("the device has %d buffers, not 4", len(dev.has))
+	}
+	dev.queue.Done(dev.has[2], 1) // in another order than they came
+	table()                       // and no kick follows: there has been one
+	if len(dev.has) != 3 {
+		t.Fatalf("the device has %d buffers again, not 3", len(dev.has))
+	}
+	table()
+	r.Add(nil, []int{8})
+	h.kick(0)
+	var sizes []int
+	for _, c := range dev.has {
+		sizes = append(sizes, len(c.Writable[0]))
+	}
+	if want := []int{4, 5, 7, 8}; !slices.Equal(sizes, want) {
+		t.Fatalf("then it has buffers of %d bytes, want %d", sizes, want)
+	}
+	for _, c := range dev.has {
+		dev.queue.Done(c, 1)
+	}
+	if got := len(r.Results()); got != 5 || h.err != nil {
+		t.Errorf("%d of 5 buffers have come back, and the device says %v", got, h.err)
+	}
+	r.Add(nil, []int{4})
+	h.kick(0)
+	h.tell(setFeatures, u64(virtio.FeatureVersion1)) // a driver that begins anew waits for nothing
+	for i := range h.conn().rings {
+		if n := len(h.conn().rings[i].again); n != 0 {
+			t.Errorf("a new driver waits for %d buffers of the old one", n)
+		}
+	}
 }
 
 // TestKickWithoutEnd has a driver add buffers as fast as they are taken. In real

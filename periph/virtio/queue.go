@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 )
@@ -46,7 +47,10 @@ type QueueConfig struct {
 	Size              int // number of descriptors, a power of two
 	Desc, Avail, Used uint64
 	// Base is the index of the first buffer to take.
-	Base     uint16
+	Base uint16
+	// Again are buffers that were taken before Base and not given back, by the same driver:
+	// see [Queue.Unfinished].
+	Again    []uint16
 	Features uint64 // negotiated
 	Memory   *Memory
 	// Interrupt tells the driver that buffers have been used.
@@ -67,11 +71,13 @@ type Queue struct {
 	availHead         *uint32 // flags and idx, as one word
 	usedHead          *uint32
 
-	taken    uint16 // buffers taken from the available ring
-	done     uint16 // buffers put into the used ring
-	notified uint16 // value of done when the driver was last considered for an interrupt
-	quiet    bool   // no kicks, please
-	left     int    // how many buffers may still be taken; negative: any number
+	again    []uint16 // first descriptors of buffers that are to be taken before others
+	out      []uint16 // those of the buffers that the device has, from the oldest on
+	taken    uint16   // buffers taken from the available ring
+	done     uint16   // buffers put into the used ring
+	notified uint16   // value of done when the driver was last considered for an interrupt
+	quiet    bool     // no kicks, please
+	left     int      // how many buffers may still be taken; negative: any number
 	spare    []*Chain
 }
 
@@ -81,7 +87,7 @@ func NewQueue(c QueueConfig) (*Queue, error) {
 		return nil, fmt.Errorf("%w: queue %d has %d descriptors: a power of two up to %d is needed", ErrBroken, c.Index, c.Size, MaxQueueSize)
 	}
 	n := uint64(c.Size)
-	q := &Queue{c: c, mask: uint16(c.Size - 1), taken: c.Base, done: c.Base, notified: c.Base, left: -1,
+	q := &Queue{c: c, mask: uint16(c.Size - 1), again: c.Again, taken: c.Base, done: c.Base - uint16(len(c.Again)), notified: c.Base - uint16(len(c.Again)), left: -1,
 		indirect: c.Features&FeatureIndirectDesc != 0, eventIdx: c.Features&FeatureEventIdx != 0}
 	for _, part := range []struct {
 		name          string
@@ -115,12 +121,21 @@ func (q *Queue) Size() int { return q.c.Size }
 // Base is the index of the next buffer to take, for a queue that takes over from this one.
 func (q *Queue) Base() uint16 { return q.taken }
 
+// Unfinished are the first descriptors of the buffers that were taken and not given back, for
+// a queue that takes over from this one while its driver waits for them.
+func (q *Queue) Unfinished() []uint16 { return append(slices.Clone(q.out), q.again...) }
+
 // Next takes the next buffer that the driver made available, nil if there is
 // none; the driver then kicks when there is one. An error (ErrBroken) stops the
 // device: return it from Kick or give it to Fail.
 func (q *Queue) Next() (*Chain, error) {
 	if q.left == 0 {
 		return nil, nil
+	}
+	if len(q.again) > 0 {
+		head := q.again[0]
+		q.again = q.again[1:]
+		return q.take(head)
 	}
 	pending, err := q.Pending()
 	if err != nil {
@@ -136,12 +151,18 @@ func (q *Queue) Next() (*Chain, error) {
 	}
 	head := binary.LittleEndian.Uint16(q.avail[availRing+2*int(q.taken&q.mask):])
 	q.taken++
+	return q.take(head)
+}
+
+// take is the buffer that begins with a descriptor.
+func (q *Queue) take(head uint16) (*Chain, error) {
 	q.left--
 	c := q.chain()
 	c.head = head
 	if err := q.walk(c, head); err != nil {
 		return nil, err
 	}
+	q.out = append(q.out, head)
 	return c, nil
 }
 
@@ -283,6 +304,9 @@ func (q *Queue) Use(c *Chain, written int) {
 	binary.LittleEndian.PutUint32(e, uint32(c.head))
 	binary.LittleEndian.PutUint32(e[4:], uint32(written))
 	q.done++
+	if i := slices.Index(q.out, c.head); i >= 0 {
+		q.out = slices.Delete(q.out, i, i+1)
+	}
 	q.spare = append(q.spare, c)
 }
 
