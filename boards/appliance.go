@@ -26,6 +26,7 @@ func (a *Appliance) check() {
 		at := fmt.Sprintf("board[%d]", i)
 		a.unique(names, at, a.Board[i].Name, "board")
 	}
+	a.checkSlots(names)
 	links := make(map[string]string)
 	a.checkLinks(links)
 	a.checkGateways(links)

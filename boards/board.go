@@ -118,10 +118,12 @@ type Appliance struct {
 
 // Member is one board of an appliance.
 type Member struct {
-	Name string         `toml:"name,omitempty" jsonschema:"description=Name of the board here; the board file's own name if left out"`
-	File string         `toml:"file" jsonschema:"description=The board file; relative to this one"`
-	Off  bool           `toml:"off,omitempty" jsonschema:"description=Not switched on at the start"`
-	Set  map[string]any `toml:"set,omitempty" jsonschema:"description=Initial properties of this instance: part.property = value"`
+	Name      string         `toml:"name,omitempty" jsonschema:"description=Name of the board here; the board file's own name if left out"`
+	File      string         `toml:"file" jsonschema:"description=The board file; relative to this one"`
+	Off       bool           `toml:"off,omitempty" jsonschema:"description=Not switched on at the start"`
+	Slot      string         `toml:"slot,omitempty" jsonschema:"description=The slot in which this board and others take turns; links name the slot instead of the board"`
+	Unplugged bool           `toml:"unplugged,omitempty" jsonschema:"description=Not in its slot until it is plugged"`
+	Set       map[string]any `toml:"set,omitempty" jsonschema:"description=Initial properties of this instance: part.property = value"`
 
 	Args     []string   `toml:"init_args,omitempty" jsonschema:"description=Arguments of this instance's init in place of the board file's"`
 	Rootfs   []string   `toml:"rootfs,omitempty" jsonschema:"description=Layers of this instance's root file system; laid over those of the board file; relative to this file"`

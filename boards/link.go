@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"backplane/boards/tomlfile"
 	"backplane/periph"
@@ -58,6 +59,10 @@ type End struct {
 	// Controller is that of the port.
 	Controller *Controller
 	Line       Line
+	// Slot is empty unless boards take turns at the end: Cards are those, and Member, Port,
+	// Controller and Line are of the first that has what the link leads to.
+	Slot  string
+	Cards []SlotBoard
 }
 
 // links decodes the tables of the catalog's kinds, in the catalog's order. The keys of the
@@ -120,11 +125,18 @@ func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 		c.doc.Add(l.at, "the %s has no %s: write %s = \"BOARD.PLACE\"", l.Kind.Name, e.Key, e.Key)
 		return end
 	}
+	if slot, rest, _ := strings.Cut(e.Name, "."); rest != "" && len(c.InSlot(slot)) > 0 {
+		return c.slotEnd(l, at, slot, rest, end)
+	}
 	m, rest := c.end(at, e.Name)
 	if m == nil {
 		return end
 	}
 	_, end.Member = c.memberIndex(m.Name)
+	if m.Slot != "" {
+		c.doc.Add(at, "board %s is in slot %s: a link belongs to the slot: write %q", m.Name, m.Slot, m.Slot+"."+rest)
+		return end
+	}
 	if l.Kind.Joins == gpio.BusName {
 		line, err := m.Board.Line(rest, "")
 		if err != nil {
@@ -143,10 +155,7 @@ func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 		c.doc.Add(at, "board %s has no %s %q%s", m.Name, title, rest, periph.Suggest(rest, named(ports, func(p **Controller) string { return (*p).Name })))
 		return end
 	}
-	if first, taken := c.ports[e.Name]; taken {
-		c.doc.Add(at, "the port %s is already on a %s, in %s", e.Name, l.Kind.Name, c.doc.Where(first))
-	}
-	c.ports[e.Name] = at
+	c.take(l, at, e.Name)
 	end.Board, end.Port, end.Controller, end.Config = m.Name, rest, ports[i], ports[i].Config
 	return end
 }

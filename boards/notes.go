@@ -24,7 +24,7 @@ func (a *Appliance) Notes(virtual bool) (notes []string) {
 			notes = append(notes, fmt.Sprintf("%s %s: %s", l.Kind.Name, l.Name, note))
 		}
 	}
-	return notes
+	return append(notes, a.slotNotes()...)
 }
 
 func (b *Board) Note(virtual bool) string {

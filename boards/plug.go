@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// Plug is what can be plugged and unplugged: a chip or a controller of a board, or the cable
-// at a place of a link.
+// Plug is what can be plugged and unplugged: a chip or a controller of a board, a board in a
+// slot, or the cable at a place of a link.
 type Plug struct {
 	Member *Member
-	Name   string // of the chip or controller, empty for a cable
+	Name   string // of the chip or controller, empty for a cable and a board
+	Card   bool   // the board itself is
 	Cable  Place
 }
 
@@ -45,8 +46,10 @@ func (a *Appliance) Plug(place string) (*Plug, error) {
 		return &Plug{Member: m, Name: c.Name}, nil
 	}
 	switch {
+	case !ok && m.Slot != "":
+		return &Plug{Member: m, Card: true}, nil
 	case !ok:
-		return nil, fmt.Errorf("%q is a board: write board.part or board.port; pull_plug cuts its power", place)
+		return nil, fmt.Errorf("%q is a board that is in no slot: write board.part or board.port; pull_plug cuts its power", place)
 	case slices.Contains(m.Board.partNames(), name):
 		return nil, fmt.Errorf("%s cannot be unplugged: every board has it", place)
 	}
@@ -61,7 +64,7 @@ func (a *Appliance) cableAt(m *Member, port string) (Place, bool) {
 	for _, l := range a.Links {
 		for _, e := range l.hosts() {
 			switch {
-			case port == "" || e.Port != port || &a.Board[e.Member] != m:
+			case port == "" || e.Port != port || !a.on(e, m):
 			case l.apart():
 				return Place{l, e.Name}, true
 			default:
@@ -70,6 +73,12 @@ func (a *Appliance) cableAt(m *Member, port string) (Place, bool) {
 		}
 	}
 	return Place{}, false
+}
+
+// on tells whether an end of a link is at a board.
+func (a *Appliance) on(e *End, m *Member) bool {
+	_, i := a.memberIndex(m.Name)
+	return e.On(i)
 }
 
 // pluggable names what of a board can be unplugged.
@@ -91,6 +100,9 @@ func (a *Appliance) pluggable(m *Member) []string {
 // Plugs are the places of all that can be unplugged.
 func (a *Appliance) Plugs() (list []string) {
 	for i := range a.Board {
+		if a.Board[i].Slot != "" {
+			list = append(list, a.Board[i].Name)
+		}
 		for _, name := range a.pluggable(&a.Board[i]) {
 			list = append(list, a.Board[i].Name+"."+name)
 		}

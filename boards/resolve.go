@@ -73,7 +73,7 @@ func (a *Appliance) LinkPlace(name string) (Place, error) {
 func (a *Appliance) Cable(m *Member, port string) (Place, bool) {
 	for _, l := range a.Links {
 		for _, end := range l.hosts() {
-			if l.Kind.LinkType != 0 && &a.Board[end.Member] == m && end.Port == port {
+			if l.Kind.LinkType != 0 && a.on(end, m) && end.Port == port {
 				return Place{l, end.Name}, true
 			}
 		}

@@ -22,6 +22,9 @@ type LinkKind struct {
 	// Apart tells whether its ports can be cut one by one, by name: the others go on. Those of
 	// a [Segment] can in any case.
 	Apart bool
+	// Slots tells whether boards can take turns at an end: the kind of controllers that it joins
+	// then has Turns.
+	Slots bool
 	// Joins is what the ends are: ports of controllers with that table, or GPIO lines
 	// for that of those.
 	Joins string
@@ -81,6 +84,16 @@ type LinkEnv struct {
 	Name     string
 	Calendar *simbus.Calendar
 	Seed     uint64 // of chance, from the run's seed and the link's place
+}
+
+// Turns is how the sockets of boards that are in one slot by turns are joined to a link, one at
+// a time. All boards of a slot have one domain, on whose goroutine it is called.
+type Turns interface {
+	// Socket is what the link is joined to.
+	Socket() any
+	// Choose joins the socket of a board to the link, in place of the one that was; nil
+	// leaves the end open. It is called once the link is made.
+	Choose(socket any)
 }
 
 // Link is a link of an appliance that runs. Its methods are for callers from outside,

@@ -10,7 +10,7 @@ import (
 
 // domains says which time domain each board belongs to, counted from 0 in the
 // order of their first boards, and how many there are. Boards that links
-// without delay join, directly or through others, share one.
+// without delay join, directly or through others, share one, and so do those of a slot.
 func domains(a *boards.Appliance) (of []int, n int) {
 	root := make([]int, len(a.Board))
 	for i := range root {
@@ -25,6 +25,13 @@ func domains(a *boards.Appliance) (of []int, n int) {
 	for _, l := range a.Links {
 		for i := 1; l.Config.Instant() && i < len(l.Ends); i++ {
 			x, y := find(l.Ends[0].Member), find(l.Ends[i].Member)
+			root[max(x, y)] = min(x, y)
+		}
+	}
+	for _, slot := range a.Slots() { // only one of these boards runs at a time
+		cards := a.InSlot(slot)
+		for _, card := range cards[1:] {
+			x, y := find(cards[0]), find(card)
 			root[max(x, y)] = min(x, y)
 		}
 	}

@@ -61,7 +61,7 @@ func notePlugged(a *boards.Appliance, place string, in bool) error {
 	return err
 }
 
-var plugPlace = &PlaceKind{Name: "plug", Form: "PART|PORT", Doc: "board.part, board.port, segment:board.port or a serial link or wire", Check: (*boards.Appliance).CheckPlug}
+var plugPlace = &PlaceKind{Name: "plug", Form: "PART|PORT|BOARD", Doc: "board.part, a board in a slot, board.port, segment:board.port or a serial link or wire", Check: (*boards.Appliance).CheckPlug}
 
 // States of what can be plugged.
 const (
@@ -75,6 +75,8 @@ func (r *Running) plug(place string, in bool) error {
 	switch {
 	case err != nil:
 		return err
+	case p.Card:
+		return r.onMachine(p.Member.Name, func(m *Machine) error { return m.plugCard(in) })
 	case p.Name == "":
 		return r.plugCable(p.Cable, in)
 	}

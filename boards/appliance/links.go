@@ -24,6 +24,7 @@ func (r *Running) connect(a *boards.Appliance) error {
 			return err
 		}
 	}
+	r.fillSlots()
 	r.openGateways()
 	for i := range a.Capture {
 		if err := r.addCapture(a, &a.Capture[i]); err != nil {
@@ -37,7 +38,11 @@ func (r *Running) connect(a *boards.Appliance) error {
 func (r *Running) addLink(l *boards.Link) error {
 	joints := make([]periph.Joint, len(l.Ends))
 	for i := range l.Ends {
-		joints[i] = r.joint(&l.Ends[i])
+		if e := &l.Ends[i]; e.Slot != "" {
+			joints[i] = r.slotJoint(l, e)
+		} else {
+			joints[i] = r.joint(e)
+		}
 	}
 	made, err := l.Config.Build(r.linkEnv(l.Kind.Table, l.Name), joints)
 	if err != nil {
@@ -142,7 +147,7 @@ var errReadOnly = errors.New("is read-only")
 func (m *Machine) forget(port string) {
 	for _, l := range m.r.segments() {
 		for i := range l.Ends {
-			if l.Ends[i].Member == m.index && (port == "" || l.Ends[i].Port == port) {
+			if l.Ends[i].On(m.index) && (port == "" || l.Ends[i].Port == port) {
 				m.r.segment(l).Forget(l.Ends[i].Name)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 // BoardState is how a board is doing.
 type BoardState struct {
 	Name   string  `json:"name"`
-	State  string  `json:"state"` // off, on, up, panic, lost, stuck
+	State  string  `json:"state"` // off, on, up, panic, lost, stuck, unplugged
 	CPUs   int     `json:"cpus"`
 	Memory int64   `json:"memory"` // bytes
 	Up     float64 `json:"up"`     // seconds since it was switched on, 0 if it is off
@@ -31,6 +31,9 @@ func (r *Running) States() []BoardState {
 				b.State = StateOff
 			case StateUp:
 				b.State = "up"
+			}
+			if m.away {
+				b.State = stateUnplugged
 			}
 			list = append(list, b)
 		})

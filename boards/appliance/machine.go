@@ -45,12 +45,14 @@ type Machine struct {
 
 	agent *agent.Client
 
+	away bool // it is not in its slot
+
 	power
 }
 
 // newMachine makes a board's controllers and chips; links come next.
 func (r *Running) newMachine(index int, member *boards.Member, drawn *boards.Board, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
-	m = &Machine{r: r, index: index, name: member.Name, member: member, board: member.Board, drawn: drawn, domain: d,
+	m = &Machine{r: r, index: index, name: member.Name, member: member, away: member.Unplugged, board: member.Board, drawn: drawn, domain: d,
 		named: make(map[string]*part), names: make(map[string]int), pins: make(map[boards.Line]*wire.Wire),
 		probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
 		log: r.opts.Log.Named("board").With(zap.String("board", member.Name))}

@@ -186,7 +186,7 @@ func (m *Machine) serialPorts() (names []string) {
 // linkAt is the link that a board's port is on, nil for none.
 func (r *Running) linkAt(m *Machine, port string) *boards.Link {
 	i := slices.IndexFunc(r.appliance.Links, func(l *boards.Link) bool {
-		return slices.ContainsFunc(l.Ends, func(e boards.End) bool { return e.Member == m.index && e.Port == port })
+		return slices.ContainsFunc(l.Ends, func(e boards.End) bool { return e.On(m.index) && e.Port == port })
 	})
 	if i < 0 {
 		return nil

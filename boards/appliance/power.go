@@ -100,6 +100,9 @@ func (m *Machine) powerOn() error {
 	if m.proc != nil || m.loader != nil {
 		return fmt.Errorf("board %s is already on", m.name)
 	}
+	if m.away {
+		return fmt.Errorf("board %s is not in its slot, %s: plug it", m.name, m.member.Slot)
+	}
 	if m.supply.Stop() {
 		m.powerParts(false)
 	}

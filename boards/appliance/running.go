@@ -86,6 +86,7 @@ type Running struct {
 	machines  []*Machine
 	captures  []io.Closer // of frames
 	links     map[*boards.Link]periph.Link
+	turns     map[string][]turn     // of links' ends, by slot
 	held      map[boards.Place]held // why nothing passes there, guarded by holding
 	holding   sync.Mutex
 	gateways  []*gatewayPort
@@ -119,7 +120,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.Boot == nil {
 		o.Boot = guest.Start
 	}
-	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), held: make(map[boards.Place]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
+	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), turns: make(map[string][]turn), held: make(map[boards.Place]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
 	if o.Virtual {
 		if err := boards.CheckStart(o.Start); err != nil {
 			return nil, err
@@ -162,7 +163,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	r.log.Info("start", r.t(), zap.String("appliance", r.Name), zap.Bool("virtual", o.Virtual), zap.Uint64("seed", o.Seed),
 		zap.Int("boards", len(r.machines)), zap.String("record", o.Out))
 	for i, m := range r.machines {
-		if a.Board[i].Off {
+		if a.Board[i].Off || m.away {
 			continue
 		}
 		if err := r.onMachine(m.name, (*Machine).powerOn); err != nil {

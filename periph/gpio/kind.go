@@ -20,6 +20,7 @@ var Kind = &periph.ControllerKind{
 	Events: Events,
 	Nodes:  regexp.MustCompile(`^/dev/gpiochip[0-9]+$`),
 	Chips:  true,
+	Turns:  newTurns,
 	Config: func() periph.ControllerConfig { return new(Config) },
 }
 

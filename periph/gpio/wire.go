@@ -16,6 +16,7 @@ var Wire = &periph.LinkKind{
 	Title:  "wire from GPIO line to GPIO line",
 	Source: "none: a wire with a delay",
 	Joins:  BusName,
+	Slots:  true,
 	Config: func() periph.LinkConfig { return &WireConfig{Delay: periph.Duration(defaultDelay)} },
 }
 

@@ -14,6 +14,7 @@ var Kind = &periph.ControllerKind{
 	Kernel:     []string{"CONFIG_VIRTIO_NET"},
 	Interface:  true,
 	Properties: []periph.Spec{linkSpec()},
+	Turns:      newTurns,
 	Config:     func() periph.ControllerConfig { return new(Config) },
 }
 

@@ -19,6 +19,7 @@ var Segment = &periph.LinkKind{
 	Source:   "IEEE 802.3 and 802.1Q",
 	Events:   ether.Events,
 	LinkType: 1,
+	Slots:    true,
 	Joins:    "ethernet",
 	Config:   func() periph.LinkConfig { return new(SegmentConfig) },
 }

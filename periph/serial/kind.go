@@ -21,6 +21,7 @@ var Kind = &periph.ControllerKind{
 	Device:     "ttyS",
 	Renamed:    true,
 	Properties: properties,
+	Turns:      newTurns,
 	Config: func() periph.ControllerConfig {
 		return &Config{Baud: defaultBaud, FIFO: defaultFIFO, Receiver: receiverAlways}
 	},

@@ -16,6 +16,7 @@ var Link = &periph.LinkKind{
 	Title:  "serial link from UART to UART",
 	Source: "none: a null-modem cable",
 	Joins:  "serial",
+	Slots:  true,
 	Config: func() periph.LinkConfig { return new(LinkConfig) },
 }
 

@@ -202,6 +202,27 @@ func (l *Link) Cut(cut bool) {
 	}
 }
 
+// Replace lets a port have the end of a link that another one has, of the same domain, on
+// whose goroutine it is called. It is no end of a link itself.
+func Replace(old, by *Port) {
+	out, ok := old.line.(*way)
+	if !ok || old == by {
+		return
+	}
+	in := out.back
+	old.join(nil)
+	old.rx.gate(gateCut, false)
+	old.rx.clear()
+	old.wire(0, 0)
+	out.from.Port, in.to.Port = by, by
+	by.rx.clear()
+	by.join(out)
+	by.rx.gate(gateCut, in.cut)
+	in.show()
+	out.format(by)
+	out.lines(by)
+}
+
 // wire says which inputs the line drives, and how.
 func (p *Port) wire(driven, l Lines) {
 	p.change(func() { p.driven, p.linked = driven, l })

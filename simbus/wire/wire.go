@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Level is the logic level of a wire.
 type Level bool
@@ -133,6 +136,19 @@ func (p *Pin) Join() {
 		watch(w.level)
 	}
 }
+
+// Move lifts the pin off its wire and solders it to another.
+func (p *Pin) Move(to *Wire) {
+	if p.home == nil && p.wire == to {
+		return
+	}
+	p.Lift()
+	p.home = to
+	p.Join()
+}
+
+// Pins are those that are on the wire.
+func (w *Wire) Pins() []*Pin { return slices.Clone(w.pins) }
 
 // Driving is what the pin does to its wire.
 func (p *Pin) Driving() Drive { return p.drive }

@@ -1,0 +1,141 @@
+package boards
+
+import (
+	"fmt"
+	"slices"
+
+	"backplane/boards/tomlfile"
+	"backplane/periph/gpio"
+)
+
+// SlotBoard is a board that a link's end is at while the board is in the end's slot.
+type SlotBoard struct {
+	Member     int         // of the appliance's boards
+	Controller *Controller // of the port; nil if the board has none, or for a line
+	Line       *Line       // nil if the board has none, or for a port
+}
+
+// On tells whether the end is at a board, or would be if that were in its slot.
+func (e *End) On(member int) bool {
+	if e.Slot == "" {
+		return e.Member == member
+	}
+	return slices.ContainsFunc(e.Cards, func(c SlotBoard) bool { return c.Member == member && (c.Controller != nil || c.Line != nil) })
+}
+
+// Slots are the names of the slots in which boards take turns.
+func (a *Appliance) Slots() (names []string) {
+	for i := range a.Board {
+		if s := a.Board[i].Slot; s != "" && !slices.Contains(names, s) {
+			names = append(names, s)
+		}
+	}
+	return names
+}
+
+// InSlot are the boards that take turns in a slot, by their numbers.
+func (a *Appliance) InSlot(slot string) (cards []int) {
+	for i := range a.Board {
+		if slot != "" && a.Board[i].Slot == slot {
+			cards = append(cards, i)
+		}
+	}
+	return cards
+}
+
+// checkSlots checks what boards say of their slots.
+func (a *Appliance) checkSlots(names map[string]string) {
+	first := make(map[string]string) // by slot: where a board says that it is in it at the start
+	for i := range a.Board {
+		m, at := &a.Board[i], fmt.Sprintf("board[%d]", i)
+		if m.Slot == "" {
+			if m.Unplugged {
+				a.doc.Add(at+".unplugged", "a board that is plugged later needs a slot: write slot = \"NAME\"")
+			}
+			continue
+		}
+		if !validName.MatchString(m.Slot) {
+			a.doc.Add(at+".slot", "slot %q %s", m.Slot, nameRule)
+		}
+		if other, taken := names[m.Slot]; taken {
+			a.doc.Add(at+".slot", "%q is the name of a board, in %s: links could not tell which of the two they mean", m.Slot, a.doc.Where(other))
+		}
+		switch other, taken := first[m.Slot]; {
+		case m.Unplugged:
+		case taken:
+			a.doc.Add(at, "a board is in slot %s at the start, in %s: the others that take turns in it need unplugged = true", m.Slot, a.doc.Where(other))
+		default:
+			first[m.Slot] = at
+		}
+	}
+}
+
+// slotEnd finds what an end leads to on each of the boards of a slot.
+func (c *linkChecker) slotEnd(l *Link, at, slot, rest string, end End) End {
+	if !l.Kind.Slots || l.Outside() != "" {
+		c.doc.Add(at, "the %s cannot have an end in a slot: name a board that stays where it is", l.Kind.Name)
+		return end
+	}
+	end.Slot, end.Board, end.Member = slot, slot, -1
+	title := "line"
+	for _, i := range c.InSlot(slot) {
+		m, card := &c.Board[i], SlotBoard{Member: i}
+		if m.Board == nil { // which has been said
+			return end
+		}
+		if l.Kind.Joins == gpio.BusName {
+			if line, err := m.Board.Line(rest, ""); err == nil {
+				card.Line = &line
+			}
+		} else {
+			var ports []*Controller
+			title, ports = m.Board.ports(c.catalog, l.Kind.Joins)
+			if k := slices.IndexFunc(ports, func(p *Controller) bool { return p.Name == rest }); k >= 0 {
+				card.Controller = ports[k]
+			}
+		}
+		if end.Cards = append(end.Cards, card); end.Member < 0 && (card.Line != nil || card.Controller != nil) {
+			end.Member = i
+			if card.Line != nil {
+				end.Line = *card.Line
+			} else {
+				end.Port, end.Controller, end.Config = rest, card.Controller, card.Controller.Config
+			}
+		}
+		if card.Line != nil && end.Drives {
+			one := End{LinkEnd: end.LinkEnd, Line: *card.Line}
+			one.Name = m.Name + "." + rest
+			c.drive(at, m, &one)
+		}
+	}
+	if end.Member < 0 {
+		end.Member, end.Board = 0, ""
+		c.doc.Add(at, "no board of slot %s has %s %q", slot, tomlfile.A(title), rest)
+		return end
+	}
+	c.take(l, at, end.Name)
+	return end
+}
+
+// take notes that a port has a link.
+func (c *linkChecker) take(l *Link, at, port string) {
+	if first, taken := c.ports[port]; taken && l.Kind.Joins != gpio.BusName {
+		c.doc.Add(at, "the port %s is already on a %s, in %s", port, l.Kind.Name, c.doc.Where(first))
+	}
+	c.ports[port] = at
+}
+
+// slotNotes say which boards of slots lack what links lead to.
+func (a *Appliance) slotNotes() (notes []string) {
+	for _, l := range a.Links {
+		for i := range l.Ends {
+			e := &l.Ends[i]
+			for _, card := range e.Cards {
+				if card.Controller == nil && card.Line == nil {
+					notes = append(notes, fmt.Sprintf("board %s has nothing for %s: the %s %s is open there while it is in the slot", a.Board[card.Member].Name, e.Name, l.Kind.Name, l.Name))
+				}
+			}
+		}
+	}
+	return notes
+}

@@ -1,0 +1,71 @@
+package net
+
+import (
+	"sync/atomic"
+
+	"backplane/periph"
+	"backplane/simbus"
+	"backplane/simbus/ether"
+)
+
+// seated is the station that has the port.
+type seated struct{ Station }
+
+// newTurns makes it for the ports of boards that take turns.
+func newTurns(_ simbus.Clock, sockets []any) periph.Turns {
+	t := new(slotPort)
+	for _, s := range sockets {
+		if station, ok := s.(Station); ok {
+			t.stations = append(t.stations, station)
+		}
+	}
+	return t
+}
+
+// slotPort is the port of a slot on a segment: whichever board is in the slot has it.
+type slotPort struct {
+	stations []Station
+	present  atomic.Pointer[seated] // frames may come on other goroutines in real time
+	up       bool
+}
+
+// Socket is the port of the slot.
+func (t *slotPort) Socket() any { return t }
+
+// Choose lets a station have it.
+func (t *slotPort) Choose(socket any) {
+	if old := t.present.Load(); old != nil {
+		old.SetLink(false)
+	}
+	station, ok := socket.(Station)
+	if !ok {
+		t.present.Store(nil)
+		return
+	}
+	t.present.Store(&seated{station})
+	station.SetLink(t.up)
+}
+
+// Plug puts the cable into all of them, of which none has the port yet.
+func (t *slotPort) Plug(p *ether.Port, speed int64, offload bool) {
+	for _, s := range t.stations {
+		s.Plug(p, speed, offload)
+		s.SetLink(false)
+	}
+	t.up = true
+}
+
+// SetLink tells the one that has the port whether the cable carries anything.
+func (t *slotPort) SetLink(up bool) {
+	if t.up = up; t.present.Load() != nil {
+		t.present.Load().SetLink(up)
+	}
+}
+
+// Receive hands a frame on, if anybody is there.
+func (t *slotPort) Receive(f *ether.Frame) error {
+	if s := t.present.Load(); s != nil {
+		return s.Receive(f)
+	}
+	return nil
+}
