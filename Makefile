@@ -7,7 +7,7 @@
 GO ?= go
 SCENARIO := scenarios/thermal/thermal.toml
 
-.PHONY: all demo test fuzz bench check packages firmware kernels schemas generated bin/backplane
+.PHONY: all demo test fuzz bench check packages firmware kernels emulators schemas generated bin/backplane
 
 all: bin/backplane firmware
 
@@ -44,6 +44,9 @@ bin/images/debian.img: | bin/backplane
 kernels: bin/backplane
 	bin/backplane kernel build --flavour all
 
+emulators: bin/backplane
+	bin/backplane emulator build
+
 schemas: bin/backplane
 	for kind in board appliance scenario; do bin/backplane schema $$kind > boards/schema/$$kind.json; done
 
@@ -57,7 +60,7 @@ check:
 	$(GO) vet ./...
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 
-test: packages all kernels check
+test: packages all kernels emulators check
 	$(GO) test -count=1 -timeout 60m ./...
 
 fuzz:

@@ -51,6 +51,7 @@ type Firmware struct {
 	Rootfs       []string `toml:"rootfs,omitempty" jsonschema:"description=Folders and tar or cpio archives that are laid over each other to make the root file system; paths are relative to the board file"`
 	Root         string   `toml:"root,omitempty" jsonschema:"description=The disk that the root file system is on or one of its partitions: system or system.2; instead of rootfs"`
 	Overlay      string   `toml:"overlay,omitempty" jsonschema:"description=Where what is written to root goes instead: tmpfs or a disk or one of its partitions"`
+	Arch         string   `toml:"arch,omitempty" jsonschema:"default=amd64,enum=amd64,enum=arm64,enum=armhf,enum=riscv64,description=The architecture of the root's programs; others than amd64 are run by an emulator that comes along"`
 	Init         string   `toml:"init,omitempty" jsonschema:"description=The program that runs once the board is up; without one the board waits for commands; on a root on a disk it is /sbin/init if left out"`
 	Args         []string `toml:"init_args,omitempty" jsonschema:"description=Arguments of init"`
 	Handover     bool     `toml:"handover,omitempty" jsonschema:"description=init is an init system and becomes process 1; true if init was left out on a root on a disk"`

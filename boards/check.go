@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"backplane/boards/tomlfile"
 	"backplane/guest"
+	"backplane/guest/emulator"
 	"backplane/guest/rootfs"
 	"backplane/periph"
 )
@@ -105,6 +107,9 @@ func (c *checker) firmware() {
 	}
 	c.mountPoints(f.Rootfs)
 	c.kernel()
+	if known := emulator.Names(); f.Arch != "" && !slices.Contains(known, f.Arch) {
+		c.doc.Add("firmware.arch", "%q is no architecture of a board's programs%s", f.Arch, periph.Suggest(f.Arch, known))
+	}
 	if f.Init != "" && !strings.HasPrefix(f.Init, "/") {
 		c.doc.Add("firmware.init", "init is %q; it must be a full path inside the guest, such as \"/sbin/init\"", f.Init)
 	}

@@ -2,7 +2,12 @@ package boards
 
 import (
 	"time"
+
+	"backplane/guest/emulator"
 )
+
+// Foreign is the architecture of the board's programs, if it is not the one that boards have.
+func (b *Board) Foreign() (emulator.Arch, bool) { return emulator.Named(b.Firmware.Arch) }
 
 // defaultShutdown is how long a board may take to power off in order.
 const defaultShutdown = 2 * time.Second

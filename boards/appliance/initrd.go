@@ -43,6 +43,9 @@ func (m *Machine) writeInitrd() error {
 			return fmt.Errorf("root file system: %w", err)
 		}
 	}
+	if err := m.addEmulator(p); err != nil {
+		return fmt.Errorf("root file system: %w", err)
+	}
 	if err := m.board.Runnable(p); err != nil {
 		return err
 	}
@@ -90,7 +93,7 @@ func (m *Machine) fits(path string, unpacked rootfs.Usage) error {
 // config is what init has to do.
 func (m *Machine) config() *config.Board {
 	f := &m.board.Firmware
-	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover, Startup: time.Duration(m.board.Time.Startup), Shutdown: f.Patience(), Root: m.board.Root()}
+	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover, Startup: time.Duration(m.board.Time.Startup), Shutdown: f.Patience(), Root: m.board.Root(), Emulator: m.emulator()}
 	for _, p := range m.devices() {
 		if _, ok := p.is.(periph.Lines); ok {
 			c.GPIO = append(c.GPIO, p.name)

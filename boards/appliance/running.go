@@ -43,6 +43,9 @@ type Options struct {
 	// Kernel finds, or builds, the kernel for virtual time or a single CPU, or
 	// that for neither, made as the board wants it.
 	Kernel func(ctx context.Context, virtual bool, want guestkernel.Recipe) (guestkernel.Image, error)
+	// Emulators finds, or builds, the folder with what runs programs of other architectures. It
+	// is called if a board has such.
+	Emulators func(ctx context.Context) (dir string, err error)
 	// Boot starts a board's kernel; it is [guest.Start] if nil.
 	Boot func(guest.Config) (guest.Guest, error)
 	// StallLimit is how long, in host time, a guest may compute in virtual time
@@ -83,6 +86,7 @@ type Running struct {
 	epoch     time.Time
 	dir       *guest.RunDir
 	backing   []guest.Backing // of boards' memory, by their order
+	emulators string          // the folder with those of boards' programs, if any needs one
 	machines  []*Machine
 	captures  []io.Closer // of frames
 	links     map[*boards.Link]periph.Link
@@ -195,6 +199,9 @@ func (r *Running) assemble(ctx context.Context, a, drawn *boards.Appliance) erro
 		if kernels[i], err = r.kernel(ctx, &a.Board[i]); err != nil {
 			return err
 		}
+	}
+	if err := r.findEmulators(ctx, a); err != nil {
+		return err
 	}
 	var err error
 	if r.dir, err = guest.NewRunDir(); err != nil {

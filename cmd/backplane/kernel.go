@@ -131,25 +131,32 @@ func checkSource(name, revision string) error {
 	return nil
 }
 
-// showProgress shows it on a terminal in one line that changes, and goes at the
-// end; elsewhere in a line for each step and each tenth.
+// showProgress shows that of a kernel's build.
 func showProgress(out io.Writer, b *kernel.Builder, what string) (end func()) {
+	show, end := progressLine(out, what)
+	b.Progress = func(p kernel.Progress) { show(p.Step, p.Percent, p.Left) }
+	return end
+}
+
+// progressLine shows progress on a terminal in one line that changes, and goes at the
+// end; elsewhere in a line for each step and each tenth.
+func progressLine(out io.Writer, what string) (show func(step string, percent int, left time.Duration), end func()) {
 	tty, last := terminal(out), ""
-	b.Progress = func(p kernel.Progress) {
-		text := fmt.Sprintf("%s: %3d %% %s", what, p.Percent, p.Step)
-		if p.Left > 0 {
-			text += fmt.Sprintf(", about %s left", p.Left.Round(time.Second))
+	show = func(step string, percent int, left time.Duration) {
+		text := fmt.Sprintf("%s: %3d %% %s", what, percent, step)
+		if left > 0 {
+			text += fmt.Sprintf(", about %s left", left.Round(time.Second))
 		}
 		if tty != nil {
 			fmt.Fprintf(tty, "\r\x1b[K%s", text)
 			return
 		}
-		if key := fmt.Sprint(p.Step, p.Percent/10); key != last {
+		if key := fmt.Sprint(step, percent/10); key != last {
 			last = key
 			fmt.Fprintln(out, text)
 		}
 	}
-	return func() {
+	return show, func() {
 		if tty != nil {
 			fmt.Fprint(tty, "\r\x1b[K")
 		}

@@ -165,7 +165,7 @@ command; a command ended by signal N has status 128 + N.`,
 		"run": {newRun(log), newUp(log), newReplay(log), newCheck(), newBench(log)},
 		"reach": append(newActions(), newPs(), newNet(), newConsole(), newSerial(), newLogs(), newExec(), newCp(), newGet(),
 			newEvents(), newCapture(), newWait(), newDown()),
-		"know": {newParts(), newDoctor(), newDisk(), newState(), newImage(), newKernel(log), newSchema(), newVersion()},
+		"know": {newParts(), newDoctor(), newDisk(), newState(), newImage(), newKernel(log), newEmulator(log), newSchema(), newVersion()},
 	} {
 		for _, c := range commands {
 			c.GroupID = id

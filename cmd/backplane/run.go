@@ -104,7 +104,7 @@ func (o *runOptions) options(a *boards.Appliance, stderr io.Writer, log *zap.Log
 		return appliance.Options{}, badMachine(err)
 	}
 	return appliance.Options{Runtime: runtime, Unconfined: o.unconfined, Copies: o.restrict != "", Virtual: virtual, Seed: o.seed, Start: start, StallLimit: o.stall, Out: o.out, RecordLimit: int64(o.limit), Init: init,
-		Kernel: kernelFor(stderr, log, o.source), Events: events, Log: log,
+		Kernel: kernelFor(stderr, log, o.source), Emulators: emulatorsFor(stderr, log), Events: events, Log: log,
 		Note: func(text string) { fmt.Fprintln(stderr, "backplane:", text) }}, nil
 }
 

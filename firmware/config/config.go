@@ -34,6 +34,14 @@ type Board struct {
 	Shutdown time.Duration `json:"shutdown"`
 	Root     *Root         `json:"root,omitempty"` // nil: the initial file system is the root
 	Shares   []Mount       `json:"shares,omitempty"`
+	Emulator *Emulator     `json:"emulator,omitempty"` // of programs for another architecture
+}
+
+// Emulator is a program that runs those of another architecture, and what those begin with.
+type Emulator struct {
+	Path    string `json:"path"` // in the initial file system; init removes it
+	Class   byte   `json:"class"`
+	Machine uint16 `json:"machine"` // both as in elf(5)
 }
 
 // Root is a root file system on a disk.

@@ -31,6 +31,7 @@ func main() {
 			return
 		}
 		failures = os.Args[2:] // those of process 1
+		unix.CloseOnExec(agentEmulators)
 		plugs := newPlugging(board)
 		plugs.note()
 		plugs.follow()
@@ -58,6 +59,9 @@ func main() {
 // agentConfig is where the agent beside an init system has the open file: its name is not in
 // a root on a disk.
 const agentConfig = 3
+
+// agentEmulators is where it has the file system of emulators, if there is one.
+const agentEmulators = 4
 
 func readConfig(beside bool) (*config.Board, *os.File, error) {
 	board := new(config.Board)
@@ -108,6 +112,11 @@ func fail(format string, args ...any) {
 // setup makes the board what its file says. What does not work is said, and the rest done.
 func setup(board *config.Board, plugs *plugging) {
 	mountAll(board)
+	if board.Emulator != nil {
+		if err := emulate(board.Emulator); err != nil {
+			fail("programs of another architecture: %v", err)
+		}
+	}
 	if board.Root != nil {
 		if err := enterRoot(board); err != nil {
 			fail("root file system: %v; the board stays up without it", err)
@@ -140,7 +149,7 @@ func handOver(board *config.Board, file *os.File) {
 	if err == nil {
 		_, err = os.StartProcess("/proc/self/exe", append([]string{"backplane-agent", "agent"}, failures...), &os.ProcAttr{
 			Dir: "/", Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: true},
-			Files: []*os.File{became, os.Stderr, os.Stderr, file},
+			Files: append([]*os.File{became, os.Stderr, os.Stderr, file}, emulators...),
 		})
 	}
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"backplane/guest/build"
 )
 
 // checkTools says which programs a build needs and this machine lacks.
@@ -48,7 +50,7 @@ func checkPlaces(cache string) error {
 
 // build configures and compiles the tree in the work's folder. The kernel is
 // then dir/out/linux.
-func (b *Builder) build(r *runner, cache, source string) error {
+func (b *Builder) build(r *build.Runner, cache, source string) error {
 	facts, err := b.facts(cache, source)
 	if err != nil {
 		return err
@@ -65,13 +67,13 @@ func (b *Builder) build(r *runner, cache, source string) error {
 }
 
 // make builds a target of a tree.
-func (b *Builder) make(r *runner, tree string, args ...string) error {
-	return r.run("make", append([]string{"-C", tree, "ARCH=um", "O=" + filepath.Join(r.work.dir, "out"),
+func (b *Builder) make(r *build.Runner, tree string, args ...string) error {
+	return r.Run("make", append([]string{"-C", tree, "ARCH=um", "O=" + filepath.Join(r.Dir(), "out"),
 		"KBUILD_BUILD_TIMESTAMP=@0", "KBUILD_BUILD_USER=backplane", "KBUILD_BUILD_HOST=backplane"}, args...)...)
 }
 
 // configure makes out/.config, and refuses options that cannot be had.
-func (b *Builder) configure(r *runner, tree string, facts Facts) error {
+func (b *Builder) configure(r *build.Runner, tree string, facts Facts) error {
 	known, err := readKconfig(tree)
 	if err != nil {
 		return err
@@ -88,22 +90,22 @@ func (b *Builder) configure(r *runner, tree string, facts Facts) error {
 		return problems
 	}
 	c.displace(known)
-	if err := os.Mkdir(filepath.Join(r.work.dir, "out"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(r.Dir(), "out"), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(r.work.dir, "fragment"), []byte(c.String()), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(r.Dir(), "fragment"), []byte(c.String()), 0o644); err != nil {
 		return err
 	}
 	if err := b.make(r, tree, "-s", "tinyconfig"); err != nil {
 		return err
 	}
-	if err := r.run(filepath.Join(tree, "scripts/kconfig/merge_config.sh"), "-m", "-O", "out", "out/.config", "fragment"); err != nil {
+	if err := r.Run(filepath.Join(tree, "scripts/kconfig/merge_config.sh"), "-m", "-O", "out", "out/.config", "fragment"); err != nil {
 		return err
 	}
 	if err := b.make(r, tree, "-s", "olddefconfig"); err != nil {
 		return err
 	}
-	has, err := os.ReadFile(filepath.Join(r.work.dir, "out/.config"))
+	has, err := os.ReadFile(filepath.Join(r.Dir(), "out/.config"))
 	if err != nil {
 		return err
 	}
@@ -125,11 +127,11 @@ var objects = map[Flavour]int{Virtual: 1195, SMP: 1210}
 
 // compile builds the kernel. How long it still takes is not said before some
 // files have been compiled: what comes before them is not like them.
-func (b *Builder) compile(r *runner, tree string) error {
+func (b *Builder) compile(r *build.Runner, tree string) error {
 	b.logStep("compile") // each file is progress
 	total, done := objects[b.Flavour], 0
 	var begin time.Time
-	r.line = func(line string) {
+	r.Line = func(line string) {
 		if !compiled.MatchString(line) {
 			return
 		}
@@ -142,7 +144,7 @@ func (b *Builder) compile(r *runner, tree string) error {
 		}
 		b.report("compile", 8+min(done*92/total, 91), left)
 	}
-	defer func() { r.line = nil }()
+	defer func() { r.Line = nil }()
 	return b.make(r, tree, fmt.Sprintf("-j%d", b.jobs()), "linux")
 }
 

@@ -14,8 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"backplane/guest/build"
+
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
 )
 
 // Flavour is a kind of guest kernel.
@@ -227,7 +228,7 @@ func (b *Builder) Tree(ctx context.Context) (path string, err error) {
 	}
 	defer unlock()
 	log := filepath.Join(cache, "tree.log")
-	err = b.work(ctx, cache, log, func(r *runner, source string) error {
+	err = b.work(ctx, cache, log, func(r *build.Runner, source string) error {
 		facts, err := b.facts(cache, source)
 		if err == nil {
 			path, err = b.tree(r, cache, source, facts)
@@ -246,13 +247,10 @@ func (b *Builder) begin(ctx context.Context, cache string) (unlock func(), err e
 	if err := errors.Join(checkTools(), checkPlaces(cache)); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
+	if unlock, err = build.Begin(ctx, cache); err != nil {
 		return nil, fmt.Errorf("cache for kernels: %w", err)
 	}
-	if unlock, err = lock(ctx, cache); err != nil {
-		return nil, err
-	}
-	if err = sweep(cache); err == nil && b.Source == "" {
+	if b.Source == "" {
 		b.step("fetch", 0)
 		if err = fetch(ctx, cache); err != nil {
 			err = fmt.Errorf("fetch Debian's package linux-source-%s: %w\n(--source TARBALL takes a kernel tree from a file instead)", Series, err)
@@ -268,11 +266,11 @@ func (b *Builder) begin(ctx context.Context, cache string) (unlock func(), err e
 // buildInto builds the kernel and moves it to its folder in the cache.
 func (b *Builder) buildInto(ctx context.Context, cache, to string) error {
 	log := to + ".log"
-	err := b.work(ctx, cache, log, func(r *runner, source string) error {
+	err := b.work(ctx, cache, log, func(r *build.Runner, source string) error {
 		if err := b.build(r, cache, source); err != nil {
 			return err
 		}
-		return b.keep(r.work.dir, to)
+		return b.keep(r.Dir(), to)
 	})
 	if err != nil {
 		return err
@@ -281,22 +279,12 @@ func (b *Builder) buildInto(ctx context.Context, cache, to string) error {
 }
 
 // work does something in a folder of its own, which then goes.
-func (b *Builder) work(ctx context.Context, cache, log string, do func(r *runner, source string) error) error {
+func (b *Builder) work(ctx context.Context, cache, log string, do func(r *build.Runner, source string) error) error {
 	source, err := b.source(cache)
 	if err != nil {
 		return err
 	}
-	w, err := newWork(cache, "building-")
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	f, err := os.Create(log)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return do(&runner{ctx: ctx, work: w, log: f}, source)
+	return build.Do(ctx, cache, log, func(r *build.Runner) error { return do(r, source) })
 }
 
 // keep moves what is worth keeping to its place, as a whole.
@@ -311,30 +299,6 @@ func (b *Builder) keep(dir, to string) error {
 		}
 	}
 	return os.Rename(out, to)
-}
-
-// lock keeps two builds from fetching and unpacking at once.
-func lock(ctx context.Context, cache string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
-		}
-		select {
-		case <-time.After(200 * time.Millisecond): // another process builds
-		case <-ctx.Done():
-			f.Close()
-			return nil, ctx.Err()
-		}
-	}
 }
 
 func (b *Builder) report(step string, percent int, left time.Duration) {

@@ -14,6 +14,7 @@ import (
 	"testing/fstest"
 
 	kernelconfig "backplane/firmware/kernel"
+	"backplane/guest/build"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -229,7 +230,7 @@ func TestBuildFails(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want %q in it", err, tt.want)
 			}
-			var step *StepError
+			var step *build.StepError
 			if errors.As(err, &step) {
 				if log, e := os.ReadFile(step.Log); e != nil || !strings.Contains(string(log), tt.want) {
 					t.Errorf("the log that it names holds %q, %v", log, e)

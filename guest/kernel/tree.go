@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"backplane/guest/build"
 )
 
 // unused is what of a kernel tree no User Mode Linux kernel is made of, and
@@ -41,7 +43,7 @@ func (b *Builder) kept(cache, source string) (path string, ok bool, err error) {
 
 // tree finds the patched kernel tree, which is kept in the cache for the next
 // build; it is unpacked and patched first if it is not there.
-func (b *Builder) tree(r *runner, cache, source string, facts Facts) (string, error) {
+func (b *Builder) tree(r *build.Runner, cache, source string, facts Facts) (string, error) {
 	path, ok, err := b.kept(cache, source)
 	if err != nil {
 		return "", err
@@ -58,15 +60,15 @@ func (b *Builder) tree(r *runner, cache, source string, facts Facts) (string, er
 		return "", err
 	}
 	for _, p := range list {
-		r.stdin = bytes.NewReader(p.text)
-		if err := r.run("patch", "-p1", "-d", "src"); err != nil {
+		r.Stdin = bytes.NewReader(p.text)
+		if err := r.Run("patch", "-p1", "-d", "src"); err != nil {
 			return "", fmt.Errorf("%s does not apply to kernel %s: %w", p.file, facts.Version, err)
 		}
 	}
 	if err := makeRoom(cache); err != nil {
 		return "", err
 	}
-	if err := os.Rename(filepath.Join(r.work.dir, "src"), path); err != nil {
+	if err := os.Rename(filepath.Join(r.Dir(), "src"), path); err != nil {
 		return "", err
 	}
 	return path, used(path)
@@ -107,10 +109,10 @@ func makeRoom(cache string) error {
 }
 
 // tarball is the source as a tarball.
-func (b *Builder) tarball(r *runner, cache string) (string, error) {
+func (b *Builder) tarball(r *build.Runner, cache string) (string, error) {
 	if b.Source == "" {
 		deb, _ := cachedPackage(cache)
-		return filepath.Join(r.work.dir, "deb/usr/src/linux-source-"+Series+".tar.xz"), r.run("dpkg-deb", "-x", deb, "deb")
+		return filepath.Join(r.Dir(), "deb/usr/src/linux-source-"+Series+".tar.xz"), r.Run("dpkg-deb", "-x", deb, "deb")
 	}
 	source, err := filepath.Abs(b.Source)
 	if err != nil {
@@ -120,30 +122,30 @@ func (b *Builder) tarball(r *runner, cache string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("kernel source: %s: %w", source, err)
 	}
-	own := filepath.Join(r.work.dir, "src.tar")
+	own := filepath.Join(r.Dir(), "src.tar")
 	switch kind {
 	case Folder:
-		return own, r.run("tar", slices.Concat([]string{"-cf", own, "-C", source}, made, unused, []string{"."})...)
+		return own, r.Run("tar", slices.Concat([]string{"-cf", own, "-C", source}, made, unused, []string{"."})...)
 	case Revision:
-		return own, r.run("git", "-C", source, "archive", "--prefix=linux/", "-o", own, b.Revision)
+		return own, r.Run("git", "-C", source, "archive", "--prefix=linux/", "-o", own, b.Revision)
 	}
 	return source, nil
 }
 
 // unpack makes src, the plain tree.
-func (b *Builder) unpack(r *runner, cache string) error {
+func (b *Builder) unpack(r *build.Runner, cache string) error {
 	tarball, err := b.tarball(r, cache)
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(filepath.Join(r.work.dir, "src"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(r.Dir(), "src"), 0o755); err != nil {
 		return err
 	}
-	if err := r.run("tar", append([]string{"-xf", tarball, "-C", "src", "--strip-components=1"}, unused...)...); err != nil {
+	if err := r.Run("tar", append([]string{"-xf", tarball, "-C", "src", "--strip-components=1"}, unused...)...); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(r.work.dir, "src/arch/um")); err != nil {
+	if _, err := os.Stat(filepath.Join(r.Dir(), "src/arch/um")); err != nil {
 		return fmt.Errorf("%s is not a kernel tree: it has no arch/um", tarball)
 	}
-	return os.RemoveAll(filepath.Join(r.work.dir, "src.tar"))
+	return os.RemoveAll(filepath.Join(r.Dir(), "src.tar"))
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/appliance"
+	"backplane/guest/emulator"
 	"backplane/guest/kernel"
 	"backplane/periph/catalog"
 	"backplane/scenarios"
@@ -112,7 +114,8 @@ func StartAppliance(t testing.TB, a *boards.Appliance, o Options) *App {
 			}
 			return image, nil
 		},
-		Events: append([]func(*simbus.Event){app.event}, o.Events...), Log: o.Log,
+		Emulators: func(ctx context.Context) (string, error) { return new(emulator.Builder).Build(ctx) },
+		Events:    append([]func(*simbus.Event){app.event}, o.Events...), Log: o.Log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -377,6 +380,12 @@ var built sync.Map
 // Program builds a static Go program of this module, once, and returns its path.
 func Program(t testing.TB, pkg string) string {
 	t.Helper()
+	return ProgramFor(t, pkg, runtime.GOARCH)
+}
+
+// ProgramFor is Program for another architecture, by Go's name.
+func ProgramFor(t testing.TB, pkg, arch string) string {
+	t.Helper()
 	build := sync.OnceValues(func() (string, error) {
 		dir, err := os.MkdirTemp("", "backplane-test-")
 		if err != nil {
@@ -384,14 +393,14 @@ func Program(t testing.TB, pkg string) string {
 		}
 		path := filepath.Join(dir, filepath.Base(pkg))
 		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 		}
 		return path, nil
 	})
-	f, _ := built.LoadOrStore(pkg, build)
+	f, _ := built.LoadOrStore(pkg+" "+arch, build)
 	path, err := f.(func() (string, error))()
 	if err != nil {
 		t.Fatal(err)

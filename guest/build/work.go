@@ -1,6 +1,7 @@
-package kernel
+package build
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +15,7 @@ import (
 // work is the folder of a build, or of a download, and the processes at work in
 // it. Both go when this program ends, however it ends.
 type work struct {
-	dir    string
+	Dir    string
 	lease  io.Closer // the keeper clears up when this is closed
 	keeper *exec.Cmd // leads the group of all processes at work
 }
@@ -32,7 +33,7 @@ func newWork(cache, prefix string) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{dir: dir, keeper: exec.Command("/bin/sh", "-c", keep, "sh", dir)}
+	w := &work{Dir: dir, keeper: exec.Command("/bin/sh", "-c", keep, "sh", dir)}
 	w.keeper.Dir = "/"
 	w.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // no signal from the terminal reaches it
 	if w.lease, err = w.keeper.StdinPipe(); err == nil {
@@ -57,7 +58,7 @@ func (w *work) kill() { _ = unix.Kill(-w.group(), unix.SIGKILL) }
 func (w *work) close() {
 	w.lease.Close()
 	_ = w.keeper.Wait() // its status is that of a sleep or of a shell's loop
-	os.RemoveAll(w.dir)
+	os.RemoveAll(w.Dir)
 }
 
 // sweep removes what is left of works whose keepers were killed as well: while
@@ -75,4 +76,19 @@ func sweep(cache string) error {
 		}
 	}
 	return nil
+}
+
+// Do does something in a folder of its own in the cache, which then goes, and logs it to a file.
+func Do(ctx context.Context, cache, log string, do func(r *Runner) error) error {
+	w, err := newWork(cache, "building-")
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	f, err := os.Create(log)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return do(&Runner{ctx: ctx, work: w, log: f})
 }

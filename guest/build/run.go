@@ -1,7 +1,8 @@
-package kernel
+package build
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,21 +14,25 @@ import (
 	"time"
 )
 
-// runner runs the steps of a build and keeps their log.
-type runner struct {
-	ctx   context.Context
-	work  *work
-	log   *os.File
-	stdin io.Reader         // of the next step
-	line  func(line string) // each line of output
+// Runner runs the steps of a build and keeps their log.
+type Runner struct {
+	Stdin io.Reader         // of the next step
+	Line  func(line string) // is told each line of output, if set
+	In    string            // the folder in which steps run; empty: the build's own
+
+	ctx  context.Context
+	work *work
+	log  *os.File
 }
 
-// run runs one step in the work's folder. If it is interrupted, all that it has
-// started ends with it.
-func (r *runner) run(name string, args ...string) error {
+// Dir is the build's own folder.
+func (r *Runner) Dir() string { return r.work.Dir }
+
+// Run runs one step. If it is interrupted, all that it has started ends with it.
+func (r *Runner) Run(name string, args ...string) error {
 	cmd := exec.CommandContext(r.ctx, name, args...)
-	cmd.Dir, cmd.Stdin = r.work.dir, r.stdin
-	r.stdin = nil
+	cmd.Dir, cmd.Stdin = cmp.Or(r.In, r.work.Dir), r.Stdin
+	r.Stdin = nil
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "MAKEFLAGS=")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: r.work.group()}
 	var kill *time.Timer
@@ -55,8 +60,8 @@ func (r *runner) run(name string, args ...string) error {
 		if last = append(last, s.Text()); len(last) > lastLines {
 			last = last[1:]
 		}
-		if r.line != nil {
-			r.line(s.Text())
+		if r.Line != nil {
+			r.Line(s.Text())
 		}
 	}
 	out.Close()
