@@ -1,11 +1,15 @@
 package tests
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"backplane/boards/appliance"
+	"backplane/periph"
 	"backplane/periph/serial"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
@@ -91,4 +95,152 @@ func TestUnplugPort(t *testing.T) {
 			return e.Kind == serial.KindRx && e.Board == "y" && strings.HasPrefix(data, "b")
 		})
 	})
+}
+
+// TestPlugWhileOff plugs and unplugs while the board is off, and while it boots: what is there
+// when the kernel looks is there, and the board lacks nothing that it should have.
+func TestPlugWhileOff(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := startDisks(t, "[[disk]]\nname = \"disk0\"\n[[disk]]\nname = \"disk1\"\nunplugged = true\nserial = \"late\"\n[[serial]]\nname = \"uart1\"\nunplugged = true\ndevice = \"/dev/ttyS7\"\n[[gpio]]\nname = \"gpio0\"\nunplugged = true\nlines = [\"a\"]\n[[gpio]]\nname = \"gpio1\"\nlines = [\"b\"]\n"+
+			"[[ethernet]]\nname = \"lan0\"\nunplugged = true\naddress = \"10.0.0.1/24\"\n", o)
+		there := func(want bool) {
+			t.Helper()
+			for _, what := range []string{"grep -qx late /sys/block/vd?/serial", "[ -c /dev/ttyS7 ]", "[ -e /sys/class/net/lan0 ]", "[ -e /dev/gpio0 ]"} {
+				if !want {
+					what = "! " + what
+				}
+				present(app, "store", what)
+			}
+			present(app, "store", "[ -e /dev/gpio1 ]")
+		}
+		all := []string{"store.disk1", "store.uart1", "store.lan0", "store.gpio0"}
+		there(false)
+		for _, p := range all {
+			plugged(t, app, appliance.Plug, p)
+		}
+		there(true)
+		if err := app.PullPlug("store"); err != nil {
+			t.Fatal(err)
+		}
+		app.Until(10*time.Second, "its end", off)
+		for _, p := range all {
+			plugged(t, app, appliance.Unplug, p)
+		}
+		switchOn(t, app)
+		there(false)
+		if err := app.PullPlug("store"); err != nil {
+			t.Fatal(err)
+		}
+		app.Until(10*time.Second, "its end", off)
+		if err := app.PowerOn("store"); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range all { // it has just begun to boot
+			plugged(t, app, appliance.Plug, p)
+		}
+		app.Until(time.Minute, "its hello", func(e *simbus.Event) bool {
+			state, _ := e.Get("state")
+			return e.Kind == appliance.KindGuest && state == appliance.StateUp
+		})
+		there(true)
+		for _, e := range app.Events() {
+			if state, _ := e.Get("state"); state == appliance.StateIncomplete || e.Kind == periph.KindDevice {
+				t.Errorf("the event %s", e.AppendJSON(nil))
+			}
+		}
+	})
+}
+
+// TestPlugOften plugs and unplugs a disk, a card and a port many times: nothing is left of those
+// that have gone, neither here nor in the guest.
+func TestPlugOften(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := guesttest.Run(t, map[string]string{"main.toml": fmt.Sprintf("name = \"b\"\n[firmware]\nrootfs = [%q]\n[[disk]]\nname = \"disk0\"\nsize = \"4M\"\n[[ethernet]]\nname = \"eth0\"\naddress = \"10.0.0.1/24\"\n[[serial]]\nname = \"uart1\"\ndevice = \"/dev/ttyS1\"\n", guesttest.Rootfs(t))}, o)
+		cycle := func() {
+			app.Sleep(30 * time.Millisecond) // the kernel lets go of a disk that it has looked for partitions on
+			for _, p := range []string{"b.disk0", "b.eth0", "b.uart1"} {
+				plugged(t, app, appliance.Unplug, p)
+			}
+			present(app, "b", "! [ -e /sys/block/vda ] && ! [ -e /sys/class/net/eth0 ] && ! [ -e /dev/ttyS1 ]")
+			for _, p := range []string{"b.disk0", "b.eth0", "b.uart1"} {
+				plugged(t, app, appliance.Plug, p)
+			}
+			present(app, "b", "[ -b /dev/vda ] && ip -o addr show dev eth0 2>/dev/null | grep -q 10.0.0.1/24 && [ -c /dev/ttyS1 ]")
+		}
+		used := func() (files, guestFiles, free int) {
+			list, err := os.ReadDir("/proc/self/fd")
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid, err := app.KernelPID("b")
+			if err != nil {
+				t.Fatal(err)
+			}
+			guests, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := app.Sh("b", "echo 3 > /proc/sys/vm/drop_caches; sed -n 's/MemFree: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")
+			if _, err := fmt.Sscan(out, &free); err != nil {
+				t.Fatal(err)
+			}
+			return len(list), len(guests), free
+		}
+		for range 10 {
+			cycle()
+		}
+		files, guestFiles, free := used()
+		for range 67 { // of three controllers: 200 in all
+			cycle()
+		}
+		files2, guestFiles2, free2 := used()
+		t.Logf("files %d, then %d; of the kernel %d, then %d; %d kB free, then %d", files, files2, guestFiles, guestFiles2, free, free2)
+		if files2 > files+3 || guestFiles2 > guestFiles+3 || free2 < free-3<<10 { // the rings of all would take more
+			t.Error("something is left of what has gone")
+		}
+	})
+}
+
+// TestPlugControllerScenario plays, verifies and replays a scenario that plugs controllers.
+func TestPlugControllerScenario(t *testing.T) {
+	dir := writeFiles(t, map[string]string{
+		"main.toml": diskBoard(t, "[[disk]]\nname = \"disk0\"\nkeep = \"kept.overlay\"\nsize = \"16M\"\n[[ethernet]]\nname = \"eth0\"\naddress = \"10.0.0.1/24\"\n"),
+		"s.toml": `appliance = "main.toml"
+[[step]]
+exec = { board = "store", command = ["sh", "-c", "mkfs.ext4 -q /dev/vda; mkdir /mnt; mount /dev/vda /mnt; echo kept > /mnt/kept; sync; (while dd if=/dev/urandom of=/mnt/file bs=4k count=16 conv=fsync; do :; done) >/dev/null 2>&1 &"] }
+[[step]]
+wait = "20ms"
+[[step]]
+unplug = "store.disk0"
+expect = { event = "plug", where = { part = "^disk0$", state = "unplugged" } }
+[[step]]
+unplug = "store.eth0"
+[[step]]
+wait = "200ms"
+[[step]]
+exec = { board = "store", command = ["sh", "-c", "! [ -e /dev/vda ] && ! [ -e /sys/class/net/eth0 ] && umount /mnt"] }
+[[step]]
+plug = "store.disk0"
+[[step]]
+plug = "store.eth0"
+[[step]]
+wait = "200ms"
+[[step]]
+exec = { board = "store", command = ["sh", "-c", "mount /dev/vda /mnt && cat /mnt/kept && ip -o addr show dev eth0"], output = '^kept$' }
+`})
+	record := filepath.Join(t.TempDir(), "r")
+	for _, tt := range []struct{ want, args string }{
+		{"SAME", "run --verify 3 " + filepath.Join(dir, "s.toml")},
+		{"PASSED", "run --out " + record + " " + filepath.Join(dir, "s.toml")},
+		{"SAME", "replay " + record},
+	} {
+		if strings.HasPrefix(tt.args, "replay") { // the run has made it
+			if err := os.Remove(filepath.Join(dir, "kept.overlay")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, errs, status := run(t, nil, strings.Fields(tt.args)...); status != 0 || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: status %d\n%s%s", tt.args, status, out, errs)
+		}
+	}
 }

@@ -79,7 +79,9 @@ func (p *plugging) note() {
 // follow does the same for what comes later.
 func (p *plugging) follow() {
 	err := watchKernel(func(message []byte) {
-		if bytes.Contains(message, []byte(places[len("/sys"):]+"/"+placeFolder)) && (bytes.HasPrefix(message, []byte("add@")) || bytes.HasPrefix(message, []byte("remove@"))) {
+		action, _, _ := bytes.Cut(message, []byte("@"))
+		ours := bytes.Contains(message, []byte(places[len("/sys"):]+"/"+placeFolder))
+		if message == nil || ours && (string(action) == "add" || string(action) == "remove") {
 			p.settle()
 		}
 	})
