@@ -30,6 +30,7 @@ type conn struct {
 	mapped   [][]byte
 	rings    []ring
 	queues   []*virtio.Queue // as the device has them; nil while it is stopped
+	sparse   bool            // the driver does without some of the queues that are enabled
 	failed   bool            // the device was stopped because of a mistake
 	closed   bool
 	lost     error // why the guest took no interrupt: it gets no more
@@ -51,6 +52,7 @@ type ring struct {
 	callEvent         bool // call is an eventfd
 	bell              int  // -1 unless notifications go that way
 	more              bool // a kick has left buffers, and is to be gone on with
+	early             bool // a kick came before the device had started
 }
 
 func newConn(s *Server, fd int) *conn {

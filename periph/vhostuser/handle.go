@@ -149,7 +149,7 @@ func (c *conn) setFeatures(f uint64) error {
 	}
 	c.stop()
 	c.forget()
-	c.features = f
+	c.features, c.sparse = f, false
 	return nil
 }
 

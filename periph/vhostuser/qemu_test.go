@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/periph/gpio"
 	"backplane/periph/rng"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
@@ -102,4 +103,85 @@ func TestEventFD(t *testing.T) {
 	if _, err := c.callKind(f.mem.FD); err == nil || err.Error() != "a file that is neither a socket nor an eventfd" {
 		t.Errorf("memory: %v", err)
 	}
+}
+
+// TestQueuesThatAreNotSetUp has a driver of a GPIO controller that wants no interrupts, and so
+// sets up only its request queue, of two that QEMU enables: its requests are answered. One
+// that wants them, and is early with its first request, is answered once it has set up both.
+func TestQueuesThatAreNotSetUp(t *testing.T) {
+	const irq = 1 // VIRTIO_GPIO_F_IRQ
+	for _, wants := range []bool{false, true} {
+		cal := simbus.NewReal()
+		defer cal.Close()
+		d, err := cal.AddDomain("board")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "gpio.sock")
+		var s *Server
+		d.Do(func() {
+			s, err = Listen(path, gpio.New("gpio0", []string{"a", "b"}), Options{Poller: d, EventFD: true, OnError: func(err error) { t.Error(err) }})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Do(func() { s.Close() })
+		f := dial(t, path)
+		must := func(request uint32, payload []byte, fds ...int) {
+			t.Helper()
+			if !f.do(request, payload, fds...) {
+				t.Fatalf("%s was refused", requestNames[request])
+			}
+		}
+		f.negotiate()
+		features := f.get(getFeatures, nil) &^ featureProtocol
+		if !wants {
+			features &^= irq
+		}
+		must(setVringEnable, pair32(0, 1))
+		must(setVringEnable, pair32(1, 1))
+		must(setFeatures, u64(features))
+		must(setMemTable, f.memTable(uint64(len(f.mem.Data))), f.mem.FD)
+		setUp := func(i uint32) (r *virtiotest.Ring, kick, call int) {
+			t.Helper()
+			r, kick, call = virtiotest.NewRing(f.mem, 8, features), f.eventfd(), f.eventfd()
+			must(setVringNum, pair32(i, 8))
+			must(setVringBase, pair32(i, 0))
+			addr := pair32(i, 0)
+			for _, a := range []uint64{r.DescAddr, r.UsedAddr, r.AvailAddr, virtiotest.Base} {
+				addr = append(addr, u64(a-virtiotest.Base+virtiotest.UserBase)...)
+			}
+			must(setVringAddr, addr)
+			must(setVringCall, u64(uint64(i)), call)
+			must(setVringKick, u64(uint64(i)), kick)
+			return r, kick, call
+		}
+		requests, kick, call := setUp(0)
+		requests.Add([][]byte{{2, 0, 1, 0, 0, 0, 0, 0}}, []int{2}) // VIRTIO_GPIO_MSG_GET_DIRECTION of line 1
+		if _, err := unix.Write(kick, one); err != nil {
+			t.Fatal(err)
+		}
+		if wants {
+			for d.Do(func() {}); kicked(t, kick); d.Do(func() {}) { // until the kick was taken
+			}
+			if got := requests.Results(); len(got) != 0 {
+				t.Errorf("%d requests are answered before all queues are there", len(got))
+			}
+			setUp(1)
+		}
+		waitEvent(t, call)
+		if got := requests.Results(); len(got) != 1 || got[0].Written != 2 {
+			t.Errorf("the request came back as %+v", got)
+		}
+	}
+}
+
+// kicked tells whether a kick has not been taken yet.
+func kicked(t *testing.T, fd int) bool {
+	t.Helper()
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds, 0); err != nil && err != unix.EINTR {
+		t.Fatal(err)
+	}
+	return fds[0].Revents != 0
 }

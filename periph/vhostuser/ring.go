@@ -179,15 +179,16 @@ func (k *kick) read() (got bool, err error) {
 
 // resume starts the device once every queue that the driver has set up is enabled, and
 // every one that is enabled is set up. virtio_uml sets up all its queues before it enables
-// the first; QEMU's network ports are enabled before.
+// the first; QEMU's network ports are enabled before. QEMU also enables queues that its
+// guest's driver never sets up: then the device starts with a kick (see kick).
 func (c *conn) resume() error {
 	some := false
 	for i := range c.rings {
 		r := &c.rings[i]
-		if r.addressed != r.enabled {
+		if r.addressed != r.enabled && (r.addressed || !c.sparse) {
 			return nil
 		}
-		some = some || r.enabled
+		some = some || r.addressed
 	}
 	if !some {
 		return nil
@@ -217,18 +218,17 @@ func (c *conn) start() error {
 		}
 	}
 	c.queues = queues
-	if err := c.dev.Start(c.features&^featureProtocol, queues); err != nil {
-		return err
+	err := c.dev.Start(c.features&^featureProtocol, queues)
+	if c.sparse && errors.Is(err, virtio.ErrLacking) {
+		c.queues, c.sparse = nil, false // it was kicked before the driver had set up the others
+		return nil
 	}
 	for i := range c.rings { // the driver has kicked for these already
-		if len(c.rings[i].again) == 0 {
-			continue
-		}
-		if err := c.kick(i); err != nil {
-			return err
+		if r := &c.rings[i]; err == nil && (r.early || len(r.again) > 0) {
+			err = c.kick(i)
 		}
 	}
-	return nil
+	return err
 }
 
 // stop takes the queues from the device.
@@ -246,11 +246,18 @@ func (c *conn) stop() {
 	}
 }
 
+// kick has the device look at queue i. A kick also says that the queue is ready (vhost-user,
+// "Ring states"): the device then starts with those that are, and does without the others.
 func (c *conn) kick(i int) error {
-	if c.queues == nil || c.queues[i] == nil {
-		return nil // a device that was stopped, or a driver that is early: it kicks again
+	r := &c.rings[i]
+	if c.queues == nil && r.addressed && r.enabled && !c.failed {
+		r.early, c.sparse = true, true
+		return c.resume()
 	}
-	r, q := &c.rings[i], c.queues[i]
+	if r.early = false; c.queues == nil || c.queues[i] == nil {
+		return nil // a device that was stopped
+	}
+	q := c.queues[i]
 	if r.more {
 		return nil
 	}

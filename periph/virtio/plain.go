@@ -1,6 +1,9 @@
 package virtio
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Plain is the part of a [Device] that many have alike: one that embeds it offers no
 // features of its own, and has no configuration space, until it says otherwise.
@@ -30,11 +33,14 @@ func (p *Plain) SetConfig(int, []byte) error {
 	return fmt.Errorf("%s: write to the configuration space, which is read-only", p.name)
 }
 
+// ErrLacking says that a driver has not set up a queue that the device cannot do without.
+var ErrLacking = errors.New("started without its queue")
+
 // Started checks that the driver has set up the first n of its queues.
 func (p *Plain) Started(queues []*Queue, n int) error {
 	for i := range n {
 		if i >= len(queues) || queues[i] == nil {
-			return fmt.Errorf("%s: started without its queue %d", p.name, i)
+			return fmt.Errorf("%s: %w %d", p.name, ErrLacking, i)
 		}
 	}
 	return nil
