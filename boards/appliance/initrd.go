@@ -16,7 +16,7 @@ import (
 
 // writeInitrd packs the board's root file system, with our init and what it has to do.
 func (m *Machine) writeInitrd() error {
-	init, err := os.ReadFile(m.r.opts.Init)
+	init, err := m.r.init()
 	if err != nil {
 		return fmt.Errorf("the init that every board needs: %w ('make' builds it)", err)
 	}

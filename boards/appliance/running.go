@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -82,7 +83,8 @@ type Running struct {
 	appliance *boards.Appliance // what runs
 	cal       *simbus.Calendar
 	opts      Options
-	log       *zap.Logger // its own; boards and gateways have theirs
+	init      func() ([]byte, error) // that of the boards, read once
+	log       *zap.Logger            // its own; boards and gateways have theirs
 	epoch     time.Time
 	dir       *guest.RunDir
 	backing   []guest.Backing // of boards' memory, by their order
@@ -124,7 +126,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.Boot == nil {
 		o.Boot = guest.Start
 	}
-	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), turns: make(map[string][]turn), held: make(map[boards.Place]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
+	r := &Running{Name: a.Name, init: sync.OnceValues(func() ([]byte, error) { return os.ReadFile(o.Init) }), appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), turns: make(map[string][]turn), held: make(map[boards.Place]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
 	if o.Virtual {
 		if err := boards.CheckStart(o.Start); err != nil {
 			return nil, err

@@ -177,7 +177,7 @@ func (f Facts) Virtual() error {
 
 // Patched tells whether Backplane has patches for this series.
 func (f Facts) Patched() bool {
-	list, err := patches(f.Series())
+	list, err := patchFiles("patches/" + f.Series()) // their texts are not looked at: each board asks
 	return err == nil && len(list) > 0
 }
 

@@ -53,6 +53,7 @@ var parts = []struct {
 	{"links", (*bench).links},
 	{"network", (*bench).network},
 	{"disk", (*bench).disk},
+	{"scale", (*bench).scale},
 }
 
 // Parts names what can be measured.
@@ -106,9 +107,13 @@ func (b *bench) start(virtual bool, n int, board, links string) (*appliance.Runn
 	text := "name = \"bench\"\n"
 	for i := range n {
 		name := fmt.Sprintf("b%d", i)
-		text += fmt.Sprintf("[[board]]\nfile = %q\n", name+".toml")
+		file := name + ".toml"
+		if !strings.Contains(board, "ADDRESS") { // all are alike
+			file = "b.toml"
+		}
+		text += fmt.Sprintf("[[board]]\nname = %q\nfile = %q\n", name, file)
 		own := fmt.Sprintf("name = %q\n", name) + strings.ReplaceAll(board, "ADDRESS", fmt.Sprintf("10.0.0.%d/24", i+1))
-		if err := os.WriteFile(filepath.Join(dir, name+".toml"), []byte(own), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(own), 0o644); err != nil {
 			return nil, err
 		}
 	}

@@ -13,47 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"backplane/tests/debian"
 )
-
-// debianKernel is the package that has the kernel of QEMU's guests: one with nothing that
-// only hardware has.
-const debianKernel = "linux-image-cloud-amd64"
-
-// DebianKernel is a folder with Debian's own kernel: boot/vmlinuz-VERSION and its modules.
-// It is fetched once and kept beside the boards' kernels, for to install it would make it
-// one that this machine could boot.
-func DebianKernel(t testing.TB) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(cache, "backplane", debianKernel)
-	if _, err := os.Stat(dir); err == nil {
-		return dir
-	}
-	work, err := os.MkdirTemp("", "kernel-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(work)
-	const fetch = `p=$(apt-cache depends ` + debianKernel + ` | sed -n 's/^ *Depends: //p') && apt-get -qq download $p && dpkg-deb -x *.deb tree`
-	cmd := exec.Command("sh", "-c", "{ "+fetch+"; } || { apt-get -qq update && "+fetch+"; }")
-	cmd.Dir = work
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("get the package %s: %v\n%s", debianKernel, err, out)
-	}
-	if err := os.RemoveAll(dir + ".new"); err != nil { // of one that was interrupted
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("cp", "-a", filepath.Join(work, "tree"), dir+".new").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if err := os.Rename(dir+".new", dir); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
 
 // virtioModules are what a guest of QEMU's needs for disks and network, in this order.
 var virtioModules = []string{"virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "failover", "net_failover", "virtio_net"}
@@ -85,10 +47,13 @@ func copyModules(t testing.TB, tree, root string) {
 // returns what the script prints there. The root is one of Rootfs.
 func QEMU(t testing.TB, root, script string, args ...string) string {
 	t.Helper()
-	tree := DebianKernel(t)
-	kernels, err := filepath.Glob(filepath.Join(tree, "boot/vmlinuz-*"))
-	if err != nil || len(kernels) != 1 {
-		t.Fatalf("kernels in %s: %q, %v", tree, kernels, err)
+	tree, err := debian.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernel, err := debian.Kernel()
+	if err != nil {
+		t.Fatal(err)
 	}
 	init := "#!/bin/sh\nmkdir -p /run /tmp /mnt\nmount -t devtmpfs dev /dev\nmount -t proc proc /proc\nmount -t sysfs sys /sys\n"
 	for _, name := range virtioModules {
@@ -111,7 +76,7 @@ func QEMU(t testing.TB, root, script string, args ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	all := append([]string{"-accel", "tcg", "-M", "q35,memory-backend=memory", "-m", "256", "-object", "memory-backend-memfd,id=memory,size=256M,share=on",
-		"-kernel", kernels[0], "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"}, args...)
+		"-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"}, args...)
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", all...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
