@@ -66,6 +66,7 @@ func newConn(s *Server, fd int) *conn {
 
 // plug lets the connection be the server's device's.
 func (c *conn) plug() {
+	c.release()
 	c.dev, c.rings = c.s.dev, make([]ring, c.s.dev.Queues())
 	for i := range c.rings {
 		c.rings[i].kick, c.rings[i].call, c.rings[i].bell = -1, -1, -1
@@ -75,8 +76,12 @@ func (c *conn) plug() {
 // unplug takes the device from the guest in the middle of all that it does, and tells it.
 func (c *conn) unplug() {
 	c.stop()
-	c.release()
-	c.dev, c.rings = nil, nil
+	c.dev = nil
+	for i := range c.rings { // what we interrupt through stays open: its end would be one more interrupt
+		_ = c.setKick(i, -1)
+		c.setBell(i, -1)
+	}
+	c.unmap()
 	if c.told {
 		c.tellPlugged(false)
 	}
