@@ -27,6 +27,8 @@ firmware:
 	$(BOARD_GO) -o bin/firmware/controller/usr/bin/controllerd ./firmware/controllerd
 	$(BOARD_GO) -o bin/firmware/heartbeat/usr/bin/heartbeatd ./firmware/heartbeatd
 	$(BOARD_GO) -o bin/firmware/ledger/usr/bin/ledgerd ./firmware/ledgerd
+	GOARCH=arm64 $(BOARD_GO) -o bin/firmware/arm64/sensor/usr/bin/sensord ./firmware/sensord
+	GOARCH=arm64 $(BOARD_GO) -o bin/firmware/arm64/controller/usr/bin/controllerd ./firmware/controllerd
 
 packages:
 	tools/packages
@@ -40,6 +42,11 @@ bin/images/debian.img: | bin/backplane
 	mkdir -p bin/images
 	SOURCE_DATE_EPOCH=1767225600 bin/backplane image build $@ scenarios/debian-board/settings --suite bookworm \
 		--include systemd-sysv,udev,dbus,ifupdown,isc-dhcp-client --size 1G --label system
+
+# The root of a board of scenarios/arm64-firmware
+bin/images/debian-arm64.img: | bin/backplane
+	mkdir -p bin/images
+	SOURCE_DATE_EPOCH=1767225600 bin/backplane image build $@ --suite bookworm --arch arm64 --include busybox-static,i2c-tools,gpiod
 
 kernels: bin/backplane
 	bin/backplane kernel build --flavour all

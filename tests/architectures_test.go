@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -77,4 +78,17 @@ func TestArchitectures(t *testing.T) {
 			}
 		})
 	}
+}
+
+const arm64Firmware = "scenarios/arm64-firmware/arm64-firmware.toml"
+
+// TestArm64Firmware: firmware and Debian's tools for arm64 do with an appliance what native ones do, and
+// the same each time.
+func TestArm64Firmware(t *testing.T) {
+	make := exec.Command("make", "-s", "bin/images/debian-arm64.img")
+	make.Dir = ".."
+	if out, err := make.CombinedOutput(); err != nil {
+		t.Fatalf("build its image: %v\n%s", err, out)
+	}
+	verified(t, arm64Firmware, 2)
 }

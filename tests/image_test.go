@@ -117,7 +117,7 @@ func TestImageBuildRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--type is \"ntfs\"; it must be ext4 or squashfs":        {root, "--type", "ntfs"},
 		"--label: a squashfs has none":                           {root, "--type", "squashfs", "--label", "x"},
-		"--include and --mirror need a suite":                    {root, "--include", "udev"},
+		"--include, --mirror and --arch need a suite":            {root, "--include", "udev"},
 		"--size: a disk of 100 bytes: must be a multiple of 512": {root, "--size", "100"},
 		"is neither a tar nor a cpio archive":                    {filepath.Join(dir, "odd")},
 		"no such file or directory":                              {filepath.Join(dir, "none")},

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"backplane/firmware/volume"
 	"backplane/guest/diskimage"
+	"backplane/guest/emulator"
 	"backplane/guest/rootfs"
 	"backplane/periph"
 	"backplane/periph/block/image"
@@ -55,6 +58,7 @@ no root, and the same inputs make the same bytes. If SOURCE_DATE_EPOCH is set, n
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.Suite, "suite", "", "`SUITE` of Debian below the layers, such as bookworm, made by mmdebstrap")
+	f.StringVar(&c.Arch, "arch", "", "`ARCH` of that suite: amd64, or arm64, armhf or riscv64, whose packages are unpacked but not set up")
 	f.StringSliceVar(&c.Include, "include", nil, "`PACKAGES` of that suite beside the essential ones")
 	f.StringVar(&c.Mirror, "mirror", "", "`URL` of the packages (default: this machine's)")
 	f.StringVar(&c.Type, "type", diskimage.Ext4, "file system: ext4 or squashfs")
@@ -73,8 +77,10 @@ func checkImage(c *diskimage.Config) error {
 		return fmt.Errorf("--label: a %s has none", c.Type)
 	case len(c.Label) > 16:
 		return fmt.Errorf("--label has %d bytes; it must have at most 16", len(c.Label))
-	case c.Suite == "" && (len(c.Include) > 0 || c.Mirror != ""):
-		return errors.New("--include and --mirror need a suite: --suite bookworm")
+	case c.Suite == "" && (len(c.Include) > 0 || c.Mirror != "" || c.Arch != ""):
+		return errors.New("--include, --mirror and --arch need a suite: --suite bookworm")
+	case c.Arch != "" && !slices.Contains(emulator.Names(), c.Arch):
+		return fmt.Errorf("--arch is %q; it must be one of %s", c.Arch, strings.Join(emulator.Names(), ", "))
 	}
 	if text := os.Getenv("SOURCE_DATE_EPOCH"); text != "" {
 		seconds, err := strconv.ParseInt(text, 10, 64)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -24,6 +25,9 @@ type Config struct {
 	Layers []string // as those of a board's rootfs, over the suite
 	Suite  string   // of Debian, such as "bookworm"; empty for none
 	Mirror string   // where its packages are; empty: where this machine's are
+	// Arch is that of the packages, in Debian's words; empty for this machine's. Those of another
+	// are unpacked and not set up, since nothing here runs their scripts.
+	Arch string
 	// Include are packages beside those that Suite has in any case.
 	Include []string
 	Type    string // Ext4 or Squashfs
@@ -163,6 +167,9 @@ func (b *build) bootstrap() error {
 		}
 	}
 	args := []string{"--variant=minbase", "--format=tar"}
+	if b.Arch != "" && b.Arch != runtime.GOARCH {
+		args = []string{"--variant=extract", "--format=tar", "--architectures=" + b.Arch}
+	}
 	if len(b.Include) > 0 {
 		args = append(args, "--include="+strings.Join(b.Include, ","))
 	}
