@@ -29,7 +29,7 @@ func TestUnplugDisk(t *testing.T) {
 			t.Errorf("the program that writes: %+v", r)
 		}
 		app.Sh("store", "for i in $(seq 100); do [ -e /sys/block/vdb ] || break; sleep 0.05; done; ! [ -e /sys/block/vdb ] && ! [ -e /dev/vdb ]")
-		app.Sh("store", "umount /mnt; true")
+		app.Sh("store", "umount /mnt; ! dmesg | grep -q WARNING")
 		plugged(t, app, appliance.Plug, "store.disk1")
 		app.Sh("store", "for i in $(seq 100); do [ -e /dev/vdb ] && break; sleep 0.05; done; e2fsck -fy /dev/vdb; mount /dev/vdb /mnt && grep -x kept /mnt/kept && echo again > /mnt/again && umount /mnt && e2fsck -fn /dev/vdb")
 	})
@@ -77,7 +77,7 @@ func TestUnplugPort(t *testing.T) {
 		app.Sh("x", "stty -F /dev/ttyS1 raw -echo 9600")
 		read := app.StartCommand("x", "sh", "-c", "cat /dev/ttyS1; echo end")
 		write := app.StartCommand("x", "sh", "-c", "yes 2>/dev/null >/dev/ttyS1; echo end")
-		app.Sleep(100 * time.Millisecond)
+		present(app, "x", "[ $(ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c ttyS1) -ge 2 ]") // else they would make a file of that name
 		plugged(t, app, appliance.Unplug, "x.uart1.card")
 		for _, c := range []*guesttest.Command{read, write} {
 			if r := c.Wait(); r.Stdout != "end\n" {
