@@ -9,6 +9,7 @@ import (
 
 	"backplane/periph/gpio"
 	"backplane/periph/rng"
+	"backplane/periph/virtio"
 	"backplane/periph/virtio/virtiotest"
 	"backplane/simbus"
 
@@ -19,47 +20,18 @@ import (
 // through eventfds that change while the device is at work, and a queue that has ended
 // begins anew without being enabled again.
 func TestOtherOrder(t *testing.T) {
-	cal := simbus.NewReal()
-	defer cal.Close()
-	d, err := cal.AddDomain("board")
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "rng.sock")
-	var s *Server
-	d.Do(func() {
-		s, err = Listen(path, rng.New("rng", new(counting)), Options{Poller: d, EventFD: true, OnError: func(err error) { t.Error(err) }})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Do(func() { s.Close() })
-	f := dial(t, path)
-	must := func(request uint32, payload []byte, fds ...int) {
-		t.Helper()
-		if !f.do(request, payload, fds...) {
-			t.Fatalf("%s was refused", requestNames[request])
-		}
-	}
-	f.negotiate()
+	_, f := trusted(t, rng.New("rng", new(counting)))
 	features := f.get(getFeatures, nil) &^ featureProtocol
 	first, second, kick := f.eventfd(), f.eventfd(), f.eventfd()
-	must(setVringCall, u64(0), first)
-	must(setVringEnable, pair32(0, 1))
+	f.must(setVringCall, u64(0), first)
+	f.must(setVringEnable, pair32(0, 1))
 	for range 2 {
-		must(setFeatures, u64(features))
-		must(setMemTable, f.memTable(uint64(len(f.mem.Data))), f.mem.FD)
-		r := virtiotest.NewRing(f.mem, 8, features)
-		must(setVringNum, pair32(0, 8))
-		must(setVringBase, pair32(0, 0))
-		addr := pair32(0, 0)
-		for _, a := range []uint64{r.DescAddr, r.UsedAddr, r.AvailAddr, virtiotest.Base} {
-			addr = append(addr, u64(a-virtiotest.Base+virtiotest.UserBase)...)
-		}
-		must(setVringAddr, addr)
-		must(setVringKick, u64(0), kick)
+		f.must(setFeatures, u64(features))
+		f.must(setMemTable, f.memTable(uint64(len(f.mem.Data))), f.mem.FD)
+		r := f.ring(0, features)
+		f.must(setVringKick, u64(0), kick)
 		for _, call := range []int{first, second} {
-			must(setVringCall, u64(0), call)
+			f.must(setVringCall, u64(0), call)
 			r.Add(nil, []int{4})
 			if _, err := unix.Write(kick, one); err != nil {
 				t.Fatal(err)
@@ -73,6 +45,51 @@ func TestOtherOrder(t *testing.T) {
 			t.Errorf("the ring has ended at %d, want 2", base>>32)
 		}
 	}
+}
+
+// trusted serves a device to a front end that has interrupts through eventfds, as QEMU has.
+func trusted(t *testing.T, dev virtio.Device) (*simbus.Domain, *frontEnd) {
+	t.Helper()
+	cal := simbus.NewReal()
+	t.Cleanup(func() { cal.Close() })
+	d, err := cal.AddDomain("board")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "device.sock")
+	var s *Server
+	d.Do(func() {
+		s, err = Listen(path, dev, Options{Poller: d, EventFD: true, OnError: func(err error) { t.Error(err) }})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Do(func() { s.Close() }) })
+	f := dial(t, path)
+	f.negotiate()
+	return d, f
+}
+
+// must asks for what may not be refused.
+func (f *frontEnd) must(request uint32, payload []byte, fds ...int) {
+	f.t.Helper()
+	if !f.do(request, payload, fds...) {
+		f.t.Fatalf("%s was refused", requestNames[request])
+	}
+}
+
+// ring gives queue i a ring of 8.
+func (f *frontEnd) ring(i uint32, features uint64) *virtiotest.Ring {
+	f.t.Helper()
+	r := virtiotest.NewRing(f.mem, 8, features)
+	f.must(setVringNum, pair32(i, 8))
+	f.must(setVringBase, pair32(i, 0))
+	addr := pair32(i, 0)
+	for _, a := range []uint64{r.DescAddr, r.UsedAddr, r.AvailAddr, virtiotest.Base} {
+		addr = append(addr, u64(a-virtiotest.Base+virtiotest.UserBase)...)
+	}
+	f.must(setVringAddr, addr)
+	return r
 }
 
 // waitEvent waits for an eventfd, and empties it.
@@ -111,49 +128,20 @@ func TestEventFD(t *testing.T) {
 func TestQueuesThatAreNotSetUp(t *testing.T) {
 	const irq = 1 // VIRTIO_GPIO_F_IRQ
 	for _, wants := range []bool{false, true} {
-		cal := simbus.NewReal()
-		defer cal.Close()
-		d, err := cal.AddDomain("board")
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(t.TempDir(), "gpio.sock")
-		var s *Server
-		d.Do(func() {
-			s, err = Listen(path, gpio.New("gpio0", []string{"a", "b"}), Options{Poller: d, EventFD: true, OnError: func(err error) { t.Error(err) }})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer d.Do(func() { s.Close() })
-		f := dial(t, path)
-		must := func(request uint32, payload []byte, fds ...int) {
-			t.Helper()
-			if !f.do(request, payload, fds...) {
-				t.Fatalf("%s was refused", requestNames[request])
-			}
-		}
-		f.negotiate()
+		d, f := trusted(t, gpio.New("gpio0", []string{"a", "b"}))
 		features := f.get(getFeatures, nil) &^ featureProtocol
 		if !wants {
 			features &^= irq
 		}
-		must(setVringEnable, pair32(0, 1))
-		must(setVringEnable, pair32(1, 1))
-		must(setFeatures, u64(features))
-		must(setMemTable, f.memTable(uint64(len(f.mem.Data))), f.mem.FD)
+		f.must(setVringEnable, pair32(0, 1))
+		f.must(setVringEnable, pair32(1, 1))
+		f.must(setFeatures, u64(features))
+		f.must(setMemTable, f.memTable(uint64(len(f.mem.Data))), f.mem.FD)
 		setUp := func(i uint32) (r *virtiotest.Ring, kick, call int) {
 			t.Helper()
-			r, kick, call = virtiotest.NewRing(f.mem, 8, features), f.eventfd(), f.eventfd()
-			must(setVringNum, pair32(i, 8))
-			must(setVringBase, pair32(i, 0))
-			addr := pair32(i, 0)
-			for _, a := range []uint64{r.DescAddr, r.UsedAddr, r.AvailAddr, virtiotest.Base} {
-				addr = append(addr, u64(a-virtiotest.Base+virtiotest.UserBase)...)
-			}
-			must(setVringAddr, addr)
-			must(setVringCall, u64(uint64(i)), call)
-			must(setVringKick, u64(uint64(i)), kick)
+			r, kick, call = f.ring(i, features), f.eventfd(), f.eventfd()
+			f.must(setVringCall, u64(uint64(i)), call)
+			f.must(setVringKick, u64(uint64(i)), kick)
 			return r, kick, call
 		}
 		requests, kick, call := setUp(0)
