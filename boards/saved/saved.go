@@ -125,7 +125,7 @@ func copyTo(name string, from *os.File) (hash string, err error) {
 	if err != nil {
 		return "", err
 	}
-	err = image.Copy(to, from)
+	err = image.Copy(to, 0, from)
 	if err == nil {
 		err = to.Sync()
 	}

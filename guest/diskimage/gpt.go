@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+
+	"backplane/periph/block/image"
 )
 
 // A GPT with one partition (UEFI 2.10 section 5.3): the protective boot record, the table at
@@ -51,7 +53,7 @@ func (b *build) partition(file string) (string, error) {
 	size := partStart + info.Size() + partEnd
 	err = out.Truncate(size)
 	if err == nil {
-		err = copySparse(out, partStart, in)
+		err = image.Copy(out, partStart, in)
 	}
 	if err == nil {
 		err = b.writeGPT(out, size/sector, info.Size()/sector)
@@ -104,27 +106,4 @@ func (b *build) gptHeader(entries []byte, at, other, table, sectors int64) []byt
 	le.PutUint32(h[88:], crc32.ChecksumIEEE(entries))
 	le.PutUint32(h[16:], crc32.ChecksumIEEE(h[:headerBytes]))
 	return h
-}
-
-// copySparse copies a file to a place of another, and leaves out blocks of zeros.
-func copySparse(out io.WriterAt, at int64, in io.Reader) error {
-	b := make([]byte, 64<<10)
-	for {
-		n, err := io.ReadFull(in, b)
-		for _, c := range b[:n] {
-			if c != 0 {
-				if _, err := out.WriteAt(b[:n], at); err != nil {
-					return err
-				}
-				break
-			}
-		}
-		at += int64(n)
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return nil
-		case err != nil:
-			return err
-		}
-	}
 }

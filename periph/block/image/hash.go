@@ -31,20 +31,24 @@ func Hash(f *os.File) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// Copy makes an empty file have the contents of another. What is zeros there takes no room
-// here, and where the host can it shares what the other has.
-func Copy(to, from *os.File) error {
-	if unix.IoctlFileClone(int(to.Fd()), int(from.Fd())) == nil {
+// Copy copies a file to a place of another, of which nothing is there yet. What is zeros takes no
+// room, and where the host can the two share the rest.
+func Copy(to *os.File, at int64, from *os.File) error {
+	if unix.IoctlFileCloneRange(int(to.Fd()), &unix.FileCloneRange{Src_fd: int64(from.Fd()), Dest_offset: uint64(at)}) == nil {
 		return nil
 	}
-	size, err := eachData(from, func(at int64, b []byte) error {
-		_, err := to.WriteAt(b, at)
+	size, err := eachData(from, func(off int64, b []byte) error {
+		_, err := to.WriteAt(b, at+off)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return to.Truncate(size)
+	info, err := to.Stat()
+	if err != nil {
+		return err
+	}
+	return to.Truncate(max(info.Size(), at+size))
 }
 
 // eachData calls f with those pieces of 64 KiB that are not all zeros, and where they are.
