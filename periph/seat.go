@@ -28,7 +28,7 @@ func NewSeat(c Powered, pins []*wire.Pin, on *Seat, unplugged bool, attach func(
 	if on != nil {
 		on.riders = append(on.riders, s)
 	}
-	if s.sits() {
+	if s.Sits() {
 		return s, s.settle()
 	}
 	s.lift()
@@ -59,14 +59,14 @@ func (s *Seat) Remove() {
 	}
 }
 
-// sits tells whether the chip is to be in its place.
-func (s *Seat) sits() bool { return !s.unplugged && (s.on == nil || s.on.sits()) }
+// Sits tells whether the chip is in its place: it is plugged, and so is what it is on.
+func (s *Seat) Sits() bool { return !s.unplugged && (s.on == nil || s.on.Sits()) }
 
 func (s *Seat) powered() bool { return s.supplied && s.detach != nil }
 
 // settle puts the chip into its place, or takes it from there, and then those that it carries.
 func (s *Seat) settle() error {
-	switch sits := s.sits(); {
+	switch sits := s.Sits(); {
 	case sits && s.detach == nil:
 		detach, err := s.attach()
 		if err != nil {

@@ -3,6 +3,7 @@ package appliance_test
 import (
 	"encoding/binary"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,10 +53,24 @@ func TestPlugNew(t *testing.T) {
 		if err := r.fitted(sensorAt49); err == nil || !strings.Contains(err.Error(), "unplug b.temp1 first") {
 			t.Errorf("plugged twice: %v", err)
 		}
+		unplugged := func() bool {
+			list := r.Readings()
+			i := slices.IndexFunc(list, func(x appliance.Reading) bool { return x.Path == "b.temp1.temperature" })
+			if i < 0 {
+				t.Fatal("the list of properties lacks that of the new part")
+			}
+			return list[i].Unplugged
+		}
 		r.must(r.Do(appliance.Unplug.At("b.temp1")))
 		reads("nothing")
+		if !unplugged() {
+			t.Error("the list of properties does not say that the part is unplugged")
+		}
 		r.must(r.Do(appliance.Plug.At("b.temp1"))) // by its name, as it was
 		reads("temperature 496")
+		if unplugged() {
+			t.Error("the list of properties says that the part is unplugged")
+		}
 		r.must(r.Do(appliance.Unplug.At("b.temp1")))
 
 		// Another one has its place, so that it cannot come back; then one of another model has its name.

@@ -46,6 +46,8 @@ type Reading struct {
 	Path  string `json:"path"`
 	Value string `json:"value"`
 	Unit  string `json:"unit,omitempty"`
+	// Unplugged tells whether it is of a part that is off its board.
+	Unplugged bool `json:"unplugged,omitempty"`
 }
 
 // Readings are all that Get reads, with their values.
@@ -58,14 +60,15 @@ func (r *Running) Readings() []Reading {
 					return
 				}
 				if v, unit, err := m.get(part, name); err == nil {
-					list = append(list, Reading{m.path(part, name), v, unit})
+					p := m.named[part]
+					list = append(list, Reading{m.path(part, name), v, unit, p != nil && !p.seat.Sits()})
 				}
 			})
 		})
 	}
 	for _, path := range r.segmentPaths() {
 		if v, unit, err := r.Get(path); err == nil {
-			list = append(list, Reading{path, v, unit})
+			list = append(list, Reading{Path: path, Value: v, Unit: unit})
 		}
 	}
 	return list

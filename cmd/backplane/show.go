@@ -97,7 +97,11 @@ func newGet() *cobra.Command {
 			}
 			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 			for _, r := range all {
-				fmt.Fprintf(w, "%s\t%s\n", r.Path, withUnit(r))
+				value := withUnit(r)
+				if r.Unplugged {
+					value += " (unplugged)"
+				}
+				fmt.Fprintf(w, "%s\t%s\n", r.Path, value)
 			}
 			return w.Flush()
 		})
