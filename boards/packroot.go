@@ -1,10 +1,14 @@
 package boards
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"backplane/boards/tomlfile"
+	"backplane/guest/emulator"
 	"backplane/guest/rootfs"
 	"backplane/periph"
 )
@@ -36,7 +40,10 @@ func (b *Board) Runnable(p *rootfs.Packer) error {
 	if b.Firmware.Init == "" || b.Firmware.Root != "" {
 		return nil
 	}
-	err := p.Program(b.Firmware.Init)
+	machine, err := p.Program(b.Firmware.Init)
+	if err == nil {
+		err = b.runs(machine)
+	}
 	if err == nil {
 		return nil
 	}
@@ -55,6 +62,19 @@ func (b *Board) Runnable(p *rootfs.Packer) error {
 		}
 	}
 	return tomlfile.Problems{b.doc.Problem("firmware.init", "init cannot be run: %v%s", err, hint)}
+}
+
+// runs says why the board cannot run its init, which is for that machine; 0: for any.
+func (b *Board) runs(machine elf.Machine) error {
+	arch, _ := b.Foreign()
+	if machine == 0 || machine == elf.EM_X86_64 || machine == arch.Machine {
+		return nil
+	}
+	i := slices.IndexFunc(emulator.Archs, func(a emulator.Arch) bool { return a.Machine == machine })
+	if i < 0 {
+		return fmt.Errorf("%s runs on another machine (%s); boards have programs for %s", b.Firmware.Init, machine, strings.Join(emulator.Names(), ", "))
+	}
+	return fmt.Errorf("%s runs on %s: write arch = %[2]q in [firmware]", b.Firmware.Init, emulator.Archs[i].Name)
 }
 
 // nowhere takes an archive that nobody wants.

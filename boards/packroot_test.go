@@ -3,6 +3,7 @@ package boards_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"backplane/boards"
@@ -17,6 +18,12 @@ func TestCheckRoots(t *testing.T) {
 		"b.toml":         "name = 'b'\n[firmware]\nrootfs = ['root']\ninit = '/bin/appd'\n",
 		"good.toml":      "name = 'good'\n[firmware]\nrootfs = ['root']\ninit = '/bin/app'\n",
 		"a.toml":         "name = 'a'\n[[board]]\nfile = 'b.toml'\nname = 'b1'\n[[board]]\nfile = 'b.toml'\nname = 'b2'\n",
+		"arm.toml":       "name = 'arm'\n[firmware]\nrootfs = ['root']\ninit = '/bin/arm'\n",
+		"armed.toml":     "name = 'armed'\n[firmware]\nrootfs = ['root']\ninit = '/bin/arm'\narch = 'arm64'\n",
+		"risc.toml":      "name = 'risc'\n[firmware]\nrootfs = ['root']\ninit = '/bin/arm'\narch = 'riscv64'\n",
+		"mips.toml":      "name = 'mips'\n[firmware]\nrootfs = ['root']\ninit = '/bin/mips'\n",
+		"root/bin/arm":   "\x7fELF\x02\x01" + strings.Repeat("\x00", 12) + "\xb7" + strings.Repeat("\x00", 64),
+		"root/bin/mips":  "\x7fELF\x01\x01" + strings.Repeat("\x00", 12) + "\x08" + strings.Repeat("\x00", 64),
 		"root/bin/app":   "static",
 		"root/bin/other": "static",
 	} {
@@ -30,8 +37,12 @@ func TestCheckRoots(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"a.toml":    filepath.Join(dir, "b.toml") + `:4:1: init cannot be run: there is no /bin/appd in the root file system: did you mean "/bin/app"?`,
-		"good.toml": "",
+		"a.toml":     filepath.Join(dir, "b.toml") + `:4:1: init cannot be run: there is no /bin/appd in the root file system: did you mean "/bin/app"?`,
+		"good.toml":  "",
+		"arm.toml":   filepath.Join(dir, "arm.toml") + `:4:1: init cannot be run: /bin/arm runs on arm64: write arch = "arm64" in [firmware]`,
+		"armed.toml": "",
+		"risc.toml":  filepath.Join(dir, "risc.toml") + `:4:1: init cannot be run: /bin/arm runs on arm64: write arch = "arm64" in [firmware]`,
+		"mips.toml":  filepath.Join(dir, "mips.toml") + `:4:1: init cannot be run: /bin/mips runs on another machine (EM_MIPS); boards have programs for amd64, arm64, armhf, riscv64`,
 	} {
 		a, err := boards.Load(filepath.Join(dir, name), catalog.All)
 		if err != nil {

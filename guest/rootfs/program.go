@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -15,69 +16,86 @@ import (
 // put the name of the dynamic loader.
 const headSize = 4096
 
-// peek finds the interpreter or loader of the program data, if it is a program.
-func peek(e *entry, data io.Reader) (interpreter string, all io.Reader) {
+// program is what a file says of how it is run.
+type program struct {
+	interpreter string      // what runs it: that of a script, or a dynamic loader; "" if it needs none
+	machine     elf.Machine // whose instructions it has, if it is an ELF file
+}
+
+// peek looks at what runs a file, if it is a program.
+func peek(e *entry, data io.Reader) (what program, all io.Reader) {
 	if e.mode&typeMask != typeFile || e.mode&0o111 == 0 || e.size == 0 {
-		return "", data
+		return program{}, data
 	}
 	head := make([]byte, min(e.size, headSize))
 	n, _ := io.ReadFull(data, head) // what is wrong with data, whoever reads on will see
 	head = head[:n]
-	return interpreterOf(head), io.MultiReader(bytes.NewReader(head), data)
+	return programOf(head), io.MultiReader(bytes.NewReader(head), data)
 }
 
-// interpreterOf is the program that a script names in its first line (execve(2)), or the
-// dynamic loader of an ELF program for 64 bits, little endian; "" if there is none.
-func interpreterOf(head []byte) string {
+// programOf reads what a script names in its first line (execve(2)), or the header of an
+// ELF program, little endian.
+func programOf(head []byte) program {
 	if line, ok := bytes.CutPrefix(head, []byte("#!")); ok {
 		line, _, _ = bytes.Cut(line[:min(len(line), 254)], []byte("\n"))
 		if words := strings.Fields(string(line)); len(words) > 0 {
-			return words[0]
+			return program{interpreter: words[0]}
 		}
-		return ""
+		return program{}
 	}
-	const header, entrySize, interp = 64, 56, 3 // elf(5): Elf64_Ehdr, Elf64_Phdr, PT_INTERP
-	if len(head) < header || string(head[:6]) != "\x7fELF\x02\x01" {
-		return ""
+	if len(head) < 64 || string(head[:4]) != elf.ELFMAG || head[elf.EI_DATA] != byte(elf.ELFDATA2LSB) {
+		return program{}
 	}
-	at := binary.LittleEndian.Uint64(head[32:])
-	for range binary.LittleEndian.Uint16(head[56:]) {
-		if at > uint64(len(head)-entrySize) {
-			return ""
+	le := binary.LittleEndian
+	what := program{machine: elf.Machine(le.Uint16(head[18:]))}
+	// The table of segments, and in an entry the segment's place and length (elf(5)).
+	var at, count uint64
+	var entry func(p []byte) (offset, size uint64)
+	size := 0
+	switch elf.Class(head[elf.EI_CLASS]) {
+	case elf.ELFCLASS64:
+		at, count, size = le.Uint64(head[32:]), uint64(le.Uint16(head[56:])), 56
+		entry = func(p []byte) (uint64, uint64) { return le.Uint64(p[8:]), le.Uint64(p[32:]) }
+	case elf.ELFCLASS32:
+		at, count, size = uint64(le.Uint32(head[28:])), uint64(le.Uint16(head[44:])), 32
+		entry = func(p []byte) (uint64, uint64) { return uint64(le.Uint32(p[4:])), uint64(le.Uint32(p[16:])) }
+	}
+	for range count {
+		if len(head) < size || at > uint64(len(head)-size) {
+			break
 		}
 		p := head[at:]
-		if binary.LittleEndian.Uint32(p) == interp {
-			offset, size := binary.LittleEndian.Uint64(p[8:]), binary.LittleEndian.Uint64(p[32:])
-			if offset > uint64(len(head)) || size > uint64(len(head))-offset {
-				return ""
+		if elf.ProgType(le.Uint32(p)) == elf.PT_INTERP {
+			if offset, n := entry(p); offset <= uint64(len(head)) && n <= uint64(len(head))-offset {
+				what.interpreter = string(bytes.TrimRight(head[offset:offset+n], "\x00"))
 			}
-			return string(bytes.TrimRight(head[offset:offset+size], "\x00"))
+			break
 		}
-		at += entrySize
+		at += uint64(size)
 	}
-	return ""
+	return what
 }
 
 // maxInterpreters is how many scripts may run each other in Linux.
 const maxInterpreters = 5
 
 // Program says why a name, a full path, cannot be run: the kernel would not find it, or
-// what runs it.
-func (p *Packer) Program(name string) error {
+// what runs it. If it can, it says whose instructions it has, 0 if it is no ELF program.
+func (p *Packer) Program(name string) (elf.Machine, error) {
 	what := name
 	for range maxInterpreters {
 		n, err := p.program(name)
 		switch {
 		case err != nil && what == name:
-			return err
+			return 0, err
 		case err != nil:
-			return fmt.Errorf("%s is run by %s: %w", what, name, err)
+			return 0, fmt.Errorf("%s is run by %s: %w", what, name, err)
 		case n.interpreter == "":
-			return nil
+			return n.machine, nil
 		}
 		what, name = name, n.interpreter
 	}
-	return fmt.Errorf("%s has too many script interpreters in a row", what)
+	return 0, fmt.Errorf("%s has too many script interpreters in a row", what)
 }
 
 // program finds a program.

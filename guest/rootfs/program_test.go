@@ -1,6 +1,9 @@
 package rootfs_test
 
 import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -47,7 +50,7 @@ func TestProgram(t *testing.T) {
 		}
 		for _, tt := range tests {
 			got, same := "", ""
-			if err := p.Program(tt.name); err != nil {
+			if _, err := p.Program(tt.name); err != nil {
 				got = err.Error()
 				var missing *rootfs.MissingError
 				if errors.As(err, &missing) {
@@ -72,7 +75,36 @@ func TestLoader(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "/bin/ls is run by /lib64/ld-linux-x86-64.so.2: there is no /lib64/ld-linux-x86-64.so.2 in the root file system"
-	if err := p.Program("/bin/ls"); err == nil || err.Error() != want {
+	if _, err := p.Program("/bin/ls"); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestMachine reads whose instructions a program has, and its loader, also of 32 bits.
+func TestMachine(t *testing.T) {
+	le := binary.LittleEndian
+	wide, narrow := make([]byte, 200), make([]byte, 200)
+	copy(wide, "\x7fELF\x02\x01\x01")
+	le.PutUint16(wide[18:], uint16(elf.EM_RISCV))
+	copy(narrow, "\x7fELF\x01\x01\x01")
+	le.PutUint16(narrow[18:], uint16(elf.EM_ARM))
+	needs := bytes.Clone(narrow)
+	le.PutUint32(needs[28:], 52) // the table of segments
+	le.PutUint16(needs[44:], 1)
+	le.PutUint32(needs[52:], uint32(elf.PT_INTERP))
+	le.PutUint32(needs[56:], 100)
+	le.PutUint32(needs[68:], uint32(copy(needs[100:], "/lib/ld-linux-armhf.so.3\x00")))
+	_, p, err := pack(t, []string{tree(t, map[string]string{"bin/wide": string(wide), "bin/narrow": string(narrow), "bin/needs": string(needs), "bin/script": "#!/bin/wide\n"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]elf.Machine{"/bin/wide": elf.EM_RISCV, "/bin/narrow": elf.EM_ARM, "/bin/script": elf.EM_RISCV} {
+		if got, err := p.Program(name); got != want || err != nil {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, want)
+		}
+	}
+	const want = "/bin/needs is run by /lib/ld-linux-armhf.so.3: there is no /lib/ld-linux-armhf.so.3 in the root file system"
+	if _, err := p.Program("/bin/needs"); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -166,7 +166,7 @@ func (p *Packer) add(e *entry, data io.Reader, over folders) (*node, error) {
 		}
 		n.target, data = string(target), bytes.NewReader(target)
 	}
-	n.interpreter, data = peek(e, data)
+	n.program, data = peek(e, data)
 	n.at = p.w.pos
 	if err := p.write(e, data, n.ino); err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ func (p *Packer) link(e *entry, to *node, data io.Reader) error {
 	}
 	e.nlink = 2
 	if e.size > 0 {
-		to.interpreter, data = peek(e, data)
+		to.program, data = peek(e, data)
 	}
 	if err := p.write(e, data, to.ino); err != nil {
 		return err

@@ -23,7 +23,7 @@ type inode struct {
 	linked bool  // it has, or had, more than one
 	at     int64 // where its header begins in the archive
 
-	interpreter string // the program that runs it, if it is one that needs that
+	program // if it is one
 
 	written entry // what was written of it last
 }
