@@ -138,7 +138,7 @@ func spi() error {
 		return err
 	}
 	sent, got := [4]byte{1, 2, 0xfe, 0xff}, [4]byte{}
-	list := [2]transfer{{len: 2, hz: 1e6}, {len: 2, hz: 1e6}}
+	list := [2]transfer{{len: 2, hz: 1e6, delay: 5, bits: 8, csChange: 1}, {len: 2, hz: 1e6, bits: 8}}
 	for i := range list {
 		list[i].tx, list[i].rx = uint64(uintptr(unsafe.Pointer(&sent[2*i]))), uint64(uintptr(unsafe.Pointer(&got[2*i])))
 	}
