@@ -25,6 +25,15 @@ func (a *Appliance) member(name string) (*Member, error) {
 	if m := a.Member(name); m != nil {
 		return m, nil
 	}
+	var cards []string
+	for i := range a.Board {
+		if a.Board[i].Slot == name && name != "" {
+			cards = append(cards, a.Board[i].Name)
+		}
+	}
+	if len(cards) > 0 {
+		return nil, fmt.Errorf("%s is a slot: name the board that is in it (%s)", name, strings.Join(cards, " or "))
+	}
 	return nil, Unknown("board", name, a.boardNames())
 }
 

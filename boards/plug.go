@@ -49,7 +49,7 @@ func (a *Appliance) Plug(place string) (*Plug, error) {
 	case !ok && m.Slot != "":
 		return &Plug{Member: m, Card: true}, nil
 	case !ok:
-		return nil, fmt.Errorf("%q is a board that is in no slot: write board.part or board.port; pull_plug cuts its power", place)
+		return nil, fmt.Errorf("%q is a board that is in no slot: write board.part or board.port; pull_plug, as a command power cut, cuts its power", place)
 	case slices.Contains(m.Board.partNames(), name):
 		return nil, fmt.Errorf("%s cannot be unplugged: every board has it", place)
 	}

@@ -65,8 +65,8 @@ var plugPlace = &PlaceKind{Name: "plug", Form: "PART|PORT|BOARD", Doc: "board.pa
 
 // States of what can be plugged.
 const (
-	statePlugged   = "plugged"
-	stateUnplugged = "unplugged"
+	StatePlugged   = "plugged"
+	StateUnplugged = "unplugged"
 )
 
 // plug plugs or unplugs what has that name.
@@ -118,7 +118,7 @@ func alreadyPlugged(place string, in bool) error {
 
 func plugState(in bool) simbus.Attr {
 	if in {
-		return simbus.Text("state", statePlugged)
+		return simbus.Text("state", StatePlugged)
 	}
-	return simbus.Text("state", stateUnplugged)
+	return simbus.Text("state", StateUnplugged)
 }

@@ -23,7 +23,7 @@ var Events = []*simbus.Kind{
 	{Name: KindLink, Doc: "a link, wire or port was cut or restored",
 		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{linkCut, linkRestored}}}},
 	{Name: KindPlug, Doc: "a chip or controller of a board, a board in a slot, or a cable, was plugged or unplugged",
-		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{statePlugged, stateUnplugged}}, {Key: "slot", Doc: "the board's"}}},
+		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{StatePlugged, StateUnplugged}}, {Key: "slot", Doc: "the board's"}}},
 }
 
 // States of a link.

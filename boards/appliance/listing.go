@@ -33,7 +33,7 @@ func (r *Running) States() []BoardState {
 				b.State = "up"
 			}
 			if m.away {
-				b.State = stateUnplugged
+				b.State = StateUnplugged
 			}
 			list = append(list, b)
 		})

@@ -67,8 +67,8 @@ const (
 	End = "end" // the appliance's, when all is written
 )
 
-// wait waits until all boards that it names, or all there are, are in a state; or
-// for the end.
+// wait waits until all boards that it names, or all that are not out of their slots, are
+// in a state; or for the end.
 func (n *session) wait(r *Request) error {
 	if r.Value == End {
 		n.await()
@@ -76,7 +76,11 @@ func (n *session) wait(r *Request) error {
 	}
 	names := r.Args
 	if len(names) == 0 {
-		names = n.s.app.Places("board")
+		for _, b := range n.s.app.States() {
+			if b.State != appliance.StateUnplugged {
+				names = append(names, b.Name)
+			}
+		}
 	}
 	follow := n.s.subscribe()
 	defer func() { n.s.unsubscribe(follow) }()

@@ -116,8 +116,8 @@ func newDetached(fd int, a *boards.Appliance) (*detached, error) {
 	unix.CloseOnExec(fd)
 	d := &detached{to: os.NewFile(uintptr(fd), "report"), name: a.Name, log: strings.TrimSuffix(socket, ".sock") + ".log", waiting: make(map[string]bool)}
 	for i := range a.Board {
-		if !a.Board[i].Off {
-			d.waiting[a.Board[i].Name] = true
+		if m := &a.Board[i]; !m.Off && !m.Unplugged {
+			d.waiting[m.Name] = true
 		}
 	}
 	return d, nil

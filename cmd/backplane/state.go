@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"backplane/boards"
+	"backplane/boards/control"
 	"backplane/boards/saved"
 
 	"github.com/spf13/cobra"
@@ -36,6 +38,11 @@ have written (keep) and what its chips hold without power (file). 'backplane sta
 			if err != nil {
 				return badInput(err)
 			}
+			release, err := notUp(a)
+			if err != nil {
+				return err
+			}
+			defer release()
 			m, err := saved.Save(a, args[1])
 			if err != nil {
 				return diskError(err)
@@ -84,6 +91,11 @@ replaced before all is known to fit: exit status 2 if the appliance, a board or 
 			if err != nil {
 				return badInput(err)
 			}
+			release, err := notUp(a)
+			if err != nil {
+				return err
+			}
+			defer release()
 			err = m.Restore(a, args[0], changed)
 			var other *saved.ChangedError
 			if errors.As(err, &other) {
@@ -106,4 +118,17 @@ replaced before all is known to fit: exit status 2 if the appliance, a board or 
 	cmd.Flags().StringVar(&appliance, "appliance", "", "the appliance's or board's file, if it has moved")
 	cmd.Flags().BoolVar(&changed, "changed", false, "restore even if the files of the appliance and its boards have changed")
 	return cmd
+}
+
+// notUp makes sure that the appliance is not up, and does not come up before release: the chips
+// of one that is have their contents in memory, and write them over what is restored.
+func notUp(a *boards.Appliance) (release func(), err error) {
+	claim, err := control.NewClaim(a.Name)
+	switch {
+	case errors.Is(err, control.ErrBusy):
+		return nil, badInput(fmt.Errorf("%s is up: end it first, by 'backplane down %[1]s'", a.Name))
+	case err != nil:
+		return nil, badMachine(err)
+	}
+	return claim.Release, nil
 }
