@@ -88,7 +88,11 @@ func (m *Machine) plugCard(in bool) error {
 		m.powerParts(false)
 	}
 	m.away = !in
-	m.r.choose(slot, map[bool]*Machine{true: m}[in])
+	if in {
+		m.r.choose(slot, m)
+	} else {
+		m.r.choose(slot, nil)
+	}
 	m.emit("", KindPlug, plugState(in), simbus.Text("slot", slot))
 	if !in || m.member.Off {
 		return nil
