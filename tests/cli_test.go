@@ -64,7 +64,7 @@ func TestExitStatuses(t *testing.T) {
 	board := file("b.toml", "name = \"b\"\n")
 	fails := file("fails.toml", "appliance = \"b.toml\"\n[[step]]\nname = \"impossible\"\nexpect = { console = \"b\", match = \"never\", within = \"10ms\" }\n")
 	bad := file("bad.toml", "appliance = \"b.toml\"\nstep = 3\n")
-	file("big.toml", "name = \"big\"\nmemory = \"4T\"\n")
+	file("big.toml", "name = \"big\"\nmemory = \"64T\"\n")
 	file("bigs.toml", "appliance = \"big.toml\"\n[[step]]\nwait = \"1s\"\n")
 	tests := []struct {
 		name   string

@@ -169,9 +169,9 @@ func judgeCuts(events []simbus.Event) (r cutResult) {
 // nor SQLite finds anything, whenever it comes: also while what an earlier one left is mended.
 func TestDatabaseCuts(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
-		cuts := 200
+		cuts, takes := 200, 50
 		if o.Real {
-			cuts = 20
+			cuts, takes = 20, 1 // a busy host spends much of the time on boots, in which nothing is written
 		}
 		app := startLoads(t, o)
 		chance := rand.New(rand.NewPCG(o.Seed, 17))
@@ -186,7 +186,7 @@ func TestDatabaseCuts(t *testing.T) {
 		allFound(t, app)
 		r := judgeCuts(app.Events())
 		t.Logf("%d cuts took something %d times; %d transactions were committed, and looked for %d times", cuts, r.takes, r.committed, r.checks)
-		if len(r.wrong) > 0 || r.committed < 10*cuts || r.takes < cuts/4 || r.checks < cuts/2 {
+		if len(r.wrong) > 0 || r.committed < 10*cuts || r.takes < takes || r.checks < cuts/2 {
 			t.Error(strings.Join(r.wrong, "\n"))
 		}
 	})

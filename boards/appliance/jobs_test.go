@@ -163,11 +163,11 @@ func TestJobsEnd(t *testing.T) {
 			_, err := r.Start(record.Job{Do: record.DoExec, Board: "b", Args: []string{"cat"}, Open: true}, x.output())
 			r.must(err)
 			end()
+			r.until("the board's end", func(e *simbus.Event) bool { return e.Kind == kindGuest })
 			r.ended("cat")
 			if x.err == nil || !strings.Contains(x.err.Error(), "went off") || x.ended != 1 {
 				t.Errorf("it ended with %v, %d times", x.err, x.ended)
 			}
-			r.until("the board's end", func(e *simbus.Event) bool { return e.Kind == kindGuest })
 			if _, err := r.Start(record.Job{Do: record.DoExec, Board: "b", Args: []string{"cat"}}, x.output()); !errors.Is(err, agent.ErrNotReady) {
 				t.Errorf("a board that is off runs a program: %v", err)
 			}

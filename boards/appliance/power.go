@@ -304,8 +304,6 @@ func (m *Machine) ended(lost error) {
 	if !m.spoke {
 		m.lastWords(proc)
 	}
-	m.agent.Gone()
-	m.forget("")
 	for _, t := range m.terminals() {
 		t.lines.Flush()
 	}
@@ -332,6 +330,9 @@ func (m *Machine) ended(lost error) {
 		m.setState(StateOff, "")
 		m.supply = simbus.After(m.domain, holdUp, func() { m.powerParts(false) })
 	}
+	// Last, so that why the board went off is there to be read for whoever waits for its programs.
+	m.agent.Gone()
+	m.forget("")
 }
 
 // close ends the board for good.
