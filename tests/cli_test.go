@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,8 +65,13 @@ func TestExitStatuses(t *testing.T) {
 	board := file("b.toml", "name = \"b\"\n")
 	fails := file("fails.toml", "appliance = \"b.toml\"\n[[step]]\nname = \"impossible\"\nexpect = { console = \"b\", match = \"never\", within = \"10ms\" }\n")
 	bad := file("bad.toml", "appliance = \"b.toml\"\nstep = 3\n")
-	file("big.toml", "name = \"big\"\nmemory = \"64T\"\n")
-	file("bigs.toml", "appliance = \"big.toml\"\n[[step]]\nwait = \"1s\"\n")
+	file("big.toml", "name = \"big\"\nmemory = \"4T\"\nbacking = \"ram\"\n")
+	boards := "name = \"boards\"\n"
+	for i := range 64 { // their page arrays are 4 TiB
+		boards += fmt.Sprintf("[[board]]\nname = \"b%d\"\nfile = \"big.toml\"\n", i)
+	}
+	file("boards.toml", boards)
+	file("bigs.toml", "appliance = \"boards.toml\"\n[[step]]\nwait = \"1s\"\n")
 	tests := []struct {
 		name   string
 		env    []string
@@ -86,7 +92,7 @@ func TestExitStatuses(t *testing.T) {
 		{"no appliance is up", []string{"XDG_RUNTIME_DIR=" + dir}, []string{"ps"}, 2, "no appliance is running"},
 		{"no folder for guests", []string{"TMPDIR=/proc"}, []string{"run", fails}, 3, "set TMPDIR"},
 		{"no firmware", []string{"BACKPLANE_FIRMWARE=/nowhere"}, []string{"run", fails}, 3, "'make' builds it"},
-		{"more memory than there is", nil, []string{"run", filepath.Join(dir, "bigs.toml")}, 3, "memory"},
+		{"more memory than there is", nil, []string{"run", filepath.Join(dir, "bigs.toml")}, 3, "64 boards need at least"},
 		{"unknown model", nil, []string{"parts", "tmp103"}, 2, "did you mean \"tmp102\"?"},
 		{"a model", nil, []string{"parts", "tmp102"}, 0, "property temperature  number in °C, -55 to 150  default 25"},
 	}

@@ -37,6 +37,7 @@ func Check() []Finding {
 		inFiles(),
 		kernels(),
 		result("tools that build a kernel", "all there", tools(), "run tools/packages, or as root: apt-get install gcc libc6-dev make flex bison bc xz-utils patch debian-archive-keyring"),
+		extra(result("time stamp counter", "RDTSC can be kept from programs", Counter(), "another machine, or another hypervisor: here programs on boards that execute RDTSC see this machine's counter in virtual time too, and what they do by it is not repeatable")),
 		extra(result("pings through gateways", "ping sockets for ordinary users", gateway.CanPing(), "as root: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")),
 		extra(result("tap interfaces", "/dev/net/tun can be opened", gateway.CanTap(), "as root: modprobe tun, and let users open /dev/net/tun")),
 		{Name: "gateways", OK: true, Detail: "only if an appliance has one: then boards reach what this machine reaches, private networks too, but not its own services (docs/security.md)"},

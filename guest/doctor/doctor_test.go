@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -97,5 +98,20 @@ func TestMeminfo(t *testing.T) {
 	}
 	if _, ok := meminfo(text, "MemFree:"); ok {
 		t.Error("found what is not there")
+	}
+}
+
+// TestCounter: what is told of the counter is the same each time, and the thread that looks at
+// it leaves others their counter, by which they read the time.
+func TestCounter(t *testing.T) {
+	first := Counter()
+	if first != nil && !errors.Is(first, errCounter) {
+		t.Error(first)
+	}
+	for range 100 {
+		if err := Counter(); err != first {
+			t.Fatalf("%v, and %v before", err, first)
+		}
+		counter() // ends the program on a thread that was left without
 	}
 }
