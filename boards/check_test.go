@@ -69,7 +69,7 @@ func TestBoardMistakes(t *testing.T) {
 		{"model on the wrong bus", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'led'\naddress = 0x48", "b.toml:6:1: an led hangs on gpio, not on i2c"},
 		{"address reserved", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x78", "b.toml:7:1: address is 0x78, outside 0x08 to 0x77"},
 		{"address it cannot have", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x50", "b.toml:7:1: address is 0x50; it must be one of 0x48 to 0x4b"},
-		{"address used twice", "name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='a', model='tmp102', address=0x48}, {name='b', model='lm75', address=0x48}]", "b.toml:4:76: address 0x48 on i is taken, in line 4"},
+		{"address used twice", "name = 'x'\n[[i2c]]\nname = 'i'\nchip = [{name='a', model='tmp102', address=0x48}, {name='b', model='lm75', address=0x48}]", "b.toml:4:76: address 0x48 on i is taken by a, in line 4"},
 		{"no address", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'ds3231'", `b.toml:4:7: part "c" has no address: it must be 0x68`},
 		{"property out of range", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x48\ntemperature = 400", "b.toml:8:1: temperature is 400, outside -55 to 150 °C"},
 		{"unknown property", "name = 'x'\n[[i2c]]\nname = 'i'\n[[i2c.chip]]\nname = 'c'\nmodel = 'tmp102'\naddress = 0x48\ntemprature = 4", `b.toml:8:1: unknown key "temprature" of a tmp102: did you mean "temperature"?`},

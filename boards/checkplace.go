@@ -126,7 +126,7 @@ func (c *checker) places() {
 	unique(func(p *Part, key, place string) {
 		parts[p.Name] = p
 		if first := taken[p.Bus()+" "+place]; first != nil {
-			c.doc.Add(p.at+"."+key, "%s on %s is taken, in %s", place, p.Bus(), c.where(first, key))
+			c.doc.Add(p.at+"."+key, "%s on %s is taken by %s, in %s", place, p.Bus(), first.Name, c.where(first, key))
 			return
 		}
 		taken[p.Bus()+" "+place] = p
@@ -138,9 +138,9 @@ func (c *checker) places() {
 			case first == nil:
 				continue
 			case p.doc == c.doc:
-				c.doc.Add(p.at+"."+key, "%s is taken on %s, which %s is joined to, in %s", place, up.Bus(), p.Bus(), c.where(first, key))
+				c.doc.Add(p.at+"."+key, "%s is taken on %s, which %s is joined to, by %s, in %s", place, up.Bus(), p.Bus(), first.Name, c.where(first, key))
 			case first.doc == c.doc: // the part below it was there before
-				c.doc.Add(first.at+"."+key, "%s is taken on %s, which %s is joined to, in %s", place, p.Bus(), up.Bus(), c.where(p, key))
+				c.doc.Add(first.at+"."+key, "%s is taken on %s, which %s is joined to, by %s, in %s", place, p.Bus(), up.Bus(), p.Name, c.where(p, key))
 			}
 			return
 		}

@@ -177,6 +177,12 @@ func TestConsoles(t *testing.T) {
 				t.Errorf("%s: %v, want %s", path, err, want)
 			}
 		}
+		r.must(r.Do(appliance.Unplug.At("b.uart1")))
+		if err := r.Send("b.uart1", []byte("x")); err == nil || !strings.Contains(err.Error(), "b.uart1: it is unplugged") {
+			t.Errorf("sent to a port that is unplugged: %v", err)
+		}
+		r.must(r.Do(appliance.Plug.At("b.uart1")))
+		r.must(r.Send("b.uart1", []byte("x")))
 		if err := r.Send("b:none", nil); err == nil || !strings.Contains(err.Error(), `"none"`) {
 			t.Errorf("error %v", err)
 		}

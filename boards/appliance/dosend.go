@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"errors"
 	"fmt"
 
 	"backplane/boards"
@@ -20,7 +21,13 @@ var Send = &ActionKind{
 		if err != nil {
 			return err
 		}
-		m.domain.Do(func() { err = t.Input(x.bytes()) })
+		m.domain.Do(func() {
+			if !t.plugged() {
+				err = errors.New("it is unplugged: nothing can be sent to it")
+				return
+			}
+			err = t.Input(x.bytes())
+		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", x.Place, err)
 		}

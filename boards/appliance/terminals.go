@@ -22,6 +22,12 @@ type terminal struct {
 	clients []*client
 }
 
+// plugged tells whether the terminal's device is on its board.
+func (t *terminal) plugged() bool {
+	p := t.m.named[t.name]
+	return p == nil || p.seat.Sits()
+}
+
 // client is one who is attached to a terminal.
 type client struct{ out func([]byte) }
 

@@ -32,7 +32,11 @@ func Contents(name string, size int, fill byte) ([]byte, error) {
 func Replace(name string, contents []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
-		return err
+		var at *os.PathError
+		if errors.As(err, &at) { // of a name that nobody has asked for
+			err = at.Err
+		}
+		return fmt.Errorf("make a file in %s: %w", filepath.Dir(name), err)
 	}
 	_, err = f.Write(contents)
 	if e := f.Close(); err == nil {
