@@ -114,7 +114,8 @@ func journalCuts(t *testing.T, cuts int, o guesttest.Options, begin func(app *gu
 			return append(wrong, fmt.Sprintf("cut %d: the file system cannot be mounted", i)), files
 		}
 		app.StartCommand("store", "sh", "-c", journalLoad, "load", fmt.Sprint("d", i))
-		app.Sleep(50*time.Millisecond + time.Duration(chance.IntN(100_000))*time.Microsecond)
+		app.Console("store", fmt.Sprintf(`^ack %d\r?$`, 2+chance.IntN(12)), time.Minute)
+		app.Sleep(time.Duration(chance.IntN(10_000)) * time.Microsecond)
 		cutPower(t, app)
 		last, events := 0, app.Events()
 		for _, e := range events[seen:] {
