@@ -57,6 +57,7 @@ func TestRecoveryDrill(t *testing.T) { verified(t, recoveryDrill, 2) }
 // TestRecoveryDrillNeedsEachRepair leaves each repair out, of a drill with just that fault:
 // the judge says what is still broken. With the repair the same drill passes.
 func TestRecoveryDrillNeedsEachRepair(t *testing.T) {
+	t.Parallel() // most of it waits for one board
 	for i, r := range repairs {
 		t.Run(r.fault, func(t *testing.T) {
 			one := func(text string) string {
@@ -118,6 +119,7 @@ func played(t *testing.T, args ...string) (cmd *exec.Cmd, said *bufio.Scanner) {
 // TestRecoveryDrillByHand has somebody outside mend the service, by commands, in both clocks.
 // In virtual time what came of it can be replayed.
 func TestRecoveryDrillByHand(t *testing.T) {
+	t.Parallel() // most of it waits for one board
 	for _, clock := range []string{"virtual", "real"} {
 		t.Run(clock, func(t *testing.T) {
 			record := filepath.Join(t.TempDir(), "record")

@@ -168,6 +168,7 @@ func judgeCuts(events []simbus.Event) (r cutResult) {
 // TestDatabaseCuts: no power cut takes a transaction that was committed, and neither e2fsck
 // nor SQLite finds anything, whenever it comes: also while what an earlier one left is mended.
 func TestDatabaseCuts(t *testing.T) {
+	t.Parallel() // most of it waits for one board
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		cuts, takes := 200, 50
 		if o.Real {
