@@ -170,9 +170,9 @@ func judgeCuts(events []simbus.Event) (r cutResult) {
 func TestDatabaseCuts(t *testing.T) {
 	t.Parallel() // most of it waits for one board
 	clocks(t, func(t *testing.T, o guesttest.Options) {
-		cuts, takes := 200, 50
+		cuts := 200
 		if o.Real {
-			cuts, takes = 20, 0 // how many find something under way is up to the host
+			cuts = 20
 		}
 		app := startLoads(t, o)
 		chance := rand.New(rand.NewPCG(o.Seed, 17))
@@ -191,7 +191,8 @@ func TestDatabaseCuts(t *testing.T) {
 		allFound(t, app)
 		r := judgeCuts(app.Events())
 		t.Logf("%d cuts took something %d times; %d transactions were committed, and looked for %d times", cuts, r.takes, r.committed, r.checks)
-		if len(r.wrong) > 0 || r.committed < 10*cuts || r.takes < takes || r.checks < cuts/2 {
+		few := !o.Real && r.takes < cuts/4 // in real time how many find something under way is up to the host
+		if len(r.wrong) > 0 || r.committed < 10*cuts || few || r.checks < cuts/2 {
 			t.Error(strings.Join(r.wrong, "\n"))
 		}
 	})

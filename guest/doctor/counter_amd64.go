@@ -14,7 +14,7 @@ var errCounter = errors.New("RDTSC reads this machine's counter, though the kern
 // Counter tells whether this machine can keep its time stamp counter from programs, as guests
 // in virtual time need it: PR_SET_TSC(2const). Some hypervisors give virtual machines a CPU that
 // does not.
-func Counter() (err error) {
+func Counter() error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread, which may not read the time, ends with this goroutine
