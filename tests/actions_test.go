@@ -101,6 +101,7 @@ func (c *contribution) says(want string, args ...string) {
 // TestContributedAction follows what CONTRIBUTING.md says of an action: a file and a line
 // are enough for steps, their check and schema, clients, records and replays.
 func TestContributedAction(t *testing.T) {
+	t.Parallel()
 	c := contribute(t, "## An action", "boards/appliance/doreset.go", "boards/appliance/action.go", "\tPullPlug,\n", "\tReset,\n")
 	c.write("b.toml", "name = \"b\"\n")
 	const steps = "appliance = \"b.toml\"\n[[step]]\nreset = \"b\"\nexpect = { event = \"guest\", where = { state = \"hello\" } }\n"

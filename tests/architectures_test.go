@@ -43,6 +43,7 @@ device = "/dev/ttyS1"
 // TestArchitectures has the same program, built for each architecture, use the parts of a board:
 // what it finds is what a native one does, and it sees its own machine.
 func TestArchitectures(t *testing.T) {
+	t.Parallel()
 	uses := []string{"i2c", "smbus", "gpio", "spi", "serial"}
 	native := make(map[string]string)
 	for _, arch := range []struct{ name, golang, machine string }{
@@ -85,6 +86,7 @@ const arm64Firmware = "scenarios/arm64-firmware/arm64-firmware.toml"
 // TestArm64Firmware: firmware and Debian's tools for arm64 do with an appliance what native ones do, and
 // the same each time.
 func TestArm64Firmware(t *testing.T) {
+	t.Parallel()
 	make := exec.Command("make", "-s", "bin/images/debian-arm64.img")
 	make.Dir = ".."
 	if out, err := make.CombinedOutput(); err != nil {

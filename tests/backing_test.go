@@ -88,6 +88,7 @@ const oversized = "scenarios/oversized/oversized.toml"
 
 // TestOversizedScenario plays the scenario of a board with 64 CPUs and 256 GiB.
 func TestOversizedScenario(t *testing.T) {
+	t.Parallel()
 	if free, ok := doctor.Available(); ok && free < 7<<30 {
 		t.Skip("this host has less than 7 GiB of memory to spare: the board's page array takes 4, and the scenario writes to some more")
 	}

@@ -303,6 +303,7 @@ func TestCANCapture(t *testing.T) {
 // TestCANVerify: a busy bus with errors by chance, on which ports go bus-off and come back,
 // is the same each time.
 func TestCANVerify(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	root := guesttest.Rootfs(t, "cangen", "candump", "/usr/sbin/ip")
 	gen := func(id, n int) string {

@@ -47,6 +47,7 @@ func run(t *testing.T, env []string, args ...string) (stdout, stderr string, sta
 const thermal = "scenarios/thermal/thermal.toml"
 
 func TestThermalInRealTime(t *testing.T) {
+	t.Parallel()
 	out, errs, status := run(t, nil, "run", thermal, "--clock", "real")
 	if status != 0 {
 		t.Errorf("status %d\n%s%s", status, out, errs)
@@ -54,6 +55,7 @@ func TestThermalInRealTime(t *testing.T) {
 }
 
 func TestExitStatuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)

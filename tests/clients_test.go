@@ -445,6 +445,7 @@ func TestReplayOfClients(t *testing.T) {
 // TestDownAgainAndAgain has an appliance go up in the background and down again:
 // down is answered each time, when all is written.
 func TestDownAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	s := place(t)
 	for i := range 60 {
 		clock := []string{"real", "virtual"}[i%2]

@@ -11,6 +11,7 @@ import (
 // and mounts in them are all that it takes beyond, and without them `doctor` and `run`
 // say what is missing, and --unconfined does without.
 func TestContainer(t *testing.T) {
+	t.Parallel()
 	container := filepath.Join(t.TempDir(), "container")
 	if out, err := exec.Command("gcc", "-Wall", "-Werror", "-o", container, "programs/container/container.c").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -12,6 +12,7 @@ const debianBoard = "scenarios/debian-board/debian-board.toml"
 // TestDebianBoard: an unmodified Debian boots from its disk to a login prompt, has no failed unit and
 // an address by DHCP, and is powered off in order, on both clocks, and the same each time.
 func TestDebianBoard(t *testing.T) {
+	t.Parallel()
 	make := exec.Command("make", "-s", "bin/images/debian.img")
 	make.Dir = ".."
 	if out, err := make.CombinedOutput(); err != nil {

@@ -139,6 +139,7 @@ func journalCuts(t *testing.T, cuts int, o guesttest.Options, begin func(app *gu
 // TestPowerCuts: when flushes are honoured, no power cut takes a file that was synced, and
 // the file system is whole each time, though sectors of what was under way are torn.
 func TestPowerCuts(t *testing.T) {
+	t.Parallel()
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		wrong, files := journalCuts(t, 20, o, func(*guesttest.App) {})
 		if t.Logf("%d files were synced", files); len(wrong) > 0 || files < 100 {

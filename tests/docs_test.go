@@ -19,6 +19,7 @@ import (
 // the documents show, has them checked, and types the commands, one document after
 // another, each in a folder of its own beside the repository's boards and scenarios.
 func TestDocuments(t *testing.T) {
+	t.Parallel()
 	for _, file := range documents(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			text, err := os.ReadFile(file)

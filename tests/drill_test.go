@@ -87,6 +87,7 @@ func TestRecoveryDrillNeedsEachRepair(t *testing.T) {
 
 // TestRecoveryDrillRest wants a repair to fail that restarts a board which was well.
 func TestRecoveryDrillRest(t *testing.T) {
+	t.Parallel()
 	first := func(text string) string { return strings.Join(strings.Split(text, "[[step]]\n")[:4], "[[step]]\n") }
 	rough := func(string) string {
 		return "[[step]]\nwait = \"5s\"\nplug = \"sensor.temp0\"\n[[step]]\npull_plug = \"store\"\n[[step]]\npower_on = \"store\"\n"

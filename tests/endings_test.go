@@ -18,6 +18,7 @@ import (
 // TestFloodsEnd tells appliances to end whose guests talk without end, or are asked in
 // vain: they end in time, and a board that was not off by then is named.
 func TestFloodsEnd(t *testing.T) {
+	t.Parallel()
 	const flood = "/usr/sbin/ip neigh add 10.0.0.9 dev eth0 lladdr ff:ff:ff:ff:ff:ff; load send 10.0.0.9:9 100 1h & load send 10.0.0.9:9 100 1h & echo begun; wait"
 	tests := []struct{ name, clock, script string }{
 		{"frames to all", "virtual", flood},

@@ -110,6 +110,7 @@ func server6(t *testing.T) (port uint16) {
 // TestGatewayIPv6 takes boards through a gateway by IPv6: an address of the board's own
 // making, names, servers on the host, and a server on a board.
 func TestGatewayIPv6(t *testing.T) {
+	t.Parallel()
 	port := server6(t)
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		l, err := net.Listen("tcp", "[::1]:0")
@@ -239,6 +240,7 @@ func TestNoRouter(t *testing.T) {
 // TestGatewayIPv6InScenario records a run with a gateway whose cable is pulled, and repeats
 // it with nothing behind the gateway.
 func TestGatewayIPv6InScenario(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	files := site6(gatewayRoot(t), "")
 	files["play.toml"] = `
@@ -276,6 +278,7 @@ expect = { frames = "lan", from = "outside", match = "echo reply" }
 // TestOutsideIPv6 reaches a machine that is neither a board nor this host, by IPv6: a
 // namespace behind a cable. Without a route there the board is told so.
 func TestOutsideIPv6(t *testing.T) {
+	t.Parallel()
 	if !namespace(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNET) {
 		return
 	}

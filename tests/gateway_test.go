@@ -222,6 +222,7 @@ func TestGatewayNeedsPace(t *testing.T) {
 
 // TestGatewayCarriesMuch runs iperf3 between a board and the host, each way.
 func TestGatewayCarriesMuch(t *testing.T) {
+	t.Parallel()
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		amount := "256M"
 		if !o.Real {

@@ -81,6 +81,7 @@ segment = "lan"
 // TestTap has the host's kernel as the gateway, with a tap interface that
 // Backplane makes and with one on a bridge.
 func TestTap(t *testing.T) {
+	t.Parallel()
 	if !namespace(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNET) {
 		return
 	}

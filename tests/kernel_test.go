@@ -83,6 +83,7 @@ write(2): ENXIO
 // TestSignalDuringTransfer interrupts clients while the wire is busy: the kernel
 // must not take memory back from the controller, and a transfer is whole.
 func TestSignalDuringTransfer(t *testing.T) {
+	t.Parallel()
 	test := func(t *testing.T, app *guesttest.App) {
 		app.Sh("bench", `eeprom=/sys/bus/i2c/devices/1-0050/eeprom
 cat $eeprom > /tmp/before

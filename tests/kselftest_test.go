@@ -31,6 +31,7 @@ func selftest(t *testing.T, name string, libraries ...string) string {
 // TestKselftestTTY runs the kernel's own tests of ttys: that a terminal's times change when it is
 // written to, with a serial port as the terminal, and who may put characters into a terminal's input.
 func TestKselftestTTY(t *testing.T) {
+	t.Parallel()
 	root := guesttest.Rootfs(t, selftest(t, "tty/tty_tstamp_update"), selftest(t, "tty/tty_tiocsti_test", "-lcap"))
 	// These demonstrate that the kernel asks who uses a terminal, not who opened it, and so fail on every one.
 	known := []string{"tiocsti.fdpass_pty_restricted_nocap", "tiocsti.fdpass_nopty_permissive_nocap", "tiocsti.fdpass_nopty_restricted_nocap"}

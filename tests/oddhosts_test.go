@@ -37,6 +37,7 @@ exit 0
 // TestOddHosts does a little of everything in surroundings that nobody has thought of:
 // all works, or it is said what is wrong, with the right status, and nothing stays.
 func TestOddHosts(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("only root can mount, and be another user")
 	}

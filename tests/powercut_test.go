@@ -201,6 +201,7 @@ func TestDatabaseCuts(t *testing.T) {
 // TestLyingDatabaseCuts: disks that lie about their flushes lose transactions that were
 // committed, and that is found.
 func TestLyingDatabaseCuts(t *testing.T) {
+	t.Parallel()
 	app := startLoads(t, guesttest.Options{Seed: 1})
 	allFound(t, app)
 	for _, l := range cutLoads {
@@ -227,6 +228,7 @@ const powerCut = "scenarios/power-cut/power-cut.toml"
 // TestPowerCutScenario plays the scenario of a log whose power fails: each run is the same,
 // in real time it passes as well.
 func TestPowerCutScenario(t *testing.T) {
+	t.Parallel()
 	verified(t, powerCut, 3)
 	if out, errs, status := run(t, nil, "run", powerCut, "--clock", "real"); status != 0 || !strings.Contains(out, "PASSED: power-cut") {
 		t.Errorf("status %d\n%s%s", status, out, errs)

@@ -11,6 +11,7 @@ import (
 // TestRebootUnderWay reboots a board again and again while programs read a part on the
 // bus and a line: wherever a transfer is at that moment, the board comes up again.
 func TestRebootUnderWay(t *testing.T) {
+	t.Parallel()
 	const board = `
 name = "b"
 memory = "96M"

@@ -11,6 +11,7 @@ const fieldReplacement = "scenarios/field-replacement/field-replacement.toml"
 // TestFieldReplacement swaps a sensor, a disk and a card of a running appliance: each run in
 // virtual time is the same, as is the replay of one, and in real time it passes as well.
 func TestFieldReplacement(t *testing.T) {
+	t.Parallel()
 	verified(t, fieldReplacement, 2)
 	dir := filepath.Join(t.TempDir(), "record")
 	if out, errs, status := run(t, nil, "run", fieldReplacement, "--out", dir); status != 0 {

@@ -153,6 +153,7 @@ func TestRootKeptClean(t *testing.T) {
 // TestLargeRoot: a root of a gigabyte needs no more of the board's and the host's memory than is read
 // of it.
 func TestLargeRoot(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	shell(t, dir, "root="+diskRoot(t)+`
 dd if=/dev/urandom of=$root/large bs=1M count=700 status=none

@@ -53,6 +53,7 @@ func bits(format string) int64 {
 // RTS and CTS and without. In virtual time the line never rests, and each byte, to the last,
 // comes at its nanosecond.
 func TestSerialStress(t *testing.T) {
+	t.Parallel()
 	program := compiled(t, "stress")
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		app := guesttest.Run(t, serialPair(guesttest.Rootfs(t, program), 9600), o)

@@ -180,6 +180,7 @@ func TestStopped(t *testing.T) {
 // TestStoppedWhileItShutsDown stops the program, for longer than boards may take to power
 // off, while one does: it is given the rest of its time.
 func TestStoppedWhileItShutsDown(t *testing.T) {
+	t.Parallel()
 	root := guesttest.Rootfs(t)
 	script := "#!/bin/sh\ntrap 'echo it ends; sleep 2; echo it has ended; exit' TERM\necho it runs\nwhile :; do sleep 0.1; done\n"
 	if err := os.WriteFile(filepath.Join(root, "server"), []byte(script), 0o755); err != nil {
