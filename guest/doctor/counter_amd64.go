@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"backplane/guest/counter"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -23,9 +25,6 @@ func Counter() error {
 	return <-done
 }
 
-// counter executes RDTSC.
-func counter() uint64
-
 func readCounter() (err error) {
 	was := debug.SetPanicOnFault(true)
 	defer func() {
@@ -38,6 +37,6 @@ func readCounter() (err error) {
 	if _, _, errno := unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_TSC, unix.PR_TSC_SIGSEGV, 0); errno != 0 {
 		return errno
 	}
-	counter()
+	counter.Read()
 	return errCounter
 }

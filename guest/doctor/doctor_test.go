@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"backplane/guest"
+	"backplane/guest/counter"
 
 	"golang.org/x/sys/unix"
 )
@@ -112,6 +113,6 @@ func TestCounter(t *testing.T) {
 		if err := Counter(); err != first {
 			t.Fatalf("%v, and %v before", err, first)
 		}
-		counter() // ends the program on a thread that was left without
+		counter.Read() // ends the program on a thread that was left without
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -59,14 +58,7 @@ func (b *Builder) cache() (string, error) {
 	if b.Cache != "" {
 		return b.Cache, nil
 	}
-	dir, err := os.UserCacheDir()
-	if err == nil && !filepath.IsAbs(dir) {
-		err = errors.New("path in $HOME is relative")
-	}
-	if err != nil {
-		return "", fmt.Errorf("no cache folder for emulators: %w (XDG_CACHE_HOME names one)", err)
-	}
-	return filepath.Join(dir, "backplane", "emulator"), nil
+	return build.Cache("emulator")
 }
 
 // source is the description of QEMU's source in the cache, "" if it is not there.

@@ -103,14 +103,7 @@ func (b *Builder) cache() (string, error) {
 	if b.Cache != "" {
 		return b.Cache, nil
 	}
-	dir, err := os.UserCacheDir()
-	if err == nil && !filepath.IsAbs(dir) { // each folder would have its own
-		err = errors.New("path in $HOME is relative")
-	}
-	if err != nil {
-		return "", fmt.Errorf("no cache folder for kernels: %w (XDG_CACHE_HOME names one)", err)
-	}
-	return filepath.Join(dir, "backplane", "kernel"), nil
+	return build.Cache("kernel")
 }
 
 // key is the hash of all that makes a kernel: what it is built from has the

@@ -21,10 +21,10 @@ import (
 	"time"
 	"unsafe"
 
+	"backplane/guest/counter"
+
 	"golang.org/x/sys/unix"
 )
-
-func rdtsc() uint64
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -83,7 +83,7 @@ func spin(how string, d time.Duration) error {
 	switch how {
 	case "clock", "coarse":
 	case "tsc":
-		read = func() (time.Duration, error) { return time.Duration(rdtsc()), nil }
+		read = func() (time.Duration, error) { return time.Duration(counter.Read()), nil }
 	case "yield":
 		ask = func() error {
 			_, _, errno := unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
