@@ -115,6 +115,7 @@ type Appliance struct {
 	doc     *tomlfile.Doc
 	catalog *periph.Catalog
 	paths   tomlfile.Paths // that its files name
+	anew    bool           // what its disks have kept is replaced
 }
 
 // Member is one board of an appliance.

@@ -57,7 +57,9 @@ func (a *Appliance) checkDisks() {
 				a.checkMedium(m, c, medium, first)
 			}
 		}
-		m.Board.checkRootDisks(a)
+		if !a.anew {
+			m.Board.checkRootDisks(a)
+		}
 	}
 }
 
@@ -90,6 +92,9 @@ func (a *Appliance) checkMedium(m *Member, c *Controller, medium image.Medium, f
 			return
 		}
 		first[path] = who
+	}
+	if a.anew {
+		medium.Keep = ""
 	}
 	if err := medium.Check(a.paths.Folder.Open); err != nil {
 		var missing *fs.PathError

@@ -57,8 +57,19 @@ func Load(file string, catalog *periph.Catalog) (*Appliance, error) {
 // lie in a folder.
 func LoadIn(folder *hostfile.Folder, file string, catalog *periph.Catalog) (*Appliance, error) {
 	a := &Appliance{catalog: catalog, paths: tomlfile.Paths{Folder: folder}}
+	return a.load(file)
+}
+
+// LoadAnew is LoadIn for who replaces what the appliance's disks have kept: it does not look
+// at that, which may be anything.
+func LoadAnew(folder *hostfile.Folder, file string, catalog *periph.Catalog) (*Appliance, error) {
+	a := &Appliance{catalog: catalog, paths: tomlfile.Paths{Folder: folder}, anew: true}
+	return a.load(file)
+}
+
+func (a *Appliance) load(file string) (*Appliance, error) {
 	if !IsAppliance(file) {
-		b := readBoard(&a.paths, file, nil, catalog)
+		b := readBoard(&a.paths, file, nil, a.catalog)
 		if len(b.doc.Problems) > 0 {
 			return nil, b.doc.Problems
 		}
@@ -70,9 +81,9 @@ func LoadIn(folder *hostfile.Folder, file string, catalog *periph.Catalog) (*App
 		}
 		return a, nil
 	}
-	a.doc = tomlfile.ReadIn(folder, file, a)
+	a.doc = tomlfile.ReadIn(a.paths.Folder, file, a)
 	a.links()
-	problems := a.readBoards(catalog)
+	problems := a.readBoards(a.catalog)
 	if a.doc.Parsed {
 		a.check()
 	}

@@ -3,6 +3,7 @@ package appliance
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/record"
 	"backplane/guest/confine"
+	"backplane/simbus/hostfile"
 )
 
 // openRecord makes the record, and lets events come into it from now on.
@@ -83,7 +85,8 @@ func (r *Running) manifest(a *boards.Appliance) (*record.Manifest, error) {
 const maxContents = 64 << 20
 
 // contents is the file in which a chip keeps its contents. What it has at the
-// start is recorded; with Options.Copies it stays as it is, and the chip has a copy.
+// start is recorded; with Options.Copies it stays as it is, and the chip has a copy. Nobody
+// changes it meanwhile.
 func (m *Machine) contents(part, path string) (string, error) {
 	from, to := path, path
 	if m.r.opts.Copies {
@@ -97,12 +100,16 @@ func (m *Machine) contents(part, path string) (string, error) {
 		folder = nil // the record is another one, and has been checked
 	}
 	made := record.Made{What: "contents of " + m.name + "." + part, Path: from}
-	data, err := folder.Read(from, maxContents)
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // the chip makes it
+	f, err := hostfile.OpenShared(from, folder.Open)
+	if errors.Is(err, fs.ErrNotExist) { // the chip makes it
 		m.kept[part] = made
 		return to, nil
-	case err != nil:
+	}
+	if err != nil {
+		return "", err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxContents))
+	if err = errors.Join(err, f.Close()); err != nil {
 		return "", err
 	}
 	made.Hash = record.HashOf(data)

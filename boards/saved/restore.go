@@ -57,7 +57,7 @@ type restore struct {
 
 // prepared is a file that takes the place of another.
 type prepared struct {
-	from string // empty: there is to be none
+	from *hostfile.Draft // nil: there is to be none
 	to   string
 }
 
@@ -66,34 +66,28 @@ func (r *restore) prepare(k *boards.Keeper, hash string) error {
 	if err := r.a.Folder().Within(k.Path); err != nil {
 		return err
 	}
-	to, err := hostfile.Resolve(k.Path)
-	if err != nil {
+	switch held, err := hostfile.OpenAlone(k.Path); {
+	case err == nil:
+		r.held = append(r.held, held)
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if k.Medium != nil {
-		held, err := image.Claim(to)
-		switch {
-		case err == nil:
-			r.held = append(r.held, held)
-		case !errors.Is(err, fs.ErrNotExist):
-			return err
-		}
-	}
 	if hash == "" {
+		to, err := hostfile.Resolve(k.Path)
 		r.files = append(r.files, prepared{to: to})
-		return nil
+		return err
 	}
 	from, err := hostfile.Open(filepath.Join(r.dir, k.Part))
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	name, err := unusedName(to)
+	draft, err := hostfile.NewDraft(k.Path)
 	if err != nil {
 		return err
 	}
-	r.files = append(r.files, prepared{name, to})
-	is, err := copyTo(name, from)
+	r.files = append(r.files, prepared{draft, k.Path})
+	is, err := copyTo(draft.File, from)
 	switch {
 	case err != nil:
 		return err
@@ -102,9 +96,17 @@ func (r *restore) prepare(k *boards.Keeper, hash string) error {
 	case k.Medium == nil:
 		return nil
 	}
-	medium := *k.Medium
-	medium.Keep = name
-	err = medium.Check(r.a.Folder().Open)
+	return r.fits(k.Medium, draft)
+}
+
+// fits tells whether what is to be kept is that of a disk.
+func (r *restore) fits(medium *image.Medium, draft *hostfile.Draft) error {
+	err := medium.Check(func(name string) (*os.File, error) {
+		if name == medium.Keep {
+			return draft.Reopen()
+		}
+		return r.a.Folder().Open(name)
+	})
 	var other *image.ChangedError
 	if errors.As(err, &other) {
 		return fmt.Errorf("its image %s %w: what was saved fits only what the image was", other.Base, other.Why)
@@ -112,29 +114,18 @@ func (r *restore) prepare(k *boards.Keeper, hash string) error {
 	return err
 }
 
-// unusedName is one in the same folder.
-func unusedName(name string) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
-		return "", err
-	}
-	return f.Name(), errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
 // replace puts all files into their places.
 func (r *restore) replace() error {
-	for i := range r.files {
-		f := &r.files[i]
+	for _, f := range r.files {
 		var err error
-		if f.from != "" {
-			err = os.Rename(f.from, f.to)
+		if f.from != nil {
+			err = f.from.Place()
 		} else if err = os.Remove(f.to); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		f.from = ""
 		if err := settle(filepath.Dir(f.to)); err != nil {
 			return err
 		}
@@ -145,8 +136,8 @@ func (r *restore) replace() error {
 // close removes what was not used.
 func (r *restore) close() (err error) {
 	for _, f := range r.files {
-		if e := os.Remove(f.from); f.from != "" && !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
+		if f.from != nil {
+			err = errors.Join(err, f.from.Close())
 		}
 	}
 	for _, h := range r.held {

@@ -80,7 +80,7 @@ func Save(a *boards.Appliance, dir string) (*Manifest, error) {
 		}
 	}()
 	for _, k := range a.Keepers() {
-		f, err := openKept(a, &k)
+		f, err := hostfile.OpenShared(k.Path, a.Folder().Open)
 		if errors.Is(err, fs.ErrNotExist) {
 			m.Kept = append(m.Kept, Kept{Part: k.Part})
 			continue
@@ -89,7 +89,7 @@ func Save(a *boards.Appliance, dir string) (*Manifest, error) {
 			return nil, fmt.Errorf("%s: %w", k.Part, err)
 		}
 		open = append(open, f)
-		hash, err := copyTo(filepath.Join(making, k.Part), f)
+		hash, err := makeCopy(filepath.Join(making, k.Part), f)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k.Part, err)
 		}
@@ -111,28 +111,25 @@ func Save(a *boards.Appliance, dir string) (*Manifest, error) {
 	return m, err
 }
 
-// openKept opens a part's file. That of a disk cannot be a run's.
-func openKept(a *boards.Appliance, k *boards.Keeper) (*os.File, error) {
-	if k.Medium == nil {
-		return a.Folder().Open(k.Path)
-	}
-	return image.OpenFile(k.Path, a.Folder().Open)
-}
-
-// copyTo makes a new file, on the host's disk, and tells its hash.
-func copyTo(name string, from *os.File) (hash string, err error) {
+// makeCopy makes a new file that is a copy, and tells its hash.
+func makeCopy(name string, from *os.File) (hash string, err error) {
 	to, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return "", err
 	}
-	err = image.Copy(to, 0, from)
-	if err == nil {
-		err = to.Sync()
-	}
-	if err == nil {
-		hash, err = image.Hash(to)
-	}
+	hash, err = copyTo(to, from)
 	return hash, errors.Join(err, to.Close())
+}
+
+// copyTo fills a new file, on the host's disk, and tells its hash.
+func copyTo(to, from *os.File) (hash string, err error) {
+	if err := image.Copy(to, 0, from); err != nil {
+		return "", err
+	}
+	if err := to.Sync(); err != nil {
+		return "", err
+	}
+	return image.Hash(to)
 }
 
 // settle has a file or folder be on the host's disk.

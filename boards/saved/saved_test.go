@@ -126,7 +126,11 @@ func (p *place) restore(changed bool) error {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return m.Restore(p.load(), p.at("saved"), changed)
+	a, err := boards.LoadAnew(nil, p.at("box.toml"), catalog.All)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return m.Restore(a, p.at("saved"), changed)
 }
 
 // spoil is what goes on after the state was saved.
@@ -181,6 +185,33 @@ func TestRestore(t *testing.T) {
 	fails(t, err, "'backplane state save' makes such a folder")
 }
 
+// TestRestoreOverAnything: what is there now need not fit, nor be an overlay at all.
+func TestRestoreOverAnything(t *testing.T) {
+	p := newPlace(t)
+	p.save()
+	if err := image.Create(p.at("later.overlay"), nil, 2<<20); err != nil { // the board says 1M
+		t.Fatal(err)
+	}
+	p.write("data.overlay", "rubbish")
+	p.write("eeprom.bin", "too short")
+	_, err := boards.Load(p.at("box.toml"), catalog.All)
+	fails(t, err, "later.overlay has a disk of 2097152 bytes, not of 1048576")
+	if err := p.restore(false); err != nil {
+		t.Fatal(err)
+	}
+	p.has("before", "e")
+	p.left()
+}
+
+// TestRestoreSpeaksOfFiles: what does not fit is named as the user knows it.
+func TestRestoreSpeaksOfFiles(t *testing.T) {
+	p := newPlace(t)
+	p.save()
+	p.write("box.toml", strings.Replace(board, `image = "data.img"`, `size = "2M"`, 1))
+	fails(t, p.restore(true), "box.data: "+p.at("data.overlay")+" has a disk of 1048576 bytes, not of 2097152")
+	p.left()
+}
+
 // TestRefusals: what does not fit is refused, and then nothing has been replaced.
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -225,6 +256,19 @@ func TestRefusals(t *testing.T) {
 		fails(t, p.restore(false), "is in use by another run")
 		_, err = saved.Save(p.load(), p.at("second"))
 		fails(t, err, "is in use by another run")
+		p.left()
+	})
+	t.Run("a run has a chip's", func(t *testing.T) {
+		p := newPlace(t)
+		p.save()
+		f, _, err := hostfile.Keep(p.at("eeprom.bin"), 4096, 0xff)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		fails(t, p.restore(false), "box.eeprom: "+p.at("eeprom.bin")+" is in use by another run")
+		_, err = saved.Save(p.load(), p.at("second"))
+		fails(t, err, "box.eeprom: "+p.at("eeprom.bin")+" is in use by another run")
 		p.left()
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/tomlfile"
+	"backplane/periph"
 	"backplane/periph/catalog"
 	"backplane/scenarios"
 	"backplane/simbus/hostfile"
@@ -125,7 +126,12 @@ func loadScenario(folder *hostfile.Folder, file string) (*scenarios.Scenario, *b
 // loadAppliance reads an appliance; one whose files have to lie in a folder has no way to
 // the host.
 func loadAppliance(folder *hostfile.Folder, file string) (*boards.Appliance, error) {
-	a, err := boards.LoadIn(folder, file, catalog.All)
+	return loadBy(boards.LoadIn, folder, file)
+}
+
+// loadBy is loadAppliance by another function than [boards.LoadIn].
+func loadBy(load func(*hostfile.Folder, string, *periph.Catalog) (*boards.Appliance, error), folder *hostfile.Folder, file string) (*boards.Appliance, error) {
+	a, err := load(folder, file, catalog.All)
 	if err == nil && folder != nil {
 		err = a.CheckShut()
 	}

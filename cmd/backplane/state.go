@@ -87,7 +87,7 @@ replaced before all is known to fit: exit status 2 if the appliance, a board or 
 			if err != nil {
 				return err
 			}
-			a, err := loadAppliance(folder, appliance)
+			a, err := loadBy(boards.LoadAnew, folder, appliance)
 			if err != nil {
 				return badInput(err)
 			}

@@ -6,47 +6,58 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
 
-// Contents reads a file that keeps what a part holds: size bytes, no more and no fewer. A
-// missing one is made, with fill in each byte.
-func Contents(name string, size int, fill byte) ([]byte, error) {
-	b, err := Read(name, int64(size))
-	var long TooLongError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		b = bytes.Repeat([]byte{fill}, size)
-		return b, Replace(name, b)
-	case errors.As(err, &long):
-		return nil, fmt.Errorf("%s has more than %d bytes, and must have %d", name, size, size)
-	case err != nil:
-		return nil, err
-	case len(b) != size:
-		return nil, fmt.Errorf("%s has %d bytes, and must have %d", name, len(b), size)
+// Keep opens a file that keeps what a part holds: size bytes, no more and no fewer. A
+// missing one is made, with fill in each byte. Nobody else can have it until it is closed.
+func Keep(name string, size int, fill byte) (f *os.File, contents []byte, err error) {
+	f, err = OpenAlone(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := begin(name, bytes.Repeat([]byte{fill}, size)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, nil, err
+		}
+		f, err = OpenAlone(name)
 	}
-	return b, nil
+	if err != nil {
+		return nil, nil, err
+	}
+	contents = make([]byte, size)
+	if info, e := f.Stat(); e != nil {
+		err = e
+	} else if info.Size() != int64(size) {
+		err = fmt.Errorf("%s has %d bytes, and must have %d", name, info.Size(), size)
+	} else {
+		_, err = f.ReadAt(contents, 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, contents, nil
 }
 
-// Replace writes a file as a whole: under its name there is never half of it.
+// begin makes a file as a whole, where none is.
+func begin(name string, contents []byte) error {
+	d, err := NewDraft(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if _, err := d.Write(contents); err != nil {
+		return err
+	}
+	return d.place(os.Link)
+}
+
+// Replace writes a file as a whole.
 func Replace(name string, contents []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	d, err := NewDraft(name)
 	if err != nil {
-		var at *os.PathError
-		if errors.As(err, &at) { // of a name that nobody has asked for
-			err = at.Err
-		}
-		return fmt.Errorf("make a file in %s: %w", filepath.Dir(name), err)
+		return err
 	}
-	_, err = f.Write(contents)
-	if e := f.Close(); err == nil {
-		err = e
+	defer d.Close()
+	if _, err := d.Write(contents); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return d.Place()
 }

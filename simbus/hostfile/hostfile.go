@@ -1,7 +1,7 @@
 // Package hostfile reads files of the host whose names come from elsewhere: from a
 // command line, or from another file. It takes regular files only, never waits for
 // one, and reads no more than a limit: a name may lead to a pipe that nobody writes
-// to, or to a device without an end. It also keeps parts' contents in files.
+// to, or to a device without an end. It also writes files that are one's alone, or as a whole.
 package hostfile
 
 import (

@@ -75,30 +75,6 @@ func (h hostFile) sync() error {
 
 func (h hostFile) close() error { return h.Close() }
 
-// InUseError says that somebody else has a file that cannot be shared.
-type InUseError struct{ File string }
-
-func (e *InUseError) Error() string {
-	return e.File + " is in use by another run or command"
-}
-
-// lock takes a file, alone or with others that only read it, until it is closed. The host
-// ends a lock with the program that has it.
-func lock(f *os.File, alone bool) error {
-	how := unix.LOCK_SH
-	if alone {
-		how = unix.LOCK_EX
-	}
-	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return &InUseError{f.Name()}
-	}
-	if err != nil {
-		return fmt.Errorf("lock %s: %w", f.Name(), err)
-	}
-	return nil
-}
-
 func length(parts [][]byte) (n int) {
 	for _, p := range parts {
 		n += len(p)

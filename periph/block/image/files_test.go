@@ -142,7 +142,7 @@ func TestLocks(t *testing.T) {
 		"read":  func() error { _, err := image.Open(top, hostfile.Open); return err }(),
 		"write": func() error { _, _, err := image.OpenOverlay(top, hostfile.Open); return err }(),
 	} {
-		var used *image.InUseError
+		var used *hostfile.InUseError
 		if !errors.As(err, &used) || used.File != top {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -3,9 +3,9 @@ package image
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
+
+	"backplane/simbus/hostfile"
 )
 
 // Reset lets an overlay begin anew, without blocks, over what its image is now. It takes
@@ -35,19 +35,15 @@ func Reset(name string, open Opener) error {
 
 // replace puts a new overlay into the place of one.
 func replace(name string, h *header) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	d, err := hostfile.NewDraft(name)
 	if err != nil {
 		return err
 	}
-	mode := f.Chmod(0o644)
-	err = errors.Join(mode, begin(hostFile{f}, h), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
+	defer d.Close()
+	if err := begin(hostFile{d.File}, h); err != nil {
+		return err
 	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return d.Place()
 }
 
 // chunk is how many blocks are copied at once.

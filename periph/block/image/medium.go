@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"backplane/simbus/hostfile"
 )
 
 // Medium is what a board file says of where a disk's contents are. Names of files are as
@@ -152,7 +154,7 @@ func (m *Medium) Check(open Opener) error {
 			err = nil // the run makes it
 		}
 	}
-	var used *InUseError
+	var used *hostfile.InUseError
 	if errors.As(err, &used) {
 		return nil
 	}

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"backplane/simbus/hostfile"
-
-	"golang.org/x/sys/unix"
 )
 
 // Opener opens a file of the host for reading: [hostfile.Open], or one that lets only some
@@ -58,7 +55,7 @@ func openImage(name, format string, open Opener, depth int) (*Image, error) {
 		return nil, err
 	}
 	i := &Image{File: name}
-	if err = lock(f, false); err == nil {
+	if err = hostfile.Lock(f, false); err == nil {
 		i.at, err = stateOf(f)
 	}
 	if err == nil {
@@ -259,36 +256,6 @@ func interruptedError(name string) error {
 
 // openAlone opens a file for writing, and locks it.
 func openAlone(name string) (hostFile, error) {
-	if err := hostfile.Check(name); err != nil {
-		return hostFile{}, err
-	}
-	f, err := os.OpenFile(name, os.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		return hostFile{}, err
-	}
-	if err := lock(f, true); err != nil {
-		f.Close()
-		return hostFile{}, err
-	}
-	return hostFile{f}, nil
-}
-
-// OpenFile opens the file of an image or overlay itself, for reading: nobody can write to it
-// until it is closed.
-func OpenFile(name string, open Opener) (*os.File, error) {
-	f, err := open(name)
-	if err != nil {
-		return nil, err
-	}
-	if err := lock(f, false); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// Claim opens such a file that is to be replaced: nobody can have it until it is closed.
-func Claim(name string) (io.Closer, error) {
-	f, err := openAlone(name)
-	return f, err
+	f, err := hostfile.OpenAlone(name)
+	return hostFile{f}, err
 }

@@ -3,6 +3,8 @@ package at24c32
 
 import (
 	"bytes"
+	"errors"
+	"os"
 	"time"
 
 	"backplane/periph"
@@ -37,8 +39,10 @@ var Model = &periph.Model{
 		c := &chip{env: env, wp: env.Pin("wp"), protected: o.Get("write_protect").Bool()}
 		copy(c.data[:], bytes.Repeat([]byte{0xff}, size))
 		if name := o.Get("file").Text(); name != "" {
-			c.file = env.Path(name)
-			return c, c.load()
+			f, b, err := hostfile.Keep(env.Path(name), size, 0xff)
+			copy(c.data[:], b)
+			c.file = f
+			return c, err
 		}
 		return c, nil
 	},
@@ -54,7 +58,7 @@ const (
 type chip struct {
 	env       *periph.Env
 	wp        *wire.Pin
-	file      string
+	file      *os.File // that keeps the contents; nil for none
 	data      [size]byte
 	writing   [pageSize]cell // of the write cycle under way, by the place in its page
 	page      uint16         // where that begins
@@ -72,17 +76,12 @@ type cell struct {
 	old byte
 }
 
-func (c *chip) load() error {
-	b, err := hostfile.Contents(c.file, size, 0xff)
-	copy(c.data[:], b)
-	return err
-}
-
 func (c *chip) save() error {
-	if c.file == "" {
+	if c.file == nil {
 		return nil
 	}
-	return hostfile.Replace(c.file, c.data[:])
+	_, err := c.file.WriteAt(c.data[:], 0)
+	return err
 }
 
 // Transfer answers as the part does: a write of two bytes sets the address, more
@@ -187,5 +186,10 @@ func (c *chip) Close() error {
 	if c.busy.Stop() || c.unsaved != nil {
 		c.unsaved = c.save()
 	}
-	return c.unsaved
+	err := c.unsaved
+	if c.file != nil {
+		err = errors.Join(err, c.file.Close())
+		c.file = nil
+	}
+	return err
 }

@@ -110,6 +110,10 @@ func TestFile(t *testing.T) {
 	if want[0] = 1; !bytes.Equal(contents(), want) {
 		t.Error("the file does not have the byte after the write cycle")
 	}
+	env := &periph.Env{Pin: func(string) *wire.Pin { return new(wire.Wire).NewPin("wp") }, Path: func(name string) string { return name }}
+	if _, err := Model.New(env, &periph.Options{Values: values}); err == nil || err.Error() != file+" is in use by another run or command" {
+		t.Errorf("another chip has the file as well: %v", err)
+	}
 	b.Run("W 00 01 02")
 	if err := b.Chip.Close(); err != nil {
 		t.Fatal(err)

@@ -24,18 +24,18 @@ func newArray(size int) *array {
 
 // open takes the contents of a file, which is made if it is missing.
 func (a *array) open(path string) error {
-	b, err := hostfile.Contents(path, a.size, 0xff)
+	f, b, err := hostfile.Keep(path, a.size, 0xff)
 	if err != nil {
 		return err
 	}
+	a.file = f
 	erased := bytes.Repeat([]byte{0xff}, sectorSize)
 	for i := range a.sectors {
 		if s := b[i*sectorSize : (i+1)*sectorSize]; !bytes.Equal(s, erased) {
 			a.sectors[i] = bytes.Clone(s)
 		}
 	}
-	a.file, err = os.OpenFile(path, os.O_WRONLY, 0)
-	return err
+	return nil
 }
 
 // at is the byte of an address.
@@ -120,6 +120,7 @@ func (a *array) close() error {
 	err := a.save()
 	if a.file != nil {
 		err = errors.Join(err, a.file.Close())
+		a.file = nil
 	}
 	return err
 }

@@ -355,7 +355,13 @@ func TestFile(t *testing.T) {
 	if !bytes.Equal(content(), want) {
 		t.Error("an erase has changed something else in the file")
 	}
-	for size, text := range map[int]string{0: "has 0 bytes, and must have 16777216", 16<<20 + 1: "has more than 16777216 bytes"} {
+	if err := newArray(16 << 20).open(name); err == nil || !strings.Contains(err.Error(), "is in use by another run or command") {
+		t.Errorf("another flash has the file as well: %v", err)
+	}
+	if err := b.Chip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for size, text := range map[int]string{0: "has 0 bytes, and must have 16777216", 16<<20 + 1: "has 16777217 bytes, and must have 16777216"} {
 		if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
 			t.Fatal(err)
 		}
