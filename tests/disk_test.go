@@ -93,6 +93,30 @@ func TestDisk(t *testing.T) {
 	})
 }
 
+// TestWriteThrough: the cache that a guest has switched off stays off when its kernel starts
+// anew, and is on again after a loss of power.
+func TestWriteThrough(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := guesttest.Run(t, map[string]string{"main.toml": fmt.Sprintf("name = \"store\"\n[firmware]\nrootfs = [%q]\nargs = \"loglevel=4\"\n[[disk]]\nname = \"disk0\"\nsize = \"1M\"\n",
+			guesttest.Rootfs(t, "reboot"))}, o)
+		const mode = "cat /sys/block/vda/cache_type"
+		app.Sh("store", `echo "write through" >/sys/block/vda/cache_type`)
+		app.StartCommand("store", "reboot", "-f")
+		app.Until(time.Minute, "its second hello", func(e *simbus.Event) bool {
+			state, _ := e.Get("state")
+			return e.Kind == appliance.KindGuest && state == appliance.StateUp
+		})
+		if out := app.Sh("store", mode); out != "write through\n" {
+			t.Errorf("after a reboot the cache is %q", out)
+		}
+		app.Sh("store", "dd if=/dev/zero bs=4096 count=1 | tr '\\0' x | dd of=/dev/vda bs=4096 oflag=direct conv=notrunc 2>/dev/null")
+		cutPower(t, app)
+		if out := app.Sh("store", "head -c 3 /dev/vda; "+mode); out != "xxxwrite back\n" {
+			t.Errorf("after a power cut there is %q", out)
+		}
+	})
+}
+
 // journalLoad writes files, each of which it says to be there when it has been synced.
 const journalLoad = `mkdir /mnt/$1 && i=1; while printf %0100d $i | dd of=/mnt/$1/f$i bs=100 conv=fsync 2>/dev/null; do echo "ack $i" >/dev/console; i=$((i+1)); done`
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"backplane/periph/block/image"
@@ -42,15 +43,20 @@ type Disk struct {
 	schedule *schedule
 
 	queue        *virtio.Queue // nil while there is no driver
-	turnsOff     bool          // and can switch it off
-	writeThrough atomic.Bool   // it has
+	turnsOff     bool          // and can switch the cache off
+	switchedOff  bool          // one has, since there is power
+	writeThrough atomic.Bool   // there is no cache for this one
 	underWay     int
+	waiting      []*request // for their time
 	spare        []*request
 	run          atomic.Uint64 // how many drivers have come and gone
 	workers
 }
 
-var _ virtio.Device = (*Disk)(nil)
+var (
+	_ virtio.Device  = (*Disk)(nil)
+	_ virtio.Drainer = (*Disk)(nil)
+)
 
 // New makes a disk without contents.
 func New(name string, o Options) *Disk {
@@ -100,9 +106,22 @@ func (d *Disk) SetConfig(offset int, data []byte) error {
 	if !d.turnsOff || offset != configWriteback || len(data) != 1 || data[0] > 1 {
 		return fmt.Errorf("%s: write of % x to the configuration space at %d, where only the cache can be switched", d.name, data[:min(len(data), 8)], offset)
 	}
-	d.config[configWriteback] = data[0]
-	d.writeThrough.Store(data[0] == 0)
+	d.switchedOff = data[0] == 0
+	d.switchCache(true)
 	return nil
+}
+
+// switchCache lets the cache be as drivers have left it, however many have come and gone:
+// the mode after a reset may be either, and Linux does not set it again when it wakes up
+// (section 5.2.5, Linux virtblk_restore). A driver that cannot flush relies on what it has
+// written (section 5.2.6.2).
+func (d *Disk) switchCache(flushes bool) {
+	through := !flushes || d.turnsOff && d.switchedOff
+	d.config[configWriteback] = 1
+	if through {
+		d.config[configWriteback] = 0
+	}
+	d.writeThrough.Store(through)
 }
 
 // Start takes the queue.
@@ -115,8 +134,7 @@ func (d *Disk) Start(features uint64, queues []*virtio.Queue) error {
 	}
 	d.queue, d.underWay = queues[0], 0
 	d.turnsOff = features&featureConfigWCE != 0
-	d.config[configWriteback] = 1
-	d.writeThrough.Store(features&featureFlush == 0) // a driver that cannot flush relies on what it has written (section 5.2.6.2)
+	d.switchCache(features&featureFlush != 0)
 	if d.o.Post != nil {
 		d.workers.start(d.work)
 	}
@@ -134,6 +152,18 @@ func (d *Disk) Kick(int) error {
 	return nil
 }
 
+// Drain carries out and answers all that is under way.
+func (d *Disk) Drain() {
+	if d.queue == nil {
+		return
+	}
+	d.pending.Wait()
+	d.collect()
+	for len(d.waiting) > 0 {
+		d.finish(d.waiting[0])
+	}
+}
+
 // Stop forgets what is under way. What of that has begun ends before Stop returns.
 func (d *Disk) Stop() {
 	if d.queue == nil {
@@ -147,11 +177,12 @@ func (d *Disk) Stop() {
 	d.schedule.reset()
 }
 
-// Power takes what was not flushed when it goes.
+// Power takes what was not flushed when it goes, and switches the cache on.
 func (d *Disk) Power(on bool) {
 	if on || d.contents == nil {
 		return
 	}
+	d.switchedOff, d.config[configWriteback] = false, 1
 	var torn *rand.Rand
 	if d.o.Torn {
 		torn = d.o.Rand
@@ -215,10 +246,17 @@ func (d *Disk) flush() error {
 // start lets a request be carried out: at its time, or soon.
 func (d *Disk) start(r *request) {
 	if d.o.Post != nil {
+		d.pending.Add(1)
 		d.queued <- r
 		return
 	}
-	d.o.Clock.At(d.when(r).Add(d.delay()), r.due)
+	d.wait(r, d.when(r).Add(d.delay()))
+}
+
+// wait lets a request be finished at its time.
+func (d *Disk) wait(r *request, t simbus.Time) {
+	d.waiting = append(d.waiting, r)
+	r.timer = d.o.Clock.At(t, r.due)
 }
 
 // when is when a request is done, in virtual time.
@@ -239,6 +277,10 @@ func (d *Disk) when(r *request) simbus.Time {
 
 // finish carries a request out at its time, unless a worker has.
 func (d *Disk) finish(r *request) {
+	if i := slices.Index(d.waiting, r); i >= 0 {
+		d.waiting = slices.Delete(d.waiting, i, i+1)
+		r.timer.Stop()
+	}
 	if r.run != d.run.Load() { // its driver has gone
 		d.recycle(r)
 		return

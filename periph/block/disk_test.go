@@ -299,6 +299,84 @@ func TestWriteThrough(t *testing.T) {
 	}
 }
 
+// TestCacheStaysOff: what a driver has set holds for those after it, as long as there is power.
+func TestCacheStaysOff(t *testing.T) {
+	b := newBench(t, nil)
+	if err := b.disk.SetConfig(32, []byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	text := bytes.Repeat([]byte{1}, 512)
+	for _, c := range []struct {
+		when      string
+		writeback byte
+		lost      int64
+	}{{"after a reset", 0, 0}, {"after a loss of power", 1, 4096}} {
+		b.disk.Stop()
+		b.boot()
+		if got := b.disk.Config()[32]; got != c.writeback {
+			t.Errorf("%s: writeback is %d, want %d", c.when, got, c.writeback)
+		}
+		b.want("write", ok, blocktest.Write(0, text), 0)
+		b.lost = 0
+		b.disk.Power(false)
+		b.disk.Power(true)
+		if b.lost != c.lost {
+			t.Errorf("%s: %d bytes are lost, want %d", c.when, b.lost, c.lost)
+		}
+	}
+}
+
+// TestDrain: what is under way is done and answered before its queue goes, in either time,
+// and once.
+func TestDrain(t *testing.T) {
+	b := newBench(t, func(o *block.Options) { o.Timing.Depth = 2 })
+	text := bytes.Repeat([]byte{1}, 512)
+	for sector := range uint64(4) {
+		b.d.Rings[0].Add([][]byte{blocktest.Write(sector, text)}, []int{1})
+	}
+	b.d.Kick(0)
+	b.disk.Drain()
+	if got := b.d.Rings[0].Results(); len(got) != 4 || got[0].Bytes()[0] != ok {
+		t.Errorf("%d answers", len(got))
+	}
+	b.disk.Stop()
+	b.boot()
+	if got := b.want("read", ok, blocktest.Read(0), 4096); !bytes.Equal(got[:2048], bytes.Repeat(text, 4)) {
+		t.Errorf("it has % x...", got[:8])
+	}
+
+	cal := simbus.NewReal()
+	defer cal.Close()
+	domain, err := cal.AddDomain("board")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents, err := image.Temporary(nil, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := block.New("disk0", block.Options{Cache: 1 << 20, Timing: quick, Clock: domain, Post: domain.Post})
+	disk.Insert(contents, true)
+	defer disk.Close()
+	domain.Do(func() {
+		if err := disk.Set("delay", periph.Num(3.6e6)); err != nil { // an hour
+			t.Error(err)
+		}
+		d := virtiotest.Start(t, disk, 16, 0)
+		for range 2 {
+			for sector := range uint64(8) {
+				d.Rings[0].Add([][]byte{blocktest.Write(sector, text)}, []int{1})
+			}
+			d.Kick(0)
+			disk.Drain()
+			if n := len(d.Rings[0].Results()); n != 8 {
+				t.Errorf("%d answers in real time", n)
+			}
+		}
+		disk.Stop()
+	})
+}
+
 // TestFaults: each fault fails the requests that it is about, says so, and goes away.
 func TestFaults(t *testing.T) {
 	write, read := blocktest.Write(16, make([]byte, 1024)), blocktest.Read(16)

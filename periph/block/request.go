@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"backplane/periph/virtio"
+	"backplane/simbus"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,8 +22,9 @@ type request struct {
 	parts  [][]byte // its data in guest memory
 	length int64    // of that, in bytes
 	status byte
-	err    error  // that stops the device
-	why    string // it failed, if the host is not to blame
+	timer  *simbus.Timer // at which it is done, while it waits for that
+	err    error         // that stops the device
+	why    string        // it failed, if the host is not to blame
 	// Made once: finish, do and answer.
 	due             func()
 	doing, replying func() error

@@ -4,13 +4,13 @@ import (
 	"sync"
 
 	"backplane/periph/virtio"
-	"backplane/simbus"
 )
 
 // workers carry requests out in real time.
 type workers struct {
 	queued  chan *request
 	running sync.WaitGroup
+	pending sync.WaitGroup // requests that were queued and are not done
 
 	mu   sync.Mutex
 	done []*request
@@ -39,17 +39,21 @@ func (w *workers) stop() {
 // work is what each does.
 func (d *Disk) work(in <-chan *request) {
 	for r := range in {
-		if r.run != d.run.Load() {
-			continue
+		if r.run == d.run.Load() {
+			d.carriedOut(r)
 		}
-		r.carryOut()
-		d.mu.Lock()
-		d.done = append(d.done, r)
-		first := len(d.done) == 1
-		d.mu.Unlock()
-		if first {
-			d.o.Post(d.collect)
-		}
+		d.pending.Done()
+	}
+}
+
+func (d *Disk) carriedOut(r *request) {
+	r.carryOut()
+	d.mu.Lock()
+	d.done = append(d.done, r)
+	first := len(d.done) == 1
+	d.mu.Unlock()
+	if first {
+		d.o.Post(d.collect)
 	}
 }
 
@@ -62,7 +66,7 @@ func (d *Disk) collect() {
 	wait := d.delay()
 	for _, r := range done {
 		if wait > 0 {
-			simbus.After(d.o.Clock, wait, r.due)
+			d.wait(r, d.o.Clock.Now().Add(wait))
 		} else {
 			d.finish(r)
 		}

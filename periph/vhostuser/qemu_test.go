@@ -47,6 +47,61 @@ func TestOtherOrder(t *testing.T) {
 	}
 }
 
+// lazy is a device that answers only when it has to.
+type lazy struct {
+	virtio.Plain
+	q    *virtio.Queue
+	held []*virtio.Chain
+}
+
+func (s *lazy) Start(_ uint64, queues []*virtio.Queue) error {
+	s.q = queues[0]
+	return nil
+}
+
+func (s *lazy) Kick(int) error {
+	return s.q.Serve(func(c *virtio.Chain) (bool, error) {
+		s.held = append(s.held, c)
+		return true, nil
+	})
+}
+
+func (s *lazy) Drain() {
+	for _, c := range s.held {
+		c.CopyIn(0, []byte{7})
+		s.q.Done(c, 1)
+	}
+	s.held = nil
+}
+
+func (s *lazy) Stop() { s.held = nil }
+
+// TestLastRequests: a driver takes a ring away while a request is under way, which has been
+// done and answered when the device says where the ring has ended.
+func TestLastRequests(t *testing.T) {
+	d, f := trusted(t, &lazy{Plain: virtio.NewPlain("lazy", virtio.IDBlock, 1)})
+	features, call, kick := f.get(getFeatures, nil)&^featureProtocol, f.eventfd(), f.eventfd()
+	f.must(setFeatures, u64(features))
+	f.must(setMemTable, f.memTable(uint64(len(f.mem.Data))), f.mem.FD)
+	r := f.ring(0, features)
+	f.must(setVringCall, u64(0), call)
+	f.must(setVringKick, u64(0), kick)
+	f.must(setVringEnable, pair32(0, 1))
+	r.Add(nil, []int{1})
+	if _, err := unix.Write(kick, one); err != nil {
+		t.Fatal(err)
+	}
+	for d.Do(func() {}); kicked(t, kick); d.Do(func() {}) { // until it was taken
+	}
+	if got := r.Results(); len(got) != 0 {
+		t.Fatalf("%d requests are answered already", len(got))
+	}
+	base := f.get(getVringBase, pair32(0, 0))
+	if got := r.Results(); base>>32 != 1 || len(got) != 1 || got[0].Bytes()[0] != 7 {
+		t.Errorf("%d requests are answered when the ring has ended, at %d", len(got), base>>32)
+	}
+}
+
 // trusted serves a device to a front end that has interrupts through eventfds, as QEMU has.
 func trusted(t *testing.T, dev virtio.Device) (*simbus.Domain, *frontEnd) {
 	t.Helper()

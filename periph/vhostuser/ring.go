@@ -39,7 +39,8 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 	case setVringAddr:
 		c.stop()
 		r.desc, r.used, r.avail, r.addressed, r.again = m.u64(8), m.u64(16), m.u64(24), true, nil
-	case getVringBase: // also says that the ring ends (vhost-user, "Ring states")
+	case getVringBase: // also says that the ring ends, with what is under way (vhost-user, "Ring states")
+		c.drain()
 		c.stop()
 		r.addressed, r.again = false, nil
 		reply = binary.NativeEndian.AppendUint32(nil, index)
@@ -229,6 +230,13 @@ func (c *conn) start() error {
 		}
 	}
 	return err
+}
+
+// drain lets the device end what is under way: the driver does not ask for it again.
+func (c *conn) drain() {
+	if d, ok := c.dev.(virtio.Drainer); ok && c.queues != nil {
+		d.Drain()
+	}
 }
 
 // stop takes the queues from the device.

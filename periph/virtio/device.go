@@ -49,3 +49,11 @@ type Device interface {
 	// must not be touched any more. Start may follow.
 	Stop()
 }
+
+// Drainer is a [Device] whose requests are under way for a time, as those of a disk are. A
+// driver can take a queue away without giving them up.
+type Drainer interface {
+	// Drain ends and answers what is under way before it returns, whatever time that would
+	// take otherwise. Stop follows.
+	Drain()
+}
