@@ -124,8 +124,8 @@ type Env struct {
 	// Access is how long it takes the guest to reach a register of a controller. 0: no
 	// time, or that which it takes by itself in real time.
 	Access time.Duration
-	// Epoch is the wall-clock time, in seconds since 1970 UTC, at Time 0.
-	Epoch int64
+	// Epoch is the wall-clock time at Time 0.
+	Epoch time.Time
 	// Pin is the chip's pin of that name. An unconnected pin is soldered to a
 	// wire of its own, so a chip needs no special case. Of a controller it is that of a key
 	// of [PinsConfig].

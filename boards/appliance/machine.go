@@ -136,7 +136,7 @@ func (m *Machine) env(name, instance string) *periph.Env {
 		Board:    m.index,
 		Entropy:  m.chance(instance),
 		Clock:    m.domain,
-		Epoch:    m.r.epoch.Unix(),
+		Epoch:    m.r.epoch,
 		Emit:     func(kind string, attrs ...simbus.Attr) { m.emit(name, kind, attrs...) },
 		Observed: m.domain.Observed,
 		Fault:    func(text string) { m.fault(name, text) },

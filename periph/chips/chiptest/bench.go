@@ -33,9 +33,18 @@ type Edge struct {
 	Level wire.Level
 }
 
+// Epoch is the wall-clock time at which a bench begins.
+var Epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+
 // PowerOn builds a chip with those options and initial properties, and
 // otherwise the model's defaults.
 func PowerOn(t *testing.T, m *periph.Model, values map[string]periph.Value) *Bench {
+	t.Helper()
+	return PowerOnAt(t, Epoch, m, values)
+}
+
+// PowerOnAt is PowerOn at another time.
+func PowerOnAt(t *testing.T, epoch time.Time, m *periph.Model, values map[string]periph.Value) *Bench {
 	t.Helper()
 	b := &Bench{T: t, Clock: simbus.NewVirtual(), Pins: make(map[string]*wire.Pin)}
 	t.Cleanup(b.Clock.Close)
@@ -63,6 +72,7 @@ func PowerOn(t *testing.T, m *periph.Model, values map[string]periph.Value) *Ben
 	}
 	env := &periph.Env{
 		Clock: domain,
+		Epoch: epoch,
 		Pin:   func(name string) *wire.Pin { return chipPins[name] },
 		Changed: func(property string, v periph.Value) {
 			spec, ok := m.Property(property)

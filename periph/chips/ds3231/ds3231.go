@@ -2,18 +2,22 @@
 package ds3231
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"os"
 	"time"
 
 	"backplane/periph"
 	"backplane/periph/i2c"
 	"backplane/simbus"
+	"backplane/simbus/hostfile"
 	"backplane/simbus/wire"
 )
 
 // Model is the real-time clock of Maxim 19-5170. It counts on the board's
-// clock from the appliance's start time, on its battery too, with all registers.
+// clock from the appliance's start time, on its battery too, with all registers; with a file
+// it goes on from the run before.
 // The square wave and the 32 kHz output are not made: with INTCN off the pin floats.
 // It measures the temperature at once, where the part does so each 64 s and when CONV
 // asks for it, for up to 200 ms: CONV and BSY are never seen set.
@@ -29,6 +33,7 @@ var Model = &periph.Model{
 	},
 	Options: []periph.Spec{
 		{Name: "drift", Kind: periph.Number, Unit: "ppm", Min: -1000, Max: 1000, Doc: "how much too fast the clock runs"},
+		{Name: "file", Kind: periph.Text, Doc: "file of 32 bytes that keeps what the battery does while the appliance is stopped, and when that was, made if missing; without it each run begins with the time of its start"},
 		{Name: "lost_power", Kind: periph.Switch, Doc: "its battery has run down: without power it forgets all, and drivers do not trust the time"},
 	},
 	Node: func(*periph.Options) periph.Node {
@@ -40,9 +45,18 @@ var Model = &periph.Model{
 			ppm: o.Get("drift").Float(), noBattery: o.Get("lost_power").Bool()}
 		c.reset()
 		if !c.noBattery {
-			c.set(time.Unix(env.Epoch, 0).UTC())
+			c.set(env.Epoch.UTC())
 			c.weekday = 1 + int(c.base.Weekday())
 			c.status &^= osf
+		}
+		if name := o.Get("file").Text(); name != "" {
+			f, kept, err := hostfile.Keep(env.Path(name), keptSize, 0)
+			if err != nil {
+				return nil, err
+			}
+			if c.file = f; !c.noBattery {
+				c.restore(kept)
+			}
 		}
 		c.Pointed = i2c.Pointed{Read: c.readFrom, Write: c.writeFrom}
 		return c, nil
@@ -106,6 +120,9 @@ type chip struct {
 	temperature     float64
 	looked          time.Time     // up to when the flags tell of alarms
 	wake            *simbus.Timer // the next alarm that will drive the pin
+
+	file    *os.File // that keeps what the battery does; nil for none
+	unsaved error    // why the file could not be written
 }
 
 // now is what it shows.
@@ -113,11 +130,27 @@ func (c *chip) now() time.Time {
 	if c.stopped {
 		return c.base
 	}
-	d := c.env.Clock.Now().Sub(c.at)
-	return c.base.Add(d + time.Duration(float64(d)*c.ppm/1e6))
+	return c.base.Add(c.ran(c.env.Clock.Now().Sub(c.at)))
 }
 
+// ran is how far the clock goes while so much time passes.
+func (c *chip) ran(d time.Duration) time.Duration { return d + time.Duration(float64(d)*c.ppm/1e6) }
+
 func (c *chip) set(t time.Time) { c.base, c.at, c.looked = t, c.env.Clock.Now(), t }
+
+// move is set for a time that it has come to by itself: the days of the week have gone on, too.
+func (c *chip) move(t time.Time) {
+	weekday := c.day(t)
+	c.set(t)
+	c.weekday = weekday
+}
+
+// stop is what EOSC does on the battery.
+func (c *chip) stop() {
+	c.move(c.now())
+	c.stopped = true
+	c.status |= osf
+}
 
 // reset is the first application of power (19-5170 pages 12 to 14): Saturday, as
 // 1 January 2000 was, is day 1.
@@ -139,15 +172,22 @@ func (c *chip) Power(on bool) {
 		c.set(c.base)
 	case on:
 		c.Pointer = 0
+	default:
+		c.toBattery()
+	}
+	c.update()
+	c.save()
+}
+
+// toBattery is what happens inside the chip when its supply goes.
+func (c *chip) toBattery() {
+	switch {
 	case c.noBattery:
 		c.reset()
 		c.stopped = true
 	case c.control&eosc != 0:
-		c.set(c.now())
-		c.stopped = true
-		c.status |= osf
+		c.stop()
 	}
-	c.update()
 }
 
 // day is the day of the week at t, which counts on from what was set.
@@ -237,6 +277,7 @@ func (c *chip) writeFrom(r uint8, data []byte) {
 		c.setFrom(&all, subsecond)
 	}
 	c.update()
+	c.save()
 }
 
 // setFrom takes the time from what was written.
@@ -347,4 +388,16 @@ func (c *chip) Set(property string, v periph.Value) error {
 	return nil
 }
 
-func (c *chip) Close() error { return nil }
+// Close saves how the clock goes on while the appliance is stopped: on its battery.
+func (c *chip) Close() error {
+	c.wake.Stop()
+	if c.file == nil {
+		return nil
+	}
+	c.catchUp()
+	c.toBattery()
+	c.save()
+	err := errors.Join(c.unsaved, c.file.Close())
+	c.file = nil
+	return err
+}

@@ -1,6 +1,8 @@
 package ds3231
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -246,4 +248,84 @@ func TestPower(t *testing.T) {
 	b.Wait(time.Hour)
 	b.Power(true)
 	b.Run("W 00 R 00 00 00 01 01 01 00", "W 0f R 88")
+}
+
+// TestFile: what the battery keeps is there in the next run, and as much later as that begins.
+func TestFile(t *testing.T) {
+	const set = "W 00 09 08 07 02 06 05 30" // Monday 2030-05-06 07:08:09
+	for name, c := range map[string]struct {
+		run     []string
+		kept    map[string]periph.Value // beside the file, in the first run
+		between time.Duration           // from the end of a run of 10 s to the start of the next
+		want    []string
+	}{
+		"goes on":                              {[]string{set}, nil, 3*24*time.Hour + 5*time.Second, []string{"W 00 R 24 08 07 05 09 05 30"}},
+		"at once":                              {[]string{set}, nil, 0, []string{"W 00 R 19 08 07 02 06 05 30"}},
+		"the next run begins at the same time": {[]string{set}, nil, -10 * time.Second, []string{"W 00 R 19 08 07 02 06 05 30"}},
+		"all registers":                        {[]string{set, "W 07 81 82 83 44 85 86 87 1d 00 fe"}, nil, 0, []string{"W 07 R 81 82 83 44 85 86 87 1d 00 fe"}},
+		"12 h":                                 {[]string{"W 00 59 59 51 01 01 01 26"}, nil, time.Minute, []string{"W 00 R 09 01 72 01 01 01 26"}},
+		"an alarm meanwhile":                   {[]string{set, "W 07 30 80 80 80 80 80 80", "W 0f 00"}, nil, 30 * time.Second, []string{"W 0f R 01"}},
+		"an alarm later":                       {[]string{set, "W 07 30 80 80 80", "W 0b 30 08 80", "W 0f 00"}, nil, 10 * time.Second, []string{"W 0f R 00"}},
+		"EOSC":                                 {[]string{set, "W 0e 84", "W 0f 00"}, nil, time.Hour, []string{"W 00 R 19 08 07 02 06 05 30", "W 0f R 80"}},
+		"a new battery":                        {[]string{set, "W 0f 00"}, map[string]periph.Value{"lost_power": periph.On(true)}, time.Hour, []string{"W 00 R 00 00 00 01 01 01 00", "W 0f R 88"}},
+		"drift":                                {[]string{set}, map[string]periph.Value{"drift": periph.Num(1000)}, 100_000 * time.Second, []string{"W 00 R 39 56 10 03 07 05 30"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "rtc.bin")
+			values := map[string]periph.Value{"file": periph.Str(file)}
+			first := map[string]periph.Value{"file": periph.Str(file)}
+			for k, v := range c.kept {
+				first[k] = v
+			}
+			if drift, ok := c.kept["drift"]; ok {
+				values["drift"] = drift
+			}
+			b := chiptest.PowerOn(t, Model, first)
+			b.Run(c.run...)
+			b.Wait(10 * time.Second)
+			killed, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Chip.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again := func() {
+				t.Helper()
+				b := chiptest.PowerOnAt(t, chiptest.Epoch.Add(10*time.Second+c.between), Model, values)
+				b.Run(c.want...)
+				if err := b.Chip.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			kept, err := os.ReadFile(file)
+			if err != nil || len(kept) != keptSize {
+				t.Fatalf("the file has %d bytes, %v", len(kept), err)
+			}
+			again()
+			if name == "goes on" { // a program that was killed has said how the clock was when it was set
+				if err := os.WriteFile(file, killed, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				again()
+			}
+		})
+	}
+}
+
+// TestNewFile: a chip whose file is new shows what one without a file does.
+func TestNewFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rtc.bin")
+	b := chiptest.PowerOn(t, Model, map[string]periph.Value{"file": periph.Str(file)})
+	b.Run("W 00 R 00 00 00 05 01 01 26", "W 0f R 08")
+}
+
+// TestWeekdayOfStop: a clock that EOSC has stopped shows the day of the week that it has come to.
+func TestWeekdayOfStop(t *testing.T) {
+	b := chiptest.PowerOn(t, Model, nil)
+	b.Run("W 00 00 00 00 05 01 01 26", "W 0e 84")
+	b.Wait(3 * 24 * time.Hour)
+	b.Power(false)
+	b.Power(true)
+	b.Run("W 00 R 00 00 00 01 04 01 26")
 }
