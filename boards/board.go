@@ -17,6 +17,7 @@ type Board struct {
 	Name     string        `toml:"name" jsonschema:"description=Name of the board unless an appliance gives it another"`
 	Doc      string        `toml:"doc,omitempty" jsonschema:"description=One line for people"`
 	CPUs     int           `toml:"cpus,omitempty" jsonschema:"minimum=1,maximum=256,default=1,description=CPUs of the board; a virtual clock gives it one"`
+	Topology *Topology     `toml:"topology,omitempty" jsonschema:"description=How the CPUs are arranged and their caches; one socket with a core for each CPU if left out"`
 	Memory   Size          `toml:"memory,omitempty" jsonschema:"default=64M,description=Main memory"`
 	Backing  guest.Backing `toml:"backing,omitempty" jsonschema:"enum=ram,enum=file,description=What the memory is in on the host: ram or a sparse file (file) that the host pages out; ram if left out unless boards' memory together is more than the host has"`
 	Time     Timing        `toml:"time,omitempty" jsonschema:"description=How long things take in virtual time"`

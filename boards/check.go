@@ -79,6 +79,7 @@ func (c *checker) check() {
 	if b.CPUs < 1 || b.CPUs > MaxCPUs {
 		d.Add("cpus", "cpus is %d; it must be 1 to %d: a User Mode Linux kernel has no more", b.CPUs, MaxCPUs)
 	}
+	c.topology()
 	if b.Memory < MinMemory || b.Memory > MaxMemory {
 		d.Add("memory", "memory is %s; it must be %s to %s: the kernel and its init need that much", b.Memory, Size(MinMemory), Size(MaxMemory))
 	}

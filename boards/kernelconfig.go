@@ -154,11 +154,12 @@ func (b *Board) Recipe(folder *hostfile.Folder) (r guestkernel.Recipe, err error
 
 // BoardKernel is the kernel that a board of an appliance wants.
 type BoardKernel struct {
-	Board  string
-	CPUs   int
-	Recipe guestkernel.Recipe
-	Own    bool // made as the board says
-	board  *Board
+	Board    string
+	CPUs     int
+	Topology bool // the board says how they are arranged
+	Recipe   guestkernel.Recipe
+	Own      bool // made as the board says
+	board    *Board
 }
 
 // Place lets problems of the kernel be the board file's.
@@ -168,7 +169,7 @@ func (k *BoardKernel) Place(err error) error { return k.board.PlaceKernel(err) }
 func (a *Appliance) Kernels() (list []BoardKernel, err error) {
 	for i := range a.Board {
 		b := a.Board[i].Board
-		k := BoardKernel{Board: a.Board[i].Name, CPUs: b.CPUs, Own: b.doc.Has("firmware.kernel") || b.Firmware.KernelConfig != "", board: b}
+		k := BoardKernel{Board: a.Board[i].Name, CPUs: b.CPUs, Topology: b.Topology != nil, Own: b.doc.Has("firmware.kernel") || b.Firmware.KernelConfig != "", board: b}
 		if k.Recipe, err = b.Recipe(a.paths.Folder); err != nil {
 			return nil, err
 		}

@@ -27,6 +27,7 @@ func (b *Board) defaults() {
 	if b.CPUs == 0 && !b.doc.Has("cpus") {
 		b.CPUs = 1
 	}
+	b.topologyDefaults()
 	if b.Memory == 0 && !b.doc.Has("memory") {
 		b.Memory = 64 << 20
 	}

@@ -11,6 +11,8 @@ import (
 	"backplane/periph"
 	"backplane/simbus"
 	"backplane/tests/guesttest"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // cpuBoard is one with so many CPUs and the load program.
@@ -68,14 +70,94 @@ func TestCPUsOnline(t *testing.T) {
 	}
 }
 
-// TestCPUTopology: a board is one package with a core for each CPU.
-func TestCPUTopology(t *testing.T) {
-	app := guesttest.Run(t, cpuBoard(t, 3), guesttest.Options{Real: true})
-	app.MustSet("b.cpus", "2")
-	got := app.Sh("b", "cd /sys/devices/system/cpu/cpu1/topology && cat physical_package_id core_id package_cpus_list core_cpus_list")
-	if want := "0\n1\n0-1\n1\n"; got != want {
-		t.Errorf("package, core, and CPUs of both of CPU 1: %q, want %q", got, want)
+// topologyBoard is one of eight CPUs, arranged as the text says, with lscpu.
+func topologyBoard(t *testing.T, topology string) map[string]string {
+	root := guesttest.Rootfs(t, "/usr/bin/lscpu")
+	return map[string]string{"main.toml": fmt.Sprintf("name = \"b\"\ncpus = 8\nmemory = \"128M\"\n%s\n[firmware]\nrootfs = [%q]\n", topology, root)}
+}
+
+// show compares what a command says, but for the width of columns.
+func show(t *testing.T, app *guesttest.App, command, want string) {
+	t.Helper()
+	var got []string
+	for line := range strings.Lines(app.Sh("b", command)) {
+		got = append(got, strings.Join(strings.Fields(line), " "))
 	}
+	if diff := cmp.Diff(want, strings.Join(got, "\n")); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", command, diff)
+	}
+}
+
+const (
+	lscpuSays = `lscpu | grep -E '^(CPU\(s\)|On-line|Off-line|Thread|Core|Socket|L[0-9])'`
+	countsIn  = `grep -E '^(processor|physical id|siblings|core id|cpu cores)' /proc/cpuinfo | tail -5`
+)
+
+// TestCPUsPlain: without [topology] a board is one socket with a core for each CPU.
+func TestCPUsPlain(t *testing.T) {
+	app := guesttest.Run(t, topologyBoard(t, ""), guesttest.Options{Real: true})
+	show(t, app, lscpuSays, "CPU(s): 8\nOn-line CPU(s) list: 0-7\nThread(s) per core: 1\nCore(s) per socket: 8\nSocket(s): 1")
+	show(t, app, countsIn, "processor : 7\nphysical id : 0\nsiblings : 8\ncore id : 7\ncpu cores : 8")
+	app.MustSet("b.cpus", "2")
+	show(t, app, "cd /sys/devices/system/cpu/cpu1 && cat topology/physical_package_id topology/core_id topology/package_cpus_list topology/core_cpus_list && ! ls -d cache 2>&1",
+		"0\n1\n0-1\n1\nls: cache: No such file or directory")
+	show(t, app, "dmesg | grep -iE 'cacheinfo|topology|No CPU' || true", "")
+}
+
+// TestTopology: programs see sockets, cores, threads and caches as the board says, and CPUs
+// that go offline and online leave their masks and come back.
+func TestTopology(t *testing.T) {
+	app := guesttest.Run(t, topologyBoard(t, `
+[topology]
+sockets = 2
+threads = 2
+l1i = { size = "32K" }
+l1d = { size = "48K", ways = 12, line_size = 32 }
+l2 = { size = "1M" }
+l3 = { size = "12M" }`), guesttest.Options{Real: true})
+	const caches = "\nL1d cache: 192 KiB (4 instances)\nL1i cache: 128 KiB (4 instances)\nL2 cache: 4 MiB (4 instances)\nL3 cache: 24 MiB (2 instances)"
+	all := func() {
+		t.Helper()
+		show(t, app, lscpuSays, "CPU(s): 8\nOn-line CPU(s) list: 0-7\nThread(s) per core: 2\nCore(s) per socket: 2\nSocket(s): 2"+caches)
+		show(t, app, "lscpu -p=CPU,CORE,SOCKET | grep -v '#'", "0,0,0\n1,0,0\n2,1,0\n3,1,0\n4,2,1\n5,2,1\n6,3,1\n7,3,1")
+		show(t, app, "cd /sys/devices/system/cpu/cpu5 && cat topology/physical_package_id topology/core_id topology/core_cpus_list topology/package_cpus_list cache/*/shared_cpu_list",
+			"1\n0\n4-5\n4-7\n4-5\n4-5\n4-5\n4-7")
+		show(t, app, countsIn, "processor : 7\nphysical id : 1\nsiblings : 4\ncore id : 1\ncpu cores : 2")
+	}
+	all()
+	show(t, app, "lscpu -C=NAME,ONE-SIZE,WAYS,TYPE,LEVEL,SETS,COHERENCY-SIZE",
+		"NAME ONE-SIZE WAYS TYPE LEVEL SETS COHERENCY-SIZE\nL1d 48K 12 Data 1 128 32\nL1i 32K 8 Instruction 1 64 64\nL2 1M 8 Unified 2 2048 64\nL3 12M 16 Unified 3 12288 64")
+	app.MustSet("b.cpus", "5") // of the second socket one thread is left
+	show(t, app, "cd /sys/devices/system/cpu/cpu4 && cat topology/core_cpus_list topology/package_cpus_list cache/*/shared_cpu_list", "4\n4\n4\n4\n4\n4")
+	show(t, app, countsIn, "processor : 4\nphysical id : 1\nsiblings : 1\ncore id : 0\ncpu cores : 1")
+	app.Sh("b", "cd /sys/devices/system/cpu; echo 0 > cpu2/online; echo 1 > cpu7/online")
+	show(t, app, "cd /sys/devices/system/cpu && cat cpu[37]/topology/core_cpus_list cpu[37]/topology/package_cpus_list cpu[37]/cache/index3/shared_cpu_list",
+		"3\n7\n0-1,3\n4,7\n0-1,3\n4,7")
+	app.MustSet("b.cpus", "8")
+	all()
+	show(t, app, "dmesg | grep -iE 'WARN|BUG|cacheinfo|cache hierarchy|cpu-map|cluster' || true", "")
+}
+
+// TestTopologyClusters: clusters that share an L2, and threads whose only caches are the
+// first ones.
+func TestTopologyClusters(t *testing.T) {
+	app := guesttest.Run(t, topologyBoard(t, `
+[topology]
+clusters = 4
+l1i = { size = "16K" }
+l1d = { size = "16K" }
+l2 = { size = "256K", shared_by = "cluster" }`), guesttest.Options{Real: true})
+	show(t, app, lscpuSays, "CPU(s): 8\nOn-line CPU(s) list: 0-7\nThread(s) per core: 1\nCore(s) per socket: 8\nSocket(s): 1"+
+		"\nL1d cache: 128 KiB (8 instances)\nL1i cache: 128 KiB (8 instances)\nL2 cache: 1 MiB (4 instances)")
+	show(t, app, "cd /sys/devices/system/cpu/cpu5 && cat topology/cluster_id topology/cluster_cpus_list topology/package_cpus_list cache/*/shared_cpu_list", "2\n4-5\n0-7\n5\n5\n4-5")
+	app = guesttest.Run(t, topologyBoard(t, "[topology]\nthreads = 4\nl1d = { size = \"16K\", ways = 4 }"), guesttest.Options{Real: true})
+	show(t, app, "cd /sys/devices/system/cpu/cpu5 && cat topology/core_cpus_list cache/*/shared_cpu_list cache/*/size cache/*/ways_of_associativity", "4-7\n4-7\n16K\n4")
+}
+
+// TestTopologyVirtual: in virtual time there is the first CPU, with its caches.
+func TestTopologyVirtual(t *testing.T) {
+	app := guesttest.Run(t, topologyBoard(t, "[topology]\nsockets = 2\nthreads = 2\nl1d = { size = \"16K\" }\nl2 = { size = \"1M\", shared_by = \"socket\" }"), guesttest.Options{})
+	show(t, app, "lscpu | grep -E '^(CPU\\(s\\)|L[0-9])'", "CPU(s): 1\nL1d cache: 16 KiB (1 instance)\nL2 cache: 1 MiB (1 instance)")
 }
 
 // TestCPUsVirtual: in virtual time a board has one CPU.

@@ -9,9 +9,9 @@ import (
 	"backplane/periph"
 )
 
-// deviceTree describes a board to its kernel. The kernel numbers gpiochips, hvc
+// deviceTree describes a board to its kernel, which has so many CPUs. The kernel numbers gpiochips, hvc
 // consoles and network interfaces in the order of the parts.
-func deviceTree(b *boards.Board, name string, parts []*part, seed []byte) *fdt.Tree {
+func deviceTree(b *boards.Board, name string, parts []*part, cpus int, seed []byte) *fdt.Tree {
 	t := new(fdt.Tree)
 	root := &t.Root
 	root.Cells("#address-cells", 1).Cells("#size-cells", 1)
@@ -19,6 +19,7 @@ func deviceTree(b *boards.Board, name string, parts []*part, seed []byte) *fdt.T
 	if len(seed) > 0 {
 		root.Child("chosen").Bytes("rng-seed", seed)
 	}
+	cpuNodes(t, b.Topology, cpus)
 	aliases := root.Child("aliases")
 	d := describer{tree: t, board: b, nodes: make(map[string]*fdt.Node), sockets: make(map[string]*fdt.Node)}
 	for _, p := range parts {

@@ -99,7 +99,7 @@ func (m *Machine) writeDeviceTree() error {
 		s := m.seed("kernel " + strconv.Itoa(m.boots))
 		seed = s[:]
 	}
-	blob := deviceTree(m.drawn, m.name, m.built, seed).Blob()
+	blob := deviceTree(m.drawn, m.name, m.built, m.startCPUs(), seed).Blob()
 	if err := os.WriteFile(filepath.Join(m.dir, treeFile), blob, 0o600); err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func ownKernels(a *boards.Appliance, virtual bool, source string) (list []ownKer
 		if own.facts, err = own.Facts(); err != nil {
 			return nil, k.Place(err)
 		}
-		own.losses = own.facts.Losses(k.CPUs, virtual)
+		own.losses = own.facts.Losses(kernel.Wants{CPUs: k.CPUs, Topology: k.Topology, Virtual: virtual})
 		if slices.Contains(k.Recipe.Debug, "kasan") {
 			own.losses = append(own.losses, "with KASAN only the size of the board's memory file limits its memory on the host (docs/security.md)")
 		}

@@ -52,6 +52,7 @@ const (
 	noRandomness = "0001"
 	turns        = "0002"
 	callsTake    = "0008"
+	topology     = "0068"
 )
 
 // has tells whether this series' patches have one of that number.
@@ -60,8 +61,15 @@ func (f Facts) has(number string) bool {
 	return err == nil && slices.ContainsFunc(list, func(p fragment) bool { return strings.HasPrefix(p.name, number+"-") })
 }
 
+// Wants is what a board wants of its kernel.
+type Wants struct {
+	CPUs     int
+	Topology bool // to be seen by programs
+	Virtual  bool // time
+}
+
 // Losses says, in users' words, what a board with a kernel of such a source does without.
-func (f Facts) Losses(cpus int, virtual bool) (list []string) {
+func (f Facts) Losses(w Wants) (list []string) {
 	lose := func(is bool, format string, args ...any) {
 		if is {
 			list = append(list, fmt.Sprintf("kernel %s: ", f.Version)+fmt.Sprintf(format, args...))
@@ -69,13 +77,14 @@ func (f Facts) Losses(cpus int, virtual bool) (list []string) {
 	}
 	lose(!f.Patched(), "built without patches, since Backplane's are for %s", strings.Join(PatchedSeries(), ", "))
 	lose(!f.Seccomp, "programs run under ptrace(2), which is slower; the walls allow it on the guest's own processes (docs/security.md)")
-	lose(!virtual && cpus > 1 && !f.SMP, "the board has 1 of its %d CPUs: its User Mode Linux supports one", cpus)
-	if err := f.Virtual(); virtual && err != nil {
+	lose(!w.Virtual && w.CPUs > 1 && !f.SMP, "the board has 1 of its %d CPUs: its User Mode Linux supports one", w.CPUs)
+	lose(w.Topology && !f.has(topology), "programs do not see the board's topology and caches: each CPU is a core of one socket")
+	if err := f.Virtual(); w.Virtual && err != nil {
 		return append(list, err.Error())
 	}
-	lose(virtual && !f.has(turns), "turns and doorbells are messages, which is slower")
-	lose(virtual && !f.has(noRandomness), "a run cannot be repeated: random numbers, the time-stamp counter and the CPU's features are the host's")
-	lose(virtual && !f.has(callsTake), "system calls take no time, so a program that polls stops the appliance's time")
+	lose(w.Virtual && !f.has(turns), "turns and doorbells are messages, which is slower")
+	lose(w.Virtual && !f.has(noRandomness), "a run cannot be repeated: random numbers, the time-stamp counter and the CPU's features are the host's")
+	lose(w.Virtual && !f.has(callsTake), "system calls take no time, so a program that polls stops the appliance's time")
 	return list
 }
 

@@ -131,11 +131,12 @@ func TestForeignSeries(t *testing.T) {
 	const kernel = "kernel 7.0.1: "
 	want := []string{kernel + "built without patches, since Backplane's are for 6.12, 7.2",
 		kernel + "programs run under ptrace(2), which is slower; the walls allow it on the guest's own processes (docs/security.md)",
-		kernel + "the board has 1 of its 4 CPUs: its User Mode Linux supports one"}
-	if diff := cmp.Diff(want, facts.Losses(4, false)); diff != "" {
+		kernel + "the board has 1 of its 4 CPUs: its User Mode Linux supports one",
+		kernel + "programs do not see the board's topology and caches: each CPU is a core of one socket"}
+	if diff := cmp.Diff(want, facts.Losses(Wants{CPUs: 4, Topology: true})); diff != "" {
 		t.Errorf("losses (-want +got):\n%s", diff)
 	}
-	if list := facts.Losses(1, true); len(list) != 5 || !strings.Contains(list[3], "a run cannot be repeated") {
+	if list := facts.Losses(Wants{CPUs: 1, Virtual: true}); len(list) != 5 || !strings.Contains(list[3], "a run cannot be repeated") {
 		t.Errorf("losses in virtual time: %q", list)
 	}
 	if missing, err := b.Missing(image); err != nil || !slices.Equal(missing, []string{"CONFIG_SENSORS_TMP102"}) {
