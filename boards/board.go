@@ -22,13 +22,14 @@ type Board struct {
 	Backing  guest.Backing `toml:"backing,omitempty" jsonschema:"enum=ram,enum=file,description=What the memory is in on the host: ram or a sparse file (file) that the host pages out; ram if left out unless boards' memory together is more than the host has"`
 	Time     Timing        `toml:"time,omitempty" jsonschema:"description=How long things take in virtual time"`
 	Firmware Firmware      `toml:"firmware,omitempty" jsonschema:"description=What runs on the board"`
+	Spares   int           `toml:"spares,omitempty" jsonschema:"minimum=0,maximum=64,default=4,description=How many controllers that this file does not have can be plugged at a time"`
 
 	Chip []Chip `toml:"chip,omitempty" jsonschema:"description=Parts that name the controller or the channel that they are on"`
 
-	// Tables are those of the catalog's kinds of controllers, and Controllers what they say.
-	Tables      map[string]any `toml:",rest" jsonschema:"-"`
-	Controllers []*Controller  `toml:"-" json:"-"`
-	byChips     []*Controller  // in the order of their chips
+	// Tables are those of the catalog's kinds of controllers.
+	Tables  map[string]any `toml:",rest" jsonschema:"-"`
+	drawn   []*Controller  // what they say
+	byChips []*Controller  // in the order of their chips
 
 	doc    *tomlfile.Doc
 	lines  *lineNames
@@ -140,6 +141,10 @@ const (
 	MaxCPUs   = 256 // CONFIG_NR_CPUS of the guest kernel
 	MinMemory = 32 << 20
 	MaxMemory = 4 << 40
+	// MaxSpares is how many places a board may have for controllers that its file does not have,
+	// and defaultSpares how many it has if the file does not say.
+	MaxSpares     = 64
+	defaultSpares = 4
 	// MaxKernelConfig is the length of a board's own configuration of the kernel, in
 	// bytes: several times what the kernel's whole configuration has.
 	MaxKernelConfig = 1 << 20

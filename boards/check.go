@@ -83,6 +83,9 @@ func (c *checker) check() {
 	if b.Memory < MinMemory || b.Memory > MaxMemory {
 		d.Add("memory", "memory is %s; it must be %s to %s: the kernel and its init need that much", b.Memory, Size(MinMemory), Size(MaxMemory))
 	}
+	if b.Spares < 0 || b.Spares > MaxSpares {
+		d.Add("spares", "spares is %d; it must be 0 to %d", b.Spares, MaxSpares)
+	}
 	if b.Backing != "" && b.Backing != guest.RAM && b.Backing != guest.File {
 		d.Add("backing", "backing is %q; it must be %q or %q", b.Backing, guest.RAM, guest.File)
 	}
@@ -165,7 +168,7 @@ func (c *checker) part(at, name, what string) {
 
 // always is what is called by a name that every board has.
 func (c *checker) always(name string) string {
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
 		if x.Kind.Always == name {
 			return x.Kind.Title
 		}

@@ -22,7 +22,7 @@ func (b *Board) Medium(c *Controller) (m image.Medium, ok bool) {
 	m = config.Medium()
 	for _, name := range []*string{&m.Image, &m.Keep} {
 		if *name != "" {
-			*name = b.Beside(*name)
+			*name = c.beside(*name)
 		}
 	}
 	return m, true
@@ -52,9 +52,9 @@ func (a *Appliance) checkDisks() {
 		if m.Board == nil {
 			continue
 		}
-		for _, c := range m.Board.Controllers {
+		for _, c := range m.Board.Controllers() {
 			if medium, ok := m.Board.Medium(c); ok {
-				a.checkMedium(m, c, medium, first)
+				a.checkMedium(m, c, medium, first, func(p tomlfile.Problem) { a.doc.Problems = append(a.doc.Problems, p) })
 			}
 		}
 		if !a.anew {
@@ -63,21 +63,20 @@ func (a *Appliance) checkDisks() {
 	}
 }
 
-func (a *Appliance) checkMedium(m *Member, c *Controller, medium image.Medium, first map[string]string) {
-	complain := func(key, format string, args ...any) {
-		a.doc.Problems = append(a.doc.Problems, m.Board.doc.Problem(c.at+"."+key, format, args...))
-	}
+// checkMedium looks at the files of one disk; first says who keeps what it writes in a file.
+func (a *Appliance) checkMedium(m *Member, c *Controller, medium image.Medium, first map[string]string, report func(tomlfile.Problem)) {
+	complain := func(key, format string, args ...any) { report(c.doc.Problem(c.at+"."+key, format, args...)) }
 	named := c.Config.(periph.StorageConfig).Medium()
 	key := "keep"
 	if medium.Image != "" {
 		key = "image"
-		if err := a.paths.Add(m.Board.doc, c.at+".image", named.Image, medium.Image); err != nil {
+		if err := a.paths.Add(c.doc, c.at+".image", named.Image, medium.Image); err != nil {
 			complain("image", "%s: %v", medium.Image, cause(err))
 			return
 		}
 	}
 	if medium.Keep != "" {
-		if err := a.paths.Add(m.Board.doc, c.at+".keep", named.Keep, medium.Keep); err != nil {
+		if err := a.paths.Add(c.doc, c.at+".keep", named.Keep, medium.Keep); err != nil {
 			complain("keep", "%s: %v", medium.Keep, cause(err))
 			return
 		}

@@ -89,7 +89,7 @@ func TestTwoDisks(t *testing.T) {
 		}
 		for i, kept := range []string{"kept", "y-kept"} {
 			b := a.Board[i].Board
-			for _, c := range b.Controllers {
+			for _, c := range b.Controllers() {
 				if m, ok := b.Medium(c); ok && m.Keep != filepath.Join(dir, kept) {
 					t.Errorf("%s keeps what it writes in %s", b.Name, m.Keep)
 				}

@@ -14,25 +14,39 @@ const maxInterface = 15
 // interfaces checks what init is to do with network interfaces.
 func (c *checker) interfaces() {
 	macs := make(map[string]string)
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
 		if !x.Kind.Interface {
+			continue
+		}
+		if x.doc != c.doc { // it was there before, and is good
+			if mac := givenMAC(x); mac != "" {
+				macs[mac] = placeIn(x.doc, x.at+".mac")
+			}
 			continue
 		}
 		if len(x.Name) > maxInterface {
 			c.doc.Add(x.at+".name", "name %q is too long for an interface: at most %d letters", x.Name, maxInterface)
 		}
-		if e, ok := x.Config.(*ethernet.Config); ok {
-			if mac, err := net.ParseMAC(e.MAC); err == nil {
-				if first, taken := macs[mac.String()]; taken {
-					c.doc.Add(x.at+".mac", "the mac %s is taken, in %s", e.MAC, c.doc.Where(first))
-				} else {
-					macs[mac.String()] = x.at + ".mac"
-				}
+		if mac := givenMAC(x); mac != "" {
+			if first, taken := macs[mac]; taken {
+				c.doc.Add(x.at+".mac", "the mac %s is taken, in %s", mac, first)
+			} else {
+				macs[mac] = c.doc.Where(x.at + ".mac")
 			}
 		}
 		c.addresses(x.at, &x.Network)
 		c.routes(x.at, &x.Network)
 	}
+}
+
+// givenMAC is the hardware address that the table of an Ethernet port says; empty if there is none.
+func givenMAC(x *Controller) string {
+	if e, ok := x.Config.(*ethernet.Config); ok {
+		if mac, err := net.ParseMAC(e.MAC); err == nil {
+			return mac.String()
+		}
+	}
+	return ""
 }
 
 // report takes what is wrong with keys of the table that stands there.

@@ -84,7 +84,7 @@ func (c *checker) socket(ch *Chip) (socket, error) {
 		return socket{}, fmt.Errorf("it is on nothing: write on = \"CONTROLLER\" or on = \"PART.CHANNEL\"")
 	}
 	var known []string
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
 		if x.Kind.Chips {
 			if x.Name == ch.On {
 				return x.socket(), nil

@@ -25,8 +25,12 @@ type Controller struct {
 	// file's Device may be one more.
 	TTY string
 
-	at    string // where it stands in the board file
-	alias string // in the device tree; empty for none
+	late  bool          // it was plugged, and its board's file does not have it
+	doc   *tomlfile.Doc // the file in which it stands: the board's, unless it was plugged
+	at    string        // where it stands there
+	alias string        // in the device tree; empty for none
+	// beside is where files are that its table names.
+	beside func(name string) string
 }
 
 // controllerTable is what tables of all kinds have.
@@ -52,12 +56,12 @@ type (
 // maxNumber is the highest number that a controller can be given.
 const maxNumber = 255
 
-// controllers decodes the tables of the catalog's kinds, in the catalog's order. The keys
+// readControllers decodes the tables of the catalog's kinds, in the catalog's order. The keys
 // of the board file that are no such table are nobody's.
-func (b *Board) controllers(catalog *periph.Catalog) {
+func (b *Board) readControllers(catalog *periph.Catalog) {
 	for _, k := range catalog.Controllers {
 		if k.Always != "" {
-			b.Controllers = append(b.Controllers, &Controller{controllerTable: controllerTable{Name: k.Always}, Kind: k, Config: k.Config()})
+			b.drawn = append(b.drawn, &Controller{controllerTable: controllerTable{Name: k.Always}, Kind: k, Config: k.Config(), doc: b.doc, beside: b.Beside})
 			continue
 		}
 		raw, ok := b.Tables[k.Table]
@@ -67,12 +71,12 @@ func (b *Board) controllers(catalog *periph.Catalog) {
 		var tables []controllerTable
 		b.doc.Decode(k.Table, raw, &tables)
 		for i := range tables {
-			c := &Controller{controllerTable: tables[i], Kind: k, Config: k.Config(), Index: i, at: fmt.Sprintf("%s[%d]", k.Table, i)}
-			b.doc.DecodeAll(c.at, c.Values, c.keys()...)
-			b.Controllers = append(b.Controllers, c)
+			c := newController(k, tables[i], b.doc, b.Beside, i)
+			c.Index = i
+			b.drawn = append(b.drawn, c)
 		}
 	}
-	b.byChips = busesFirst(b.Controllers)
+	b.byChips = busesFirst(b.drawn)
 	known := slices.Clone(tomlfile.Fields(Board{}))
 	for _, k := range catalog.Controllers {
 		if k.Always == "" {
@@ -86,9 +90,27 @@ func (b *Board) controllers(catalog *periph.Catalog) {
 	}
 }
 
+// newController decodes a table of a kind, the one of that number in its file.
+func newController(k *periph.ControllerKind, table controllerTable, doc *tomlfile.Doc, beside func(string) string, number int) *Controller {
+	c := &Controller{controllerTable: table, Kind: k, Config: k.Config(), doc: doc, at: fmt.Sprintf("%s[%d]", k.Table, number), beside: beside}
+	doc.DecodeAll(c.at, c.Values, c.keys()...)
+	return c
+}
+
+// Late tells whether the controller was plugged and has no place of its own in the device tree.
+func (c *Controller) Late() bool { return c.late }
+
+// Controllers are the board's, also those that are unplugged.
+func (b *Board) Controllers() []*Controller {
+	if f := b.fitted(); f != nil {
+		return f.controllers
+	}
+	return b.drawn
+}
+
 // controller finds one by its name.
 func (b *Board) controller(name string) *Controller {
-	for _, c := range b.Controllers {
+	for _, c := range b.Controllers() {
 		if c.Name == name {
 			return c
 		}
@@ -144,21 +166,16 @@ func (c *Controller) keys() []any {
 // controllers checks all, and gives those without a number the lowest free ones of their kind.
 func (c *checker) controllers() {
 	numbers := make(map[string]string) // alias: where it was given
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
 		if x.Kind.Always != "" {
 			c.parts[x.Name] = ""
 		}
 	}
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
 		if x.Kind.Always != "" {
 			continue
 		}
-		c.part(x.at, x.Name, x.Kind.Title)
-		c.deviceName(x.at, x.Device)
-		c.storage(x)
-		c.folder(x)
-		checkTable(x.Config.Check, c.report(x.at), x.Values, x.Config)
-		c.controllerPins(x)
+		c.controller(x)
 		if n := x.Number; n != nil && x.Kind.Numbered {
 			first, taken := numbers[x.numbered()]
 			switch {
@@ -171,7 +188,7 @@ func (c *checker) controllers() {
 		}
 	}
 	next := make(map[*periph.ControllerKind]int)
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
 		if x.Number != nil || !x.Kind.Numbered {
 			continue
 		}
@@ -180,13 +197,23 @@ func (c *checker) controllers() {
 		}
 		next[x.Kind] = n + 1
 	}
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
 		if x.Kind.Numbered {
 			x.alias = x.numbered()
 		}
 	}
 	c.ttys()
 	c.foreignDevices()
+}
+
+// controller checks what one says by itself.
+func (c *checker) controller(x *Controller) {
+	c.part(x.at, x.Name, x.Kind.Title)
+	c.deviceName(x.at, x.Device)
+	c.storage(x)
+	c.folder(x)
+	checkTable(x.Config.Check, c.report(x.at), x.Values, x.Config)
+	c.controllerPins(x)
 }
 
 // controllerPins finds the lines of other controllers that a controller's pins are on.

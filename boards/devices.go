@@ -25,10 +25,10 @@ func (c *checker) deviceName(at, name string) {
 		c.doc.Add(at, "device is %q, which is the kernel's own: write another name, such as \"/dev/ttyS1\"", name)
 	}
 	if first, taken := c.devices[name]; taken {
-		c.doc.Add(at, "the device %s is taken, in %s", name, c.doc.Where(first))
+		c.doc.Add(at, "the device %s is taken, in %s", name, first)
 		return
 	}
-	c.devices[name] = at
+	c.devices[name] = c.doc.Where(at)
 }
 
 // foreignDevices finds controllers whose device is what the kernel or init calls another one,
@@ -41,7 +41,7 @@ func (c *checker) foreignDevices() {
 			owners[name] = x
 		}
 	}
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
 		if x.Kind.Nodes != nil {
 			kinds[x.Kind] = true
 		}
@@ -52,8 +52,8 @@ func (c *checker) foreignDevices() {
 			own("/dev/"+x.TTY, x)
 		}
 	}
-	for _, x := range c.b.Controllers {
-		if x.Device == "" || kernelDevices.MatchString(x.Device) {
+	for _, x := range c.b.Controllers() {
+		if x.doc != c.doc || x.Device == "" || kernelDevices.MatchString(x.Device) {
 			continue
 		}
 		if y := owners[x.Device]; y != nil && y != x && y.Device != x.Device {

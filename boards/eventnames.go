@@ -49,7 +49,7 @@ func (a *Appliance) propertyNames() (names []string) {
 		for _, p := range a.Board[i].Board.Parts() {
 			add(p.Model.Properties)
 		}
-		for _, c := range a.Board[i].Board.Controllers {
+		for _, c := range a.Board[i].Board.Controllers() {
 			add(c.Kind.Properties)
 		}
 	}

@@ -17,9 +17,10 @@ import (
 // fitted is what is on a board at one time. Where parts come onto it later it is replaced as a
 // whole, since others read it meanwhile.
 type fitted struct {
-	parts  []*Part
-	lines  *lineNames
-	absent map[string]bool // those that are unplugged
+	controllers []*Controller
+	parts       []*Part
+	lines       *lineNames
+	absent      map[string]bool // those of both that are unplugged
 }
 
 // fitted is nil while the board's file is read and checked.
@@ -49,7 +50,10 @@ func (a *Appliance) Clone() *Appliance {
 		if from == nil {
 			continue
 		}
-		b, f := *from, &fitted{parts: from.Parts(), lines: from.names(), absent: make(map[string]bool)}
+		b, f := *from, &fitted{controllers: from.Controllers(), parts: from.Parts(), lines: from.names(), absent: make(map[string]bool)}
+		for _, c := range f.controllers {
+			f.absent[c.Name] = c.Unplugged
+		}
 		for _, p := range f.parts {
 			f.absent[p.Name] = p.Unplugged
 		}
@@ -78,14 +82,15 @@ func (t *Text) name() string {
 	return t.File
 }
 
-// maxPlugged is how many parts a board may have that its file does not.
+// maxPlugged is how many parts and controllers a board may have that its file does not.
 const maxPlugged = 1000
 
-// Fitting is parts that are to come onto a board of a [Appliance.Clone].
+// Fitting is what is to come onto a board of a [Appliance.Clone].
 type Fitting struct {
-	Parts []*Part
-	// Gone are parts that were unplugged, and whose names new ones have.
-	Gone []*Part
+	Controllers []*Controller
+	Parts       []*Part // each after what it is on
+	// Gone are the names of parts and controllers that were unplugged, and that new ones have.
+	Gone []string
 
 	board         *Board
 	before, after *fitted
@@ -117,8 +122,8 @@ type addedTable struct {
 	Chip []Chip `toml:"chip"`
 }
 
-// Fit checks parts that are to come onto a board of a [Appliance.Clone], as those of its file
-// were checked. The error is [tomlfile.Problems].
+// Fit checks what is to come onto a board of a [Appliance.Clone], as what its file has was
+// checked. The error is [tomlfile.Problems].
 func (a *Appliance) Fit(board string, text Text) (*Fitting, error) {
 	m, err := a.member(board)
 	if err != nil {
@@ -132,14 +137,17 @@ func (a *Appliance) Fit(board string, text Text) (*Fitting, error) {
 	if f.doc.Problems.Sort(); len(f.doc.Problems) > 0 {
 		return nil, f.doc.Problems
 	}
-	after := &fitted{parts: f.board.placed, lines: f.board.lines, absent: maps.Clone(f.before.absent)}
+	after := &fitted{controllers: f.board.drawn, parts: f.board.placed, lines: f.board.lines, absent: maps.Clone(f.before.absent)}
+	for _, c := range f.controllers {
+		after.absent[c.Name] = c.Unplugged
+	}
 	for _, p := range f.parts {
 		after.absent[p.Name] = p.Unplugged
 	}
-	return &Fitting{Parts: f.parts, Gone: f.gone, board: m.Board, before: f.before, after: after}, nil
+	return &Fitting{Controllers: f.controllers, Parts: f.parts, Gone: f.gone, board: m.Board, before: f.before, after: after}, nil
 }
 
-// fitter checks parts that are to come onto a board.
+// fitter checks what is to come onto a board.
 type fitter struct {
 	*Appliance
 	m      *Member
@@ -148,7 +156,9 @@ type fitter struct {
 	before *fitted
 
 	board       *Board // with them
-	parts, gone []*Part
+	controllers []*Controller
+	parts       []*Part
+	gone        []string
 }
 
 // list is a list of chips in the text.
@@ -161,21 +171,30 @@ type list struct {
 func (f *fitter) check(add *additions) {
 	lists := append(f.tables(add.Tables), list{chips: add.Chip})
 	named := make(map[string]string) // by name, where
+	for _, c := range f.controllers {
+		named[c.Name] = c.at
+	}
 	for _, l := range lists {
 		for i := range l.chips {
 			named[l.chips[i].Name] = tomlfile.Join(l.at, fmt.Sprintf("chip[%d]", i))
 		}
 	}
 	if len(named) == 0 && len(f.doc.Problems) == 0 {
-		f.doc.Add("", "there is nothing to plug: write [[chip]], as in a board file")
+		f.doc.Add("", "there is nothing to plug: write [[chip]] or the table of a controller, such as [[disk]], as in a board file")
 	}
-	kept := f.kept(named)
+	controllers, parts := f.kept(named)
 	if len(f.doc.Problems) > 0 {
 		return
 	}
 	b := f.m.Board
-	f.board = &Board{Name: b.Name, Controllers: b.Controllers, Chip: add.Chip, doc: b.doc, placed: kept, lines: f.lines(lists)}
-	c := f.checker(kept)
+	f.board = &Board{Name: b.Name, drawn: slices.Concat(controllers, f.controllers), Chip: add.Chip, doc: b.doc, placed: parts, lines: f.lines(lists)}
+	c := f.checker(controllers, parts)
+	for _, x := range f.controllers {
+		c.controller(x)
+	}
+	c.ttys()
+	c.foreignDevices()
+	c.interfaces()
 	for _, l := range lists {
 		for i := range l.chips {
 			if l.on == nil {
@@ -190,9 +209,9 @@ func (f *fitter) check(add *additions) {
 	c.placed()
 	c.places()
 	c.described()
-	f.parts = f.board.placed[len(kept):]
+	f.parts = f.board.placed[len(parts):]
 	if n := f.plugged(); n > maxPlugged {
-		f.doc.Add("", "board %s would have %d parts that its file does not have; it may have %d", f.m.Name, n, maxPlugged)
+		f.doc.Add("", "board %s would have %d parts and controllers that its file does not have; it may have %d", f.m.Name, n, maxPlugged)
 	}
 	for _, p := range f.parts {
 		if f.text.File != "" {
@@ -200,79 +219,78 @@ func (f *fitter) check(add *additions) {
 		}
 		f.contents(p)
 	}
+	f.media(controllers)
 }
 
-// tables are the parts of controllers that are on the board.
-func (f *fitter) tables(tables map[string]any) (lists []list) {
-	known := tomlfile.Fields(additions{})
-	for _, k := range f.catalog.Controllers {
-		if k.Always == "" {
-			known = append(known, k.Table)
-		}
+// kept is what stays on the board, beside new ones of those names.
+func (f *fitter) kept(named map[string]string) (controllers []*Controller, parts []*Part) {
+	replaced := func(name string) bool { return named[name] != "" && f.before.absent[name] }
+	refuse := func(name, format string, args ...any) {
+		f.doc.Add(named[name]+".name", "%s cannot be replaced: "+format, append([]any{name}, args...)...)
 	}
-	for _, key := range slices.Sorted(maps.Keys(tables)) {
-		k, ok := f.catalog.Controller(key)
-		if !ok {
-			f.doc.Add(key, "unknown key %q%s", key, periph.Suggest(key, known))
-			continue
+	for _, c := range f.before.controllers {
+		at := named[c.Name]
+		switch {
+		case at == "" || c.Kind.Always != "": // in which the checker finds the name
+			controllers = append(controllers, c)
+		case !f.before.absent[c.Name]:
+			f.doc.Add(at+".name", "%s is plugged, by %s: unplug %s.%s first", c.Name, placeIn(c.doc, c.at+".name"), f.m.Name, f.unplugName(c.Name))
+		default:
+			f.gone = append(f.gone, c.Name)
 		}
-		var raw []controllerTable
-		f.doc.Decode(key, tables[key], &raw)
-		for i := range raw {
-			at := fmt.Sprintf("%s[%d]", key, i)
-			c := f.m.Board.controller(raw[i].Name)
-			switch {
-			case c == nil || c.Kind != k:
-				f.doc.Add(tomlfile.Join(at, "name"), "board %s has no %s %q: a controller is part of the board from its start, and only parts on it can be plugged", f.m.Name, k.Title, raw[i].Name)
-			case !k.Chips:
-				f.doc.Add(at, "%s takes no parts", tomlfile.A(k.Title))
-			default:
-				t := addedTable{Name: c.Name}
-				f.doc.DecodeAll(at, raw[i].Values, &t)
-				lists = append(lists, list{at, c, t.Chip})
+		for _, ref := range c.Soldered {
+			if at == "" && replaced(ref.Provider) {
+				refuse(ref.Provider, "%s is soldered to it", c.Name)
 			}
 		}
 	}
-	return lists
-}
-
-// kept are the parts that stay on the board, beside new ones of those names.
-func (f *fitter) kept(named map[string]string) (kept []*Part) {
-	replaced := func(name string) bool { return named[name] != "" && f.before.absent[name] }
 	for _, p := range f.before.parts {
 		at := named[p.Name]
 		switch {
 		case at == "":
-			kept = append(kept, p)
+			parts = append(parts, p)
 			if replaced(p.Provider) {
-				f.doc.Add(named[p.Provider]+".name", "%s cannot be replaced: %s is on it", p.Provider, p.Name)
+				refuse(p.Provider, "%s is on it", p.Name)
 			}
 			for _, ref := range p.Soldered {
 				if replaced(ref.Provider) {
-					f.doc.Add(named[ref.Provider]+".name", "%s cannot be replaced: %s is soldered to it", ref.Provider, p.Name)
+					refuse(ref.Provider, "%s is soldered to it", p.Name)
 				}
 			}
 		case !f.before.absent[p.Name]:
 			f.doc.Add(at+".name", "%s is plugged, by %s: unplug %s.%s first", p.Name, placeIn(p.doc, p.at+".name"), f.m.Name, p.Name)
 		default:
-			f.gone = append(f.gone, p)
+			f.gone = append(f.gone, p.Name)
 		}
 	}
 	for _, l := range f.Links {
 		for i := range l.Ends {
-			if e := &l.Ends[i]; e.Port == "" && e.Board == f.m.Name && replaced(e.Line.Provider) {
-				f.doc.Add(named[e.Line.Provider]+".name", "%s cannot be replaced: the %s %s is on it", e.Line.Provider, l.Kind.Name, l.Name)
+			e := &l.Ends[i]
+			on := e.Port
+			if on == "" {
+				on = e.Line.Provider
+			}
+			if f.on(e, f.m) && replaced(on) {
+				refuse(on, "the %s %s is on it", l.Kind.Name, l.Name)
 			}
 		}
 	}
-	return kept
+	return controllers, parts
 }
 
-// lines finds the lines of the board with the new parts.
+// lines finds the lines of the board with what is new.
 func (f *fitter) lines(lists []list) *lineNames {
-	n := &lineNames{providers: maps.Clone(f.before.lines.providers), controllers: f.before.lines.controllers}
-	for _, p := range f.gone {
-		delete(n.providers, p.Name)
+	n := &lineNames{providers: maps.Clone(f.before.lines.providers)}
+	for _, name := range f.gone {
+		delete(n.providers, name)
+	}
+	for _, name := range f.before.lines.controllers {
+		if n.providers[name] != nil {
+			n.controllers = append(n.controllers, name)
+		}
+	}
+	for _, c := range f.controllers {
+		n.controller(c)
 	}
 	for _, l := range lists {
 		on := ""
@@ -285,14 +303,18 @@ func (f *fitter) lines(lists []list) *lineNames {
 }
 
 // checker is one that knows what is on the board.
-func (f *fitter) checker(kept []*Part) *checker {
-	c := &checker{b: f.board, doc: f.doc, catalog: f.catalog, paths: &f.paths, parts: make(map[string]string), drivers: make(map[Line]driver), absent: f.before.absent}
-	for _, x := range f.board.Controllers {
-		if c.parts[x.Name] = ""; x.Kind.Always == "" {
-			c.parts[x.Name] = placeIn(f.m.Board.doc, x.at+".name")
+func (f *fitter) checker(controllers []*Controller, parts []*Part) *checker {
+	c := &checker{b: f.board, doc: f.doc, catalog: f.catalog, paths: &f.paths, parts: make(map[string]string), devices: make(map[string]string), drivers: make(map[Line]driver), absent: f.before.absent}
+	for _, x := range controllers {
+		if c.parts[x.Name] = ""; x.Kind.Always != "" {
+			continue
+		}
+		c.parts[x.Name] = placeIn(x.doc, x.at+".name")
+		if x.Device != "" {
+			c.devices[x.Device] = placeIn(x.doc, x.at+".device")
 		}
 	}
-	for _, p := range kept {
+	for _, p := range parts {
 		if c.absent[p.Name] {
 			continue
 		}
@@ -313,8 +335,13 @@ func (f *fitter) checker(kept []*Part) *checker {
 	return c
 }
 
-// plugged is how many parts the board would have that are not in its file.
+// plugged is how many parts and controllers the board would have that are not in its file.
 func (f *fitter) plugged() (n int) {
+	for _, c := range f.board.drawn {
+		if c.doc != f.m.Board.doc {
+			n++
+		}
+	}
 	for _, p := range f.board.placed {
 		if p.doc != f.m.Board.doc {
 			n++

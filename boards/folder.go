@@ -15,7 +15,7 @@ func (b *Board) Folder(c *Controller) (path string, writable, ok bool) {
 		return "", false, false
 	}
 	path, writable = config.Folder()
-	return b.Beside(path), writable, true
+	return c.beside(path), writable, true
 }
 
 // folder checks that the folder of the host is there, and that no other is at its place in the guest.
@@ -26,7 +26,7 @@ func (c *checker) folder(x *Controller) {
 	}
 	config := x.Config.(periph.FolderConfig)
 	at := config.Mount("").Dir
-	for _, other := range c.b.Controllers {
+	for _, other := range c.b.Controllers() {
 		if other == x {
 			break
 		}

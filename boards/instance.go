@@ -76,7 +76,8 @@ func (a *Appliance) portPlace(m *Member, port, key string) string {
 			return placeIn(a.doc, at)
 		}
 	}
-	return placeIn(m.Board.doc, m.Board.controller(port).at+"."+key)
+	c := m.Board.controller(port)
+	return placeIn(c.doc, c.at+"."+key)
 }
 
 func placeIn(d *tomlfile.Doc, at string) string {

@@ -16,7 +16,7 @@ type Keeper struct {
 func (a *Appliance) Keepers() (list []Keeper) {
 	for i := range a.Board {
 		m := &a.Board[i]
-		for _, c := range m.Board.Controllers {
+		for _, c := range m.Board.Controllers() {
 			if medium, ok := m.Board.Medium(c); ok && medium.Keep != "" {
 				list = append(list, Keeper{m.Name + "." + c.Name, medium.Keep, &medium})
 			}

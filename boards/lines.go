@@ -33,17 +33,22 @@ type lineProvider struct {
 // of one name, which is refused elsewhere, the part counts.
 func (b *Board) nameLines(catalog *periph.Catalog) *lineNames {
 	n := &lineNames{providers: make(map[string]*lineProvider)}
-	for _, c := range b.Controllers {
-		if names, ok := c.lines(); ok {
-			n.add(&lineProvider{name: c.Name}, names)
-			n.controllers = append(n.controllers, c.Name)
-		}
+	for _, c := range b.Controllers() {
+		n.controller(c)
 	}
-	for _, c := range b.Controllers {
+	for _, c := range b.Controllers() {
 		n.chips(catalog, c.Chip, c.socket().lines)
 	}
 	n.chips(catalog, b.Chip, "")
 	return n
+}
+
+// controller adds the lines of a controller, if it has any.
+func (n *lineNames) controller(c *Controller) {
+	if names, ok := c.lines(); ok {
+		n.add(&lineProvider{name: c.Name}, names)
+		n.controllers = append(n.controllers, c.Name)
+	}
 }
 
 // chips adds the pins of parts; on is the controller whose lines need no name before them.

@@ -178,7 +178,7 @@ func (b *Board) ports(catalog *periph.Catalog, table string) (title string, list
 	if k, ok := catalog.Controller(table); ok {
 		title = k.Title
 	}
-	for _, c := range b.Controllers {
+	for _, c := range b.Controllers() {
 		if c.Kind.Table == table {
 			list = append(list, c)
 		}

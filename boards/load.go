@@ -12,7 +12,7 @@ import (
 func readBoard(paths *tomlfile.Paths, file string, set map[string]any, catalog *periph.Catalog) *Board {
 	b := new(Board)
 	b.doc = tomlfile.ReadIn(paths.Folder, file, b)
-	b.controllers(catalog)
+	b.readControllers(catalog)
 	b.lines = b.nameLines(catalog)
 	b.defaults()
 	if b.doc.Parsed {
@@ -28,6 +28,9 @@ func (b *Board) defaults() {
 		b.CPUs = 1
 	}
 	b.topologyDefaults()
+	if !b.doc.Has("spares") {
+		b.Spares = defaultSpares
+	}
 	if b.Memory == 0 && !b.doc.Has("memory") {
 		b.Memory = 64 << 20
 	}

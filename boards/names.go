@@ -66,7 +66,7 @@ func (a *Appliance) linkNames() []string {
 
 // Terminals names a board's consoles and UARTs.
 func (b *Board) Terminals() (names []string) {
-	for _, c := range b.Controllers {
+	for _, c := range b.Controllers() {
 		if c.Kind.Terminal {
 			names = append(names, c.Name)
 		}
@@ -77,7 +77,7 @@ func (b *Board) Terminals() (names []string) {
 // places names all that has properties on a board.
 func (b *Board) places() []string {
 	parts := named(b.Parts(), func(p **Part) string { return (*p).Name })
-	for _, c := range b.Controllers {
+	for _, c := range b.Controllers() {
 		if _, ok := c.lines(); ok || len(c.Kind.Properties) > 0 {
 			parts = append(parts, c.Name)
 		}
@@ -183,7 +183,7 @@ func (a *Appliance) PartNames(of func(board string) bool) []string {
 
 // partNames are the names of all that a board has events of.
 func (b *Board) partNames() []string {
-	return append(b.places(), named(b.Controllers, func(c **Controller) string { return (*c).Name })...)
+	return append(b.places(), named(b.Controllers(), func(c **Controller) string { return (*c).Name })...)
 }
 
 // CPUs is the name of a board's property: how many of its CPUs are online.

@@ -84,7 +84,7 @@ func (a *Appliance) on(e *End, m *Member) bool {
 // pluggable names what of a board can be unplugged.
 func (a *Appliance) pluggable(m *Member) []string {
 	names := named(m.Board.Parts(), func(p **Part) string { return (*p).Name })
-	for _, c := range m.Board.Controllers {
+	for _, c := range m.Board.Controllers() {
 		_, cable := a.cableAt(m, c.Name)
 		switch {
 		case c.Kind.Always != "":

@@ -43,7 +43,7 @@ func (b *Board) place(name string) (p place, err error) {
 		}
 	}
 	var disks []string
-	for _, c := range b.Controllers {
+	for _, c := range b.Controllers() {
 		if _, is := c.Config.(periph.StorageConfig); is {
 			if disks = append(disks, c.Name); c.Name == disk {
 				p.disk = c

@@ -31,5 +31,5 @@ func (b *Board) Problem(key, format string, args ...any) tomlfile.Problem {
 
 // ProblemIn is a mistake in a controller's table.
 func (b *Board) ProblemIn(c *Controller, key, format string, args ...any) tomlfile.Problem {
-	return b.doc.Problem(c.at+"."+key, format, args...)
+	return c.doc.Problem(c.at+"."+key, format, args...)
 }

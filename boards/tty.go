@@ -26,7 +26,14 @@ func (c *checker) ttys() {
 			x.alias, aliases[alias] = alias, true
 		}
 	}
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
+		if x.TTY != "" { // it was there before
+			taken[x.TTY] = true
+			continue
+		}
+		if x.late {
+			continue // the device tree says nothing of it
+		}
 		m := ttyName.FindStringSubmatch(x.Device)
 		if !x.Kind.Renamed || m == nil {
 			continue
@@ -40,7 +47,7 @@ func (c *checker) ttys() {
 		}
 		give(x, m[1], number)
 	}
-	for _, x := range c.b.Controllers {
+	for _, x := range c.b.Controllers() {
 		if x.Kind.Device == "" || x.TTY != "" {
 			continue
 		}

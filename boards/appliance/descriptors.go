@@ -52,7 +52,7 @@ func Descriptors(a *boards.Appliance, virtual, recorded bool) (n int) {
 
 // devices is how many its kernel finds, each by a socket of its own.
 func devices(b *boards.Board) int {
-	return len(b.Controllers)
+	return len(b.Controllers()) + b.Spares
 }
 
 // checkDescriptors refuses what this program may not hold open. The Go runtime has

@@ -11,7 +11,7 @@ import (
 
 // deviceTree describes a board to its kernel, which has so many CPUs. The kernel numbers gpiochips, hvc
 // consoles and network interfaces in the order of the parts.
-func deviceTree(b *boards.Board, name string, parts []*part, cpus int, seed []byte) *fdt.Tree {
+func deviceTree(b *boards.Board, name string, parts []*part, docks []*dock, cpus int, seed []byte) *fdt.Tree {
 	t := new(fdt.Tree)
 	root := &t.Root
 	root.Cells("#address-cells", 1).Cells("#size-cells", 1)
@@ -25,6 +25,11 @@ func deviceTree(b *boards.Board, name string, parts []*part, cpus int, seed []by
 	for _, p := range parts {
 		if p.dev != nil {
 			d.controller(root, aliases, p)
+		}
+	}
+	for _, at := range docks {
+		if at.spare {
+			d.dock(root, at, 0)
 		}
 	}
 	for _, p := range parts {
@@ -46,8 +51,7 @@ func deviceTree(b *boards.Board, name string, parts []*part, cpus int, seed []by
 // Documentation/devicetree/bindings/virtio/virtio-device.yaml), with the node that its
 // driver sees as its own.
 func (d *describer) controller(root, aliases *fdt.Node, p *part) {
-	transport := root.Child("virtio-" + strings.ToLower(p.name))
-	transport.Strings("compatible", "virtio,uml").Cells("virtio-device-id", p.dev.ID()).Strings("socket-path", p.socketFile())
+	transport := d.dock(root, p.own, p.dev.ID())
 	n := transport.Child(p.name)
 	n.Strings("compatible", fmt.Sprintf("virtio,device%x", p.dev.ID()))
 	if described, ok := p.is.(periph.Described); ok {
@@ -58,6 +62,12 @@ func (d *describer) controller(root, aliases *fdt.Node, p *part) {
 	if p.table != nil && p.table.Alias() != "" {
 		aliases.Strings(p.table.Alias(), "/"+transport.Name+"/"+n.Name)
 	}
+}
+
+// dock adds the place of a virtio device. What is plugged into a spare one says itself what it is.
+func (d *describer) dock(root *fdt.Node, at *dock, id uint32) *fdt.Node {
+	n := root.Child("virtio-" + strings.ToLower(at.name))
+	return n.Strings("compatible", "virtio,uml").Cells("virtio-device-id", id).Strings("socket-path", at.socketFile())
 }
 
 type describer struct {

@@ -73,8 +73,8 @@ func (r *Running) addDomains(a *boards.Appliance) ([]*simbus.Domain, error) {
 // fault ends the board whose guest memory has gone.
 func (r *Running) fault(d *simbus.Domain, addr uintptr, err error) {
 	for _, m := range r.machines {
-		for _, p := range m.parts {
-			if m.domain == d && p.server != nil && p.server.Maps(addr) {
+		for _, x := range m.docks {
+			if m.domain == d && x.server != nil && x.server.Maps(addr) {
 				m.ended(err)
 				return
 			}

@@ -3,10 +3,12 @@ package appliance
 import (
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
-	"strconv"
 
 	"backplane/boards"
+	"backplane/periph"
 	"backplane/simbus/wire"
 )
 
@@ -24,28 +26,28 @@ func (r *Running) fit(board string, text boards.Text) error {
 
 func (m *Machine) fit(f *boards.Fitting) error {
 	f.Apply()
-	before, pins, probes := slices.Clone(m.parts), make(map[boards.Line]*wire.Wire), make(map[boards.Line]*wire.Pin)
+	before, docks := slices.Clone(m.parts), slices.Clone(m.docks)
+	pins, probes := make(map[boards.Line]*wire.Wire), make(map[boards.Line]*wire.Pin)
 	var old []*part
-	for _, desc := range f.Gone {
-		old = append(old, m.named[desc.Name])
-		m.drop(desc.Name, pins, probes)
+	for _, name := range f.Gone {
+		old = append(old, m.named[name])
+		m.drop(name, pins, probes)
 	}
-	made, err := m.makeParts(f.Parts)
+	made, err := m.make(f)
 	if err != nil {
-		for _, p := range made {
+		for _, p := range slices.Backward(made) {
 			m.drop(p.name, nil, nil)
 			err = errors.Join(err, p.discard())
 		}
-		m.parts = before
+		m.parts, m.docks = before, docks
 		for _, p := range old {
 			m.named[p.name] = p
+			if p.terminal != nil {
+				p.terminal.Terminal = p.is.(periph.Terminal)
+			}
 		}
-		for ref, w := range pins {
-			m.pins[ref] = w
-		}
-		for ref, p := range probes {
-			m.probes[ref] = p
-		}
+		maps.Copy(m.pins, pins)
+		maps.Copy(m.probes, probes)
 		f.Undo()
 		return err
 	}
@@ -59,14 +61,24 @@ func (m *Machine) fit(f *boards.Fitting) error {
 	return err
 }
 
+// make makes what is new. If there is an error, those are part of the board that there are.
+func (m *Machine) make(f *boards.Fitting) (made []*part, err error) {
+	for _, c := range f.Controllers {
+		p, err := m.addController(c)
+		made = append(made, p)
+		if err != nil {
+			return made, fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	parts, err := m.makeParts(f.Parts)
+	return append(made, parts...), err
+}
+
 // makeParts makes chips, and puts them into their places: all of them first, since one may
 // be soldered to a later one. If there is an error, those are part of the board that there are.
 func (m *Machine) makeParts(list []*boards.Part) (made []*part, err error) {
 	for _, desc := range list {
-		name := desc.Name
-		if m.names[desc.Name]++; m.names[desc.Name] > 1 { // another part, with chance and contents of its own
-			name += "." + strconv.Itoa(m.names[desc.Name])
-		}
+		name := m.instance(desc.Name)
 		p := &part{name: desc.Name, desc: desc, env: m.env(desc.Name, name), instance: name}
 		m.add(p)
 		made = append(made, p)
@@ -102,14 +114,14 @@ func (m *Machine) drop(name string, pins map[boards.Line]*wire.Wire, probes map[
 	}
 }
 
-// discard ends a chip that is on the board no more.
+// discard ends a chip or controller that is on the board no more.
 func (p *part) discard() error {
 	if p.seat != nil {
 		_ = p.seat.Plug(false) // which takes it off, and cannot fail
 		p.seat.Remove()
 	}
-	if p.chip == nil {
-		return nil
+	if closer, ok := p.is.(io.Closer); ok {
+		return closer.Close()
 	}
-	return p.chip.Close()
+	return nil
 }

@@ -3,8 +3,10 @@ package appliance
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"backplane/boards"
@@ -59,7 +61,14 @@ func (m *Machine) writeInitrd() error {
 	for _, note := range p.Notes() {
 		m.r.noteOnce("root file system " + note) // boards may share a layer
 	}
-	return m.fits(path, p.Usage())
+	if err := m.fits(path, p.Usage()); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err == nil {
+		m.packed = info.Size()
+	}
+	return err
 }
 
 // What a board needs beside its root file system, in bytes: the kernel while it
@@ -95,30 +104,88 @@ func (m *Machine) config() *config.Board {
 	f := &m.board.Firmware
 	c := &config.Board{Hostname: m.name, Init: f.Init, Args: f.Args, Handover: f.Handover, Startup: time.Duration(m.board.Time.Startup), Shutdown: f.Patience(), Root: m.board.Root(), Emulator: m.emulator()}
 	for _, p := range m.devices() {
-		if _, ok := p.is.(periph.Lines); ok {
-			c.GPIO = append(c.GPIO, p.name)
-		}
-	}
-	for _, p := range m.devices() {
-		if p.table.TTY == "" {
-			continue
-		}
-		target := "/dev/" + p.table.TTY
-		if p.name == boards.AgentConsole {
-			c.Agent = target
-		} else if name := p.table.Device; name != "" && name != target {
-			c.Devices = append(c.Devices, config.Device{Name: name, Target: target, Hold: !p.table.Kind.Renamed, Place: p.name})
-		}
-	}
-	for _, p := range m.devices() {
-		if folder, ok := p.table.Config.(periph.FolderConfig); ok {
-			c.Shares = append(c.Shares, folder.Mount(p.name))
-		}
-	}
-	for _, p := range m.devices() {
-		if x := p.table; x.Kind.Interface {
-			c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.r.appliance.Hardware(m.member, x).String(), Name: x.Name, Addresses: x.Address, Gateways: x.Gateway, DNS: x.DNS})
+		if p.own != nil || p.dock != nil {
+			m.addConfig(c, p)
 		}
 	}
 	return c
+}
+
+// addConfig adds what init has to know of a controller that has a place.
+func (m *Machine) addConfig(c *config.Board, p *part) {
+	place, table := p.own, p.table
+	if place == nil {
+		place = p.dock
+	}
+	if _, ok := p.is.(periph.Lines); ok {
+		c.GPIO = append(c.GPIO, config.Chip{Name: p.name, Place: place.name})
+	}
+	if target := "/dev/" + table.TTY; table.TTY == "" {
+	} else if p.name == boards.AgentConsole {
+		c.Agent = target
+	} else if name := table.Device; name != "" && (name != target || table.Late()) {
+		c.Devices = append(c.Devices, config.Device{Name: name, Target: target, Hold: !table.Kind.Renamed, Place: place.name})
+	}
+	if folder, ok := table.Config.(periph.FolderConfig); ok {
+		c.Shares = append(c.Shares, config.Share{Mount: folder.Mount(p.name), Place: place.name})
+	}
+	if table.Kind.Interface {
+		c.Interfaces = append(c.Interfaces, config.Interface{MAC: m.r.appliance.Hardware(m.member, table).String(), Name: table.Name, Addresses: table.Address, Gateways: table.Gateway, DNS: table.DNS, Place: place.name})
+	}
+}
+
+// rewriteConfig lets init, at the next start, know of what was plugged: the kernel unpacks what
+// follows the root file system over that.
+func (m *Machine) rewriteConfig() error {
+	conf, err := json.Marshal(m.config())
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(m.dir, initrdFile), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Truncate(m.packed); err != nil {
+		return err
+	}
+	if _, err := f.Seek(m.packed, io.SeekStart); err != nil {
+		return err
+	}
+	p := rootfs.NewPacker(f)
+	if err := p.Add(rootfs.File{Path: config.Path, Mode: 0o644, Data: conf}); err != nil {
+		return err
+	}
+	if err := p.Close(); err != nil {
+		return err
+	}
+	m.untold = nil
+	return f.Close()
+}
+
+// tellInit tells init of a controller that is plugged and that it does not know. Before it is
+// there to be told, that waits.
+func (m *Machine) tellInit(p *part) {
+	if p.dock.server == nil || slices.Contains(m.built, p) {
+		return
+	}
+	m.untold = append(m.untold, p)
+	m.tellUntold()
+}
+
+func (m *Machine) tellUntold() {
+	if !m.agent.Ready() {
+		return
+	}
+	for _, p := range m.untold {
+		var c config.Board
+		if p.dock == nil {
+			continue
+		}
+		m.addConfig(&c, p)
+		if err := m.agent.Plugged(&c); err != nil {
+			m.tellState(StateIncomplete, fmt.Sprintf("%s: %v", p.name, err))
+		}
+	}
+	m.untold = nil
 }

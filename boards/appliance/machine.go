@@ -9,6 +9,7 @@ import (
 	"io"
 	mrand "math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"backplane/boards"
@@ -36,9 +37,13 @@ type Machine struct {
 
 	parts  []*part                    // controllers, in the order in which the kernel finds them, then chips
 	named  map[string]*part           // the same
-	names  map[string]int             // of chips: how many have had the name
+	names  map[string]int             // how many have had the name
+	docks  []*dock                    // of controllers, then spare ones
+	untold []*part                    // controllers that were plugged, of which init knows nothing yet
+	packed int64                      // how long the initial file system is without what was plugged
 	built  []*part                    // those of parts that the board's file has, of which its kernel is told
 	drawn  *boards.Board              // as its file has it
+	typed  map[string]*terminal       // by the names that terminals have had
 	probes map[boards.Line]*wire.Pin  // what the outside drives lines with
 	pins   map[boards.Line]*wire.Wire // of parts, those that are on no controller's line
 	kept   map[string]record.Made     // part: the file that its contents came from, as it was then
@@ -53,7 +58,7 @@ type Machine struct {
 // newMachine makes a board's controllers and chips; links come next.
 func (r *Running) newMachine(index int, member *boards.Member, drawn *boards.Board, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, away: member.Unplugged, board: member.Board, drawn: drawn, domain: d,
-		named: make(map[string]*part), names: make(map[string]int), pins: make(map[boards.Line]*wire.Wire),
+		named: make(map[string]*part), names: make(map[string]int), typed: make(map[string]*terminal), pins: make(map[boards.Line]*wire.Wire),
 		probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
 		log: r.opts.Log.Named("board").With(zap.String("board", member.Name))}
 	m.kernel = kernel
@@ -90,41 +95,56 @@ func (m *Machine) emit(part, kind string, attrs ...simbus.Attr) {
 
 // addControllers makes the controllers of the catalog's kinds.
 func (m *Machine) addControllers() error {
-	for _, c := range m.board.Controllers {
-		p := &part{name: c.Name, env: m.env(c.Name, c.Name), table: c}
-		p.env.ConfigChanged = func() { // tells the guest of the controller's configuration space
-			if p.server != nil {
-				p.server.ConfigChanged()
-			}
-		}
-		p.env.Index = c.Index
-		p.env.Device = c.TTY
-		p.env.Pin = func(key string) *wire.Pin { return m.wire(c.Soldered[key]).NewPin(c.Name + "." + key) }
-		dev, err := c.Config.Build(p.env)
-		if err != nil {
+	for _, c := range m.board.Controllers() {
+		if _, err := m.addController(c); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
-		}
-		p.is, p.dev = dev, dev
-		m.add(p)
-		if err := m.recordStorage(p); err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
-		}
-		p.seat, err = periph.NewSeat(controllerPower{p}, nil, nil, c.Unplugged, func() (func(), error) { return m.attach(p) })
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.Name, err)
-		}
-		if folder, ok := dev.(periph.Folder); ok {
-			if err := m.show(p, folder); err != nil {
-				return fmt.Errorf("%s: %w", c.Name, err)
-			}
-		}
-		if t, ok := dev.(periph.Terminal); ok && c.Kind.Terminal {
-			if p.terminal, err = m.newTerminal(c.Name, t); err != nil {
-				return err
-			}
 		}
 	}
+	m.addSpares()
 	return nil
+}
+
+// addController makes one, which is part of the board even if there is an error.
+func (m *Machine) addController(c *boards.Controller) (p *part, err error) {
+	p = &part{name: c.Name, env: m.env(c.Name, m.instance(c.Name)), table: c, own: m.ownDock(c)}
+	p.env.ConfigChanged = func() { // tells the guest of the controller's configuration space
+		if p.dock != nil && p.dock.server != nil {
+			p.dock.server.ConfigChanged()
+		}
+	}
+	p.env.Index = c.Index
+	p.env.Device = c.TTY
+	p.env.Pin = func(key string) *wire.Pin { return m.wire(c.Soldered[key]).NewPin(c.Name + "." + key) }
+	dev, err := c.Config.Build(p.env)
+	if err != nil {
+		return p, err
+	}
+	p.is, p.dev = dev, dev
+	m.add(p)
+	if err := m.recordStorage(p); err != nil {
+		return p, err
+	}
+	if folder, ok := dev.(periph.Folder); ok {
+		if err := m.show(p, folder); err != nil {
+			return p, err
+		}
+	}
+	if t, ok := dev.(periph.Terminal); ok && c.Kind.Terminal {
+		if p.terminal, err = m.newTerminal(c.Name, t); err != nil {
+			return p, err
+		}
+	}
+	p.seat, err = periph.NewSeat(controllerPower{p}, nil, nil, c.Unplugged, func() (func(), error) { return m.attach(p) })
+	return p, err
+}
+
+// instance is a name for a part, with a number if another one had its name before: it has
+// chance and contents of its own.
+func (m *Machine) instance(name string) string {
+	if m.names[name]++; m.names[name] > 1 {
+		name += "." + strconv.Itoa(m.names[name])
+	}
+	return name
 }
 
 // env is what a controller or a chip of that name gets from its board. Its chance is that of the

@@ -6,7 +6,6 @@ import (
 	"backplane/boards"
 	"backplane/periph"
 	"backplane/periph/gpio"
-	"backplane/periph/vhostuser"
 	"backplane/periph/virtio"
 	"backplane/simbus"
 	"backplane/simbus/wire"
@@ -22,9 +21,10 @@ type part struct {
 	// Of a controller.
 	dev      virtio.Device
 	table    *boards.Controller
-	server   *vhostuser.Server // nil before it is soldered
-	terminal *terminal         // nil unless people type at it
-	opened   bool              // it has its contents
+	own      *dock     // nil: it takes a spare one
+	dock     *dock     // where it is, nil while it is unplugged
+	terminal *terminal // nil unless people type at it
+	opened   bool      // it has its contents
 
 	// Of a chip.
 	chip periph.Chip
@@ -49,14 +49,21 @@ func (p controllerPower) Power(on bool) {
 
 // attach puts a controller into its place: the kernel finds it. detach takes it from there.
 func (m *Machine) attach(p *part) (detach func(), err error) {
-	if err := m.openStorage(p); err != nil {
+	if err := m.settleIn(p); err != nil {
 		return nil, err
 	}
-	if p.server != nil { // else it is not soldered yet
-		p.server.Plug(p.dev)
+	if err := m.openStorage(p); err != nil {
+		p.dock = nil
+		return nil, err
 	}
+	p.dock.part = p
+	if p.dock.server != nil { // else it is not soldered yet
+		p.dock.server.Plug(p.dev)
+	}
+	m.tellInit(p)
 	return func() {
-		p.server.Unplug()
+		p.dock.server.Unplug()
+		p.dock.part, p.dock = nil, nil
 		if p.terminal != nil {
 			p.terminal.lines.Flush()
 		}
@@ -66,9 +73,6 @@ func (m *Machine) attach(p *part) (detach func(), err error) {
 		}
 	}, nil
 }
-
-// socketFile is the socket of a controller's device, in the run folder.
-func (p *part) socketFile() string { return p.name + ".sock" }
 
 // add puts a part on the board.
 func (m *Machine) add(p *part) {

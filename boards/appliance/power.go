@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -144,6 +145,11 @@ func (m *Machine) startKernel() error {
 			return fmt.Errorf("board %s: %w", m.name, err)
 		}
 	}
+	if slices.ContainsFunc(m.devices(), func(p *part) bool { return !slices.Contains(m.built, p) }) {
+		if err := m.rewriteConfig(); err != nil {
+			return fmt.Errorf("board %s: %w", m.name, err)
+		}
+	}
 	config := guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory), Backing: m.r.backing[m.index], CPUs: m.board.CPUs,
 		Tree: treeFile, Initrd: initrdFile, Args: m.board.KernelWords(),
 		CPU: m.domain.CPU(), Host: m.r.hostCPUs, Output: m.uml, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined}
@@ -217,6 +223,7 @@ func (m *Machine) listenTime() error {
 func (m *Machine) hello() {
 	m.helloTimer.Stop()
 	m.setState(StateUp, "")
+	m.tellUntold()
 }
 
 // consoleLine looks for a kernel's panic.
@@ -340,9 +347,9 @@ func (m *Machine) close() error {
 	m.kill(discarded)
 	m.loader.Stop()
 	var errs []error
-	for _, p := range m.parts {
-		if p.server != nil {
-			p.server.Close()
+	for _, d := range m.docks {
+		if d.server != nil {
+			d.server.Close()
 		}
 	}
 	for _, p := range m.parts {

@@ -20,20 +20,9 @@ func (m *Machine) solder() error {
 	if err := m.writeDeviceTree(); err != nil {
 		return err
 	}
-	for _, p := range m.devices() {
+	for _, d := range m.docks {
 		var err error
-		m.domain.Do(func() {
-			dev := p.dev
-			if !p.seat.Plugged() {
-				dev = nil
-			}
-			p.server, err = vhostuser.Listen(filepath.Join(m.dir, p.socketFile()), dev, vhostuser.Options{
-				Poller: m.domain, InBand: m.r.opts.Virtual, Bells: m.bells(p.dev), BeforeCall: m.present, Patience: m.r.opts.StallLimit,
-				Memory:  uint64(m.board.Memory),
-				Peer:    m.connects,
-				OnError: func(err error) { m.deviceError(p.name, err) },
-			})
-		})
+		m.domain.Do(func() { err = m.serve(d) })
 		if err != nil {
 			return err
 		}
@@ -99,7 +88,7 @@ func (m *Machine) writeDeviceTree() error {
 		s := m.seed("kernel " + strconv.Itoa(m.boots))
 		seed = s[:]
 	}
-	blob := deviceTree(m.drawn, m.name, m.built, m.startCPUs(), seed).Blob()
+	blob := deviceTree(m.drawn, m.name, m.built, m.docks, m.startCPUs(), seed).Blob()
 	if err := os.WriteFile(filepath.Join(m.dir, treeFile), blob, 0o600); err != nil {
 		return err
 	}

@@ -33,6 +33,11 @@ type client struct{ out func([]byte) }
 
 // newTerminal lets what a terminal says be read, cut into lines and recorded.
 func (m *Machine) newTerminal(name string, dev periph.Terminal) (t *terminal, err error) {
+	if t = m.typed[name]; t != nil { // of another one that had the name: who is attached stays so
+		t.Terminal = dev
+		dev.Output(t.output)
+		return t, nil
+	}
 	t = &terminal{Terminal: dev, m: m, name: name}
 	file := m.name + ".log"
 	if name != boards.MainConsole {
@@ -43,6 +48,7 @@ func (m *Machine) newTerminal(name string, dev periph.Terminal) (t *terminal, er
 	}
 	t.lines.Line = t.line
 	dev.Output(t.output)
+	m.typed[name] = t
 	return t, nil
 }
 

@@ -39,11 +39,12 @@ const (
 	Resize                   // the size of the program's terminal; the payload is a Size
 	Failure                  // agent: what of the board file could not be done, in words; before Hello
 	CPUs                     // take CPUs offline and online; the payload is a CPUCount in JSON. Agent, on channel 0: how many are online now
-	lastType = CPUs
+	Plugged                  // controllers have been plugged that the board's file does not have; the payload is a config.Board in JSON, of them alone
+	lastType = Plugged
 )
 
 // Version is what Hello carries.
-const Version = "3"
+const Version = "4"
 
 // Window is how much of a request's input may be with the agent, in bytes.
 const Window = 256 << 10

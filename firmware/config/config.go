@@ -23,8 +23,8 @@ type Board struct {
 	Hostname   string      `json:"hostname"`
 	Devices    []Device    `json:"devices,omitempty"`
 	Interfaces []Interface `json:"interfaces,omitempty"`
-	GPIO       []string    `json:"gpio,omitempty"` // names of the controllers, in the order of their gpiochips
-	Agent      string      `json:"agent"`          // the agent's tty
+	GPIO       []Chip      `json:"gpio,omitempty"`
+	Agent      string      `json:"agent"` // the agent's tty
 	Init       string      `json:"init,omitempty"`
 	Args       []string    `json:"args,omitempty"`
 	Handover   bool        `json:"handover,omitempty"` // Init becomes process 1
@@ -33,7 +33,7 @@ type Board struct {
 	// Shutdown is how long programs have to end by themselves at power off.
 	Shutdown time.Duration `json:"shutdown"`
 	Root     *Root         `json:"root,omitempty"` // nil: the initial file system is the root
-	Shares   []Mount       `json:"shares,omitempty"`
+	Shares   []Share       `json:"shares,omitempty"`
 	Emulator *Emulator     `json:"emulator,omitempty"` // of programs for another architecture
 }
 
@@ -79,6 +79,18 @@ type Mount struct {
 	Flags  uintptr `json:"flags,omitempty"`
 }
 
+// Share is a folder of the host.
+type Share struct {
+	Mount
+	Place string `json:"place"` // of the controller, which may be unplugged
+}
+
+// Chip is a GPIO controller, whose name its gpiochip gets in /dev.
+type Chip struct {
+	Name  string `json:"name"`
+	Place string `json:"place"` // of the controller, which may be unplugged
+}
+
 // Device is one more name for a device: Name, such as /dev/ttyS1, for Target,
 // such as /dev/hvc1.
 type Device struct {
@@ -95,4 +107,5 @@ type Interface struct {
 	Addresses []string `json:"addresses,omitempty"` // with prefix lengths; or DHCP, SLAAC
 	Gateways  []string `json:"gateways,omitempty"`  // at most one of IPv4 and one of IPv6
 	DNS       []string `json:"dns,omitempty"`
+	Place     string   `json:"place"` // of the controller, which may be unplugged
 }

@@ -24,6 +24,7 @@ type agent struct {
 	// patience is that of powerOff.
 	patience time.Duration
 	cpus     *cpus
+	plugs    *plugging
 	out      *os.File
 
 	mu       sync.Mutex // guards out, and what follows
@@ -31,13 +32,13 @@ type agent struct {
 }
 
 // serve is the agent; it returns if its channel breaks.
-func serve(board *config.Board, kids *children) {
+func serve(board *config.Board, plugs *plugging, kids *children) {
 	tty, err := openRaw(board.Agent)
 	if err != nil {
 		complain("agent: %v", err)
 		return
 	}
-	a := &agent{kids: kids, patience: board.Shutdown, out: tty, requests: make(map[uint32]*request)}
+	a := &agent{kids: kids, plugs: plugs, patience: board.Shutdown, out: tty, requests: make(map[uint32]*request)}
 	for _, f := range failures {
 		a.send(agentproto.Failure, 0, []byte(f[:min(len(f), agentproto.MaxPayload)]))
 	}
@@ -128,6 +129,13 @@ func (a *agent) handle(f agentproto.Frame) {
 			err = a.cpus.set(n.Online)
 		}
 		a.exit(f.Channel, agentproto.ExitStatus{}, err)
+	case agentproto.Plugged:
+		var more config.Board
+		if err := json.Unmarshal(f.Payload, &more); err != nil {
+			complain("what was plugged: %v", err)
+			return
+		}
+		a.plugs.add(&more)
 	case agentproto.PowerOff:
 		go a.kids.powerOff(a.patience)
 	default:

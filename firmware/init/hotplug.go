@@ -6,7 +6,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"backplane/firmware/config"
 
@@ -36,6 +38,7 @@ func plugged(place string) bool {
 // plugging gives what is plugged the names and addresses that the board file says: at the
 // start, and when something comes later.
 type plugging struct {
+	mu    sync.Mutex // guards what follows, once there is more than one who looks
 	board *config.Board
 	held  map[string]int // consoles that are open for ever, by name
 	index map[string]int // of the interfaces that have come up
@@ -52,6 +55,7 @@ func (p *plugging) begin() {
 		if !plugged(d.Place) {
 			continue
 		}
+		d.Target = tty(d)
 		if err := p.alias(d); err != nil {
 			fail("%s: %v", d.Name, err)
 		}
@@ -59,7 +63,7 @@ func (p *plugging) begin() {
 	nameChips(p.board.GPIO)
 	var there []config.Interface
 	for _, i := range p.board.Interfaces {
-		if plugged(i.Name) {
+		if plugged(i.Place) {
 			there = append(there, i)
 		}
 	}
@@ -90,9 +94,36 @@ func (p *plugging) follow() {
 	}
 }
 
+// add takes controllers that the board file does not have, in place of others of their names.
+func (p *plugging) add(more *config.Board) {
+	p.mu.Lock()
+	for _, d := range more.Devices {
+		p.board.Devices = replace(p.board.Devices, d, func(x config.Device) string { return x.Name })
+	}
+	for _, c := range more.GPIO {
+		p.board.GPIO = replace(p.board.GPIO, c, func(x config.Chip) string { return x.Name })
+	}
+	for _, s := range more.Shares {
+		p.board.Shares = replace(p.board.Shares, s, func(x config.Share) string { return x.Source })
+	}
+	for _, i := range more.Interfaces {
+		p.board.Interfaces = replace(p.board.Interfaces, i, func(x config.Interface) string { return x.Name })
+	}
+	p.mu.Unlock()
+	p.settle()
+}
+
+// replace puts one at the end of a list that has no other one of its name then.
+func replace[T any](list []T, one T, name func(T) string) []T {
+	return append(slices.DeleteFunc(list, func(x T) bool { return name(x) == name(one) }), one)
+}
+
 // settle looks at what is there now.
 func (p *plugging) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, d := range p.board.Devices {
+		d.Target = tty(d)
 		switch is, err := sameDevice(d.Name, d.Target); {
 		case errors.Is(err, os.ErrNotExist): // nothing is plugged
 			p.letGo(d.Name)
@@ -105,8 +136,8 @@ func (p *plugging) settle() {
 	}
 	nameChips(p.board.GPIO)
 	for _, m := range p.board.Shares {
-		if plugged(m.Source) && !isMounted(m) {
-			if err := mountOn(m); err != nil {
+		if plugged(m.Place) && !isMounted(m.Mount) {
+			if err := mountOn(m.Mount); err != nil {
 				complain("%v", err)
 			}
 		}
@@ -152,6 +183,18 @@ func (p *plugging) bringUp(i config.Interface) {
 	if err != nil {
 		complain("%s: %v", i.Name, err)
 	}
+}
+
+// tty is the tty that is in a device's place: the kernel may have given it another number than
+// it would have had. Consoles are in no such place, and are what is said of them.
+func tty(d config.Device) string {
+	place := filepath.Join(places, placeFolder+strings.ToLower(d.Place), "virtio*")
+	for _, below := range []string{"tty/*", "*/tty/*", "*/*/tty/*"} { // the port's controller and the port are devices, too
+		if found, _ := filepath.Glob(filepath.Join(place, below)); len(found) == 1 {
+			return "/dev/" + filepath.Base(found[0])
+		}
+	}
+	return d.Target
 }
 
 // isMounted tells whether a file system is mounted on its folder.

@@ -35,7 +35,7 @@ func main() {
 		plugs := newPlugging(board)
 		plugs.note()
 		plugs.follow()
-		serve(board, new(children))
+		serve(board, plugs, new(children))
 		return
 	}
 	if os.Getpid() != 1 {
@@ -52,7 +52,7 @@ func main() {
 	kids.unmount = board.Root != nil
 	plugs.follow()
 	program(board, kids)
-	serve(board, kids)
+	serve(board, plugs, kids)
 	select {} // without its agent the board still runs
 }
 
@@ -124,8 +124,8 @@ func setup(board *config.Board, plugs *plugging) {
 		}
 	}
 	for _, m := range board.Shares {
-		if plugged(m.Source) {
-			mount(m)
+		if plugged(m.Place) {
+			mount(m.Mount)
 		}
 	}
 	if err := unix.Sethostname([]byte(board.Hostname)); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"backplane/firmware/config"
 
@@ -69,17 +70,18 @@ func hold(name string) (fd int, err error) {
 	return fd, err
 }
 
-// nameChips links /dev/NAME to each GPIO controller's gpiochip, which the device tree calls NAME.
-func nameChips(names []string) {
+// nameChips links /dev/NAME to the gpiochip of each GPIO controller.
+func nameChips(controllers []config.Chip) {
 	chips, _ := filepath.Glob("/sys/bus/gpio/devices/gpiochip*")
 	found := make(map[string]string)
 	for _, chip := range chips {
-		// A chip's own gpiochip, such as an I2C expander's, is at no such node.
-		found[filepath.Base(realPath(filepath.Join(chip, "of_node")))] = filepath.Base(chip)
+		// Below the folder of its place and that of its device. A chip's own gpiochip, such
+		// as an I2C expander's, is below none.
+		found[filepath.Base(filepath.Dir(filepath.Dir(realPath(chip))))] = filepath.Base(chip)
 	}
-	for _, name := range names {
-		link := filepath.Join("/dev", name)
-		chip := found[name]
+	for _, c := range controllers {
+		link := filepath.Join("/dev", c.Name)
+		chip := found[placeFolder+strings.ToLower(c.Place)]
 		if old, err := os.Readlink(link); err == nil && old != chip {
 			_ = os.Remove(link)
 		}

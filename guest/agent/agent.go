@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"backplane/firmware/agentproto"
+	"backplane/firmware/config"
 )
 
 // ErrNotReady says that the board's agent has not reported yet, or is gone.
@@ -176,6 +177,21 @@ func (c *Client) Get(path string, window int, o Output) (*Stream, error) {
 // when they are.
 func (c *Client) SetCPUs(online int, o Output) (*Stream, error) {
 	return c.begin(agentproto.CPUs, agentproto.CPUCount{Online: online}, 0, o)
+}
+
+// Plugged tells init of controllers that its board's file does not have.
+func (c *Client) Plugged(what *config.Board) error {
+	if !c.Ready() {
+		return ErrNotReady
+	}
+	b, err := json.Marshal(what)
+	switch {
+	case err != nil:
+		return err
+	case len(b) > agentproto.MaxPayload:
+		return fmt.Errorf("what init has to know of it is %d bytes long; it may be %d", len(b), agentproto.MaxPayload)
+	}
+	return c.send(agentproto.Frame{Type: agentproto.Plugged, Payload: b}.Append(nil))
 }
 
 // PowerOff asks the board to shut down; the end of its kernel shows that it has.

@@ -1,0 +1,112 @@
+package boards
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"backplane/boards/tomlfile"
+	"backplane/periph"
+)
+
+// tables are the controllers of the text, and the parts of those that are on the board.
+func (f *fitter) tables(tables map[string]any) (lists []list) {
+	known := tomlfile.Fields(additions{})
+	for _, k := range f.catalog.Controllers {
+		if k.Always == "" {
+			known = append(known, k.Table)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(tables)) {
+		k, ok := f.catalog.Controller(key)
+		if !ok {
+			f.doc.Add(key, "unknown key %q%s", key, periph.Suggest(key, known))
+			continue
+		}
+		var raw []controllerTable
+		f.doc.Decode(key, tables[key], &raw)
+		for i := range raw {
+			lists = append(lists, f.table(k, raw[i], i)...)
+		}
+	}
+	return lists
+}
+
+// table is a controller that is to come onto the board, or one that is there and gets parts.
+func (f *fitter) table(k *periph.ControllerKind, raw controllerTable, number int) []list {
+	at := fmt.Sprintf("%s[%d]", k.Table, number)
+	there := f.m.Board.controller(raw.Name)
+	_, chips := raw.Values[chipKey]
+	onlyChips := k.Chips && chips && len(raw.Values) == 1
+	switch {
+	case there != nil && there.Kind == k && (onlyChips || !f.before.absent[raw.Name]):
+		if !chips {
+			f.doc.Add(at, "%s is plugged, by %s: unplug %s.%s first", raw.Name, placeIn(there.doc, there.at+".name"), f.m.Name, f.unplugName(raw.Name))
+			return nil
+		}
+		t := addedTable{Name: raw.Name}
+		f.doc.DecodeAll(at, raw.Values, &t)
+		return []list{{at, there, t.Chip}}
+	case there != nil && there.Kind.Always != "": // which the checker says
+		there = nil
+	}
+	beside := f.m.Board.Beside
+	if f.text.File != "" {
+		beside = f.doc.Beside
+	}
+	c := newController(k, raw, f.doc, beside, number)
+	c.late = true
+	if c.Number != nil {
+		f.doc.Add(at+".number", "the kernel itself numbers what is plugged: leave number out")
+	}
+	if there != nil && there.Kind == k { // it gets that one's place
+		c.Index, c.Number, c.alias, c.late = there.Index, there.Number, there.alias, there.late
+		if !c.late { // by which the device tree has it
+			c.TTY = there.TTY
+		}
+	} else {
+		for _, other := range slices.Concat(f.before.controllers, f.controllers) {
+			if other.Kind == k {
+				c.Index = max(c.Index, other.Index+1)
+			}
+		}
+	}
+	f.controllers = append(f.controllers, c)
+	return []list{{at, c, c.Chip}}
+}
+
+// chipKey is the key of a controller's table that has its chips.
+const chipKey = "chip"
+
+// unplugName is the name of a controller where it is unplugged.
+func (f *fitter) unplugName(name string) string {
+	if _, cable := f.cableAt(f.m, name); cable {
+		return name + Card
+	}
+	return name
+}
+
+// media checks the files of disks that are new.
+func (f *fitter) media(kept []*Controller) {
+	first := make(map[string]string) // by path: who keeps what it writes there
+	for i := range f.Board {
+		m := &f.Board[i]
+		list := m.Board.Controllers()
+		if m == f.m {
+			list = kept
+		}
+		for _, c := range list {
+			if medium, ok := m.Board.Medium(c); ok && medium.Keep != "" {
+				if path, err := filepath.Abs(medium.Keep); err == nil {
+					first[path] = m.Name + "." + c.Name
+				}
+			}
+		}
+	}
+	for _, c := range f.controllers {
+		if medium, ok := f.board.Medium(c); ok {
+			f.checkMedium(f.m, c, medium, first, func(p tomlfile.Problem) { f.doc.Problems = append(f.doc.Problems, p) })
+		}
+	}
+}
