@@ -39,7 +39,6 @@ func systemdRoot(t *testing.T, programs ...string) string {
 // TestGetty: systemd finds a serial port by udev, and starts a getty on it, which somebody at the
 // other end of the line sees.
 func TestGetty(t *testing.T) {
-	t.Parallel()
 	tty := guesttest.Program(t, "backplane/tests/programs/tty")
 	server := fmt.Sprintf("name = \"server\"\nmemory = \"256M\"\n[firmware]\nrootfs = [%q]\ninit = \"/sbin/init\"\nhandover = true\n[[serial]]\nname = \"uart1\"\ndevice = \"/dev/ttyS1\"\n",
 		systemdRoot(t))

@@ -20,7 +20,6 @@ import (
 // its kernel and this program. The rest of the appliance goes on, the board's fault is
 // told, and nothing of it is left when its plug has been pulled.
 func TestMisusedSockets(t *testing.T) {
-	t.Parallel()
 	ko, err := os.ReadFile(module(t, "sockets"))
 	if err != nil {
 		t.Fatal(err)
