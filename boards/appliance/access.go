@@ -145,7 +145,16 @@ func (r *Running) Attach(path string, out func([]byte)) (in func([]byte) (taken 
 		return nil, nil, err
 	}
 	c := &client{out}
-	m.domain.Do(func() { t.clients = append(t.clients, c) })
+	m.domain.Do(func() {
+		if !t.plugged() {
+			err = fmt.Errorf("%s is unplugged: plug it first", path)
+			return
+		}
+		t.clients = append(t.clients, c)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
 	in = func(p []byte) (bool, error) {
 		room := 0
 		m.domain.Look(func() { room = t.Room() })
@@ -191,7 +200,7 @@ func (r *Running) State(board string) (state string, err error) {
 func (r *Running) KernelPID(board string) (pid int, err error) {
 	err = r.lookAt(board, func(m *Machine) error {
 		if m.proc == nil {
-			return fmt.Errorf("board %s is off", board)
+			return m.notOn()
 		}
 		pid = m.proc.PID()
 		return nil

@@ -144,3 +144,16 @@ func TestPlugNewCycles(t *testing.T) {
 		}
 	})
 }
+
+// TestAttachUnplugged does not attach to a console that is off its board.
+func TestAttachUnplugged(t *testing.T) {
+	r := start(t, guesttest.New(t), files{"main.toml": oneBoard}, appliance.Options{Virtual: true})
+	r.must(r.Do(appliance.Unplug.At("b.debug")))
+	if _, _, err := r.Attach("b.debug", func([]byte) {}); err == nil || !strings.Contains(err.Error(), "b.debug is unplugged") {
+		t.Errorf("attached to what is unplugged: %v", err)
+	}
+	r.must(r.Do(appliance.Plug.At("b.debug")))
+	_, detach, err := r.Attach("b.debug", func([]byte) {})
+	r.must(err)
+	detach()
+}

@@ -102,7 +102,7 @@ func (m *Machine) powerOn() error {
 		return fmt.Errorf("board %s is already on", m.name)
 	}
 	if m.away {
-		return fmt.Errorf("board %s is not in its slot, %s: plug it", m.name, m.member.Slot)
+		return m.notOn()
 	}
 	if m.supply.Stop() {
 		m.powerParts(false)
@@ -129,6 +129,14 @@ func (m *Machine) powerOn() error {
 		}
 	})
 	return nil
+}
+
+// notOn says why a board that is off is.
+func (m *Machine) notOn() error {
+	if m.away {
+		return fmt.Errorf("board %s is not in its slot, %s: plug it", m.name, m.member.Slot)
+	}
+	return fmt.Errorf("board %s is off", m.name)
 }
 
 // startKernel is what a bootloader does at its end.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -72,6 +73,9 @@ func (n *session) booted(board string) error {
 		case err != nil:
 			return err
 		case state == appliance.StateOff:
+			if slices.ContainsFunc(n.s.app.States(), func(b appliance.BoardState) bool { return b.Name == board && b.State == appliance.StateUnplugged }) {
+				return fmt.Errorf("board %s is not in its slot: plug it", board)
+			}
 			return fmt.Errorf("board %s is off", board)
 		case state != appliance.StateBooting:
 			return nil

@@ -244,7 +244,7 @@ func (d *Doc) slice(path string, v any, into reflect.Value) {
 			d.refuse(path, "%s belongs to a [[%s]], but none precedes it: write above it\n%s", orphan, path, example(path, into.Type().Elem()))
 			return
 		}
-		d.refuse(path, "[%s] is a single table; there may be several: write [[%s]]", last(path), last(path))
+		d.refuse(path, "[%s] is a single table; there may be several: write [[%[1]s]], or %[1]s = [{ ... }] in one line", last(path))
 		return
 	default:
 		d.refuse(path, "%s is %s; it must be a list in [ ]", last(path), describe(v))
