@@ -5,8 +5,10 @@ import "golang.org/x/sys/unix"
 // What is done at once does not wait: neither for the host's disk nor for another
 // goroutine. Whatever is not done so can be done in the usual way.
 
-// mostNow is how much is written at once, in bytes.
-const mostNow = 64 << 10
+// mostNow is how much is written at once, in bytes: the largest request that Linux makes of
+// pages that do not lie beside each other, 126 segments. Another goroutine would cost more
+// than the copy, of new blocks as well (docs/benchmarks.md).
+const mostNow = 512 << 10
 
 // prompt is a source that can be read at once.
 type prompt interface {
