@@ -186,12 +186,33 @@ func (b *Board) partNames() []string {
 	return append(b.places(), named(b.Controllers(), func(c **Controller) string { return (*c).Name })...)
 }
 
-// CPUs is the name of a board's property: how many of its CPUs are online.
-const CPUs = "cpus"
+// The names of a board's own properties.
+const (
+	CPUs   = "cpus"   // how many of its CPUs are online
+	Memory = "memory" // how much memory it has
+)
 
 // Properties are those of the board itself.
 func (b *Board) Properties() []periph.Spec {
-	return []periph.Spec{{Name: CPUs, Kind: periph.Whole, Min: 1, Max: float64(b.CPUs), Doc: "CPUs that are online"}}
+	return []periph.Spec{
+		{Name: CPUs, Kind: periph.Whole, Min: 1, Max: float64(b.CPUs), Doc: "CPUs that are online"},
+		{Name: Memory, Kind: periph.Text, Loose: true, Valid: b.validMemory, Doc: "memory that it has, at most that of its file"},
+	}
+}
+
+// validMemory says what is wrong with an amount of memory that the board is to have.
+func (b *Board) validMemory(v periph.Value) error {
+	var size Size
+	if err := size.UnmarshalText([]byte(v.Text())); err != nil {
+		return err
+	}
+	if size < MinMemory || size > b.Memory {
+		return fmt.Errorf("memory is %s; it must be %s to %s, which its file gives it", size, Size(MinMemory), b.Memory)
+	}
+	if size%4096 != 0 {
+		return fmt.Errorf("memory is %s; it must be whole pages of 4K", size)
+	}
+	return nil
 }
 
 // Property is what is known of a property before anything boots.

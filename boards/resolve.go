@@ -111,7 +111,7 @@ func (a *Appliance) Resolve(path string) (*Target, error) {
 	part, name, ok := strings.Cut(rest, ".")
 	if !ok {
 		if _, err := find(m.Board.Properties(), rest, "board"); err != nil || rest == "" {
-			return nil, fmt.Errorf("%q names nothing: write board.part.property, board.controller.line or board.cpus", path)
+			return nil, fmt.Errorf("%q names nothing: write board.part.property, board.controller.line, board.cpus or board.memory", path)
 		}
 		part, name = "", rest
 	}

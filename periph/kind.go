@@ -110,10 +110,23 @@ type PinsConfig interface {
 	PinLines() map[string]string
 }
 
+// Reclaimer is a controller that takes memory from its guest, and gives it back.
+type Reclaimer interface {
+	// Reclaim says how many bytes of memory the guest is to do without. That takes a while.
+	Reclaim(bytes int64) error
+	// Reclaimed is how many it does without now. A guest may say anything.
+	Reclaimed() int64
+	// OnReclaimed has f called when the guest does without enough, or could do without no
+	// more: it then has some back, and is asked for no more. It is called once.
+	OnReclaimed(f func(enough bool))
+	// Reset is for a kernel that starts: it has all memory.
+	Reset()
+}
+
 // Controller is what a guest's kernel sees: one virtio device, with what hangs on it.
 // Power that goes ends what is under way in it: it is stopped. What else it is, it is
 // asked by type assertion: [Described], [Provider], [Lines],
-// [Terminal], [Powered], [Properties], [Storage], [Folder].
+// [Terminal], [Powered], [Properties], [Storage], [Folder], [Reclaimer].
 type Controller interface {
 	virtio.Device
 }

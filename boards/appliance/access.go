@@ -11,7 +11,7 @@ import (
 // ("sensor.gpio0.alarm": 0 or 1) and how many of its edges its guest was too
 // slow for ("sensor.gpio0.alarm.missed"), a link ("sensor.eth0.link": up or down), a
 // UART's counters of bytes ("sensor.uart1.sent", received, overrun), how many CPUs of a
-// board are online ("sensor.cpus"), or what a network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
+// board are online ("sensor.cpus"), how much memory it has ("sensor.memory"), or what a network was set to and has counted ("lan.loss", "lan:sensor.eth0.rx.frames").
 func (r *Running) Get(path string) (value, unit string, err error) {
 	t, err := r.appliance.Resolve(path)
 	switch {
@@ -37,7 +37,7 @@ func (m *Machine) get(part, name string) (value, unit string, err error) {
 	case err != nil:
 		return "", "", err
 	case part == "":
-		return s.Spec.Format(periph.Num(float64(m.onlineCPUs()))), s.Spec.Unit, nil
+		return m.getOwn(s.Spec), s.Spec.Unit, nil
 	case s.Spec != nil:
 		return s.Spec.Format(m.named[part].is.(periph.Properties).Get(name)), s.Spec.Unit, nil
 	case s.Missed:
@@ -77,7 +77,7 @@ func (r *Running) setOnBoard(t *boards.Target, value string) error {
 		}
 		switch {
 		case t.Part == "":
-			return m.setCPUs(s.Spec, value)
+			return m.setOwn(s.Spec, value)
 		case s.Spec != nil:
 			return m.set(t.Part, s.Spec, value)
 		case s.Missed:

@@ -3,6 +3,7 @@ package appliance
 import (
 	"fmt"
 
+	"backplane/boards"
 	"backplane/guest/agent"
 	"backplane/periph"
 )
@@ -25,17 +26,13 @@ func (m *Machine) onlineCPUs() int {
 
 // setCPUs has the agent take CPUs offline or online. An event tells when that is done, and
 // one of the board's state if it could not be.
-func (m *Machine) setCPUs(spec *periph.Spec, text string) error {
-	v, err := spec.Parse(text)
-	if err != nil {
-		return err
-	}
+func (m *Machine) setCPUs(v periph.Value) error {
 	if m.r.opts.Virtual && v.Int() > 1 {
-		return fmt.Errorf("%s: a board has 1 CPU in virtual time", text)
+		return fmt.Errorf("%d: a board has 1 CPU in virtual time", v.Int())
 	}
-	_, err = m.agent.SetCPUs(v.Int(), agent.Output{Done: func(_ agent.Status, err error) {
+	_, err := m.agent.SetCPUs(v.Int(), agent.Output{Done: func(_ agent.Status, err error) {
 		if err != nil && m.proc != nil {
-			m.tellState(StateIncomplete, fmt.Sprintf("%s of its CPUs online: %v", text, err))
+			m.tellState(StateIncomplete, fmt.Sprintf("%d of its CPUs online: %v", v.Int(), err))
 		}
 	}})
 	return err
@@ -47,5 +44,5 @@ func (m *Machine) cpusAre(online int) {
 		return
 	}
 	m.online = online
-	m.changed("", &m.board.Properties()[0], periph.Num(float64(online)))
+	m.ownChanged(boards.CPUs)
 }

@@ -55,7 +55,7 @@ func TestCPUs(t *testing.T) {
 			t.Errorf("set to %s: %v", value, err)
 		}
 	}
-	if _, _, err := r.Get("b.cpu"); err == nil || err.Error() != `b.cpu: "b.cpu" names nothing: write board.part.property, board.controller.line or board.cpus` {
+	if _, _, err := r.Get("b.cpu"); err == nil || err.Error() != `b.cpu: "b.cpu" names nothing: write board.part.property, board.controller.line, board.cpus or board.memory` {
 		t.Errorf("get b.cpu: %v", err)
 	}
 }

@@ -48,7 +48,8 @@ type Machine struct {
 	pins   map[boards.Line]*wire.Wire // of parts, those that are on no controller's line
 	kept   map[string]record.Made     // part: the file that its contents came from, as it was then
 
-	agent *agent.Client
+	agent   *agent.Client
+	balloon periph.Reclaimer // nil if the catalog has none
 
 	away bool // it is not in its slot
 
@@ -123,6 +124,10 @@ func (m *Machine) addController(c *boards.Controller) (p *part, err error) {
 	m.add(p)
 	if err := m.recordStorage(p); err != nil {
 		return p, err
+	}
+	if balloon, ok := dev.(periph.Reclaimer); ok {
+		m.balloon = balloon
+		balloon.OnReclaimed(m.memoryIs)
 	}
 	if folder, ok := dev.(periph.Folder); ok {
 		if err := m.show(p, folder); err != nil {

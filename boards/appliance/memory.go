@@ -1,12 +1,15 @@
 package appliance
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"backplane/boards"
 	"backplane/guest"
 	"backplane/guest/doctor"
+	"backplane/periph"
 )
 
 // checkMemory decides what boards' memory is in, and refuses what this machine cannot hold
@@ -71,4 +74,59 @@ func backings(a *boards.Appliance, host uint64) (list []guest.Backing, moved []s
 		list = append(list, b)
 	}
 	return list, moved
+}
+
+// slowness is how much longer than others a board may take to come up: before anything else its kernel writes to a
+// page array, of 16 MiB for each GiB of memory, which a slow disk may have to make room for.
+func slowness(size boards.Size) time.Duration { return time.Duration(size>>30) * time.Second }
+
+func largest(a *boards.Appliance) (size boards.Size) {
+	for i := range a.Board {
+		size = max(size, a.Board[i].Board.Memory)
+	}
+	return size
+}
+
+// memory is how much memory the board has: none while it is off.
+func (m *Machine) memory() boards.Size {
+	if m.proc == nil {
+		return 0
+	}
+	has := m.board.Memory
+	if m.balloon != nil {
+		has -= boards.Size(m.balloon.Reclaimed())
+	}
+	return max(0, has)
+}
+
+// setMemory has the guest do without what is over. An event tells when it does, or that it cannot.
+func (m *Machine) setMemory(v periph.Value) error {
+	var size boards.Size
+	if err := size.UnmarshalText([]byte(v.Text())); err != nil {
+		return err
+	}
+	switch {
+	case m.proc == nil:
+		return errors.New("the board is off")
+	case m.balloon == nil:
+		return errors.New("the catalog lacks a balloon: a board's memory cannot be changed")
+	}
+	if err := m.balloon.Reclaim(int64(m.board.Memory - size)); err != nil {
+		return err
+	}
+	m.wanted = size
+	return nil
+}
+
+// memoryIs is told that the board has as much memory as it was to have, or as little as it can.
+func (m *Machine) memoryIs(enough bool) {
+	has := m.memory()
+	if !enough {
+		m.tellState(StateIncomplete, fmt.Sprintf("%s of memory: it could do without no more, and has %s", m.wanted, has))
+		m.wanted = has
+	}
+	if has != m.told {
+		m.told = has
+		m.ownChanged(boards.Memory)
+	}
 }

@@ -3,6 +3,7 @@ package appliance
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"backplane/boards"
 	"backplane/guest"
@@ -31,5 +32,16 @@ func TestBackings(t *testing.T) {
 		if !slices.Equal(got, tt.want) || !slices.Equal(moved, tt.moved) {
 			t.Errorf("%s: %v, and %v are moved; want %v and %v", tt.name, got, moved, tt.want, tt.moved)
 		}
+	}
+}
+
+// TestSlowness: the largest board says how much longer than a minute all may be silent.
+func TestSlowness(t *testing.T) {
+	a := &boards.Appliance{Board: []boards.Member{{Board: &boards.Board{Memory: 64 << 20}}, {Board: &boards.Board{Memory: 1 << 40}}}}
+	if got := slowness(largest(a)); got != 1024*time.Second {
+		t.Errorf("%s longer", got)
+	}
+	if got := slowness(64 << 20); got != 0 {
+		t.Errorf("a small board may take %s longer", got)
 	}
 }

@@ -35,11 +35,13 @@ type power struct {
 	on         simbus.Time   // when it was switched on
 	state      string        // for people: off, booting, up, ...
 	ending     ending
-	whyPulled  string // what the event of an unplugged board says
-	panicked   string // the console's line that says so
-	spoke      bool   // it has a console
-	lastLine   string // on the console
-	online     int    // CPUs
+	whyPulled  string      // what the event of an unplugged board says
+	panicked   string      // the console's line that says so
+	spoke      bool        // it has a console
+	lastLine   string      // on the console
+	online     int         // CPUs
+	wanted     boards.Size // memory that the board is to have
+	told       boards.Size // the last that an event told of
 	helloTimer *simbus.Timer
 }
 
@@ -77,7 +79,7 @@ const (
 )
 
 // HelloLimit is how long a board may take to reach its init, in its own time,
-// before that is reported.
+// before that is reported. One with much memory may take longer: see slowness.
 const HelloLimit = 60 * time.Second
 
 func (m *Machine) setState(state, detail string) {
@@ -178,6 +180,9 @@ func (m *Machine) startKernel() error {
 		return err
 	}
 	m.proc, m.ending, m.panicked, m.spoke, m.lastLine, m.online = proc, byItself, "", false, "", m.startCPUs()
+	if m.wanted, m.told = m.board.Memory, m.board.Memory; m.balloon != nil {
+		m.balloon.Reset()
+	}
 	m.pid.Store(int64(proc.PID()))
 	m.log.Info("kernel started", m.t(), zap.Int("kernel_pid", proc.PID()), zap.String("kernel", m.kernel.Path), zap.Int("boot", m.boots))
 	if m.guest != nil {
@@ -189,8 +194,9 @@ func (m *Machine) startKernel() error {
 	if err := m.domain.Watch(proc.Done(), func() { m.ended(nil) }); err != nil {
 		return err
 	}
-	m.helloTimer = simbus.After(m.domain, HelloLimit, func() {
-		m.setState(StateStuck, fmt.Sprintf("init has not reported after %s; the last line on the console: %q", HelloLimit, m.lastLine))
+	limit := HelloLimit + slowness(m.board.Memory)
+	m.helloTimer = simbus.After(m.domain, limit, func() {
+		m.setState(StateStuck, fmt.Sprintf("init has not reported after %s; the last line on the console: %q", limit, m.lastLine))
 	})
 	return nil
 }

@@ -50,7 +50,7 @@ type Options struct {
 	// Boot starts a board's kernel; it is [guest.Start] if nil.
 	Boot func(guest.Config) (guest.Guest, error)
 	// StallLimit is how long, in host time, a guest may compute in virtual time
-	// without sleeping; a minute if it is 0.
+	// without sleeping; if it is 0 a minute, and a second for each GiB that the largest board has.
 	StallLimit time.Duration
 	// Paced ties virtual time to the host's clock, as an appliance may also ask
 	// itself. [Running.Advance] tells how.
@@ -150,6 +150,8 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	}
 	if o.StallLimit > 0 {
 		r.cal.StallLimit = o.StallLimit
+	} else {
+		r.cal.StallLimit += slowness(largest(a))
 	}
 	if err := r.openRecord(); err != nil {
 		return nil, errors.Join(err, r.Close())

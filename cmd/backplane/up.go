@@ -66,7 +66,7 @@ removed when the appliance ends in order.`,
 		},
 	}
 	o.flags(cmd, "real")
-	cmd.Flags().DurationVar(&o.stall, "stall-limit", 0, "in virtual time, how long a guest may be silent before it counts as hung, by this machine's clock (default: 1m)")
+	cmd.Flags().DurationVar(&o.stall, "stall-limit", 0, "in virtual time, how long a guest may be silent before it counts as hung, by this machine's clock (default: 1m, and 1s for each GiB that the largest board has)")
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when all boards are up, and go on in the background")
 	cmd.Flags().IntVar(&report, reportFlag, 0, "the file descriptor on which --detach waits")
 	_ = cmd.Flags().MarkHidden(reportFlag) // it is there

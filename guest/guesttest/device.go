@@ -21,6 +21,7 @@ const (
 	setBackendReq       = 21
 	setFeatures         = 2
 	getConfig           = 24
+	setConfig           = 25
 	setMemTable         = 5
 	setVringNum         = 8
 	setVringBase        = 10
@@ -176,7 +177,7 @@ func (d *Device) probe() error {
 	}
 	unix.Close(d.far)
 	d.far = -1
-	features := offered & (virtio.FeatureVersion1 | driverFeatures[d.ID])
+	features := offered & (virtio.FeatureVersion1 | featureProtocol | driverFeatures[d.ID])
 	for _, step := range []struct {
 		request uint32
 		payload []byte
@@ -324,6 +325,11 @@ func (d *Device) Config(size int) []byte {
 		d.k.must(fmt.Errorf("%s: %d bytes of its configuration", d.Name, len(reply)))
 	}
 	return reply[headerSize:]
+}
+
+// SetConfig writes to the configuration space.
+func (d *Device) SetConfig(offset int, p []byte) {
+	d.k.must(d.tell(setConfig, append(u32s(uint32(offset), uint32(len(p)), 0), p...)))
 }
 
 func (d *Device) close() {

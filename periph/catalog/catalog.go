@@ -4,6 +4,7 @@ package catalog
 
 import (
 	"backplane/periph"
+	"backplane/periph/balloon"
 	"backplane/periph/block"
 	"backplane/periph/can"
 	"backplane/periph/chips"
@@ -34,6 +35,7 @@ var All = &periph.Catalog{
 		block.Kind,
 		share.Kind,
 		rng.Kind,
+		balloon.Kind,
 		console.Agent,
 	},
 	Links: []*periph.LinkKind{

@@ -31,6 +31,7 @@ type conn struct {
 	rings    []ring
 	queues   []*virtio.Queue // as the device has them; nil while it is stopped
 	sparse   bool            // the driver does without some of the queues that are enabled
+	enables  bool            // the front end says which are: virtio_uml does not of a driver that chooses its features twice (Linux drivers/virtio/virtio.c, virtio_dev_probe)
 	failed   bool            // the device was stopped because of a mistake
 	closed   bool
 	lost     error // why the guest took no interrupt: it gets no more

@@ -67,8 +67,12 @@ func (c *conn) ringMessage(m *message) (reply []byte, err error) {
 		if err := set(i, fd); err != nil {
 			return nil, err
 		}
+		if m.request == setVringKick && c.features&featureProtocol == 0 && !c.enables {
+			r.enabled, c.sparse = true, true // nobody else will say so (vhost-user, "Ring states")
+		}
 		return nil, c.resume()
 	case setVringEnable:
+		c.enables = true
 		if r.enabled = m.u32(4) != 0; !r.enabled {
 			c.stop()
 			return nil, nil

@@ -6,6 +6,7 @@ const (
 	IDBlock   = 2
 	IDConsole = 3
 	IDRNG     = 4
+	IDBalloon = 5
 	ID9P      = 9
 	IDI2C     = 34
 	IDCAN     = 36

@@ -118,6 +118,9 @@ func NewQueue(c QueueConfig) (*Queue, error) {
 // Size is the number of descriptors.
 func (q *Queue) Size() int { return q.c.Size }
 
+// Memory is the guest's at a guest-physical address, for buffers that have addresses in them.
+func (q *Queue) Memory(addr, length uint64) ([]byte, error) { return q.c.Memory.Guest(addr, length) }
+
 // Base is the index of the next buffer to take, for a queue that takes over from this one.
 func (q *Queue) Base() uint16 { return q.taken }
 
