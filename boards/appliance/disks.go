@@ -30,14 +30,14 @@ func (m *Machine) recordStorage(p *part) error {
 // openStorage gives a controller its contents.
 func (m *Machine) openStorage(p *part) error {
 	to, ok := p.is.(periph.Storage)
-	if !ok || p.opened {
+	if !ok || p.contents != nil {
 		return nil
 	}
 	medium, _ := m.board.Medium(p.table)
 	contents, durable, err := medium.Open(m.r.appliance.Folder().Open, m.r.opts.Copies)
 	if err == nil {
 		to.Insert(contents, durable)
-		p.opened = true
+		p.contents = contents
 	}
 	return err
 }
@@ -48,7 +48,7 @@ func (m *Machine) closeStorage(p *part) error {
 	if !ok || medium.Keep == "" || m.r.opts.Copies {
 		return nil // what was written would be lost
 	}
-	p.opened = false
+	p.contents = nil
 	return p.is.(periph.Storage).Close()
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"backplane/boards"
 	"backplane/periph"
+	"backplane/periph/block/image"
 	"backplane/periph/gpio"
 	"backplane/periph/virtio"
 	"backplane/simbus"
@@ -21,10 +22,10 @@ type part struct {
 	// Of a controller.
 	dev      virtio.Device
 	table    *boards.Controller
-	own      *dock     // nil: it takes a spare one
-	dock     *dock     // where it is, nil while it is unplugged
-	terminal *terminal // nil unless people type at it
-	opened   bool      // it has its contents
+	own      *dock          // nil: it takes a spare one
+	dock     *dock          // where it is, nil while it is unplugged
+	terminal *terminal      // nil unless people type at it
+	contents *image.Overlay // nil until they are opened, or if it has none
 
 	// Of a chip.
 	chip periph.Chip

@@ -224,6 +224,7 @@ func (r *Running) assemble(ctx context.Context, a, drawn *boards.Appliance) erro
 			return fmt.Errorf("board %s: %w", a.Board[i].Name, err)
 		}
 	}
+	r.checkRoom()
 	if err := r.connect(a); err != nil {
 		return err
 	}

@@ -1,0 +1,77 @@
+package appliance
+
+import (
+	"fmt"
+
+	"backplane/guest"
+	"backplane/periph/block/image"
+
+	"golang.org/x/sys/unix"
+)
+
+// growth is what disks, and boards' memory in files, can come to take of the host's file systems, in the order in which
+// they came.
+type growth []*image.Room
+
+// add counts what one file can come to take.
+func (g *growth) add(r image.Room) {
+	for _, known := range *g {
+		if known.Device == r.Device {
+			known.Grows += r.Grows
+			return
+		}
+	}
+	*g = append(*g, &r)
+}
+
+// notes say of which file systems that is more than they have left.
+func (g growth) notes() (list []string) {
+	for _, r := range g {
+		if r.Grows > r.Free {
+			list = append(list, fmt.Sprintf("disks, and memory in files, can come to use %d MiB more beside %s, whose file system has %d MiB left: a disk that finds none left fails writes",
+				r.Grows>>20, r.File, r.Free>>20))
+		}
+	}
+	return list
+}
+
+// checkRoom says what the host has no room for if the guests write to all of their disks. It is for what there is
+// before any of them runs.
+func (r *Running) checkRoom() {
+	var g growth
+	for _, m := range r.machines {
+		for _, p := range m.parts {
+			if p.contents == nil {
+				continue
+			}
+			if medium, _ := m.board.Medium(p.table); !medium.ReadOnly {
+				g.add(p.contents.Room())
+			}
+		}
+	}
+	if len(g) == 0 {
+		return // of memory alone it has been said
+	}
+	for i, b := range r.backing {
+		if b == guest.File {
+			g.add(memoryRoom(uint64(r.appliance.Board[i].Board.Memory)))
+		}
+	}
+	for _, text := range g.notes() {
+		r.note(text)
+	}
+}
+
+// memoryRoom is what memory in a file can come to take.
+func memoryRoom(size uint64) (r image.Room) {
+	dir, err := guest.MemoryFolder()
+	if err != nil {
+		return r
+	}
+	var st unix.Stat_t
+	var system unix.Statfs_t
+	if unix.Stat(dir, &st) != nil || unix.Statfs(dir, &system) != nil {
+		return r
+	}
+	return image.Room{File: dir, Device: st.Dev, Grows: size, Free: system.Bavail * uint64(system.Bsize)}
+}
