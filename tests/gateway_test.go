@@ -76,7 +76,7 @@ func gatewayRoot(t *testing.T, programs ...string) string {
 
 // action waits for something that the gateway does.
 func action(app *guesttest.App, what string) simbus.Event {
-	return app.Until(10*time.Second, "the gateway's "+what, func(e *simbus.Event) bool {
+	return app.Until(time.Minute, "the gateway's "+what, func(e *simbus.Event) bool {
 		a, _ := e.Get("action")
 		return e.Kind == gateway.KindGateway && a == what
 	})
