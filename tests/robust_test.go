@@ -295,7 +295,7 @@ func TestDescriptors(t *testing.T) {
 // TestFewDescriptors runs appliances with lower and lower limits: each of them works,
 // or says what it needs, and none hangs.
 func TestFewDescriptors(t *testing.T) {
-	board := "name = \"b\"\nmemory = \"64M\"\n[[gpio]]\nname = \"gpio0\"\nlines = [\"a\"]\n[[i2c]]\nname = \"i2c1\"\n"
+	board := "name = \"b\"\nmemory = \"64M\"\nspares = 0\n[[gpio]]\nname = \"gpio0\"\nlines = [\"a\"]\n[[i2c]]\nname = \"i2c1\"\n"
 	many := "name = \"many\"\n"
 	for i := range 40 {
 		many += fmt.Sprintf("[[board]]\nname = \"b%d\"\nfile = \"b.toml\"\n", i)
