@@ -307,9 +307,9 @@ func TestFewDescriptors(t *testing.T) {
 		limit, clock, scenario string
 		want                   string // on standard error; empty: it passes
 	}{
-		{"512", "virtual", "many-s.toml", "the appliance needs up to 896 file descriptors; this program may have 512: raise the hard limit"},
+		{"512", "virtual", "many-s.toml", "the appliance needs up to 1016 file descriptors; this program may have 512: raise the hard limit"},
 		{"512", "real", "many-s.toml", "file descriptors; this program may have 512"},
-		{"24", "virtual", "one-s.toml", "the appliance needs up to 77 file descriptors; this program may have 24"},
+		{"24", "virtual", "one-s.toml", "the appliance needs up to 80 file descriptors; this program may have 24"},
 		{"80", "virtual", "one-s.toml", ""},
 		{"128", "real", "one-s.toml", ""},
 	}
