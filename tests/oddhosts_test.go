@@ -67,7 +67,7 @@ func TestOddHosts(t *testing.T) {
 		{"a TMPDIR of a pattern", `NAME='a*[b] \c'; ` + named, all, ""},
 		{"a TMPDIR that is no UTF-8", `NAME=$(printf '\377'); ` + named, refused, `\xff" is not UTF-8 text`},
 		{"a TMPDIR that can only be read", `mount -t tmpfs -o ro none "$T"`, refused, "read-only file system (TMPDIR can name another place)"},
-		{"a TMPDIR with no inodes", `mount -t tmpfs -o nr_inodes=6,mode=1777 none "$T"`, refused, "more files (inodes), and the appliance needs 9 there"},
+		{"a TMPDIR with no inodes", `mount -t tmpfs -o nr_inodes=6,mode=1777 none "$T"`, refused, "more files (inodes), and the appliance needs 14 there"},
 		{"a mask that forbids all", `umask 777; ` + asUser, all, ""},
 		{"a mask that forbids nothing", `umask 000; ` + asUser, all, ""},
 		{"no standard input", `exec <&-`, all, ""},
