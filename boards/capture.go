@@ -56,7 +56,7 @@ func (a *Appliance) checkCaptures(links map[string]string) {
 func (a *Appliance) checkFIFO(at, name string) {
 	path := a.doc.Beside(name)
 	if err := a.paths.Add(a.doc, at, name, path); err != nil {
-		a.doc.Add(at, "%s: %v", path, cause(err))
+		a.doc.Add(at, "%s: %v", path, hostfile.Cause(err))
 		return
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeNamedPipe {

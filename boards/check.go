@@ -1,9 +1,7 @@
 package boards
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 	"backplane/guest/emulator"
 	"backplane/guest/rootfs"
 	"backplane/periph"
+	"backplane/simbus/hostfile"
 )
 
 // Line is a line of a GPIO controller of the same board, or a part's pin that is on no
@@ -135,17 +134,8 @@ func (c *checker) layer(at, name, path string) {
 		err = rootfs.CheckLayer(path)
 	}
 	if err != nil {
-		c.doc.Add(at, "%s: %v", path, cause(err))
+		c.doc.Add(at, "%s: %v", path, hostfile.Cause(err))
 	}
-}
-
-// cause is what is wrong with a file, without its name.
-func cause(err error) error {
-	var perr *os.PathError
-	if errors.As(err, &perr) {
-		return perr.Err
-	}
-	return err
 }
 
 // part takes a name on the board.

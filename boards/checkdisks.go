@@ -11,6 +11,7 @@ import (
 	"backplane/boards/tomlfile"
 	"backplane/periph"
 	"backplane/periph/block/image"
+	"backplane/simbus/hostfile"
 )
 
 // Medium is where the contents of a controller are, if it has any, in files of the host.
@@ -71,13 +72,13 @@ func (a *Appliance) checkMedium(m *Member, c *Controller, medium image.Medium, f
 	if medium.Image != "" {
 		key = "image"
 		if err := a.paths.Add(c.doc, c.at+".image", named.Image, medium.Image); err != nil {
-			complain("image", "%s: %v", medium.Image, cause(err))
+			complain("image", "%s: %v", medium.Image, hostfile.Cause(err))
 			return
 		}
 	}
 	if medium.Keep != "" {
 		if err := a.paths.Add(c.doc, c.at+".keep", named.Keep, medium.Keep); err != nil {
-			complain("keep", "%s: %v", medium.Keep, cause(err))
+			complain("keep", "%s: %v", medium.Keep, hostfile.Cause(err))
 			return
 		}
 		path, err := filepath.Abs(medium.Keep)
@@ -98,7 +99,7 @@ func (a *Appliance) checkMedium(m *Member, c *Controller, medium image.Medium, f
 	if err := medium.Check(a.paths.Folder.Open); err != nil {
 		var missing *fs.PathError
 		if errors.As(err, &missing) && missing.Path == medium.Image {
-			err = cause(err)
+			err = hostfile.Cause(err)
 			complain(key, "%s: %v", medium.Image, err)
 			return
 		}

@@ -234,7 +234,7 @@ func (f *fitter) kept(named map[string]string) (controllers []*Controller, parts
 		case at == "" || c.Kind.Always != "": // in which the checker finds the name
 			controllers = append(controllers, c)
 		case !f.before.absent[c.Name]:
-			f.doc.Add(at+".name", "%s is plugged, by %s: unplug %s.%s first", c.Name, placeIn(c.doc, c.at+".name"), f.m.Name, f.unplugName(c.Name))
+			f.taken(at+".name", c.Name, c.doc, c.at)
 		default:
 			f.gone = append(f.gone, c.Name)
 		}
@@ -258,7 +258,7 @@ func (f *fitter) kept(named map[string]string) (controllers []*Controller, parts
 				}
 			}
 		case !f.before.absent[p.Name]:
-			f.doc.Add(at+".name", "%s is plugged, by %s: unplug %s.%s first", p.Name, placeIn(p.doc, p.at+".name"), f.m.Name, p.Name)
+			f.taken(at+".name", p.Name, p.doc, p.at)
 		default:
 			f.gone = append(f.gone, p.Name)
 		}
@@ -365,7 +365,7 @@ func (f *fitter) contents(p *Part) {
 		err = hostfile.Check(path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		f.doc.Add(at, "%s: %v", p.Beside(file), cause(err))
+		f.doc.Add(at, "%s: %v", p.Beside(file), hostfile.Cause(err))
 		return
 	}
 	for i := range f.Board {

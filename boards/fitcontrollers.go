@@ -42,7 +42,7 @@ func (f *fitter) table(k *periph.ControllerKind, raw controllerTable, number int
 	switch {
 	case there != nil && there.Kind == k && (onlyChips || !f.before.absent[raw.Name]):
 		if !chips {
-			f.doc.Add(at, "%s is plugged, by %s: unplug %s.%s first", raw.Name, placeIn(there.doc, there.at+".name"), f.m.Name, f.unplugName(raw.Name))
+			f.taken(at, raw.Name, there.doc, there.at)
 			return nil
 		}
 		t := addedTable{Name: raw.Name}
@@ -79,12 +79,13 @@ func (f *fitter) table(k *periph.ControllerKind, raw controllerTable, number int
 // chipKey is the key of a controller's table that has its chips.
 const chipKey = "chip"
 
-// unplugName is the name of a controller where it is unplugged.
-func (f *fitter) unplugName(name string) string {
+// taken refuses a name that what stands at there, of doc, has, which is plugged.
+func (f *fitter) taken(at, name string, doc *tomlfile.Doc, there string) {
+	unplug := name
 	if _, cable := f.cableAt(f.m, name); cable {
-		return name + Card
+		unplug += Card
 	}
-	return name
+	f.doc.Add(at, "%s is plugged, by %s: unplug %s.%s first", name, placeIn(doc, there+".name"), f.m.Name, unplug)
 }
 
 // media checks the files of disks that are new.

@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"backplane/periph"
+	"backplane/simbus/hostfile"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,6 @@ func (c *checker) folder(x *Controller) {
 		err = unix.Access(path, unix.W_OK)
 	}
 	if err != nil {
-		c.doc.Add(x.at+".path", "%s: %v", path, cause(err))
+		c.doc.Add(x.at+".path", "%s: %v", path, hostfile.Cause(err))
 	}
 }

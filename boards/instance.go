@@ -115,7 +115,7 @@ func (a *Appliance) checkFiles() {
 				err = hostfile.Check(path)
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				a.doc.Problems = append(a.doc.Problems, doc.Problem(at, "%s: %v", path, cause(err)))
+				a.doc.Problems = append(a.doc.Problems, doc.Problem(at, "%s: %v", path, hostfile.Cause(err)))
 				continue
 			}
 			other, taken := first[path]

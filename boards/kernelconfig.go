@@ -65,7 +65,7 @@ func (c *checker) kernel() {
 			_, err = hostfile.Read(f.path, MaxKernelPatch)
 		}
 		if err != nil {
-			c.doc.Add(f.at, "%s: %v", f.path, cause(err))
+			c.doc.Add(f.at, "%s: %v", f.path, hostfile.Cause(err))
 		}
 	}
 }
@@ -81,7 +81,7 @@ func (c *checker) kernelSource() {
 		_, err = guestkernel.KindOf(path, k.Revision)
 	}
 	if err != nil {
-		c.doc.Add("firmware.kernel.source", "%s: %v", path, cause(err))
+		c.doc.Add("firmware.kernel.source", "%s: %v", path, hostfile.Cause(err))
 	}
 }
 
@@ -120,7 +120,7 @@ func readKernelConfig(folder *hostfile.Folder, path string) (f guestkernel.Fragm
 func (b *Board) kernelProblems(f kernelFile, err error) (problems tomlfile.Problems) {
 	var list guestkernel.Problems
 	if !errors.As(err, &list) {
-		return tomlfile.Problems{b.doc.Problem(f.at, "%s: %v", f.path, cause(err))}
+		return tomlfile.Problems{b.doc.Problem(f.at, "%s: %v", f.path, hostfile.Cause(err))}
 	}
 	for _, p := range list {
 		problems = append(problems, tomlfile.Problem{File: p.File, Line: p.Line, Col: 1, Text: p.Text})

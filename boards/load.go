@@ -136,7 +136,7 @@ func (a *Appliance) readBoards(catalog *periph.Catalog) (problems tomlfile.Probl
 		}
 		path := a.doc.Beside(m.File)
 		if err := a.file(at+".file", m.File, path); err != nil {
-			a.doc.Add(at+".file", "board file %s: %v", path, cause(err))
+			a.doc.Add(at+".file", "board file %s: %v", path, hostfile.Cause(err))
 			continue
 		}
 		if IsAppliance(path) {

@@ -31,15 +31,6 @@ type includer struct {
 	paths *tomlfile.Paths
 }
 
-// cause is what is wrong with a file, without its name.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
 // steps gives steps their places, and reads what they include.
 func (in *includer) steps(doc *tomlfile.Doc, steps []Step) {
 	for i := range steps {
@@ -64,7 +55,7 @@ func (in *includer) file(at *tomlfile.Doc, key, name string) *Steps {
 		return nil
 	}
 	if err := in.paths.Add(at, key, name, file); err != nil {
-		return wrong("%s: %v", file, cause(err))
+		return wrong("%s: %v", file, hostfile.Cause(err))
 	}
 	if slices.Contains(in.chain, file) {
 		return wrong("%s includes itself: %s", file, strings.Join(append(in.chain[slices.Index(in.chain, file):], file), ", "))
@@ -82,7 +73,7 @@ func (in *includer) file(at *tomlfile.Doc, key, name string) *Steps {
 	case errors.Is(err, fs.ErrNotExist):
 		return wrong("there is no file %s", file)
 	case err != nil:
-		return wrong("%s: %v", file, cause(err))
+		return wrong("%s: %v", file, hostfile.Cause(err))
 	}
 	s := new(Steps)
 	doc := tomlfile.ReadIn(in.paths.Folder, file, s)

@@ -31,7 +31,7 @@ func LoadIn(folder *hostfile.Folder, file string) (*Scenario, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			doc.Add("appliance", "there is no appliance or board file %s", s.AppliancePath())
 		case err != nil:
-			doc.Add("appliance", "%s: %v", s.AppliancePath(), cause(err))
+			doc.Add("appliance", "%s: %v", s.AppliancePath(), hostfile.Cause(err))
 		}
 	}
 	return s.result()

@@ -3,7 +3,6 @@ package appliance
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -108,8 +107,8 @@ func (m *Machine) contents(part, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxContents))
-	if err = errors.Join(err, f.Close()); err != nil {
+	data, err := hostfile.ReadFile(f, from, maxContents)
+	if err != nil {
 		return "", err
 	}
 	made.Hash = record.HashOf(data)

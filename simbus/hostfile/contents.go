@@ -37,20 +37,13 @@ func Keep(name string, size int, fill byte) (f *os.File, contents []byte, err er
 }
 
 // begin makes a file as a whole, where none is.
-func begin(name string, contents []byte) error {
-	d, err := NewDraft(name)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if _, err := d.Write(contents); err != nil {
-		return err
-	}
-	return d.place(os.Link)
-}
+func begin(name string, contents []byte) error { return write(name, contents, os.Link) }
 
 // Replace writes a file as a whole.
-func Replace(name string, contents []byte) error {
+func Replace(name string, contents []byte) error { return write(name, contents, os.Rename) }
+
+// write makes a file that comes under its name in some way.
+func write(name string, contents []byte, how func(from, to string) error) error {
 	d, err := NewDraft(name)
 	if err != nil {
 		return err
@@ -59,5 +52,5 @@ func Replace(name string, contents []byte) error {
 	if _, err := d.Write(contents); err != nil {
 		return err
 	}
-	return d.Place()
+	return d.place(how)
 }

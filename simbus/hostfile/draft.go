@@ -35,7 +35,7 @@ func NewDraft(name string) (*Draft, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: make a file beside it: %w", name, cause(err))
+		return nil, fmt.Errorf("%s: make a file beside it: %w", name, Cause(err))
 	}
 	if info, err := os.Stat(d.to); err == nil {
 		if err := d.Chmod(info.Mode().Perm()); err != nil {
@@ -62,7 +62,7 @@ func (d *Draft) place(how func(from, to string) error) error {
 		d.beside = ""
 		return nil
 	}
-	return &fs.PathError{Op: "replace", Path: d.Name(), Err: cause(err)}
+	return &fs.PathError{Op: "replace", Path: d.Name(), Err: Cause(err)}
 }
 
 // Close throws it away, unless it has been placed.
@@ -90,8 +90,8 @@ func openAs(path, name string, flags int, mode uint32) (*os.File, error) {
 	}
 }
 
-// cause is an error without the names of files that it is about.
-func cause(err error) error {
+// Cause is an error without the names of files that it is about.
+func Cause(err error) error {
 	var path *fs.PathError
 	var link *os.LinkError
 	switch {

@@ -71,7 +71,7 @@ func (d *Folder) Read(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return read(f, name, limit)
+	return ReadFile(f, name, limit)
 }
 
 // Check is [Check] in the folder.

@@ -55,11 +55,11 @@ func Read(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return read(f, name, limit)
+	return ReadFile(f, name, limit)
 }
 
-// read reads all of f, and closes it.
-func read(f *os.File, name string, limit int64) ([]byte, error) {
+// ReadFile reads all of an open file, of at most limit bytes, and closes it. Errors call it name.
+func ReadFile(f *os.File, name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
