@@ -2,11 +2,10 @@ package appliance
 
 import (
 	"fmt"
+	"os"
 
 	"backplane/guest"
 	"backplane/periph/block/image"
-
-	"golang.org/x/sys/unix"
 )
 
 // growth is what disks, and boards' memory in files, can come to take of the host's file systems, in the order in which
@@ -68,10 +67,10 @@ func memoryRoom(size uint64) (r image.Room) {
 	if err != nil {
 		return r
 	}
-	var st unix.Stat_t
-	var system unix.Statfs_t
-	if unix.Stat(dir, &st) != nil || unix.Statfs(dir, &system) != nil {
+	f, err := os.Open(dir)
+	if err != nil {
 		return r
 	}
-	return image.Room{File: dir, Device: st.Dev, Grows: size, Free: system.Bavail * uint64(system.Bsize)}
+	defer f.Close()
+	return image.RoomFor(f, size)
 }
