@@ -120,10 +120,11 @@ func (m *Machine) addConfig(c *config.Board, p *part) {
 	if _, ok := p.is.(periph.Lines); ok {
 		c.GPIO = append(c.GPIO, config.Chip{Name: p.name, Place: place.name})
 	}
-	if target := "/dev/" + table.TTY; table.TTY == "" {
-	} else if p.name == boards.AgentConsole {
+	switch target, name := "/dev/"+table.TTY, table.Device; {
+	case table.TTY == "":
+	case p.name == boards.AgentConsole:
 		c.Agent = target
-	} else if name := table.Device; name != "" && (name != target || table.Late()) {
+	case name != "" && (name != target || table.Late()):
 		c.Devices = append(c.Devices, config.Device{Name: name, Target: target, Hold: !table.Kind.Renamed, Place: place.name})
 	}
 	if folder, ok := table.Config.(periph.FolderConfig); ok {
@@ -178,10 +179,10 @@ func (m *Machine) tellUntold() {
 		return
 	}
 	for _, p := range m.untold {
-		var c config.Board
 		if p.dock == nil {
 			continue
 		}
+		var c config.Board
 		m.addConfig(&c, p)
 		if err := m.agent.Plugged(&c); err != nil {
 			m.tellState(StateIncomplete, fmt.Sprintf("%s: %v", p.name, err))
