@@ -145,17 +145,7 @@ exec = { board = "store", command = ["sh", "-c", "head -c 3 /dev/vda; echo; ip -
 		"full.toml": "appliance = \"main.toml\"\n[[step]]\nplug = { board = \"store\", toml = '''\n[[can]]\nname = \"can0\"\n''' }\n",
 	}
 	dir := writeFiles(t, files)
-	record := filepath.Join(t.TempDir(), "r")
-	for _, tt := range []struct{ want, args string }{
-		{"PASSED", "run --out " + record + " " + filepath.Join(dir, "s.toml")},
-		{"SAME", "run --verify 2 " + filepath.Join(dir, "s.toml")},
-		{"PASSED", "run --clock real " + filepath.Join(dir, "s.toml")},
-		{"SAME", "replay " + record},
-	} {
-		if out, errs, status := run(t, nil, strings.Fields(tt.args)...); status != 0 || !strings.Contains(out, tt.want) {
-			t.Errorf("%s: status %d\n%s%s", tt.args, status, out, errs)
-		}
-	}
+	everyWay(t, filepath.Join(dir, "s.toml"), 2)
 	out, errs, status := run(t, nil, "run", filepath.Join(dir, "full.toml"))
 	if want := "can0: board store has no place for it"; status != 1 || !strings.Contains(out+errs, want) {
 		t.Errorf("status %d, want %q in\n%s%s", status, want, out, errs)

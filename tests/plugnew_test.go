@@ -128,17 +128,7 @@ plug = { board = "x" }
 plug = "x.new0"
 `
 	dir := writeFiles(t, files)
-	record := filepath.Join(t.TempDir(), "r")
-	for _, tt := range []struct{ want, args string }{
-		{"PASSED", "run --out " + record + " " + filepath.Join(dir, "s.toml")},
-		{"SAME", "run --verify 3 " + filepath.Join(dir, "s.toml")},
-		{"PASSED", "run --clock real " + filepath.Join(dir, "s.toml")},
-		{"SAME", "replay " + record},
-	} {
-		if out, errs, status := run(t, nil, strings.Fields(tt.args)...); status != 0 || !strings.Contains(out, tt.want) {
-			t.Errorf("%s: status %d\n%s%s", tt.args, status, out, errs)
-		}
-	}
+	everyWay(t, filepath.Join(dir, "s.toml"), 3)
 	if got, err := os.ReadFile(filepath.Join(dir, "new.bin")); err != nil || !strings.HasPrefix(string(got), "old") {
 		t.Errorf("the EEPROM's file: %.3q, %v", got, err)
 	}
@@ -159,6 +149,22 @@ plug = "x.new0"
 	} {
 		if status != 2 || !strings.Contains(errs, want) {
 			t.Errorf("check: status %d, want %q in\n%s", status, want, errs)
+		}
+	}
+}
+
+// everyWay plays a scenario, so many times to verify it, and replays it, and plays it in real time.
+func everyWay(t *testing.T, file string, verify int) {
+	t.Helper()
+	record := filepath.Join(t.TempDir(), "r")
+	for _, tt := range []struct{ want, args string }{
+		{"PASSED", "run --out " + record + " " + file},
+		{"SAME", fmt.Sprintf("run --verify %d %s", verify, file)},
+		{"PASSED", "run --clock real " + file},
+		{"SAME", "replay " + record},
+	} {
+		if out, errs, status := run(t, nil, strings.Fields(tt.args)...); status != 0 || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: status %d\n%s%s", tt.args, status, out, errs)
 		}
 	}
 }

@@ -345,19 +345,7 @@ func TestDrain(t *testing.T) {
 		t.Errorf("it has % x...", got[:8])
 	}
 
-	cal := simbus.NewReal()
-	defer cal.Close()
-	domain, err := cal.AddDomain("board")
-	if err != nil {
-		t.Fatal(err)
-	}
-	contents, err := image.Temporary(nil, size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk := block.New("disk0", block.Options{Cache: 1 << 20, Timing: quick, Clock: domain, Post: domain.Post})
-	disk.Insert(contents, true)
-	defer disk.Close()
+	disk, domain := inRealTime(t)
 	domain.Do(func() {
 		if err := disk.Set("delay", periph.Num(3.6e6)); err != nil { // an hour
 			t.Error(err)
@@ -431,11 +419,11 @@ func TestDelay(t *testing.T) {
 	b.answer()
 }
 
-// TestReal: in real time other goroutines do the work; all requests are answered, and
-// what is under way ends with Stop.
-func TestReal(t *testing.T) {
+// inRealTime is a disk without anything on it.
+func inRealTime(t *testing.T) (*block.Disk, *simbus.Domain) {
+	t.Helper()
 	cal := simbus.NewReal()
-	defer cal.Close()
+	t.Cleanup(cal.Close)
 	domain, err := cal.AddDomain("board")
 	if err != nil {
 		t.Fatal(err)
@@ -446,7 +434,14 @@ func TestReal(t *testing.T) {
 	}
 	disk := block.New("disk0", block.Options{Cache: 1 << 20, Timing: quick, Clock: domain, Post: domain.Post})
 	disk.Insert(contents, true)
-	defer disk.Close()
+	t.Cleanup(func() { disk.Close() })
+	return disk, domain
+}
+
+// TestReal: in real time other goroutines do the work; all requests are answered, and
+// what is under way ends with Stop.
+func TestReal(t *testing.T) {
+	disk, domain := inRealTime(t)
 	const rounds = 300
 	requests := [][]byte{blocktest.Write(0, bytes.Repeat([]byte{7}, 8192)), blocktest.Flush(), blocktest.Erase(blocktest.Discard, 64, 64, 0), blocktest.Write(100, make([]byte, 512))}
 	var d *virtiotest.Driver
