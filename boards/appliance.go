@@ -44,9 +44,9 @@ func (a *Appliance) unique(names map[string]string, at, name, what string) {
 	case !validName.MatchString(name):
 		a.doc.Add(at+".name", "name %q %s", name, nameRule)
 	case taken:
-		a.doc.Add(at+".name", "the name %q is taken, in %s", name, a.doc.Where(first))
+		a.doc.Add(at+".name", "the name %q is taken, in %s", name, first)
 	default:
-		names[name] = at
+		names[name] = a.doc.Where(at)
 	}
 }
 

@@ -58,7 +58,7 @@ func (a *Appliance) checkSlots(names map[string]string) {
 			a.doc.Add(at+".slot", "slot %q %s", m.Slot, nameRule)
 		}
 		if other, taken := names[m.Slot]; taken {
-			a.doc.Add(at+".slot", "%q is the name of a board, in %s: links could not tell which of the two they mean", m.Slot, a.doc.Where(other))
+			a.doc.Add(at+".slot", "%q is the name of a board, in %s: links could not tell which of the two they mean", m.Slot, other)
 		}
 		switch other, taken := first[m.Slot]; {
 		case m.Unplugged:
@@ -120,14 +120,14 @@ func (c *linkChecker) slotEnd(l *Link, at, slot, rest string, end End) End {
 // take notes that a port has a link.
 func (c *linkChecker) take(l *Link, at, port string) {
 	if first, taken := c.ports[port]; taken && l.Kind.Joins != gpio.BusName {
-		c.doc.Add(at, "the port %s is already on a %s, in %s", port, l.Kind.Name, c.doc.Where(first))
+		c.doc.Add(at, "the port %s is already on a %s, in %s", port, l.Kind.Name, first)
 	}
-	c.ports[port] = at
+	c.ports[port] = c.doc.Where(at)
 }
 
 // slotNotes say which boards of slots lack what links lead to.
 func (a *Appliance) slotNotes() (notes []string) {
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		for i := range l.Ends {
 			e := &l.Ends[i]
 			for _, card := range e.Cards {

@@ -110,7 +110,7 @@ type Appliance struct {
 
 	Capture []Capture `toml:"capture,omitempty" jsonschema:"description=Captures of frames"`
 
-	// Tables are those of the catalog's kinds of links, and Links what they say.
+	// Tables are those of the catalog's kinds of links, and Links what they say: see Joined.
 	Tables map[string]any `toml:",rest" jsonschema:"-"`
 	Links  []*Link        `toml:"-" json:"-"`
 
@@ -118,6 +118,7 @@ type Appliance struct {
 	catalog *periph.Catalog
 	paths   tomlfile.Paths // that its files name
 	anew    bool           // what its disks have kept is replaced
+	join    *atomic.Pointer[joined]
 }
 
 // Member is one board of an appliance.

@@ -15,7 +15,7 @@ func (a *Appliance) EventNames(of simbus.Names) []string {
 		return a.lineNames()
 	case simbus.NamesPort:
 		names := []string{}
-		for _, l := range a.Links {
+		for _, l := range a.Joined() {
 			names = append(names, l.portNames()...)
 		}
 		return names
@@ -53,7 +53,7 @@ func (a *Appliance) propertyNames() (names []string) {
 			add(c.Kind.Properties)
 		}
 	}
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		add(l.Specs("", ""))
 		for _, port := range l.portNames() {
 			add(l.Specs(port, ""))

@@ -39,10 +39,12 @@ func (b *Board) names() *lineNames {
 	return b.lines
 }
 
-// Clone is the appliance with boards onto which [Appliance.Fit] can put parts: what was read
-// stays as it is.
+// Clone is the appliance with boards onto which [Appliance.Fit] can put parts, and between which
+// others can be joined: what was read stays as it is.
 func (a *Appliance) Clone() *Appliance {
 	own := *a
+	own.join = new(atomic.Pointer[joined])
+	own.join.Store(&joined{links: a.Joined(), absent: make(map[string]bool)})
 	own.Board = slices.Clone(a.Board)
 	own.paths = tomlfile.Paths{Folder: a.paths.Folder}
 	for i := range own.Board {
@@ -263,7 +265,7 @@ func (f *fitter) kept(named map[string]string) (controllers []*Controller, parts
 			f.gone = append(f.gone, p.Name)
 		}
 	}
-	for _, l := range f.Links {
+	for _, l := range f.Joined() {
 		for i := range l.Ends {
 			e := &l.Ends[i]
 			on := e.Port
@@ -325,7 +327,7 @@ func (f *fitter) checker(controllers []*Controller, parts []*Part) *checker {
 			}
 		}
 	}
-	for _, l := range f.Links {
+	for _, l := range f.Joined() {
 		for i := range l.Ends {
 			if e := &l.Ends[i]; e.Port == "" && e.Drives && e.Board == f.m.Name {
 				c.drivers[e.Line] = driver{who: "the " + l.Kind.Name + " " + l.Name}

@@ -68,7 +68,7 @@ func (a *Appliance) checkGateways(links map[string]string) {
 			a.doc.Add(at, "a gateway without a segment: write segment = \"NAME\"")
 		case seg == nil:
 			var names []string
-			for _, l := range a.Links {
+			for _, l := range a.Joined() {
 				if l.network() != nil {
 					names = append(names, l.Name)
 				}

@@ -8,7 +8,7 @@ import (
 
 // segment finds a segment of any kind by its name, nil if there is none.
 func (a *Appliance) segment(name string) *Link {
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		if l.Name == name && l.Kind.LinkType != 0 {
 			return l
 		}

@@ -18,7 +18,8 @@ type Link struct {
 	Config periph.LinkConfig
 	Ends   []End
 
-	at string // where it stands in the appliance file
+	doc *tomlfile.Doc // the file in which it stands: the appliance's, unless it was plugged
+	at  string        // where it stands there
 }
 
 // Outside says what of the host the link leads to; empty if it does not lead there.
@@ -42,7 +43,7 @@ func (l *Link) At() string { return l.at }
 
 // Outside tells whether a link leads to the host.
 func (a *Appliance) Outside() bool {
-	return slices.ContainsFunc(a.Links, func(l *Link) bool { return l.Outside() != "" })
+	return slices.ContainsFunc(a.Joined(), func(l *Link) bool { return l.Outside() != "" })
 }
 
 // linkTable is what tables of all kinds have.
@@ -78,7 +79,7 @@ func (a *Appliance) links() {
 		var tables []linkTable
 		a.doc.Decode(k.Table, raw, &tables)
 		for i := range tables {
-			l := &Link{linkTable: tables[i], Kind: k, Config: k.Config(), at: fmt.Sprintf("%s[%d]", k.Table, i)}
+			l := &Link{linkTable: tables[i], Kind: k, Config: k.Config(), doc: a.doc, at: fmt.Sprintf("%s[%d]", k.Table, i)}
 			a.doc.Decode(l.at, l.Values, l.Config)
 			a.Links = append(a.Links, l)
 		}
@@ -100,7 +101,7 @@ type linkChecker struct {
 // checkLinks checks the links, and finds what their ends lead to.
 func (a *Appliance) checkLinks(names map[string]string) {
 	c := linkChecker{a, make(map[string]string), make(map[string]string)}
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		a.unique(names, l.at, l.Name, l.Kind.Name)
 		for _, e := range l.Config.Ends() {
 			l.Ends = append(l.Ends, c.find(l, e))
@@ -164,9 +165,9 @@ func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 func (c *linkChecker) drive(at string, m *Member, end *End) {
 	key := fmt.Sprint(m.Name, end.Line)
 	if first, taken := c.driven[key]; taken {
-		c.doc.Add(at, "%s is driven by another wire, in %s: two outputs on one line", end.Name, c.doc.Where(first))
+		c.doc.Add(at, "%s is driven by another wire, in %s: two outputs on one line", end.Name, first)
 	}
-	c.driven[key] = at
+	c.driven[key] = c.doc.Where(at)
 	if who := m.Board.drives(end.Line); who != "" {
 		c.doc.Add(at, "%s is driven by %s on its own board: two outputs on one line", end.Name, who)
 	}

@@ -52,7 +52,7 @@ func (a *Appliance) boardNames() []string {
 
 // segmentNames are the segments of all kinds, and linkNames all that can be cut as a whole.
 func (a *Appliance) segmentNames() (names []string) {
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		if l.Kind.LinkType != 0 {
 			names = append(names, l.Name)
 		}
@@ -61,7 +61,7 @@ func (a *Appliance) segmentNames() (names []string) {
 }
 
 func (a *Appliance) linkNames() []string {
-	return named(a.Links, func(l **Link) string { return (*l).Name })
+	return named(a.Joined(), func(l **Link) string { return (*l).Name })
 }
 
 // Terminals names a board's consoles and UARTs.
@@ -169,7 +169,7 @@ func (a *Appliance) PartNames(of func(board string) bool) []string {
 		}
 	}
 	names = append(names, a.linkNames()...)
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		for _, p := range l.portNames() {
 			at := Place{l, p}.String()
 			names = append(names, at)

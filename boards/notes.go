@@ -15,7 +15,7 @@ func (a *Appliance) Notes(virtual bool) (notes []string) {
 			notes = append(notes, fmt.Sprintf("board %s: %s", a.Board[i].Name, note))
 		}
 	}
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		c, is := l.Config.(periph.NotedLink)
 		if !is {
 			continue

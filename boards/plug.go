@@ -61,7 +61,7 @@ func (a *Appliance) cableAt(m *Member, port string) (Place, bool) {
 	if at, ok := a.Cable(m, port); ok {
 		return at, true
 	}
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		for _, e := range l.hosts() {
 			switch {
 			case port == "" || e.Port != port || !a.on(e, m):

@@ -53,11 +53,9 @@ func (a *Appliance) SegmentPlace(name string) (Place, error) {
 // LinkPlace finds what can be cut: a link, or a port of one ("lan:sensor.eth0").
 func (a *Appliance) LinkPlace(name string) (Place, error) {
 	name, port, ofPort := strings.Cut(name, ":")
-	i := slices.IndexFunc(a.Links, func(l *Link) bool { return l.Name == name })
-	if i < 0 {
+	switch l := a.link(name); {
+	case l == nil:
 		return Place{}, Unknown("segment, link or wire", name, a.linkNames())
-	}
-	switch l := a.Links[i]; {
 	case !ofPort:
 		return Place{Link: l}, nil
 	case !l.apart():
@@ -71,7 +69,7 @@ func (a *Appliance) LinkPlace(name string) (Place, error) {
 
 // Cable is the port of a segment that a board's port is, false if it is on none.
 func (a *Appliance) Cable(m *Member, port string) (Place, bool) {
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		for _, end := range l.hosts() {
 			if l.Kind.LinkType != 0 && a.on(end, m) && end.Port == port {
 				return Place{l, end.Name}, true

@@ -13,7 +13,7 @@ func (a *Appliance) CheckShut() error {
 	for i, g := range a.Gateway {
 		problems = append(problems, a.doc.Problem(fmt.Sprintf("gateway[%d]", i), "gateway %s leads out of the appliance, which --restrict does not allow", g.Name))
 	}
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		if what := l.Outside(); what != "" {
 			problems = append(problems, a.doc.Problem(l.at, "the %s %s leads to %s of the host, which --restrict does not allow", l.Kind.Name, l.Name, what))
 		}

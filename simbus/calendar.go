@@ -123,13 +123,16 @@ func (c *Calendar) Turns() (n uint64) {
 }
 
 // AddDomain adds a domain. Domains are ordered by when they were added; where
-// times are equal, that order decides.
+// times are equal, that order decides. One that is added later, while time stands still, has the
+// present time. Like [Domain.Do] it is for callers from outside.
 func (c *Calendar) AddDomain(name string) (*Domain, error) {
 	p, err := newPoller()
 	if err != nil {
 		return nil, err
 	}
-	d := &Domain{cal: c, name: name, index: len(c.domains), poll: p, wakeup: -1}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := &Domain{cal: c, name: name, index: len(c.domains), poll: p, wakeup: -1, now: c.present()}
 	c.domains = append(c.domains, d)
 	c.delays = nil
 	if c.virtual {

@@ -1,6 +1,10 @@
 package simbus
 
-import "time"
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+)
 
 // Crossing carries values from one domain to another, each with the time at which it
 // arrives there: frames, characters, levels. It belongs to the domain that sends. Such
@@ -10,11 +14,13 @@ type Crossing[T any] struct {
 	from, to *Domain
 	way      *way
 	deliver  func(T)
+	closed   atomic.Bool
 }
 
 // NewCrossing makes a crossing on which everything takes at least least. That must be
 // positive, unless it is a domain's to itself. What arrives is given to deliver, on the
-// goroutine of its domain. All crossings of an appliance are made before it moves.
+// goroutine of its domain. Crossings are made and closed while time stands still: callers are
+// from outside, as those of [Domain.Do], unless it is a domain's to itself.
 func NewCrossing[T any](from, to *Domain, least time.Duration, deliver func(T)) *Crossing[T] {
 	c := &Crossing[T]{from: from, to: to, deliver: deliver}
 	if from != to {
@@ -47,7 +53,18 @@ func (c *Crossing[T]) Least() time.Duration {
 // Send lets a value arrive at a time; one that is too soon is made as late as need be. It
 // is called on the goroutine of the domain that sends. What is sent in the order of its
 // times arrives in that order, however long the sender takes in real time.
-func (c *Crossing[T]) Send(at Time, v T) { c.from.send(c.to, c.way, at, &passing[T]{c, v}) }
+func (c *Crossing[T]) Send(at Time, v T) {
+	if !c.closed.Load() {
+		c.from.send(c.to, c.way, at, &passing[T]{c, v})
+	}
+}
+
+// Close lets nothing be sent any more, and no domain reckon with it. What is under way arrives.
+func (c *Crossing[T]) Close() {
+	if !c.closed.Swap(true) && c.way != nil {
+		c.from.cal.disconnect(c.way)
+	}
+}
 
 // passing is a value on its way.
 type passing[T any] struct {
@@ -74,10 +91,20 @@ func (w *way) soonest(at Time) Time { return max(at.Add(w.now), w.floor) }
 
 // connect notes a way from one domain to another.
 func (c *Calendar) connect(from, to *Domain, least time.Duration) *way {
-	w := &way{from: from.index, to: to.index, least: least, now: least}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := &way{from: from.index, to: to.index, least: least, now: least, floor: to.now}
 	c.ways = append(c.ways, w)
 	c.delays = nil
 	return w
+}
+
+// disconnect forgets a way.
+func (c *Calendar) disconnect(w *way) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ways = slices.DeleteFunc(c.ways, func(other *way) bool { return other == w })
+	c.delays = nil
 }
 
 // setLeast changes a way of the domain, for the calendar from the next window on.

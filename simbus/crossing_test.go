@@ -137,3 +137,40 @@ func TestLeastTakesEffect(t *testing.T) {
 		t.Errorf("arrivals at %s, want %s", got, want)
 	}
 }
+
+// TestCrossingLater makes a crossing to a domain that has gone far, and one to a domain that is
+// new: what is sent arrives when it is due, and no domain runs past that. A crossing that was
+// closed holds nobody up, and what was under way arrives.
+func TestCrossingLater(t *testing.T) {
+	c, ds := newVirtual(t, "a", "b")
+	var ticks int
+	var tick func()
+	tick = func() { ticks++; After(ds[1], 10_000, tick) }
+	ds[1].Do(tick)
+	advance(t, c, Time(time.Second))
+	late, err := c.AddDomain("late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	join := func(to *Domain, least time.Duration) *Crossing[string] {
+		return NewCrossing(ds[0], to, least, func(s string) { got = append(got, fmt.Sprint(s, "@", to.Now())) })
+	}
+	first, second := join(ds[1], time.Millisecond), join(late, 3*time.Microsecond)
+	ds[0].Do(func() {
+		first.Send(0, "at once")
+		After(ds[0], 5*time.Millisecond, func() { first.Send(0, "to b"); second.Send(0, "to late") })
+		After(ds[0], 20*time.Millisecond, func() { first.Send(0, "under way") })
+	})
+	advance(t, c, Time(time.Second+20*time.Millisecond+1))
+	first.Close()
+	ds[0].Do(func() { first.Send(0, "never") })
+	before := ticks
+	advance(t, c, Time(2*time.Second))
+	if want := []string{"at once@1.001000000s", "to late@1.005003000s", "to b@1.006000000s", "under way@1.021000000s"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if ticks-before < 97_000 {
+		t.Errorf("b ticked %d times", ticks-before)
+	}
+}

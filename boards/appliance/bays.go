@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"fmt"
+	"slices"
 
 	"backplane/boards"
 	"backplane/periph"
@@ -35,7 +36,7 @@ func (r *Running) slotJoint(l *boards.Link, e *boards.End) periph.Joint {
 		all = append(all, socket)
 	}
 	t.Turns = kind.Turns(first.domain, all)
-	r.turns[e.Slot] = append(r.turns[e.Slot], t)
+	r.join(func(b *between) { b.turns[e.Slot] = append(slices.Clip(b.turns[e.Slot]), t) })
 	return periph.Joint{LinkEnd: e.LinkEnd, Domain: first.domain, Socket: t.Socket(), Fault: func(text string) {
 		if m := r.present(e.Slot); m != nil {
 			m.fault("", text)
@@ -55,7 +56,7 @@ func (r *Running) fillSlots() {
 // choose joins the links of a slot to a board; nil leaves them open. It is called in the
 // domain that all boards of the slot have.
 func (r *Running) choose(slot string, m *Machine) {
-	for _, t := range r.turns[slot] {
+	for _, t := range r.between.Load().turns[slot] {
 		t.Choose(t.sockets[m])
 	}
 }

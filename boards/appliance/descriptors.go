@@ -42,7 +42,7 @@ func Descriptors(a *boards.Appliance, virtual, recorded bool) (n int) {
 	if recorded {
 		n += 2 + len(a.Capture) // and events and inputs
 	}
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		if recorded && l.Kind.LinkType != 0 {
 			n++ // its frames
 		}

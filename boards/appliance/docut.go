@@ -34,11 +34,11 @@ type held struct{ cut, unplugged bool }
 func (r *Running) hold(at boards.Place, change func(h *held) error) error {
 	r.holding.Lock()
 	defer r.holding.Unlock()
-	h := r.held[at]
+	h := r.held[at.String()]
 	if err := change(&h); err != nil {
 		return err
 	}
-	r.held[at] = h
-	r.links[at.Link].Cut(at.Port, h.cut || h.unplugged)
+	r.held[at.String()] = h
+	r.link(at.Link).Cut(at.Port, h.cut || h.unplugged)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 
 	"backplane/boards"
 	"backplane/periph"
@@ -19,7 +20,7 @@ func (r *Running) connect(a *boards.Appliance) error {
 			return err
 		}
 	}
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		if err := r.addLink(l); err != nil {
 			return err
 		}
@@ -48,7 +49,7 @@ func (r *Running) addLink(l *boards.Link) error {
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", l.Kind.Name, l.Name, err)
 	}
-	r.links[l] = made
+	r.join(func(b *between) { b.links[l.Name] = made })
 	if err := r.open(l); err != nil {
 		return err
 	}
@@ -82,13 +83,36 @@ func (m *Machine) end(e *boards.End) any {
 	return m.socket(e.Port, "")
 }
 
-// segment is a segment that runs.
-func (r *Running) segment(l *boards.Link) periph.Segment { return r.links[l].(periph.Segment) }
+// between is what runs between the boards at one time. It is replaced as a whole, since boards
+// and clients read it meanwhile.
+type between struct {
+	links map[string]periph.Link // by name
+	turns map[string][]turn      // of links' ends, by slot
+}
+
+// join changes what runs between the boards: one caller at a time.
+func (r *Running) join(change func(b *between)) {
+	was := r.between.Load()
+	b := &between{make(map[string]periph.Link), make(map[string][]turn)}
+	maps.Copy(b.links, was.links)
+	maps.Copy(b.turns, was.turns)
+	change(b)
+	r.between.Store(b)
+}
+
+// link is a link that runs.
+func (r *Running) link(l *boards.Link) periph.Link { return r.between.Load().links[l.Name] }
+
+// segment is a segment that runs, nil for one that has gone meanwhile.
+func (r *Running) segment(l *boards.Link) periph.Segment {
+	s, _ := r.link(l).(periph.Segment)
+	return s
+}
 
 // segments are all segments, in the order of the catalog and the appliance file.
 func (r *Running) segments() (list []*boards.Link) {
-	for _, l := range r.appliance.Links {
-		if l.Kind.LinkType != 0 && r.links[l] != nil {
+	for _, l := range r.appliance.Joined() {
+		if l.Kind.LinkType != 0 && r.link(l) != nil {
 			list = append(list, l)
 		}
 	}
@@ -147,8 +171,8 @@ var errReadOnly = errors.New("is read-only")
 func (m *Machine) forget(port string) {
 	for _, l := range m.r.segments() {
 		for i := range l.Ends {
-			if l.Ends[i].On(m.index) && (port == "" || l.Ends[i].Port == port) {
-				m.r.segment(l).Forget(l.Ends[i].Name)
+			if seg := m.r.segment(l); seg != nil && l.Ends[i].On(m.index) && (port == "" || l.Ends[i].Port == port) {
+				seg.Forget(l.Ends[i].Name)
 			}
 		}
 	}

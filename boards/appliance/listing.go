@@ -135,7 +135,7 @@ func (r *Running) Places(kind string) []string {
 	case "action":
 		list = slices.DeleteFunc(append(list, r.segmentPaths()...), r.readOnly)
 	case "link":
-		for _, l := range r.appliance.Links {
+		for _, l := range r.appliance.Joined() {
 			if l.Kind.LinkType == 0 {
 				list = append(list, l.Name)
 			}

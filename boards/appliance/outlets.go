@@ -38,7 +38,7 @@ func (r *Running) checkOutlets(a *boards.Appliance) error {
 		return nil
 	}
 	var problems tomlfile.Problems
-	for _, l := range a.Links {
+	for _, l := range a.Joined() {
 		if l.Outside() != "" {
 			problems = append(problems, a.Problem(l.At(),
 				"the port is given to a program on the host, which virtual time would outrun: write paced = true, above all tables, to hold virtual time to the host's clock, or run in real time (--clock real)"))
@@ -52,7 +52,7 @@ func (r *Running) checkOutlets(a *boards.Appliance) error {
 
 // open opens a link to the host, if it is one. Programs wait until serveLines.
 func (r *Running) open(l *boards.Link) error {
-	to, is := r.links[l].(hostLink)
+	to, is := r.link(l).(hostLink)
 	if !is {
 		return nil
 	}
@@ -153,7 +153,7 @@ func (r *Running) outletLine(path string) (*outletLine, error) {
 		return nil, fmt.Errorf("board %s: %w", board, boards.Unknown("serial port", name, m.serialPorts()))
 	}
 	if on := r.linkAt(m, name); on != nil {
-		if _, is := r.links[on].(hostLink); !is {
+		if _, is := r.link(on).(hostLink); !is {
 			return nil, fmt.Errorf("%s.%s is on the %s %s", board, name, on.Kind.Name, on.Name)
 		}
 	}
@@ -185,13 +185,14 @@ func (m *Machine) serialPorts() (names []string) {
 
 // linkAt is the link that a board's port is on, nil for none.
 func (r *Running) linkAt(m *Machine, port string) *boards.Link {
-	i := slices.IndexFunc(r.appliance.Links, func(l *boards.Link) bool {
+	links := r.appliance.Joined()
+	i := slices.IndexFunc(links, func(l *boards.Link) bool {
 		return slices.ContainsFunc(l.Ends, func(e boards.End) bool { return e.On(m.index) && e.Port == port })
 	})
 	if i < 0 {
 		return nil
 	}
-	return r.appliance.Links[i]
+	return links[i]
 }
 
 // outletLine is the host's end of a port's line, for one program.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"backplane/boards"
@@ -14,7 +15,6 @@ import (
 	"backplane/guest"
 	guestkernel "backplane/guest/kernel"
 	"backplane/guest/placement"
-	"backplane/periph"
 	"backplane/simbus"
 	"backplane/simbus/serial/outlet"
 
@@ -91,9 +91,8 @@ type Running struct {
 	emulators string          // the folder with those of boards' programs, if any needs one
 	machines  []*Machine
 	captures  []io.Closer // of frames
-	links     map[*boards.Link]periph.Link
-	turns     map[string][]turn     // of links' ends, by slot
-	held      map[boards.Place]held // why nothing passes there, guarded by holding
+	between   atomic.Pointer[between]
+	held      map[string]held // why nothing passes at a place of a link, by name: guarded by holding
 	holding   sync.Mutex
 	gateways  []*gatewayPort
 	openLines []openLine             // to programs on the host
@@ -126,7 +125,8 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.Boot == nil {
 		o.Boot = guest.Start
 	}
-	r := &Running{Name: a.Name, init: sync.OnceValues(func() ([]byte, error) { return os.ReadFile(o.Init) }), appliance: a, opts: o, epoch: o.Start, links: make(map[*boards.Link]periph.Link), turns: make(map[string][]turn), held: make(map[boards.Place]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
+	r := &Running{Name: a.Name, init: sync.OnceValues(func() ([]byte, error) { return os.ReadFile(o.Init) }), appliance: a, opts: o, epoch: o.Start, held: make(map[string]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
+	r.between.Store(new(between))
 	if o.Virtual {
 		if err := boards.CheckStart(o.Start); err != nil {
 			return nil, err
