@@ -57,7 +57,7 @@ type Firmware struct {
 	Init         string   `toml:"init,omitempty" jsonschema:"description=The program that runs once the board is up; without one the board waits for commands; on a root on a disk it is /sbin/init if left out"`
 	Args         []string `toml:"init_args,omitempty" jsonschema:"description=Arguments of init"`
 	Handover     bool     `toml:"handover,omitempty" jsonschema:"description=init is an init system and becomes process 1; true if init was left out on a root on a disk"`
-	Shutdown     Duration `toml:"shutdown,omitempty" jsonschema:"default=2s,description=Time for an orderly power-off; programs have three quarters of it to end"`
+	Shutdown     Duration `toml:"shutdown,omitempty" jsonschema:"description=Time for an orderly power-off; programs have three quarters of it to end; 2s if left out or 10s with handover"`
 	KernelArgs   string   `toml:"args,omitempty" jsonschema:"description=Extra kernel arguments"`
 	KernelConfig string   `toml:"kernel_config,omitempty" jsonschema:"description=File with extra kernel configuration (CONFIG_X=y lines)"`
 	Kernel       Kernel   `toml:"kernel,omitempty" jsonschema:"description=What the board's own kernel is built from"`

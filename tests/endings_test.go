@@ -62,7 +62,7 @@ func TestFloodsEnd(t *testing.T) {
 func TestDeafBoards(t *testing.T) {
 	for _, clock := range []string{"real", "virtual"} {
 		t.Run(clock, func(t *testing.T) {
-			f := newFloods(t, 2, "handover = true\ninit = \"/bin/sh\"\ninit_args = [\"-c\", \"while true; do sleep 1000; done\"]\n")
+			f := newFloods(t, 2, "shutdown = \"2s\"\nhandover = true\ninit = \"/bin/sh\"\ninit_args = [\"-c\", \"while true; do sleep 1000; done\"]\n")
 			deaf := filepath.Join(f.dir, "root/usr/local/bin/poweroff")
 			err := os.MkdirAll(filepath.Dir(deaf), 0o755)
 			if err == nil {
@@ -74,7 +74,7 @@ func TestDeafBoards(t *testing.T) {
 			long := filepath.Join(f.dir, "b1.toml")
 			text, err := os.ReadFile(long)
 			if err == nil {
-				err = os.WriteFile(long, bytes.Replace(text, []byte("[firmware]\n"), []byte("[firmware]\nshutdown = \"4s\"\n"), 1), 0o644)
+				err = os.WriteFile(long, bytes.Replace(text, []byte("\"2s\""), []byte("\"4s\""), 1), 0o644)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -92,6 +92,33 @@ func TestDeafBoards(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBusyboxEnds has a board whose process 1 is BusyBox' init, which takes a little more than two
+// seconds to end all programs: it is powered off in order, without a word about that in its file.
+func TestBusyboxEnds(t *testing.T) {
+	dir := t.TempDir()
+	root := guesttest.Rootfs(t)
+	if err := os.MkdirAll(filepath.Join(root, "sbin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/bin/busybox", filepath.Join(root, "sbin/init")); err != nil {
+		t.Fatal(err)
+	}
+	file, record := filepath.Join(dir, "b.toml"), filepath.Join(dir, "out")
+	board := fmt.Sprintf("name = \"b\"\n[firmware]\nrootfs = [%q]\ninit = \"/sbin/init\"\nhandover = true\n", root)
+	if err := os.WriteFile(file, []byte(board), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	up := startUp(t, []string{"XDG_RUNTIME_DIR=" + dir}, "b", file, "--clock", "virtual", "--out", record)
+	endsIn(t, up, 10*time.Second)
+	events, err := os.ReadFile(filepath.Join(record, "events.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "reboot: Power down"; !bytes.Contains(events, []byte(want)) || bytes.Contains(events, []byte("plug pulled")) {
+		t.Errorf("it was not powered off in order, with a line %q:\n%s", want, events)
 	}
 }
 
