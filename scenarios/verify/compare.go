@@ -111,24 +111,16 @@ const junitFile = "junit.xml"
 func streams(dirs ...string) ([]string, error) {
 	var names []string
 	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			name, err := filepath.Rel(dir, path)
-			switch {
-			case err != nil:
-				return err
-			case e.IsDir() && name == "uml":
-				return filepath.SkipDir
-			case name == record.ManifestFile || name == record.EndFile || name == junitFile:
-			case e.Type().IsRegular():
-				names = append(names, name)
-			}
-			return nil
-		})
+		of, err := filesOf(dir)
 		if err != nil {
 			return nil, err
+		}
+		for _, name := range of {
+			switch top, _, _ := strings.Cut(filepath.ToSlash(name), "/"); {
+			case top == "uml" || name == record.ManifestFile || name == record.EndFile || name == junitFile:
+			default:
+				names = append(names, name)
+			}
 		}
 	}
 	slices.SortFunc(names, func(a, b string) int {
@@ -141,6 +133,29 @@ func streams(dirs ...string) ([]string, error) {
 		return strings.Compare(a, b)
 	})
 	return slices.Compact(names), nil
+}
+
+// filesOf are the files of a record: those that its end mark names, since somebody may have put
+// others beside them, or all that are in the folder of one without a mark.
+func filesOf(dir string) ([]string, error) {
+	var names []string
+	if end, err := record.LoadEnd(dir); err == nil && len(end.Files) > 0 {
+		for _, f := range end.Files {
+			if name := filepath.FromSlash(f.Name); filepath.IsLocal(name) {
+				names = append(names, filepath.Clean(name))
+			}
+		}
+		return names, nil
+	}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		names = append(names, name)
+		return err
+	})
+	return names, err
 }
 
 func (c Comparison) stream(name, first, second string) (*Difference, error) {

@@ -279,3 +279,29 @@ func FuzzCompare(f *testing.F) {
 		}
 	})
 }
+
+// TestOthersFiles has files beside a record that are no part of it, such as notes, or the record of
+// another run in a folder of its own: they make no difference, and those that its mark names do.
+func TestOthersFiles(t *testing.T) {
+	mark := `{"files": [{"name": "events.jsonl"}, {"name": "console/b.log"}, {"name": "../out"}]}`
+	whole := map[string]string{record.EventsFile: event(1, "b", "x"), "console/b.log": "x\n", record.EndFile: mark}
+	with := func(name, text string) string {
+		files := maps.Clone(whole)
+		files[name] = text
+		return recorded(t, files)
+	}
+	plain := recorded(t, whole)
+	if d, err := (Comparison{}).Compare(with("notes.txt", "mine"), plain); d != nil || err != nil {
+		t.Errorf("notes in the first: %+v, %v", d, err)
+	}
+	if d, err := (Comparison{}).Compare(plain, with("run-1/events.jsonl", "")); d != nil || err != nil {
+		t.Errorf("a record in the second: %+v, %v", d, err)
+	}
+	if d, err := (Comparison{}).Compare(with("console/b.log", "y\n"), plain); d == nil || err != nil || d.Stream != "console/b.log" {
+		t.Errorf("another console: %+v, %v", d, err)
+	}
+	noted, err := Digest(with("notes.txt", "mine"))
+	if want, e := Digest(plain); err != nil || e != nil || noted != want {
+		t.Errorf("digest %s (%v), without notes %s (%v)", noted, err, want, e)
+	}
+}
