@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -47,6 +48,40 @@ func TestMoreMemoryThanTheHost(t *testing.T) {
 					t.Errorf("no %q in\n%s", want, said)
 				}
 			}
+		})
+	}
+}
+
+// TestMemoryBeyondTheHosts is the same with all the memory that the host has, and nothing that limits it: BACKPLANE_FILL is how
+// many times that, 1.5 for one. It takes so much room on the disk, and some minutes in each clock.
+func TestMemoryBeyondTheHosts(t *testing.T) {
+	const name = "BACKPLANE_FILL"
+	text := os.Getenv(name)
+	if text == "" {
+		t.Skipf("it writes more to the disk than this machine has memory, which takes minutes: %s=1.5 has it write 1.5 times as much", name)
+	}
+	times, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	total, ok := doctor.Total()
+	if !ok {
+		t.Fatal("it is not known how much memory this machine has")
+	}
+	mib := int(float64(total>>20) * times)
+	root := guesttest.Rootfs(t, guesttest.Program(t, "backplane/tests/programs/fill"))
+	for _, clock := range []string{"virtual", "real"} {
+		t.Run(clock, func(t *testing.T) {
+			dir := writeFiles(t, map[string]string{
+				"b.toml": fmt.Sprintf("name = \"b\"\ncpus = 2\nmemory = \"%dM\"\nbacking = \"file\"\n[firmware]\nrootfs = [%q]\n", mib+mib/16+256, root),
+				"s.toml": fmt.Sprintf("appliance = \"b.toml\"\n[[step]]\nexec = { board = \"b\", command = [\"/bin/sh\", \"-c\", \"fill %d >/dev/console\"], timeout = \"2h\" }\n", mib),
+			})
+			out, errs, status := run(t, nil, "run", "--clock", clock, "--out", filepath.Join(dir, "out"), filepath.Join(dir, "s.toml"))
+			if status != 0 {
+				t.Errorf("status %d", status)
+			}
+			said, err := os.ReadFile(filepath.Join(dir, "out", "console", "b.log"))
+			t.Logf("%s%s%s%v", out, errs, said, err)
 		})
 	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"backplane/tests/bench"
@@ -19,6 +21,9 @@ func newBench(log *programLog) *cobra.Command {
 		ValidArgs: bench.Parts(),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			o.Parts = args
+			if len(o.Memory) > 0 && slices.Min(o.Memory) < 1 {
+				return badInput(errors.New("--memory is in GiB, of 1 and more"))
+			}
 			if o.Init, err = firmware("init"); err != nil {
 				return badMachine(err)
 			}
@@ -34,5 +39,6 @@ func newBench(log *programLog) *cobra.Command {
 	}
 	cmd.Args = cobra.OnlyValidArgs
 	cmd.Flags().StringVar(&o.Usfstl, "usfstl", "", "the control/controller program of a usfstl tree, the virtual clock's peer")
+	cmd.Flags().Int64SliceVar(&o.Memory, "memory", nil, fmt.Sprintf("how much memory boards have whose boot is measured, in GiB (default %s)", strings.Trim(fmt.Sprint(bench.MemorySizes), "[]")))
 	return cmd
 }

@@ -28,6 +28,7 @@ type Options struct {
 	Load   string   // the program that keeps parts busy (tests/programs/load)
 	Pulse  string   // the program that wakes boards up (tests/programs/pulse)
 	Usfstl string   // control/controller of linux-test-project/usfstl, built; empty to do without
+	Memory []int64  // how much memory boards have whose boot is measured, in GiB; [MemorySizes] if empty
 	Parts  []string // what to measure, of [Parts]; everything if empty
 	Out    io.Writer
 }
@@ -98,6 +99,9 @@ func number(v float64) string {
 	return fmt.Sprintf("%.3f", v)
 }
 
+// bootLimit is how long boards may take until they are up, of the appliance's time. A TiB takes minutes on a slow machine.
+const bootLimit = 10 * time.Minute
+
 // start runs an appliance of n equal boards and waits until all are up.
 func (b *bench) start(virtual bool, n int, board, links string) (*appliance.Running, error) {
 	dir, err := os.MkdirTemp(b.dir, "run-")
@@ -129,7 +133,7 @@ func (b *bench) start(virtual bool, n int, board, links string) (*appliance.Runn
 	if err != nil {
 		return nil, err
 	}
-	for limit := r.Now().Add(time.Minute); ; {
+	for limit := r.Now().Add(bootLimit); ; {
 		up := 0
 		for _, name := range r.Boards() {
 			state, err := r.State(name)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,10 @@ func main() {
 	}
 }
 
-const page = 4096
+const (
+	page  = 4096
+	chunk = 1024 // pages
+)
 
 func run(args []string) error {
 	if len(args) != 1 {
@@ -36,12 +40,15 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("map %d MiB: %w", mib, err)
 	}
-	for _, pass := range []func(page []byte, number uint64) error{write, check} {
-		if err := each(memory, pass); err != nil {
-			return err
-		}
+	begin := time.Now()
+	if err := each(memory, write); err != nil {
+		return err
 	}
-	fmt.Printf("%d MiB are as they were written\n", mib)
+	written := time.Now()
+	if err := each(memory, check); err != nil {
+		return err
+	}
+	fmt.Printf("%d MiB are as they were written, which took %.1f s, and %.1f s to read\n", mib, written.Sub(begin).Seconds(), time.Since(written).Seconds())
 	return nil
 }
 
@@ -51,7 +58,10 @@ func each(memory []byte, f func(page []byte, number uint64) error) error {
 	done := make(chan error, cpus)
 	for c := range cpus {
 		go func() {
-			for n := pages * c / cpus; n < pages*(c+1)/cpus; n++ {
+			for n, end := pages*c/cpus, pages*(c+1)/cpus; n < end; n++ {
+				if n%chunk == 0 { // a page fault for each page would take three times as long
+					_ = unix.Madvise(memory[n*page:min(n+chunk, end)*page], unix.MADV_POPULATE_WRITE)
+				}
 				if err := f(memory[n*page:(n+1)*page], uint64(n)); err != nil {
 					done <- err
 					return
@@ -67,8 +77,14 @@ func each(memory []byte, f func(page []byte, number uint64) error) error {
 	return errors.Join(errs...)
 }
 
-// word is what is in one of a page's words of 8 bytes.
-func word(number uint64, at int) uint64 { return (number + 1) * 0x9e3779b97f4a7c15 >> (at % 7) }
+// word is what is in one of a page's words of 8 bytes: no page is as another, and none gets smaller by packing
+// (splitmix64, Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+func word(number uint64, at int) uint64 {
+	z := (number*page + uint64(at)) * 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
 
 func write(page []byte, number uint64) error {
 	for at := 0; at < len(page); at += 8 {
