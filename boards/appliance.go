@@ -31,8 +31,8 @@ func (a *Appliance) check() {
 	a.checkLinks(links)
 	a.checkGateways(links)
 	a.checkCaptures(links)
-	a.checkFiles()
-	a.checkDisks()
+	a.checkFiles(0)
+	a.checkDisks(0)
 }
 
 func (a *Appliance) unique(names map[string]string, at, name, what string) {
@@ -52,12 +52,8 @@ func (a *Appliance) unique(names map[string]string, at, name, what string) {
 
 // Member is the board of that name, nil if there is none.
 func (a *Appliance) Member(name string) *Member {
-	for i := range a.Board {
-		if a.Board[i].Name == name {
-			return &a.Board[i]
-		}
-	}
-	return nil
+	m, _ := a.memberIndex(name)
+	return m
 }
 
 // end resolves "board.rest"; it says what is wrong and returns nil if the board
@@ -70,7 +66,7 @@ func (a *Appliance) end(at, text string) (m *Member, rest string) {
 	}
 	if m = a.Member(name); m == nil {
 		var names []string
-		for _, b := range a.Board {
+		for _, b := range a.Members() {
 			if b.Name != "" { // its file could not be read
 				names = append(names, b.Name)
 			}

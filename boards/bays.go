@@ -25,8 +25,8 @@ func (e *End) On(member int) bool {
 
 // Slots are the names of the slots in which boards take turns.
 func (a *Appliance) Slots() (names []string) {
-	for i := range a.Board {
-		if s := a.Board[i].Slot; s != "" && !slices.Contains(names, s) {
+	for _, m := range a.Members() {
+		if s := m.Slot; s != "" && !slices.Contains(names, s) {
 			names = append(names, s)
 		}
 	}
@@ -35,8 +35,8 @@ func (a *Appliance) Slots() (names []string) {
 
 // InSlot are the boards that take turns in a slot, by their numbers.
 func (a *Appliance) InSlot(slot string) (cards []int) {
-	for i := range a.Board {
-		if slot != "" && a.Board[i].Slot == slot {
+	for i, m := range a.Members() {
+		if slot != "" && m.Slot == slot {
 			cards = append(cards, i)
 		}
 	}
@@ -46,8 +46,8 @@ func (a *Appliance) InSlot(slot string) (cards []int) {
 // checkSlots checks what boards say of their slots.
 func (a *Appliance) checkSlots(names map[string]string) {
 	first := make(map[string]string) // by slot: where a board says that it is in it at the start
-	for i := range a.Board {
-		m, at := &a.Board[i], fmt.Sprintf("board[%d]", i)
+	for i, m := range a.Members() {
+		at := fmt.Sprintf("board[%d]", i)
 		if m.Slot == "" {
 			if m.Unplugged {
 				a.doc.Add(at+".unplugged", "a board that is plugged later needs a slot: write slot = \"NAME\"")
@@ -79,7 +79,7 @@ func (c *linkChecker) slotEnd(l *Link, at, slot, rest string, end End) End {
 	end.Slot, end.Board, end.Member = slot, slot, -1
 	title := "line"
 	for _, i := range c.InSlot(slot) {
-		m, card := &c.Board[i], SlotBoard{Member: i}
+		m, card := c.Members()[i], SlotBoard{Member: i}
 		if m.Board == nil { // which has been said
 			return end
 		}
@@ -132,7 +132,7 @@ func (a *Appliance) slotNotes() (notes []string) {
 			e := &l.Ends[i]
 			for _, card := range e.Cards {
 				if card.Controller == nil && card.Line == nil {
-					notes = append(notes, fmt.Sprintf("board %s has nothing for %s: the %s %s is open there while it is in the slot", a.Board[card.Member].Name, e.Name, l.Kind.Name, l.Name))
+					notes = append(notes, fmt.Sprintf("board %s has nothing for %s: the %s %s is open there while it is in the slot", a.Members()[card.Member].Name, e.Name, l.Kind.Name, l.Name))
 				}
 			}
 		}

@@ -135,6 +135,9 @@ type Member struct {
 	Ethernet []Ethernet `toml:"ethernet,omitempty" jsonschema:"description=Settings of this instance's Ethernet ports; keys left out stay as in the board file"`
 
 	Board *Board `toml:"-" json:"-"`
+
+	at  string // where it stands in doc
+	doc *tomlfile.Doc
 }
 
 // Limits of a board.

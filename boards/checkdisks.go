@@ -45,22 +45,33 @@ func (c *checker) storage(x *Controller) {
 }
 
 // checkDisks finds disks whose files are not there or are no images, and those that would
-// write over each other.
-func (a *Appliance) checkDisks() {
+// write over each other; those of the first boards are known to be good.
+func (a *Appliance) checkDisks(good int) {
 	first := make(map[string]string) // by path: who keeps what it writes there
-	for i := range a.Board {
-		m := &a.Board[i]
+	for i, m := range a.Members() {
 		if m.Board == nil {
 			continue
 		}
 		for _, c := range m.Board.Controllers() {
-			if medium, ok := m.Board.Medium(c); ok {
+			if medium, ok := m.Board.Medium(c); ok && i < good {
+				m.keeps(c, medium, first)
+			} else if ok {
 				a.checkMedium(m, c, medium, first, func(p tomlfile.Problem) { a.doc.Problems = append(a.doc.Problems, p) })
 			}
 		}
-		if !a.anew {
+		if i >= good && !a.anew {
 			m.Board.checkRootDisks(a)
 		}
+	}
+}
+
+// keeps notes where a disk that is known to be good keeps what is written to it.
+func (m *Member) keeps(c *Controller, medium image.Medium, first map[string]string) {
+	if medium.Keep == "" {
+		return
+	}
+	if path, err := filepath.Abs(medium.Keep); err == nil {
+		first[path] = m.Name + "." + c.Name
 	}
 }
 

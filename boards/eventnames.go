@@ -27,8 +27,8 @@ func (a *Appliance) EventNames(of simbus.Names) []string {
 
 // lineNames are the names of all GPIO lines, or their numbers.
 func (a *Appliance) lineNames() (names []string) {
-	for i := range a.Board {
-		b := a.Board[i].Board
+	for _, m := range a.Members() {
+		b := m.Board
 		for _, c := range b.names().controllers {
 			names = append(names, b.LineNames(c)...)
 		}
@@ -44,12 +44,12 @@ func (a *Appliance) propertyNames() (names []string) {
 	add := func(specs []periph.Spec) {
 		names = append(names, named(specs, func(s *periph.Spec) string { return s.Name })...)
 	}
-	for i := range a.Board {
-		add(a.Board[i].Board.Properties())
-		for _, p := range a.Board[i].Board.Parts() {
+	for _, m := range a.Members() {
+		add(m.Board.Properties())
+		for _, p := range m.Board.Parts() {
 			add(p.Model.Properties)
 		}
-		for _, c := range a.Board[i].Board.Controllers() {
+		for _, c := range m.Board.Controllers() {
 			add(c.Kind.Properties)
 		}
 	}

@@ -43,26 +43,35 @@ func (b *Board) names() *lineNames {
 // others can be joined: what was read stays as it is.
 func (a *Appliance) Clone() *Appliance {
 	own := *a
-	own.join = new(atomic.Pointer[joined])
-	own.join.Store(&joined{links: a.Joined(), absent: make(map[string]bool)})
-	own.Board = slices.Clone(a.Board)
 	own.paths = tomlfile.Paths{Folder: a.paths.Folder}
-	for i := range own.Board {
-		from := own.Board[i].Board
-		if from == nil {
-			continue
-		}
-		b, f := *from, &fitted{controllers: from.Controllers(), parts: from.Parts(), lines: from.names(), absent: make(map[string]bool)}
-		for _, c := range f.controllers {
-			f.absent[c.Name] = c.Unplugged
-		}
-		for _, p := range f.parts {
-			f.absent[p.Name] = p.Unplugged
-		}
-		b.fit = new(atomic.Pointer[fitted])
-		b.fit.Store(f)
-		own.Board[i].Board = &b
+	members := slices.Clone(a.Members())
+	for i, m := range members {
+		members[i] = m.clone()
 	}
+	own.join = new(atomic.Pointer[joined])
+	own.join.Store(&joined{boards: members, links: a.Joined(), absent: make(map[string]bool)})
+	return &own
+}
+
+// clone is the board so that parts can come onto it.
+func (m *Member) clone() *Member {
+	own := *m
+	if m.Board != nil {
+		own.Board = m.Board.clone()
+	}
+	return &own
+}
+
+func (b *Board) clone() *Board {
+	own, f := *b, &fitted{controllers: b.Controllers(), parts: b.Parts(), lines: b.names(), absent: make(map[string]bool)}
+	for _, c := range f.controllers {
+		f.absent[c.Name] = c.Unplugged
+	}
+	for _, p := range f.parts {
+		f.absent[p.Name] = p.Unplugged
+	}
+	own.fit = new(atomic.Pointer[fitted])
+	own.fit.Store(f)
 	return &own
 }
 
@@ -370,8 +379,7 @@ func (f *fitter) contents(p *Part) {
 		f.doc.Add(at, "%s: %v", p.Beside(file), hostfile.Cause(err))
 		return
 	}
-	for i := range f.Board {
-		m := &f.Board[i]
+	for _, m := range f.Members() {
 		others := m.Board.Parts()
 		if m == f.m {
 			others = slices.Concat(others, f.parts)

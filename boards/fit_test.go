@@ -174,7 +174,7 @@ func TestFitController(t *testing.T) {
 	}
 	plug("[[chip]]\nname = 'n1'\non = 'new'\nmodel = 'tmp102'\naddress = 0x48", "address 0x48 on new is taken by n0, in argument:6")
 	plug("[[i2c]]\nname = 'new'", "new is plugged, by argument:2: unplug b.new first")
-	b := a.Board[0].Board
+	b := a.Members()[0].Board
 	b.SetPlugged("new", false)
 	plug("[[disk]]\nname = 'new'\nsize = '1M'", "new cannot be replaced: n0 is on it")
 	b.SetPlugged("n0", false)

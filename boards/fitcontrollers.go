@@ -3,7 +3,6 @@ package boards
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 
 	"backplane/boards/tomlfile"
@@ -91,17 +90,14 @@ func (f *fitter) taken(at, name string, doc *tomlfile.Doc, there string) {
 // media checks the files of disks that are new.
 func (f *fitter) media(kept []*Controller) {
 	first := make(map[string]string) // by path: who keeps what it writes there
-	for i := range f.Board {
-		m := &f.Board[i]
+	for _, m := range f.Members() {
 		list := m.Board.Controllers()
 		if m == f.m {
 			list = kept
 		}
 		for _, c := range list {
-			if medium, ok := m.Board.Medium(c); ok && medium.Keep != "" {
-				if path, err := filepath.Abs(medium.Keep); err == nil {
-					first[path] = m.Name + "." + c.Name
-				}
+			if medium, ok := m.Board.Medium(c); ok {
+				m.keeps(c, medium, first)
 			}
 		}
 	}

@@ -105,9 +105,9 @@ func (a *Appliance) checkTap(at string, g *Gateway) {
 }
 
 func (a *Appliance) memberIndex(name string) (*Member, int) {
-	for i := range a.Board {
-		if a.Board[i].Name == name {
-			return &a.Board[i], i
+	for i, m := range a.Members() {
+		if m.Name == name {
+			return m, i
 		}
 	}
 	return nil, 0

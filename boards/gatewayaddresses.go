@@ -98,11 +98,11 @@ func (a *Appliance) giveAddresses(at string, g *Gateway, seg *Link) {
 	hosts := make([]gateway.Host, len(ends))
 	for pass := range 3 { // those that stand in files come before those that are given
 		for i, end := range ends {
-			m, e, port, board := &a.Board[end.Member], end.Controller, end.Name, end.Board
+			m, e, port, board := a.Members()[end.Member], end.Controller, end.Name, end.Board
 			h := &hosts[i]
 			h.Name, h.MAC, h.Lease = board, a.Hardware(m, e), e.leased()
 			if pass == 0 && bytes.Equal(h.MAC, g.mac) {
-				a.doc.Add(at+".mac", "%s has the mac %s, in %s", port, g.mac, a.portPlace(m, end.Port, "mac"))
+				a.doc.Add(at+".mac", "%s has the mac %s, in %s", port, g.mac, m.portPlace(end.Port, "mac"))
 			}
 			reserved, ok := leases[port]
 			if !ok {

@@ -45,8 +45,8 @@ func (a *Appliance) checkHosts(l *Link) {
 	type holder struct{ port, place string }
 	macs, addresses := make(map[string]holder), make(map[netip.Addr]string)
 	for _, end := range l.hosts() {
-		m, e, at := &a.Board[end.Member], end.Controller, l.at+"."+end.Key
-		mac, place := a.Hardware(m, e).String(), a.portPlace(m, end.Port, "mac")
+		m, e, at := a.Members()[end.Member], end.Controller, l.at+"."+end.Key
+		mac, place := a.Hardware(m, e).String(), m.portPlace(end.Port, "mac")
 		if other, taken := macs[mac]; taken {
 			a.doc.Add(at, "%s and %s on segment %s both have the mac %s, in %s and %s", other.port, end.Name, l.Name, mac, other.place, place)
 		}

@@ -69,11 +69,10 @@ func (a *Appliance) instance(at string, m *Member) {
 
 // portPlace is where a key of a port stands, "file:line": in the appliance file if that
 // says it of the instance.
-func (a *Appliance) portPlace(m *Member, port, key string) string {
+func (m *Member) portPlace(port, key string) string {
 	if i := slices.IndexFunc(m.Ethernet, func(e Ethernet) bool { return e.Name == port }); i >= 0 {
-		_, index := a.memberIndex(m.Name)
-		if at := fmt.Sprintf("board[%d].ethernet[%d].%s", index, i, key); a.doc.Has(at) {
-			return placeIn(a.doc, at)
+		if at := fmt.Sprintf("%s.ethernet[%d].%s", m.at, i, key); m.doc.Has(at) {
+			return placeIn(m.doc, at)
 		}
 	}
 	c := m.Board.controller(port)
@@ -88,12 +87,12 @@ func placeIn(d *tomlfile.Doc, at string) string {
 // contentsOption is the option of parts that keep their contents in a file of the host's.
 const contentsOption = "file"
 
-// checkFiles finds parts that would write their contents over each other's.
-func (a *Appliance) checkFiles() {
+// checkFiles finds parts that would write their contents over each other's; those of the first boards are known to
+// be good.
+func (a *Appliance) checkFiles(good int) {
 	type owner struct{ name, place string }
 	first := make(map[string]owner) // by path
-	for i := range a.Board {
-		m := &a.Board[i]
+	for i, m := range a.Members() {
 		if m.Board == nil {
 			continue
 		}
@@ -106,9 +105,13 @@ func (a *Appliance) checkFiles() {
 			if err != nil {
 				continue // a working folder that has gone, which others say
 			}
+			if i < good {
+				first[path] = owner{m.Name + "." + p.Name, placeIn(p.doc, p.at+"."+contentsOption)}
+				continue
+			}
 			doc, at := m.Board.doc, p.at+"."+contentsOption
-			if set := fmt.Sprintf("board[%d].set.%s.%s", i, p.Name, contentsOption); doc != a.doc && a.doc.Has(set) {
-				doc, at = a.doc, set
+			if set := fmt.Sprintf("%s.set.%s.%s", m.at, p.Name, contentsOption); doc != m.doc && m.doc.Has(set) {
+				doc, at = m.doc, set
 			}
 			err = a.paths.Add(doc, at, file, path)
 			if err == nil {
@@ -124,7 +127,7 @@ func (a *Appliance) checkFiles() {
 				continue
 			}
 			if place := placeIn(doc, at); place == other.place {
-				a.doc.Add(fmt.Sprintf("board[%d]", i), "%s.%s and %s keep their contents in the same file, %s, in %s: give each instance its own, with set = { \"%s.file\" = \"%s-%s\" }",
+				a.doc.Add(m.at, "%s.%s and %s keep their contents in the same file, %s, in %s: give each instance its own, with set = { \"%s.file\" = \"%s-%s\" }",
 					m.Name, p.Name, other.name, file, place, p.Name, m.Name, filepath.Base(file))
 				continue
 			}

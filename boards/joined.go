@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// joined is what runs between the boards at one time. Where links come and go it is replaced as
-// a whole, since others read it meanwhile; so are links whose ends come and go.
+// joined are the boards that there are at one time, and what runs between them. Where those come
+// and go it is replaced as a whole, since others read it meanwhile; so are links whose ends come and go.
 type joined struct {
+	boards []*Member
 	links  []*Link
 	absent map[string]bool // places, by name, whose cable is unplugged
 }
@@ -19,6 +20,18 @@ func (a *Appliance) Joined() []*Link {
 		return a.Links
 	}
 	return a.join.Load().links
+}
+
+// Members are the boards that there are, in the order in which they came.
+func (a *Appliance) Members() []*Member {
+	if a.join != nil {
+		return a.join.Load().boards
+	}
+	list := make([]*Member, len(a.Board))
+	for i := range a.Board {
+		list[i] = &a.Board[i]
+	}
+	return list
 }
 
 // link is the link of that name, nil if there is none.

@@ -14,8 +14,7 @@ type Keeper struct {
 
 // Keepers are those of all boards.
 func (a *Appliance) Keepers() (list []Keeper) {
-	for i := range a.Board {
-		m := &a.Board[i]
+	for _, m := range a.Members() {
 		for _, c := range m.Board.Controllers() {
 			if medium, ok := m.Board.Medium(c); ok && medium.Keep != "" {
 				list = append(list, Keeper{m.Name + "." + c.Name, medium.Keep, &medium})

@@ -78,9 +78,9 @@ func (a *Appliance) load(file string) (*Appliance, error) {
 			return nil, b.doc.Problems
 		}
 		a.Name, a.Doc, a.doc = b.Name, b.Doc, b.doc
-		a.Board = []Member{{Name: b.Name, File: file, Board: b}}
-		a.checkFiles()
-		if a.checkDisks(); len(a.doc.Problems) > 0 {
+		a.Board = []Member{{Name: b.Name, File: file, Board: b, at: "board[0]", doc: b.doc}}
+		a.checkFiles(0)
+		if a.checkDisks(0); len(a.doc.Problems) > 0 {
 			return nil, a.doc.Problems
 		}
 		return a, nil
@@ -126,6 +126,7 @@ func (a *Appliance) readBoards(catalog *periph.Catalog) (problems tomlfile.Probl
 	for i := range a.Board {
 		m := &a.Board[i]
 		at := fmt.Sprintf("board[%d]", i)
+		m.at, m.doc = at, a.doc
 		if i == MaxBoards || read > maxBoardFiles {
 			a.doc.Add(at, "the appliance has %d boards; it may have %d, with files of up to %d MiB together", len(a.Board), MaxBoards, maxBoardFiles>>20)
 			break

@@ -26,9 +26,9 @@ func (a *Appliance) member(name string) (*Member, error) {
 		return m, nil
 	}
 	var cards []string
-	for i := range a.Board {
-		if a.Board[i].Slot == name && name != "" {
-			cards = append(cards, a.Board[i].Name)
+	for _, m := range a.Members() {
+		if m.Slot == name && name != "" {
+			cards = append(cards, m.Name)
 		}
 	}
 	if len(cards) > 0 {
@@ -47,7 +47,7 @@ func named[T any](list []T, name func(*T) string) []string {
 }
 
 func (a *Appliance) boardNames() []string {
-	return named(a.Board, func(m *Member) string { return m.Name })
+	return named(a.Members(), func(m **Member) string { return (*m).Name })
 }
 
 // segmentNames are the segments of all kinds, and linkNames all that can be cut as a whole.
@@ -163,9 +163,9 @@ func (a *Appliance) BoardNames() []string { return append([]string{""}, a.boardN
 // are events at a board's end of that.
 func (a *Appliance) PartNames(of func(board string) bool) []string {
 	names := []string{""}
-	for i := range a.Board {
-		if of(a.Board[i].Name) {
-			names = append(names, a.Board[i].Board.partNames()...)
+	for _, m := range a.Members() {
+		if of(m.Name) {
+			names = append(names, m.Board.partNames()...)
 		}
 	}
 	names = append(names, a.linkNames()...)

@@ -99,12 +99,12 @@ func (a *Appliance) pluggable(m *Member) []string {
 
 // Plugs are the places of all that can be unplugged.
 func (a *Appliance) Plugs() (list []string) {
-	for i := range a.Board {
-		if a.Board[i].Slot != "" {
-			list = append(list, a.Board[i].Name)
+	for _, m := range a.Members() {
+		if m.Slot != "" {
+			list = append(list, m.Name)
 		}
-		for _, name := range a.pluggable(&a.Board[i]) {
-			list = append(list, a.Board[i].Name+"."+name)
+		for _, name := range a.pluggable(m) {
+			list = append(list, m.Name+"."+name)
 		}
 	}
 	return list

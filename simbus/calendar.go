@@ -130,12 +130,9 @@ func (c *Calendar) AddDomain(name string) (*Domain, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d := &Domain{cal: c, name: name, index: len(c.domains), poll: p, wakeup: -1, now: c.present()}
-	c.domains = append(c.domains, d)
-	c.delays = nil
+	d := &Domain{cal: c, name: name, poll: p, wakeup: -1}
 	if c.virtual {
+		c.add(d)
 		d.worker = c.workers[0]
 		if d.index < c.boards {
 			d.worker = c.workers[d.index*len(c.workers)/c.boards]
@@ -150,11 +147,21 @@ func (c *Calendar) AddDomain(name string) (*Domain, error) {
 	if err := p.watch(d.wakeup, func() { _, _ = unix.Read(d.wakeup, buf[:]) }); err != nil {
 		return nil, err
 	}
+	c.add(d)
 	go func() {
 		runtime.LockOSThread() // its blocking wait needs a thread of its own anyway
 		d.serve()
 	}()
 	return d, nil
+}
+
+// add gives a domain its place and the present time.
+func (c *Calendar) add(d *Domain) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d.index, d.now = len(c.domains), c.present()
+	c.domains = append(c.domains, d)
+	c.delays = nil
 }
 
 const unconnected = time.Duration(Never)
@@ -255,7 +262,10 @@ func (c *Calendar) Close() {
 		c.flush(Never)
 		c.mu.Unlock()
 	}
-	for _, d := range c.domains {
+	c.mu.Lock()
+	all := c.domains
+	c.mu.Unlock()
+	for _, d := range all {
 		if !c.virtual {
 			d.wake()
 			<-d.done

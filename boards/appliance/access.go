@@ -179,7 +179,7 @@ func (r *Running) Attach(path string, out func([]byte)) (in func([]byte) (taken 
 // Boards names the boards in order.
 func (r *Running) Boards() []string {
 	var names []string
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		names = append(names, m.name)
 	}
 	return names

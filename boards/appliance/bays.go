@@ -18,11 +18,11 @@ type turn struct {
 // slotJoint is an end of a link at a slot, at first with no board in it.
 func (r *Running) slotJoint(l *boards.Link, e *boards.End) periph.Joint {
 	kind, _ := r.appliance.Catalog().Controller(l.Kind.Joins)
-	first := r.machines[e.Cards[0].Member]
+	first := r.machines()[e.Cards[0].Member]
 	t := turn{sockets: make(map[*Machine]any)}
 	var all []any
 	for _, card := range e.Cards {
-		m := r.machines[card.Member]
+		m := r.machines()[card.Member]
 		var socket any
 		switch {
 		case card.Line != nil:
@@ -46,7 +46,7 @@ func (r *Running) slotJoint(l *boards.Link, e *boards.End) periph.Joint {
 
 // fillSlots puts those boards into their slots that are there at the start.
 func (r *Running) fillSlots() {
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		if m.member.Slot != "" && !m.away {
 			m.domain.Do(func() { r.choose(m.member.Slot, m) })
 		}
@@ -63,7 +63,7 @@ func (r *Running) choose(slot string, m *Machine) {
 
 // present is the board in a slot, nil for none.
 func (r *Running) present(slot string) *Machine {
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		if m.member.Slot == slot && !m.away {
 			return m
 		}

@@ -29,8 +29,8 @@ func Descriptors(a *boards.Appliance, virtual, recorded bool) (n int) {
 	for i := range a.Gateway {
 		n += len(a.Gateway[i].Forward) * fdForward
 	}
-	for i := range a.Board {
-		b := a.Board[i].Board
+	for _, m := range a.Members() {
+		b := m.Board
 		n += fdBoard + devices(b)*fdDevice
 		if !virtual {
 			n += fdReal + devices(b)*mostQueues*fdQueue

@@ -12,7 +12,7 @@ import (
 // order of their first boards, and how many there are. Boards that links
 // without delay join, directly or through others, share one, and so do those of a slot.
 func domains(a *boards.Appliance) (of []int, n int) {
-	root := make([]int, len(a.Board))
+	root := make([]int, len(a.Members()))
 	for i := range root {
 		root[i] = i
 	}
@@ -35,7 +35,7 @@ func domains(a *boards.Appliance) (of []int, n int) {
 			root[max(x, y)] = min(x, y)
 		}
 	}
-	of = make([]int, len(a.Board))
+	of = make([]int, len(root))
 	for i := range of {
 		if r := find(i); r != i {
 			of[i] = of[r]
@@ -51,8 +51,8 @@ func domains(a *boards.Appliance) (of []int, n int) {
 func (r *Running) addDomains(a *boards.Appliance) ([]*simbus.Domain, error) {
 	of, n := domains(a)
 	names := make([][]string, n)
-	for i := range a.Board {
-		names[of[i]] = append(names[of[i]], a.Board[i].Name)
+	for i, m := range a.Members() {
+		names[of[i]] = append(names[of[i]], m.Name)
 	}
 	all := make([]*simbus.Domain, n)
 	for i := range all {
@@ -63,7 +63,7 @@ func (r *Running) addDomains(a *boards.Appliance) ([]*simbus.Domain, error) {
 		d.OnFault = func(addr uintptr, err error) { r.fault(d, addr, err) }
 		all[i] = d
 	}
-	domains := make([]*simbus.Domain, len(a.Board))
+	domains := make([]*simbus.Domain, len(of))
 	for i := range domains {
 		domains[i] = all[of[i]]
 	}
@@ -72,7 +72,7 @@ func (r *Running) addDomains(a *boards.Appliance) ([]*simbus.Domain, error) {
 
 // fault ends the board whose guest memory has gone.
 func (r *Running) fault(d *simbus.Domain, addr uintptr, err error) {
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		for _, x := range m.docks {
 			if m.domain == d && x.server != nil && x.server.Maps(addr) {
 				m.ended(err)

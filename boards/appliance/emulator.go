@@ -18,15 +18,18 @@ const emulatorsDir = "/etc/backplane"
 
 // findEmulators finds those of boards with programs of another architecture, if there are any.
 func (r *Running) findEmulators(ctx context.Context, a *boards.Appliance) (err error) {
-	for i := range a.Board {
-		if _, is := a.Board[i].Board.Foreign(); !is {
+	if r.emulators != "" {
+		return nil
+	}
+	for _, m := range a.Members() {
+		if _, is := m.Board.Foreign(); !is {
 			continue
 		}
 		if r.opts.Emulators == nil {
-			return fmt.Errorf("board %s: there are no emulators here for its programs", a.Board[i].Name)
+			return fmt.Errorf("board %s: there are no emulators here for its programs", m.Name)
 		}
 		if r.emulators, err = r.opts.Emulators(ctx); err != nil {
-			return fmt.Errorf("board %s: emulator of its programs: %w", a.Board[i].Name, err)
+			return fmt.Errorf("board %s: emulator of its programs: %w", m.Name, err)
 		}
 		return nil
 	}

@@ -8,9 +8,11 @@ import (
 	"backplane/guest/doctor"
 )
 
-// checkHost finds what this machine cannot do for the appliance before anything is started.
+// checkHost finds what this machine cannot do for the appliance before boards are started that come to those
+// that there are.
 func (r *Running) checkHost(a *boards.Appliance) error {
-	if err := r.checkProcesses(a); err != nil {
+	list, there := a.Members(), len(r.machines())
+	if err := r.checkProcesses(len(list) - there); err != nil {
 		return err
 	}
 	if err := r.checkDescriptors(a); err != nil {
@@ -19,21 +21,21 @@ func (r *Running) checkHost(a *boards.Appliance) error {
 	if err := doctor.Folder(os.TempDir()); err != nil {
 		return fmt.Errorf("%w: set TMPDIR to a folder that can hold boards' files", err)
 	}
-	if err := doctor.Files(os.TempDir(), files(a)); err != nil {
+	if err := doctor.Files(os.TempDir(), files(list[there:])); err != nil {
 		return err
 	}
-	return r.checkMemory(a)
+	return r.checkMemory(list)
 }
 
 // filesBoard are those of a board in TMPDIR, beside its devices' sockets: its folder,
 // device tree, initramfs, memory if that is in a file, and time.
 const filesBoard = 5
 
-// files is how many files and folders an appliance has in TMPDIR.
-func files(a *boards.Appliance) uint64 {
+// files is how many files and folders boards have in TMPDIR.
+func files(list []*boards.Member) uint64 {
 	n := 1 // the run folder
-	for i := range a.Board {
-		n += filesBoard + devices(a.Board[i].Board)
+	for _, m := range list {
+		n += filesBoard + devices(m.Board)
 	}
 	return uint64(n)
 }

@@ -65,7 +65,7 @@ func (r *Running) joint(e *boards.End) periph.Joint {
 		g := r.gateway(e.Name)
 		return periph.Joint{LinkEnd: e.LinkEnd, Domain: g.domain, Socket: g}
 	}
-	m := r.machines[e.Member]
+	m := r.machines()[e.Member]
 	return periph.Joint{LinkEnd: e.LinkEnd, Domain: m.domain, Socket: m.end(e), Fault: func(text string) { m.fault("", text) }}
 }
 

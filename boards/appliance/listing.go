@@ -20,7 +20,7 @@ type BoardState struct {
 // States are those of all boards, in the order of the appliance file.
 func (r *Running) States() []BoardState {
 	list := []BoardState{}
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		m.domain.Look(func() {
 			b := BoardState{Name: m.name, State: m.state, CPUs: m.board.CPUs, Memory: int64(m.board.Memory)}
 			if m.proc != nil {
@@ -53,7 +53,7 @@ type Reading struct {
 // Readings are all that Get reads, with their values.
 func (r *Running) Readings() []Reading {
 	list := []Reading{}
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		m.domain.Look(func() {
 			m.eachProperty(func(part, name string, action bool) {
 				if action {
@@ -126,7 +126,7 @@ func (r *Running) segmentPlaces() (list []boards.Place) {
 // cut), "plug" (what can be unplugged), or "capture".
 func (r *Running) Places(kind string) []string {
 	list := []string{}
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		m.domain.Look(func() { list = append(list, m.places(kind)...) })
 	}
 	switch kind {

@@ -14,6 +14,7 @@ import (
 
 	"backplane/boards"
 	"backplane/boards/record"
+	"backplane/guest"
 	"backplane/guest/agent"
 	guestkernel "backplane/guest/kernel"
 	"backplane/periph"
@@ -27,13 +28,14 @@ import (
 // the kernel that runs on it while it is on. Everything in it belongs to the
 // board's domain.
 type Machine struct {
-	r      *Running
-	index  int
-	name   string
-	member *boards.Member
-	board  *boards.Board
-	domain *simbus.Domain
-	log    *zap.Logger
+	r       *Running
+	index   int
+	name    string
+	member  *boards.Member
+	board   *boards.Board
+	backing guest.Backing // of its memory
+	domain  *simbus.Domain
+	log     *zap.Logger
 
 	parts  []*part                    // controllers, in the order in which the kernel finds them, then chips
 	named  map[string]*part           // the same
@@ -58,7 +60,7 @@ type Machine struct {
 
 // newMachine makes a board's controllers and chips; links come next.
 func (r *Running) newMachine(index int, member *boards.Member, drawn *boards.Board, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
-	m = &Machine{r: r, index: index, name: member.Name, member: member, away: member.Unplugged, board: member.Board, drawn: drawn, domain: d,
+	m = &Machine{r: r, index: index, name: member.Name, member: member, away: member.Unplugged, board: member.Board, drawn: drawn, backing: r.backing[index], domain: d,
 		named: make(map[string]*part), names: make(map[string]int), typed: make(map[string]*terminal), pins: make(map[boards.Line]*wire.Wire),
 		probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
 		log: r.opts.Log.Named("board").With(zap.String("board", member.Name))}

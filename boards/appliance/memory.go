@@ -3,6 +3,7 @@ package appliance
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,19 +13,20 @@ import (
 	"backplane/periph"
 )
 
-// checkMemory decides what boards' memory is in, and refuses what this machine cannot hold
-// even before boards do anything.
-func (r *Running) checkMemory(a *boards.Appliance) error {
+// checkMemory decides what the memory of boards is in that come to those that there are, and refuses what this
+// machine cannot hold even before they do anything.
+func (r *Running) checkMemory(list []*boards.Member) error {
 	total, known := doctor.Total()
 	if !known {
 		total = ^uint64(0)
 	}
 	var moved []string
-	r.backing, moved = backings(a, total)
+	there := len(r.backing)
+	r.backing, moved = backings(list, r.backing, total)
 	var need doctor.Need
 	dir := ""
-	for i, b := range r.backing {
-		size := uint64(a.Board[i].Board.Memory)
+	for i, b := range r.backing[there:] {
+		size := uint64(list[there+i].Board.Memory)
 		need.Add(size, b)
 		if b == guest.File && dir == "" {
 			var err error
@@ -54,26 +56,28 @@ func (r *Running) checkMemory(a *boards.Appliance) error {
 }
 
 // backings are what boards' memory is in: RAM, or files where all of it together is more
-// than the host has, of boards whose files do not say. moved are the names of these.
-func backings(a *boards.Appliance, host uint64) (list []guest.Backing, moved []string) {
+// than the host has, of boards whose files do not say. there is what those have that came first. moved are the names
+// of the others that are in files for that.
+func backings(list []*boards.Member, there []guest.Backing, host uint64) (all []guest.Backing, moved []string) {
 	sum := uint64(0)
-	for i := range a.Board {
-		if b := a.Board[i].Board; b.Backing != guest.File {
-			sum += uint64(b.Memory)
+	for i, m := range list {
+		if i < len(there) && there[i] != guest.File || i >= len(there) && m.Board.Backing != guest.File {
+			sum += uint64(m.Board.Memory)
 		}
 	}
-	for i := range a.Board {
-		b := a.Board[i].Board.Backing
+	all = slices.Clone(there)
+	for _, m := range list[len(there):] {
+		b := m.Board.Backing
 		if b == "" {
 			b = guest.RAM
 			if sum > host {
 				b = guest.File
-				moved = append(moved, a.Board[i].Name)
+				moved = append(moved, m.Name)
 			}
 		}
-		list = append(list, b)
+		all = append(all, b)
 	}
-	return list, moved
+	return all, moved
 }
 
 // slowness is how much longer than others a board may take to come up: before anything else its kernel writes to a
@@ -81,8 +85,8 @@ func backings(a *boards.Appliance, host uint64) (list []guest.Backing, moved []s
 func slowness(size boards.Size) time.Duration { return time.Duration(size>>30) * time.Second }
 
 func largest(a *boards.Appliance) (size boards.Size) {
-	for i := range a.Board {
-		size = max(size, a.Board[i].Board.Memory)
+	for _, m := range a.Members() {
+		size = max(size, m.Board.Memory)
 	}
 	return size
 }

@@ -28,7 +28,7 @@ func TestBackings(t *testing.T) {
 		for i := range tt.boards {
 			a.Board = append(a.Board, boards.Member{Name: string(rune('a' + i)), Board: &tt.boards[i]})
 		}
-		got, moved := backings(a, 8*gib)
+		got, moved := backings(a.Members(), nil, 8*gib)
 		if !slices.Equal(got, tt.want) || !slices.Equal(moved, tt.moved) {
 			t.Errorf("%s: %v, and %v are moved; want %v and %v", tt.name, got, moved, tt.want, tt.moved)
 		}

@@ -160,7 +160,7 @@ func (m *Machine) startKernel() error {
 			return fmt.Errorf("board %s: %w", m.name, err)
 		}
 	}
-	config := guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory), Backing: m.r.backing[m.index], CPUs: m.board.CPUs,
+	config := guest.Config{Board: m.name, Kernel: m.kernel, Dir: m.dir, Memory: int64(m.board.Memory), Backing: m.backing, CPUs: m.board.CPUs,
 		Tree: treeFile, Initrd: initrdFile, Args: m.board.KernelWords(),
 		CPU: m.domain.CPU(), Host: m.r.hostCPUs, Output: m.uml, Guard: m.r.dir.Guard(), Unconfined: m.r.opts.Unconfined}
 	if m.r.opts.Virtual {
@@ -189,7 +189,7 @@ func (m *Machine) startKernel() error {
 		m.guest.Halted = proc.Halted
 	}
 	if m.board.CPUs == 1 {
-		m.r.placement.Add(m.domain, proc.PID(), m.index, len(m.r.machines))
+		m.r.placement.Add(m.domain, proc.PID(), m.index, len(m.r.machines()))
 	}
 	if err := m.domain.Watch(proc.Done(), func() { m.ended(nil) }); err != nil {
 		return err

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"backplane/boards"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -25,14 +23,14 @@ const nearLimit = 4096
 
 // checkProcesses refuses what the user may not start: a program of Go's ends with a
 // trace where it cannot have a thread.
-func (r *Running) checkProcesses(a *boards.Appliance) error {
+func (r *Running) checkProcesses(boards int) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
 		return fmt.Errorf("ask for the limit of processes: %w", err)
 	}
-	need := uint64(tasksProgram + len(a.Board)*tasksBoard)
+	need := uint64(tasksProgram + boards*tasksBoard)
 	if !r.opts.Virtual {
-		need += uint64(len(a.Board) * tasksReal)
+		need += uint64(boards * tasksReal)
 	}
 	if os.Getuid() == 0 || limit.Cur > need+nearLimit { // the limit is not root's (setrlimit(2))
 		return nil

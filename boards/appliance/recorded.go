@@ -63,7 +63,7 @@ func (r *Running) manifest(a *boards.Appliance) (*record.Manifest, error) {
 		m.Parts = append(m.Parts, record.Made{What: what, Path: path, Hash: known[path]})
 	}
 	add("appliance file", m.Appliance)
-	for i, b := range r.machines {
+	for _, b := range r.machines() {
 		if file, e := filepath.Abs(b.board.SourceFile()); e == nil && file != m.Appliance {
 			add("board file of "+b.name, file)
 		}
@@ -72,7 +72,7 @@ func (r *Running) manifest(a *boards.Appliance) (*record.Manifest, error) {
 			m.Ptrace = append(m.Ptrace, b.name)
 		}
 		add("root file system of "+b.name, filepath.Join(b.dir, "initrd.cpio"))
-		m.Parts[len(m.Parts)-1].Path = strings.Join(a.Board[i].Board.Firmware.Rootfs, ", ")
+		m.Parts[len(m.Parts)-1].Path = strings.Join(b.board.Firmware.Rootfs, ", ")
 		for _, name := range slices.Sorted(maps.Keys(b.kept)) {
 			m.Parts = append(m.Parts, b.kept[name])
 		}

@@ -36,9 +36,9 @@ func (g growth) notes() (list []string) {
 
 // checkRoom says what the host has no room for if the guests write to all of their disks. It is for what there is
 // before any of them runs.
-func (r *Running) checkRoom() {
+func (r *Running) checkRoom(list []*Machine) {
 	var g growth
-	for _, m := range r.machines {
+	for _, m := range list {
 		for _, p := range m.parts {
 			if p.contents == nil {
 				continue
@@ -51,9 +51,9 @@ func (r *Running) checkRoom() {
 	if len(g) == 0 {
 		return // of memory alone it has been said
 	}
-	for i, b := range r.backing {
-		if b == guest.File {
-			g.add(memoryRoom(uint64(r.appliance.Board[i].Board.Memory)))
+	for _, m := range list {
+		if m.backing == guest.File {
+			g.add(memoryRoom(uint64(m.board.Memory)))
 		}
 	}
 	for _, text := range g.notes() {

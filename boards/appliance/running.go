@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,9 +88,10 @@ type Running struct {
 	log       *zap.Logger            // its own; boards and gateways have theirs
 	epoch     time.Time
 	dir       *guest.RunDir
+	joining   sync.Mutex      // held while boards come: guards all that they change of the appliance
 	backing   []guest.Backing // of boards' memory, by their order
 	emulators string          // the folder with those of boards' programs, if any needs one
-	machines  []*Machine
+	all       atomic.Pointer[[]*Machine]
 	captures  []io.Closer // of frames
 	between   atomic.Pointer[between]
 	held      map[string]held // why nothing passes at a place of a link, by name: guarded by holding
@@ -169,9 +171,9 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 		return nil, err
 	}
 	r.log.Info("start", r.t(), zap.String("appliance", r.Name), zap.Bool("virtual", o.Virtual), zap.Uint64("seed", o.Seed),
-		zap.Int("boards", len(r.machines)), zap.String("record", o.Out))
-	for i, m := range r.machines {
-		if a.Board[i].Off || m.away {
+		zap.Int("boards", len(r.machines())), zap.String("record", o.Out))
+	for _, m := range r.machines() {
+		if m.member.Off || m.away {
 			continue
 		}
 		if err := r.onMachine(m.name, (*Machine).powerOn); err != nil {
@@ -194,20 +196,10 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 }
 
 func (r *Running) assemble(ctx context.Context, a, drawn *boards.Appliance) error {
-	if err := r.checkHost(a); err != nil {
+	kernels, err := r.prepare(ctx, a)
+	if err != nil {
 		return err
 	}
-	kernels := make([]guestkernel.Image, len(a.Board))
-	for i := range a.Board {
-		var err error
-		if kernels[i], err = r.kernel(ctx, &a.Board[i]); err != nil {
-			return err
-		}
-	}
-	if err := r.findEmulators(ctx, a); err != nil {
-		return err
-	}
-	var err error
 	if r.dir, err = guest.NewRunDir(); err != nil {
 		return err
 	}
@@ -215,23 +207,61 @@ func (r *Running) assemble(ctx context.Context, a, drawn *boards.Appliance) erro
 	if err != nil {
 		return err
 	}
-	for i := range a.Board {
-		m, err := r.newMachine(i, &a.Board[i], drawn.Board[i].Board, domains[i], kernels[i])
-		if m != nil {
-			r.machines = append(r.machines, m) // to be closed, whatever became of it
-		}
-		if err != nil {
-			return fmt.Errorf("board %s: %w", a.Board[i].Name, err)
-		}
+	if err := r.addMachines(a.Members(), drawn.Members(), domains, kernels); err != nil {
+		return err
 	}
-	r.checkRoom()
+	r.checkRoom(r.machines())
 	if err := r.connect(a); err != nil {
 		return err
 	}
-	for _, m := range r.machines {
+	return solder(r.machines())
+}
+
+// prepare sees to it that the host has what boards need that come to those that there are.
+func (r *Running) prepare(ctx context.Context, a *boards.Appliance) (kernels []guestkernel.Image, err error) {
+	if err := r.checkHost(a); err != nil {
+		return nil, err
+	}
+	for _, m := range a.Members()[len(r.machines()):] {
+		kernel, err := r.kernel(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		kernels = append(kernels, kernel)
+	}
+	return kernels, r.findEmulators(ctx, a)
+}
+
+// addMachines makes boards, beside those that there are; drawn has them as their files do. They are there even if
+// there is an error, as far as they could be made.
+func (r *Running) addMachines(list, drawn []*boards.Member, domains []*simbus.Domain, kernels []guestkernel.Image) error {
+	for i, member := range list {
+		there := r.machines()
+		m, err := r.newMachine(len(there), member, drawn[i].Board, domains[i], kernels[i])
+		if m != nil { // it is to be closed, whatever became of it
+			all := append(slices.Clone(there), m)
+			r.all.Store(&all)
+		}
+		if err != nil {
+			return fmt.Errorf("board %s: %w", member.Name, err)
+		}
+	}
+	return nil
+}
+
+func solder(list []*Machine) error {
+	for _, m := range list {
 		if err := m.solder(); err != nil {
 			return fmt.Errorf("board %s: %w", m.name, err)
 		}
+	}
+	return nil
+}
+
+// machines are the boards that there are, in the order in which they came.
+func (r *Running) machines() []*Machine {
+	if all := r.all.Load(); all != nil {
+		return *all
 	}
 	return nil
 }
@@ -257,7 +287,7 @@ func (r *Running) noteOnce(text string) {
 // machine finds a board by name.
 func (r *Running) machine(name string) (*Machine, error) {
 	var names []string
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		if m.name == name {
 			return m, nil
 		}
@@ -300,7 +330,7 @@ func (r *Running) CloseWith(reports record.Reports) error {
 	}
 	r.inputs.Add(&end)
 	r.watchdog.close()
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		m.domain.Do(func() { errs = append(errs, m.close()) })
 	}
 	errs = append(errs, r.closeGateways())

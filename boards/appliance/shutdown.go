@@ -27,7 +27,7 @@ func (r *Running) ShutDown(ctx context.Context, since time.Time) {
 	begin, host := r.Now(), awake.Since(since)
 	entered := host.Elapsed()
 	r.log.Info("shut down", r.t())
-	for _, m := range r.machines {
+	for _, m := range r.machines() {
 		_ = r.PowerOff(m.name) // one without an agent has its plug pulled by Close
 	}
 	r.cal.StallLimit = min(r.cal.StallLimit, lastStall)
@@ -35,7 +35,7 @@ func (r *Running) ShutDown(ctx context.Context, since time.Time) {
 	for ctx.Err() == nil {
 		waits := false
 		until, by := simbus.Never, time.Duration(math.MaxInt64)
-		for _, m := range r.machines {
+		for _, m := range r.machines() {
 			if !m.shuttingDown() {
 				continue
 			}

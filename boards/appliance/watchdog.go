@@ -124,8 +124,9 @@ func (w *watchdog) begin(host time.Time, virtual simbus.Time, slow bool) {
 
 // cpuTimes are the CPU times that the boards' kernels have used.
 func (r *Running) cpuTimes() []time.Duration {
-	list := make([]time.Duration, len(r.machines))
-	for i, m := range r.machines {
+	all := r.machines()
+	list := make([]time.Duration, len(all))
+	for i, m := range all {
 		list[i] = guest.CPUTime(int(m.pid.Load()))
 	}
 	return list
@@ -157,7 +158,7 @@ func (w *watchdog) text() string {
 			used -= since.cpu[i]
 		}
 		if used > most {
-			busiest, most = w.r.machines[i], used
+			busiest, most = w.r.machines()[i], used
 		}
 	}
 	took := time.Since(since.host)

@@ -46,10 +46,13 @@ func (p *Paths) Add(d *Doc, at, name, path string) error {
 	return p.Folder.Within(path)
 }
 
-// Beside is the path that a name in the file means, which is relative to the file.
+// Beside is the path that a name in the file means.
 func (d *Doc) Beside(name string) string {
 	if filepath.IsAbs(name) {
 		return name
+	}
+	if d.Folder != "" {
+		return filepath.Join(d.Folder, name)
 	}
 	return filepath.Join(filepath.Dir(d.File), name)
 }

@@ -74,7 +74,8 @@ func (p Problems) Sort() {
 // what is wrong.
 type Doc struct {
 	File     string
-	Size     int // in bytes
+	Folder   string // to which names in the file are relative; that of File if empty
+	Size     int    // in bytes
 	Problems Problems
 	// Parsed tells that the file is TOML, whatever may be wrong with what it says.
 	Parsed  bool
