@@ -3,6 +3,8 @@ package simbus
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"io"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -37,8 +39,8 @@ func (k *fakeKernel) connect(path string) (err error) {
 	}
 	oob := make([]byte, unix.CmsgSpace(2*4))
 	_, n, _, _, err := unix.Recvmsg(k.conn, msg[:], oob, unix.MSG_CMSG_CLOEXEC)
-	if err != nil {
-		return err
+	if err != nil || n == 0 {
+		return errors.Join(err, io.ErrUnexpectedEOF)
 	}
 	cmsgs, err := unix.ParseSocketControlMessage(oob[:n])
 	if err != nil {
