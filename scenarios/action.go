@@ -160,5 +160,9 @@ func (p *program) lines() []string {
 	if len(output) == 1 && output[0] == "" {
 		return []string{state + ", no output"}
 	}
-	return append([]string{state}, output[max(0, len(output)-tail):]...)
+	if n := len(output) - tail; n > 0 {
+		state += fmt.Sprintf(", and the last %d lines of %d:", tail, len(output))
+		output = output[n:]
+	}
+	return append([]string{state}, output...)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -471,5 +472,15 @@ func TestSchemaIsCurrent(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("boards/schema/scenario.json is not current: 'make schemas' (-want +got):\n%s", diff)
+	}
+}
+
+// TestProgramLines: a failure that shows the end of what a program has written says so.
+func TestProgramLines(t *testing.T) {
+	p := &program{ended: true, status: 3}
+	p.write([]byte(strings.Repeat("early\n", 4) + strings.Repeat("late\n", tail)))
+	want := append([]string{"status 3, and the last 10 lines of 14:"}, slices.Repeat([]string{"late"}, tail)...)
+	if got := p.lines(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -57,7 +57,7 @@ func (m *Machine) settleIn(p *part) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("board %s has no place for it: %d controllers are plugged that its file does not have, which is as many as spares in that says", m.name, m.board.Spares)
+	return fmt.Errorf("board %s has no place for it: the %d that it has beside those of its file are taken: unplug one, or write spares in that, which may be up to %d", m.name, m.board.Spares, boards.MaxSpares)
 }
 
 // serve makes a dock's socket.

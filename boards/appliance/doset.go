@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"fmt"
 
 	"backplane/boards"
@@ -21,7 +22,7 @@ var Set = &ActionKind{
 	}},
 	Value:   "VALUE",
 	Example: "  backplane set sensor.temp0.temperature -20\n  backplane set sensor.gpio0.alarm 0\n  backplane set lan.loss 0.01",
-	Words:   func(x *Action) string { return fmt.Sprintf("set %s = %s", x.Place, x.Value) },
+	Words:   func(x *Action) string { return fmt.Sprintf("set %s = %s", x.Place, cmp.Or(x.Value, `""`)) },
 	CheckValue: func(a *boards.Appliance, place, value string) error {
 		p, err := a.Property(place)
 		if err == nil {

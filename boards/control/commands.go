@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"backplane/boards/appliance"
 	"backplane/boards/record"
@@ -52,12 +53,19 @@ func (n *session) data(v any) error {
 	return nil
 }
 
+// get answers with a property, or with those of a board, part or link.
 func (n *session) get(r *Request) error {
 	v, unit, err := n.s.app.Get(r.Path)
-	if err != nil {
+	if err == nil {
+		return n.data([]appliance.Reading{{Path: r.Path, Value: v, Unit: unit}})
+	}
+	of := slices.DeleteFunc(n.s.app.Readings(), func(p appliance.Reading) bool {
+		return !strings.HasPrefix(p.Path, r.Path+".") && !strings.HasPrefix(p.Path, r.Path+":")
+	})
+	if len(of) == 0 {
 		return err
 	}
-	return n.data(appliance.Reading{Path: r.Path, Value: v, Unit: unit})
+	return n.data(of)
 }
 
 // What a client can wait for.

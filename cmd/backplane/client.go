@@ -127,7 +127,7 @@ func newDown() *cobra.Command {
 	}
 	cmd.ValidArgsFunction = completeName
 	cmd.Long = `Shut down the named appliance, or the only one that is up. Boards are powered off in
-order; a board that is not off within its [firmware] shutdown time (default 2 s) has its
+order; a board that is not off within its [firmware] shutdown time (default 2 s, or 10 s with an init system) has its
 plug pulled. The command returns when the record is written.`
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"backplane/periph"
 	"backplane/periph/block/image"
@@ -68,19 +69,27 @@ func newDiskCreate() *cobra.Command {
 				return badInput(errors.New("create: say how large an empty image is, with --size 1G, or over which image an overlay is, with --over IMAGE"))
 			}
 			if over == "" {
-				return diskError(image.CreateRaw(args[0], int64(n)))
+				return created(args[0], image.CreateRaw(args[0], int64(n)))
 			}
 			below, err := image.Open(over, hostfile.Open)
 			if err != nil {
 				return diskError(err)
 			}
 			defer below.Close()
-			return diskError(image.Create(args[0], below, int64(n)))
+			return created(args[0], image.Create(args[0], below, int64(n)))
 		},
 	}
 	cmd.Flags().StringVar(&over, "over", "", "`IMAGE` of which the overlay is to have the changes: raw, qcow2 or an overlay")
 	cmd.Flags().StringVar(&size, "size", "", "size of the disk, such as 4G (default: the image's)")
 	return cmd
+}
+
+// created says what to do about a file that is there, which nothing replaces.
+func created(name string, err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%s is there already: remove it first, or name another file", name)
+	}
+	return diskError(err)
 }
 
 func newDiskInfo() *cobra.Command {

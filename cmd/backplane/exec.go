@@ -56,7 +56,10 @@ func newExec() *cobra.Command {
 			last, err := j.take(cmd.OutOrStdout(), cmd.ErrOrStderr())
 			switch {
 			case last.Status != 0: // with an error if it could not be started
-				return &statusError{last.Status, misplacedFlag(err, args)}
+				if err != nil {
+					err = misplacedFlag(fmt.Errorf("board %s: %w", args[0], err), args)
+				}
+				return &statusError{last.Status, err}
 			}
 			return failed(err)
 		})
@@ -78,7 +81,7 @@ everything after it is the command.`
 // misplacedFlag adds to the error of a command that could not be started that it looks
 // like a flag.
 func misplacedFlag(err error, args []string) error {
-	if err == nil || !strings.HasPrefix(args[1], "-") {
+	if !strings.HasPrefix(args[1], "-") {
 		return err
 	}
 	right := fmt.Sprintf("backplane exec %s %s %s", args[1], args[0], strings.Join(args[2:], " "))

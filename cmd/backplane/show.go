@@ -74,23 +74,23 @@ frames were dropped for which reason.`
 
 func newGet() *cobra.Command {
 	var asJSON bool
-	cmd := clientCommand("get [PROPERTY]", "Read a property, or list all of them", cobra.MaximumNArgs(1),
+	cmd := clientCommand("get [PROPERTY|PLACE]", "Read a property, or list those of a board, part or link, or all", cobra.MaximumNArgs(1),
 		func(c *control.Conn, cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
+			r := control.Request{Command: "list"}
 			if len(args) == 1 {
-				var one appliance.Reading
-				if err := ask(c, control.Request{Command: "get", Path: args[0]}, &one); err != nil {
-					return err
-				}
-				if asJSON {
-					return printJSON(out, one)
-				}
-				fmt.Fprintln(out, withUnit(one))
-				return nil
+				r = control.Request{Command: "get", Path: args[0]}
 			}
 			var all []appliance.Reading
-			if err := ask(c, control.Request{Command: "list"}, &all); err != nil {
+			if err := ask(c, r, &all); err != nil {
 				return err
+			}
+			if len(all) == 1 && all[0].Path == r.Path {
+				if asJSON {
+					return printJSON(out, all[0])
+				}
+				fmt.Fprintln(out, withUnit(all[0]))
+				return nil
 			}
 			if asJSON {
 				return printJSON(out, all)
@@ -106,8 +106,9 @@ func newGet() *cobra.Command {
 			return w.Flush()
 		})
 	cmd.Long = `Read a property: BOARD.PART.PROPERTY, BOARD.CONTROLLER.LINE, SEGMENT.SETTING or
-SEGMENT:PORT.SETTING. Without one, list all properties.`
-	cmd.Example = "  backplane get\n  backplane get sensor.temp0.temperature"
+SEGMENT:PORT.SETTING. Of a board, a part, a controller or a segment, list the properties;
+without any of them, those of all.`
+	cmd.Example = "  backplane get\n  backplane get sensor.temp0.temperature\n  backplane get sensor.temp0"
 	jsonFlag(cmd, &asJSON)
 	completes(cmd, "property")
 	return cmd
