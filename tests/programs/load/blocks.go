@@ -5,8 +5,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,8 +49,9 @@ func blocks(what, pattern, name, size, depth string, count int) error {
 	return j.all(int64(parts))
 }
 
-// all does the job with so many requests at once.
+// all does the job with so many requests at once, each from a thread that the runtime leaves alone.
 func (j *job) all(depth int64) error {
+	runtime.GOMAXPROCS(int(depth) + 1)
 	errs := make([]error, depth)
 	var wg sync.WaitGroup
 	for i := range depth {
@@ -73,20 +76,35 @@ func (j *job) part(number int64) error {
 			b[i] = byte(i)
 		}
 	}
+	call, fd := uintptr(unix.SYS_PREAD64), j.file.Fd()
+	if j.write {
+		call = unix.SYS_PWRITE64
+	}
 	chance := rand.New(rand.NewPCG(uint64(number), 0))
 	for i := range j.count {
 		block := (number*j.count + i) % j.span
 		if j.random {
 			block = chance.Int64N(j.span)
 		}
-		if j.write {
-			_, err = unix.Pwrite(int(j.file.Fd()), b, block*j.size)
-		} else {
-			_, err = unix.Pread(int(j.file.Fd()), b, block*j.size)
-		}
-		if err != nil {
+		if err := move(call, fd, b, block*j.size); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// move is pread(2) or pwrite(2) of all of b.
+func move(call, fd uintptr, b []byte, off int64) error {
+	for {
+		n, _, errno := unix.RawSyscall6(call, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), uintptr(off), 0, 0)
+		switch {
+		case errno == unix.EINTR:
+		case errno != 0:
+			return errno
+		case int(n) < len(b):
+			return io.ErrUnexpectedEOF
+		default:
+			return nil
+		}
+	}
 }
