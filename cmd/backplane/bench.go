@@ -39,6 +39,7 @@ func newBench(log *programLog) *cobra.Command {
 	}
 	cmd.Args = cobra.OnlyValidArgs
 	cmd.Flags().StringVar(&o.Usfstl, "usfstl", "", "the control/controller program of a usfstl tree, the virtual clock's peer")
+	cmd.Flags().BoolVar(&o.UBD, "ubd", false, "measure disks also beside User Mode Linux's own, for which a kernel with it is built")
 	cmd.Flags().Int64SliceVar(&o.Memory, "memory", nil, fmt.Sprintf("how much memory boards have whose boot is measured, in GiB (default %s)", strings.Trim(fmt.Sprint(bench.MemorySizes), "[]")))
 	return cmd
 }

@@ -28,6 +28,7 @@ type Options struct {
 	Load   string   // the program that keeps parts busy (tests/programs/load)
 	Pulse  string   // the program that wakes boards up (tests/programs/pulse)
 	Usfstl string   // control/controller of linux-test-project/usfstl, built; empty to do without
+	UBD    bool     // measure disks also beside User Mode Linux's own, for which a kernel is built
 	Memory []int64  // how much memory boards have whose boot is measured, in GiB; [MemorySizes] if empty
 	Parts  []string // what to measure, of [Parts]; everything if empty
 	Out    io.Writer

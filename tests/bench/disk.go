@@ -23,17 +23,18 @@ const diskSize = 256 << 20
 type diskLoad struct {
 	name, what, pattern string
 	block, depth, count int
+	once                bool // it is another the second time
 }
 
 // diskLoads are measured one after another, each beside a file of the host.
 var diskLoads = []diskLoad{
-	{"reads of 1 MiB in order", "read", "sequential", 1 << 20, 1, 400},
-	{"reads of 4 KiB anywhere", "read", "random", 4096, 1, 20_000},
-	{"reads of 4 KiB anywhere, 4 at once", "read", "random", 4096, 4, 20_000},
-	{"writes of 1 MiB in order", "write", "sequential", 1 << 20, 1, 400},
-	{"writes of 1 MiB in order, again", "write", "sequential", 1 << 20, 1, 400},
-	{"writes of 4 KiB anywhere", "write", "random", 4096, 1, 20_000},
-	{"writes of 4 KiB anywhere, 4 at once", "write", "random", 4096, 4, 20_000},
+	{"reads of 1 MiB in order", "read", "sequential", 1 << 20, 1, 400, false},
+	{"reads of 4 KiB anywhere", "read", "random", 4096, 1, 20_000, false},
+	{"reads of 4 KiB anywhere, 4 at once", "read", "random", 4096, 4, 20_000, false},
+	{"writes of 1 MiB in order", "write", "sequential", 1 << 20, 1, 240, true},
+	{"writes of 1 MiB in order, again", "write", "sequential", 1 << 20, 1, 400, false},
+	{"writes of 4 KiB anywhere", "write", "random", 4096, 1, 20_000, false},
+	{"writes of 4 KiB anywhere, 4 at once", "write", "random", 4096, 4, 20_000, false},
 }
 
 // overlayLoads come after those, when the overlay has all blocks; each is measured beside
@@ -55,36 +56,68 @@ func (b *bench) disk() error {
 		return err
 	}
 	defer r.Close()
-	file := filepath.Join(b.dir, "host.img")
-	if err := os.WriteFile(file, data, 0o644); err != nil {
+	file, copied := filepath.Join(b.dir, "host.img"), filepath.Join(b.dir, "ubd.img")
+	for _, name := range []string{file, copied} {
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			return err
+		}
+	}
+	ubds, err := b.ubds(raw, copied)
+	for _, u := range ubds {
+		defer u.end()
+	}
+	if err != nil {
 		return err
+	}
+	places := []func(*diskLoad) (float64, error){
+		func(l *diskLoad) (float64, error) { return b.guestLoad(r, l) },
+		func(l *diskLoad) (float64, error) {
+			out, err := exec.Command(b.Load, l.args(file)...).CombinedOutput()
+			return l.rate(string(out), err)
+		},
+	}
+	for _, u := range ubds {
+		places = append(places, u.load)
 	}
 	var rates []float64
 	for _, l := range diskLoads {
-		here, err := b.guestLoad(r, l)
+		best, err := l.inTurns(places)
 		if err != nil {
 			return err
 		}
-		out, err := exec.Command(b.Load, l.args(file)...).CombinedOutput()
-		peer, err := l.rate(string(out), err)
-		if err != nil {
-			return err
+		rates = append(rates, best[0])
+		b.compare("disk, real: "+l.name, best[0], best[1], "MB/s", atLeast(0.7))
+		for i, u := range ubds {
+			b.compare("  beside "+u.name, best[0], best[2+i], "MB/s", atLeast(1.5))
 		}
-		rates = append(rates, here)
-		b.compare("disk, real: "+l.name, here, peer, "MB/s", atLeast(0.7))
 	}
 	for _, i := range overlayLoads {
-		here, err := b.guestLoad(r, diskLoads[i])
+		best, err := diskLoads[i].inTurns(places[:1])
 		if err != nil {
 			return err
 		}
-		b.compare(diskLoads[i].name+", overlay beside raw", here, rates[i], "MB/s", atLeast(1/1.2))
+		b.compare(diskLoads[i].name+", overlay beside raw", best[0], rates[i], "MB/s", atLeast(1/1.2))
 	}
 	return b.overlay()
 }
 
+// inTurns is the best that a load reaches at each of the places, one after another: in three rounds, if it can be repeated.
+func (l *diskLoad) inTurns(places []func(*diskLoad) (float64, error)) (best []float64, err error) {
+	best = make([]float64, len(places))
+	for round := 0; round < 3 && (round == 0 || !l.once); round++ {
+		for i, place := range places {
+			rate, err := place(l)
+			if err != nil {
+				return nil, err
+			}
+			best[i] = max(best[i], rate)
+		}
+	}
+	return best, nil
+}
+
 // guestLoad is what a load reaches on the board's disk, in MB/s.
-func (b *bench) guestLoad(r *appliance.Running, l diskLoad) (float64, error) {
+func (b *bench) guestLoad(r *appliance.Running, l *diskLoad) (float64, error) {
 	wait, err := b.command(r, "b0", append([]string{"load"}, l.args("/dev/vda")...)...)
 	if err != nil {
 		return 0, err
