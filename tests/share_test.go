@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"backplane/boards/appliance"
 	"backplane/tests/guesttest"
 )
 
@@ -117,4 +118,31 @@ func TestWritableShareIsNotVerified(t *testing.T) {
 			t.Errorf("%s: status %d, want %d with %q:\n%s%s", tt.what, status, tt.status, tt.want, out, errs)
 		}
 	}
+}
+
+// TestShutDownWithoutAShare: a board whose shared folder was unplugged while it was mounted restarts and shuts down. Until then its
+// driver waits for who has it mounted.
+func TestShutDownWithoutAShare(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		app := guesttest.Run(t, map[string]string{"main.toml": fmt.Sprintf("name = \"b\"\n[firmware]\nrootfs = [%q]\n[[share]]\nname = \"tools\"\npath = %q\nat = \"/opt/tools\"\n[[disk]]\nname = \"disk0\"\nsize = \"1M\"\n",
+			guesttest.Rootfs(t), t.TempDir())}, o)
+		plugged(t, app, appliance.Unplug, "b.tools")
+		plugged(t, app, appliance.Unplug, "b.disk0")
+		present(app, "b", "! [ -e /sys/block/vda ]")
+		app.StartCommand("b", "/bin/reboot", "-f")
+		untilState(app, "b", appliance.StateUp)
+		app.Sh("b", "! [ -e /opt/tools ] || ! mount | grep /opt/tools")
+		plugged(t, app, appliance.Plug, "b.tools")
+		present(app, "b", "mount | grep -q /opt/tools")
+		plugged(t, app, appliance.Unplug, "b.tools")
+		if err := app.Running.PowerOff("b"); err != nil {
+			t.Fatal(err)
+		}
+		untilState(app, "b", appliance.StateOff)
+		for _, e := range app.Events() {
+			if line, _ := e.Get("line"); strings.HasPrefix(line, "init: ") || strings.Contains(line, "WARNING") {
+				t.Errorf("the event %s", e.AppendJSON(nil))
+			}
+		}
+	})
 }

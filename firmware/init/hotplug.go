@@ -197,10 +197,16 @@ func tty(d config.Device) string {
 	return d.Target
 }
 
-// isMounted tells whether a file system is mounted on its folder.
+// isMounted tells whether a file system is mounted on its folder: also one that fails, since what it is of has gone.
 func isMounted(m config.Mount) bool {
 	var dir, above unix.Stat_t
-	return unix.Stat(m.Dir, &dir) == nil && unix.Stat(filepath.Dir(m.Dir), &above) == nil && dir.Dev != above.Dev
+	switch err := unix.Stat(m.Dir, &dir); {
+	case errors.Is(err, unix.ENOENT):
+		return false
+	case err != nil:
+		return true
+	}
+	return unix.Stat(filepath.Dir(m.Dir), &above) == nil && dir.Dev != above.Dev
 }
 
 // sameDevice tells whether a name is that of a device's node. The error is the target's.
