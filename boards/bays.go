@@ -119,10 +119,15 @@ func (c *linkChecker) slotEnd(l *Link, at, slot, rest string, end End) End {
 
 // take notes that a port has a link.
 func (c *linkChecker) take(l *Link, at, port string) {
-	if first, taken := c.ports[port]; taken && l.Kind.Joins != gpio.BusName {
-		c.doc.Add(at, "the port %s is already on a %s, in %s", port, l.Kind.Name, first)
+	switch first, taken := c.ports[port]; {
+	case !taken || l.Kind.Joins == gpio.BusName || c.loses(first):
+	case first.of.Link != nil:
+		on := first.of.Link
+		c.doc.Add(at, "the port %s is already on the %s %s, by %s: unplug %s first", port, on.Kind.Name, on.Name, first.where, first.of)
+	default:
+		c.doc.Add(at, "the port %s is already on a %s, in %s", port, l.Kind.Name, first.where)
 	}
-	c.ports[port] = c.doc.Where(at)
+	c.ports[port] = claim{where: c.doc.Where(at)}
 }
 
 // slotNotes say which boards of slots lack what links lead to.

@@ -128,6 +128,7 @@ type Member struct {
 	Off       bool           `toml:"off,omitempty" jsonschema:"description=Not switched on at the start"`
 	Slot      string         `toml:"slot,omitempty" jsonschema:"description=The slot in which this board and others take turns; links name the slot instead of the board"`
 	Unplugged bool           `toml:"unplugged,omitempty" jsonschema:"description=Not in its slot until it is plugged"`
+	Lockstep  bool           `toml:"lockstep,omitempty" jsonschema:"description=It shares its time with the other boards that have this: wires without delay and CAN and RS-485 buses can join them later"`
 	Set       map[string]any `toml:"set,omitempty" jsonschema:"description=Initial properties of this instance: part.property = value"`
 
 	Args     []string   `toml:"init_args,omitempty" jsonschema:"description=Arguments of this instance's init in place of the board file's"`

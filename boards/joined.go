@@ -46,8 +46,26 @@ func (a *Appliance) link(name string) *Link {
 
 // SetCable notes of a [Appliance.Clone] whether the cable at a place of a link is plugged.
 func (a *Appliance) SetCable(at Place, in bool) {
-	j := *a.join.Load()
-	j.absent = maps.Clone(j.absent)
-	j.absent[at.String()] = !in
-	a.join.Store(&j)
+	if a.join != nil {
+		a.change(func(j *joined) {
+			j.absent = maps.Clone(j.absent)
+			j.absent[at.String()] = !in
+		})
+	}
+}
+
+// setLinks changes what runs between the boards.
+func (a *Appliance) setLinks(to *joined) {
+	a.change(func(j *joined) { j.links, j.absent = to.links, to.absent })
+}
+
+// change changes what there is of a [Appliance.Clone].
+func (a *Appliance) change(f func(j *joined)) {
+	for {
+		was := a.join.Load()
+		j := *was
+		if f(&j); a.join.CompareAndSwap(was, &j) {
+			return
+		}
+	}
 }

@@ -38,8 +38,20 @@ func (l *Link) ends() (ends []periph.LinkEnd) {
 	return ends
 }
 
-// At is where its table stands in the appliance file.
-func (l *Link) At() string { return l.at }
+// Problem is a mistake about the link's table.
+func (l *Link) Problem(format string, args ...any) tomlfile.Problem {
+	return l.doc.Problem(l.at, format, args...)
+}
+
+// Note says, for people, what of the link they may not have meant; it may be empty.
+func (l *Link) Note() string {
+	if c, is := l.Config.(periph.NotedLink); is {
+		if note := c.Note(l.ends()); note != "" {
+			return fmt.Sprintf("%s %s: %s", l.Kind.Name, l.Name, note)
+		}
+	}
+	return ""
+}
 
 // Outside tells whether a link leads to the host.
 func (a *Appliance) Outside() bool {
@@ -67,9 +79,9 @@ type End struct {
 }
 
 // links decodes the tables of the catalog's kinds, in the catalog's order. The keys of the
-// appliance file that are no such table are nobody's.
-func (a *Appliance) links() {
-	known := slices.Clone(tomlfile.Fields(Appliance{}))
+// text that are no such table, and that are not known otherwise, are nobody's.
+func (a *Appliance) links(known []string) {
+	file, known := known != nil, slices.Clone(known)
 	for _, k := range a.catalog.Links {
 		known = append(known, k.Table)
 		raw, ok := a.Tables[k.Table]
@@ -85,7 +97,13 @@ func (a *Appliance) links() {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(a.Tables)) {
-		if _, ok := a.catalog.Link(key); !ok {
+		_, link := a.catalog.Link(key)
+		_, controller := a.catalog.Controller(key)
+		switch {
+		case link:
+		case !file && (controller || key == chipKey):
+			a.doc.Add(key, "[[%s]] is a table of a board: name that as well, as in 'plug BOARD TEXT'", key)
+		default:
 			a.doc.Add(key, "unknown key %q%s", key, periph.Suggest(key, known))
 		}
 	}
@@ -94,28 +112,50 @@ func (a *Appliance) links() {
 // linkChecker checks links of all kinds.
 type linkChecker struct {
 	*Appliance
-	ports  map[string]string // that have a link: where that is
-	driven map[string]string // lines that a link drives: where that is
+	ports  map[string]claim // that have a link
+	driven map[string]claim // lines that a link drives
+	gone   map[string]Place // by name: what loses its ends to others
+}
+
+// claim is a link's on an end.
+type claim struct {
+	where string // that is
+	of    Place  // of a link that runs; else its Link is nil
+	free  bool   // its cable is unplugged
+}
+
+func newLinkChecker(a *Appliance) linkChecker {
+	return linkChecker{a, make(map[string]claim), make(map[string]claim), make(map[string]Place)}
 }
 
 // checkLinks checks the links, and finds what their ends lead to.
 func (a *Appliance) checkLinks(names map[string]string) {
-	c := linkChecker{a, make(map[string]string), make(map[string]string)}
-	for _, l := range a.Joined() {
+	c := newLinkChecker(a)
+	for _, l := range a.Links {
 		a.unique(names, l.at, l.Name, l.Kind.Name)
-		for _, e := range l.Config.Ends() {
-			l.Ends = append(l.Ends, c.find(l, e))
-		}
+		c.ends(l)
 		for i := range a.Gateway {
 			if a.Gateway[i].Segment == l.Name && l.network() != nil {
 				l.Ends = append(l.Ends, End{LinkEnd: periph.LinkEnd{Name: a.Gateway[i].Name}, Member: -1})
 			}
 		}
-		report := func(key, format string, args ...any) { a.doc.Add(tomlfile.Join(l.at, key), format, args...) }
-		checkTable(func(r periph.Report) { l.Config.Check(r, l.ends()) }, report, l.Values, l.Config)
-		if c := l.network(); c != nil && !c.HasVLANs() {
-			a.checkHosts(l)
-		}
+		c.finish(l, l.ends())
+	}
+}
+
+// ends finds what the ends of a link lead to.
+func (c *linkChecker) ends(l *Link) {
+	for _, e := range l.Config.Ends() {
+		l.Ends = append(l.Ends, c.find(l, e))
+	}
+}
+
+// finish checks what a link's table says of such ends.
+func (c *linkChecker) finish(l *Link, ends []periph.LinkEnd) {
+	report := func(key, format string, args ...any) { c.doc.Add(tomlfile.Join(l.at, key), format, args...) }
+	checkTable(func(r periph.Report) { l.Config.Check(r, ends) }, report, l.Values, l.Config)
+	if n := l.network(); n != nil && !n.HasVLANs() {
+		c.checkHosts(l)
 	}
 }
 
@@ -163,14 +203,26 @@ func (c *linkChecker) find(l *Link, e periph.LinkEnd) End {
 
 // drive finds what drives a line beside the link.
 func (c *linkChecker) drive(at string, m *Member, end *End) {
-	key := fmt.Sprint(m.Name, end.Line)
-	if first, taken := c.driven[key]; taken {
-		c.doc.Add(at, "%s is driven by another wire, in %s: two outputs on one line", end.Name, first)
+	key := lineKey(m.Name, end.Line)
+	if first, taken := c.driven[key]; taken && !c.loses(first) {
+		c.doc.Add(at, "%s is driven by another wire, in %s: two outputs on one line", end.Name, first.where)
 	}
-	c.driven[key] = c.doc.Where(at)
+	c.driven[key] = claim{where: c.doc.Where(at)}
 	if who := m.Board.drives(end.Line); who != "" {
 		c.doc.Add(at, "%s is driven by %s on its own board: two outputs on one line", end.Name, who)
 	}
+}
+
+// lineKey is a line of a board among those that links drive.
+func lineKey(board string, line Line) string { return fmt.Sprint(board, line) }
+
+// loses tells whether who has a claim loses the end to another: its cable is unplugged. A link
+// whose ends cannot be cut one by one goes as a whole.
+func (c *linkChecker) loses(x claim) bool {
+	if x.free {
+		c.gone[x.of.String()] = x.of
+	}
+	return x.free
 }
 
 // ports are the board's controllers with that table, and what such a port is called.

@@ -1,10 +1,6 @@
 package boards
 
-import (
-	"fmt"
-
-	"backplane/periph"
-)
+import "fmt"
 
 // Notes says, for people, what an appliance will not have as its files say, on
 // either clock, and what of its links they may not have meant; each of a board's
@@ -16,12 +12,8 @@ func (a *Appliance) Notes(virtual bool) (notes []string) {
 		}
 	}
 	for _, l := range a.Joined() {
-		c, is := l.Config.(periph.NotedLink)
-		if !is {
-			continue
-		}
-		if note := c.Note(l.ends()); note != "" {
-			notes = append(notes, fmt.Sprintf("%s %s: %s", l.Kind.Name, l.Name, note))
+		if note := l.Note(); note != "" {
+			notes = append(notes, note)
 		}
 	}
 	return append(notes, a.slotNotes()...)

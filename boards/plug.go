@@ -22,9 +22,6 @@ const Card = ".card"
 // Plug finds what can be plugged: "sensor.temp0", "sensor.disk0", "sensor.eth0" (its cable),
 // "sensor.eth0.card", "lan:sensor.eth0", "cable".
 func (a *Appliance) Plug(place string) (*Plug, error) {
-	if a.segment(place) != nil {
-		return nil, fmt.Errorf("%s is a segment: name the cable of a port, such as %q, or cut it", place, place+":BOARD.PORT")
-	}
 	if strings.Contains(place, ":") || slices.Contains(a.linkNames(), place) {
 		at, err := a.LinkPlace(place)
 		return &Plug{Cable: at}, err
@@ -105,6 +102,12 @@ func (a *Appliance) Plugs() (list []string) {
 		}
 		for _, name := range a.pluggable(m) {
 			list = append(list, m.Name+"."+name)
+		}
+	}
+	for _, l := range a.Joined() {
+		list = append(list, l.Name)
+		for _, port := range l.portNames() {
+			list = append(list, Place{l, port}.String())
 		}
 	}
 	return list

@@ -6,6 +6,9 @@ import (
 	"backplane/boards/tomlfile"
 )
 
+// shutOutside is about a link's kind, its name and what it leads to.
+const shutOutside = "the %s %s leads to %s of the host, which --restrict does not allow"
+
 // CheckShut finds ways from the appliance to the host: gateways, serial ports, and captures that make
 // files beside what is recorded.
 func (a *Appliance) CheckShut() error {
@@ -15,7 +18,7 @@ func (a *Appliance) CheckShut() error {
 	}
 	for _, l := range a.Joined() {
 		if what := l.Outside(); what != "" {
-			problems = append(problems, a.doc.Problem(l.at, "the %s %s leads to %s of the host, which --restrict does not allow", l.Kind.Name, l.Name, what))
+			problems = append(problems, a.doc.Problem(l.at, shutOutside, l.Kind.Name, l.Name, what))
 		}
 	}
 	for i, c := range a.Capture {

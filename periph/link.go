@@ -46,6 +46,24 @@ type LinkConfig interface {
 	Build(env *LinkEnv, ends []Joint) (Link, error)
 }
 
+// GrowingConfig is the table of a link that takes more ports while it runs: it is a [GrowingLink] then.
+type GrowingConfig interface {
+	LinkConfig
+	// Grows are the keys of a table that says which ports are more.
+	Grows() []string
+	// With is the table with the ports of such a one, which was checked with the ends of both.
+	With(more LinkConfig) (LinkConfig, error)
+	// Without is the table without a port.
+	Without(port string) GrowingConfig
+}
+
+// GrowingLink is a link that takes more ports.
+type GrowingLink interface {
+	Link
+	// Join joins more ends to the link, as such a table says.
+	Join(more LinkConfig, ends []Joint) error
+}
+
 // HostLink is the table of a link that may have an end on the host.
 type HostLink interface {
 	LinkConfig
@@ -103,6 +121,9 @@ type Link interface {
 	// name. Boards see it where a port tells whether its cable carries anything. A port
 	// that is cut is as one that was unplugged: nothing is known of it any more.
 	Cut(port string, cut bool)
+	// Leave takes the link off its ends for good, or off the port of that name: others may have
+	// them now. What is under way to them is lost.
+	Leave(port string)
 }
 
 // SegmentConfig is the table of a link whose ports have names: they can be cut one by one,

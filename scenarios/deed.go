@@ -92,10 +92,14 @@ func (st *Step) readText(kind *appliance.ActionKind, raw any) {
 	}
 	at := st.path + "." + kind.Name
 	st.doc.Decode(at, raw, &table)
-	if table.Board == "" || table.TOML == "" {
-		st.doc.Add(at, "%s needs a board and toml: write %s = { board = \"BOARD\", toml = '''...''' }, as a board file has it", kind.Name, kind.Name)
+	if table.TOML == "" {
+		st.doc.Add(at, "%s needs toml: write %s = { board = \"BOARD\", toml = '''...''' }, as a board file has it, or without a board as an appliance file has it", kind.Name, kind.Name)
 	}
-	st.deeds = append(st.deeds, deed{kind: kind, at: kind.Name + ".board", place: table.Board, valueAt: kind.Name + ".toml", text: []byte(table.TOML)})
+	place := kind.Name + ".board"
+	if table.Board == "" {
+		place = kind.Name + ".toml"
+	}
+	st.deeds = append(st.deeds, deed{kind: kind, at: place, place: table.Board, valueAt: kind.Name + ".toml", text: []byte(table.TOML)})
 }
 
 // readTable reads values that places are given: TOML has tables in tables of places that

@@ -34,10 +34,10 @@ func actionSchema(k *appliance.ActionKind) *jsonschema.Schema {
 	s := &jsonschema.Schema{Type: "string", Description: k.Title + ": " + k.Place.Doc}
 	if k.Text != "" {
 		table := jsonschema.NewProperties()
-		table.Set("board", &jsonschema.Schema{Type: "string", Description: "The board"})
-		table.Set("toml", &jsonschema.Schema{Type: "string", Description: "What comes onto it; as a board file has it"})
+		table.Set("board", &jsonschema.Schema{Type: "string", Description: "The board; without it the text is for the appliance"})
+		table.Set("toml", &jsonschema.Schema{Type: "string", Description: "What is plugged; as a board file has it or an appliance file"})
 		s.Type = ""
-		s.OneOf = []*jsonschema.Schema{{Type: "string"}, {Type: "object", Properties: table, Required: []string{"board", "toml"}, AdditionalProperties: jsonschema.FalseSchema}}
+		s.OneOf = []*jsonschema.Schema{{Type: "string"}, {Type: "object", Properties: table, Required: []string{"toml"}, AdditionalProperties: jsonschema.FalseSchema}}
 	}
 	if k.Value != "" {
 		s.Type, s.Description = "object", k.Title+": "+k.Place.Doc+" = value"

@@ -133,7 +133,7 @@ plug = "x.new0"
 		t.Errorf("the EEPROM's file: %.3q, %v", got, err)
 	}
 	_, errs, status := run(t, nil, "check", filepath.Join(dir, "bad.toml"))
-	for _, want := range []string{"bad.toml:13:1: plug needs a board and toml"} {
+	for _, want := range []string{"bad.toml:13:1: plug needs toml"} {
 		if status != 2 || !strings.Contains(errs, want) {
 			t.Errorf("check: status %d, want %q in\n%s", status, want, errs)
 		}

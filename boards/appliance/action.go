@@ -104,6 +104,9 @@ func (x Action) String() string {
 // at if that is not known yet.
 func (x Action) Check(a *boards.Appliance, known bool) error {
 	if len(x.Data) > 0 && x.Kind.Text != "" {
+		if x.Place == "" {
+			return nil
+		}
 		return a.CheckBoard(x.Place) // [Action.Then] looks at the text
 	}
 	if err := x.Kind.Place.Check(a, x.Place); err != nil || !known || x.Kind.CheckValue == nil {

@@ -12,14 +12,15 @@ import (
 // turn is an end of a link at a slot.
 type turn struct {
 	periph.Turns
-	sockets map[*Machine]any // of the boards that have one
+	link, end string           // their names
+	sockets   map[*Machine]any // of the boards that have one
 }
 
 // slotJoint is an end of a link at a slot, at first with no board in it.
 func (r *Running) slotJoint(l *boards.Link, e *boards.End) periph.Joint {
 	kind, _ := r.appliance.Catalog().Controller(l.Kind.Joins)
 	first := r.machines()[e.Cards[0].Member]
-	t := turn{sockets: make(map[*Machine]any)}
+	t := turn{link: l.Name, end: e.Name, sockets: make(map[*Machine]any)}
 	var all []any
 	for _, card := range e.Cards {
 		m := r.machines()[card.Member]

@@ -1,6 +1,10 @@
 package appliance
 
-import "backplane/boards"
+import (
+	"fmt"
+
+	"backplane/boards"
+)
 
 // Cut cuts a segment, a bus, a serial link or a wire, by name, or one port off its segment or
 // bus: "lan:sensor.eth0".
@@ -34,11 +38,16 @@ type held struct{ cut, unplugged bool }
 func (r *Running) hold(at boards.Place, change func(h *held) error) error {
 	r.holding.Lock()
 	defer r.holding.Unlock()
+	l := r.link(at.Link)
+	if l == nil {
+		return fmt.Errorf("%s has gone", at)
+	}
 	h := r.held[at.String()]
 	if err := change(&h); err != nil {
 		return err
 	}
 	r.held[at.String()] = h
-	r.link(at.Link).Cut(at.Port, h.cut || h.unplugged)
+	r.appliance.SetCable(at, !h.unplugged)
+	l.Cut(at.Port, h.cut || h.unplugged)
 	return nil
 }

@@ -19,24 +19,29 @@ var Unplug = &ActionKind{
 	then:  func(a *boards.Appliance, x *Action) error { return notePlugged(a, x.Place, false) },
 }
 
-// Plug undoes Unplug, or puts parts onto a board that its file does not have: then there is
-// a text, Data, from the file Value if that is not empty. A part begins in its power-on state.
+// Plug undoes Unplug, or puts parts onto a board that its file does not have, or without a board
+// links between boards that the appliance's does not have: then there is a text, Data, from the
+// file Value if that is not empty. A part begins in its power-on state.
 var Plug = &ActionKind{
 	Name:  "plug",
-	Title: "Plug what was unplugged, or new parts into a board",
+	Title: "Plug what was unplugged, new parts into a board, or new links between boards",
 	Place: plugPlace,
 	Text:  "FILE|TOML",
 	Example: "  backplane plug sensor.temp0\n  backplane plug sensor spare.toml\n" +
-		"  backplane plug sensor 'chip = [{ name = \"temp1\", on = \"i2c1\", model = \"tmp102\", address = 0x49 }]'",
+		"  backplane plug sensor 'chip = [{ name = \"temp1\", on = \"i2c1\", model = \"tmp102\", address = 0x49 }]'\n" +
+		"  backplane plug 'serial = [{ name = \"line\", ports = [\"sensor.uart1\", \"controller.uart1\"] }]'",
 	Words: func(x *Action) string {
-		if len(x.Data) > 0 {
-			return "plug parts into " + x.Place
+		switch {
+		case len(x.Data) == 0:
+			return "plug " + x.Place
+		case x.Place == "":
+			return "plug what is new into the appliance"
 		}
-		return "plug " + x.Place
+		return "plug parts into " + x.Place
 	},
 	do: func(r *Running, x *Action) error {
 		if len(x.Data) > 0 {
-			return r.fit(x.Place, boards.Text{File: x.Value, TOML: x.Data})
+			return r.plugText(x.Place, boards.Text{File: x.Value, TOML: x.Data})
 		}
 		return r.plug(x.Place, true)
 	},
@@ -44,19 +49,43 @@ var Plug = &ActionKind{
 		if len(x.Data) == 0 {
 			return notePlugged(a, x.Place, true)
 		}
-		f, err := a.Fit(x.Place, boards.Text{File: x.Value, TOML: x.Data})
+		return noteText(a, x.Place, boards.Text{File: x.Value, TOML: x.Data})
+	},
+}
+
+// plugText plugs what a text says: parts of a board, or what is between boards.
+func (r *Running) plugText(board string, text boards.Text) error {
+	if board == "" {
+		return r.joinText(text)
+	}
+	return r.fit(board, text)
+}
+
+// noteText notes in the description what a text plugs.
+func noteText(a *boards.Appliance, board string, text boards.Text) error {
+	if board == "" {
+		j, err := a.Join(text)
 		if err == nil {
-			f.Apply()
+			j.Apply()
 		}
 		return err
-	},
+	}
+	f, err := a.Fit(board, text)
+	if err == nil {
+		f.Apply()
+	}
+	return err
 }
 
 // notePlugged notes in the description what is plugged.
 func notePlugged(a *boards.Appliance, place string, in bool) error {
 	p, err := a.Plug(place)
-	if err == nil && p.Name != "" {
+	switch {
+	case err != nil || p.Card:
+	case p.Name != "":
 		p.Member.Board.SetPlugged(p.Name, in)
+	default:
+		a.SetCable(p.Cable, in)
 	}
 	return err
 }
@@ -104,7 +133,7 @@ func (r *Running) plugCable(at boards.Place, in bool) error {
 		return nil
 	})
 	if err == nil {
-		r.cal.Emit(simbus.Event{Part: at.String(), Kind: KindPlug, Attrs: []simbus.Attr{plugState(in)}})
+		r.emitCable(at, in)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 
 	"backplane/boards"
 	"backplane/periph"
@@ -39,11 +40,7 @@ func (r *Running) connect(a *boards.Appliance) error {
 func (r *Running) addLink(l *boards.Link) error {
 	joints := make([]periph.Joint, len(l.Ends))
 	for i := range l.Ends {
-		if e := &l.Ends[i]; e.Slot != "" {
-			joints[i] = r.slotJoint(l, e)
-		} else {
-			joints[i] = r.joint(e)
-		}
+		joints[i] = r.jointOf(l, &l.Ends[i])
 	}
 	made, err := l.Config.Build(r.linkEnv(l.Kind.Table, l.Name), joints)
 	if err != nil {
@@ -56,7 +53,18 @@ func (r *Running) addLink(l *boards.Link) error {
 	if l.Kind.LinkType == 0 {
 		return nil
 	}
+	if r.recorded[l.Name]++; r.recorded[l.Name] > 1 { // another one had its name
+		return r.recordCapture(l.Name+"."+strconv.Itoa(r.recorded[l.Name]), capture.Config{Epoch: r.epoch}, []boards.Place{{Link: l}})
+	}
 	return r.recordCapture(l.Name, capture.Config{Epoch: r.epoch}, []boards.Place{{Link: l}})
+}
+
+// jointOf is an end of a link.
+func (r *Running) jointOf(l *boards.Link, e *boards.End) periph.Joint {
+	if e.Slot != "" {
+		return r.slotJoint(l, e)
+	}
+	return r.joint(e)
 }
 
 // joint is an end of a link, at a board or at a gateway.

@@ -30,18 +30,18 @@ type hostLink interface {
 type openLine struct {
 	path string // "sensor.uart1"
 	opening.Opening
+	served bool
 }
 
 // checkOutlets refuses links to the host where virtual time would run past that.
-func (r *Running) checkOutlets(a *boards.Appliance) error {
-	if a.Paced || r.opts.Paced || r.opts.Detached || !r.opts.Virtual {
+func (r *Running) checkOutlets(links []*boards.Link) error {
+	if r.appliance.Paced || r.opts.Paced || r.opts.Detached || !r.opts.Virtual {
 		return nil
 	}
 	var problems tomlfile.Problems
-	for _, l := range a.Joined() {
+	for _, l := range links {
 		if l.Outside() != "" {
-			problems = append(problems, a.Problem(l.At(),
-				"the port is given to a program on the host, which virtual time would outrun: write paced = true, above all tables, to hold virtual time to the host's clock, or run in real time (--clock real)"))
+			problems = append(problems, l.Problem("the port is given to a program on the host, which virtual time would outrun: write paced = true, above all tables, to hold virtual time to the host's clock, or run in real time (--clock real)"))
 		}
 	}
 	if len(problems) > 0 {
@@ -57,7 +57,7 @@ func (r *Running) open(l *boards.Link) error {
 		return nil
 	}
 	path := l.Ends[0].Name
-	r.ends[path] = to.End()
+	r.end(path, to.End)
 	if r.opts.Detached {
 		return nil
 	}
@@ -66,7 +66,9 @@ func (r *Running) open(l *boards.Link) error {
 	if err != nil {
 		return fmt.Errorf("give %s to the host: %w", path, err)
 	}
-	r.openLines = append(r.openLines, openLine{path, o})
+	r.plugging.Lock()
+	defer r.plugging.Unlock()
+	r.openLines = append(r.openLines, openLine{path: path, Opening: o})
 	return nil
 }
 
@@ -96,7 +98,14 @@ func (r *Running) runtime() string { return filepath.Join(r.opts.Runtime, r.Name
 
 // serveLines lets programs in.
 func (r *Running) serveLines() error {
-	for _, l := range r.openLines {
+	r.plugging.Lock()
+	defer r.plugging.Unlock()
+	for i := range r.openLines {
+		l := &r.openLines[i]
+		if l.served {
+			continue
+		}
+		l.served = true
 		if err := l.Serve(func(p outlet.Program) (outlet.Line, error) {
 			line, _, err := r.Outlet(l.path, p)
 			return line, err
@@ -108,8 +117,89 @@ func (r *Running) serveLines() error {
 	return nil
 }
 
+// closeLine closes the way to a port whose link to the host goes. No program has it open.
+func (r *Running) closeLine(path string) {
+	r.plugging.Lock()
+	i := slices.IndexFunc(r.openLines, func(l openLine) bool { return l.path == path })
+	var line openLine
+	if i >= 0 {
+		line = r.openLines[i]
+		r.openLines = slices.Delete(slices.Clone(r.openLines), i, i+1)
+	}
+	delete(r.ends, path)
+	r.plugging.Unlock()
+	if i >= 0 { // it waits for those who want to open it, and they for who is here
+		r.closing.Go(func() {
+			if err := line.Close(); err != nil {
+				r.note(fmt.Sprintf("serial port %s: %v", path, err))
+			}
+		})
+	}
+}
+
+// freeOutlets takes off ports the cables of programs that have them open no more. Where one has,
+// the port is taken.
+func (r *Running) freeOutlets(j *boards.Joining) error {
+	var ends []boards.End
+	for _, l := range j.New {
+		ends = append(ends, l.Ends...)
+	}
+	for _, g := range j.Grown {
+		ends = append(ends, g.Ends...)
+	}
+	for _, at := range j.Gone {
+		if at.Link.Outside() != "" && at.Port == "" {
+			open := false
+			r.machines()[at.Link.Ends[0].Member].domain.Do(func() { open = r.link(at.Link).(hostLink).End().IsOpen() })
+			if open {
+				return inUse(at.Link.Ends[0].Name)
+			}
+		}
+	}
+	for i := range ends {
+		for path, end := range r.outletsAt(&ends[i]) {
+			m, err := r.machine(strings.SplitN(path, ".", 2)[0])
+			if err != nil {
+				return err
+			}
+			open := false
+			m.domain.Do(func() {
+				if open = end.IsOpen(); !open {
+					end.Link().LeaveHere()
+				}
+			})
+			if open {
+				return inUse(path)
+			}
+			r.plugging.Lock()
+			delete(r.ends, path)
+			r.plugging.Unlock()
+		}
+	}
+	return nil
+}
+
+func inUse(path string) error {
+	return fmt.Errorf("%s is open to a program on the host, which is to close it first", path)
+}
+
+// outletsAt are the cables that programs have plugged into ports of an end, which is on no link.
+func (r *Running) outletsAt(e *boards.End) map[string]*outlet.End {
+	list := make(map[string]*outlet.End)
+	r.plugging.Lock()
+	defer r.plugging.Unlock()
+	for _, m := range r.machines() {
+		path := m.name + "." + e.Port
+		if end := r.ends[path]; end != nil && e.On(m.index) && r.linkAt(m, e.Port) == nil {
+			list[path] = end
+		}
+	}
+	return list
+}
+
 // closeLines ends what programs have open, which is an input as any other.
 func (r *Running) closeLines() error {
+	r.closing.Wait()
 	var errs []error
 	for _, l := range r.openLines {
 		if err := l.Close(); err != nil {
@@ -152,12 +242,16 @@ func (r *Running) outletLine(path string) (*outletLine, error) {
 	if !ok {
 		return nil, fmt.Errorf("board %s: %w", board, boards.Unknown("serial port", name, m.serialPorts()))
 	}
-	if on := r.linkAt(m, name); on != nil {
-		if _, is := r.link(on).(hostLink); !is {
-			return nil, fmt.Errorf("%s.%s is on the %s %s", board, name, on.Kind.Name, on.Name)
-		}
+	l := &outletLine{r: r, m: m, path: board + "." + name, name: name, port: port}
+	return l, l.free()
+}
+
+// free says it if the port is on a link to another board.
+func (l *outletLine) free() error {
+	if on := l.r.linkAt(l.m, l.name); on != nil && on.Outside() == "" {
+		return fmt.Errorf("%s is on the %s %s", l.path, on.Kind.Name, on.Name)
 	}
-	return &outletLine{r: r, m: m, path: board + "." + name, name: name, port: port}, nil
+	return nil
 }
 
 // whichPort says which serial ports the board has, to who has named none.
@@ -215,6 +309,9 @@ func (l *outletLine) Do(a outlet.Act) error {
 
 // do is called in the board's domain. The first program plugs a cable into a port that has none.
 func (l *outletLine) do(a outlet.Act) error {
+	if err := l.free(); err != nil { // since it was plugged
+		return err
+	}
 	end := l.r.end(l.path, func() *outlet.End { return outlet.Plug(l.port, l.m.domain, l.port.Format(), serial.Cable{}) })
 	if a.Do == outlet.Open && !end.IsOpen() {
 		end.Program = l.program

@@ -94,12 +94,14 @@ type Running struct {
 	all       atomic.Pointer[[]*Machine]
 	captures  []io.Closer // of frames
 	between   atomic.Pointer[between]
+	recorded  map[string]int  // how many segments of a name there were: guarded by holding
 	held      map[string]held // why nothing passes at a place of a link, by name: guarded by holding
 	holding   sync.Mutex
 	gateways  []*gatewayPort
-	openLines []openLine             // to programs on the host
+	openLines []openLine             // to programs on the host: guarded by plugging
 	ends      map[string]*outlet.End // the host's, of serial lines, by port: guarded by plugging
 	plugging  sync.Mutex
+	closing   sync.WaitGroup       // ways to the host
 	pace      *pacer               // nil: as fast as it goes
 	watchdog  *watchdog            // nil: real time needs none
 	placement *placement.Placement // nil: boards run where the host wants them
@@ -127,7 +129,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.Boot == nil {
 		o.Boot = guest.Start
 	}
-	r := &Running{Name: a.Name, init: sync.OnceValues(func() ([]byte, error) { return os.ReadFile(o.Init) }), appliance: a, opts: o, epoch: o.Start, held: make(map[string]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
+	r := &Running{Name: a.Name, init: sync.OnceValues(func() ([]byte, error) { return os.ReadFile(o.Init) }), appliance: a, opts: o, epoch: o.Start, recorded: make(map[string]int), held: make(map[string]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
 	r.between.Store(new(between))
 	if o.Virtual {
 		if err := boards.CheckStart(o.Start); err != nil {
@@ -137,7 +139,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if err := r.checkClock(a); err != nil {
 		return nil, err
 	}
-	if err := r.checkOutlets(a); err != nil {
+	if err := r.checkOutlets(a.Joined()); err != nil {
 		return nil, err
 	}
 	if o.Virtual && (o.Paced || a.Paced) && !o.Detached {
@@ -145,7 +147,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	}
 	if o.Virtual {
 		r.cal = simbus.NewVirtual()
-		_, n := domains(a)
+		_, n := a.Domains()
 		r.cal.Spread(n)
 	} else {
 		r.cal, r.epoch = simbus.NewReal(), time.Now()

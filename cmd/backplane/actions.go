@@ -48,9 +48,12 @@ func newAction(k *appliance.ActionKind, name string) *cobra.Command {
 	value := func(args []string) string { return strings.Join(args, "") }
 	count := cobra.ExactArgs(args)
 	if k.Text != "" {
-		use, count = use+" ["+k.Text+"]", cobra.RangeArgs(args, args+1)
+		use, count = name+" ["+k.Place.Form+"] ["+k.Text+"]", cobra.RangeArgs(args, args+1)
 	}
 	cmd := clientCommand(use, k.Title, count, func(c *control.Conn, _ *cobra.Command, args []string) error {
+		if k.Text != "" && len(args) == 1 && isText(args[0]) {
+			args = append([]string{""}, args...)
+		}
 		r := control.Request{Command: k.Name, Path: args[0]}
 		if k.Text == "" {
 			r.Value = value(args[1:])
@@ -72,6 +75,11 @@ func newAction(k *appliance.ActionKind, name string) *cobra.Command {
 		literally(cmd, 1)
 	}
 	return cmd
+}
+
+// isText tells whether an argument is TOML, or the name of a file of it, and no place.
+func isText(arg string) bool {
+	return strings.ContainsAny(arg, "=\n/") || filepath.Ext(arg) == ".toml"
 }
 
 // readText takes an argument that is TOML, or the name of a file of it.

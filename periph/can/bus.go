@@ -38,6 +38,24 @@ type PortConfig struct {
 // Ends are the boards' ports.
 func (c *BusConfig) Ends() []periph.LinkEnd { return periph.Ports(c.Ports) }
 
+// Grows are the keys of more ports.
+func (c *BusConfig) Grows() []string { return []string{"ports", "port"} }
+
+// With is the table with more ports.
+func (c *BusConfig) With(more periph.LinkConfig) (periph.LinkConfig, error) {
+	own, m := *c, more.(*BusConfig)
+	own.Ports, own.Port = slices.Concat(c.Ports, m.Ports), slices.Concat(c.Port, m.Port)
+	return &own, nil
+}
+
+// Without is the table without a port.
+func (c *BusConfig) Without(port string) periph.GrowingConfig {
+	own := *c
+	own.Ports = slices.DeleteFunc(slices.Clone(c.Ports), func(name string) bool { return name == port })
+	own.Port = slices.DeleteFunc(slices.Clone(c.Port), func(p PortConfig) bool { return p.Name == port })
+	return &own
+}
+
 // Instant is true: all nodes agree on each bit.
 func (c *BusConfig) Instant() bool { return true }
 
@@ -108,19 +126,8 @@ func (c *BusConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Link
 	s := &segment{domain: ends[0].Domain}
 	s.Bus = can.NewBus(env.Name, s.domain, rand.New(rand.NewPCG(env.Seed, 0)))
 	s.SetErrorRate(c.ErrorRate)
-	for _, e := range ends {
-		node, ok := e.Socket.(*can.Node)
-		if !ok {
-			return nil, fmt.Errorf("%s: a %T is not a CAN port", e.Name, e.Socket)
-		}
-		node.Rename(e.Name)
-		if err := s.Join(node); err != nil {
-			return nil, err
-		}
-		s.ports = append(s.ports, &port{Node: node, seg: s})
-	}
-	for _, p := range c.Port {
-		s.port(p.Name).SetErrorRate(p.ErrorRate)
+	if err := s.Join(c, ends); err != nil {
+		return nil, err
 	}
 	s.Bus.Tap(func(_ simbus.Time, _ *can.Node, _ *can.Frame, e *can.Error) {
 		if e != nil {
@@ -133,6 +140,46 @@ func (c *BusConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Link
 		s.domain.Emit(simbus.Event{Part: env.Name, Kind: kind, Attrs: attrs})
 	})
 	return s, nil
+}
+
+// Join joins more ports to the bus.
+func (s *segment) Join(more periph.LinkConfig, ends []periph.Joint) (err error) {
+	for _, e := range ends {
+		node, ok := e.Socket.(*can.Node)
+		if !ok {
+			return fmt.Errorf("%s: a %T is not a CAN port", e.Name, e.Socket)
+		}
+		s.domain.Do(func() {
+			node.Rename(e.Name)
+			node.SetErrorRate(0) // of another bus
+			if !s.down {
+				err = s.Bus.Join(node)
+			}
+			s.ports = append(s.ports, &port{Node: node, seg: s})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	s.domain.Do(func() {
+		for _, p := range more.(*BusConfig).Port {
+			s.port(p.Name).SetErrorRate(p.ErrorRate)
+		}
+	})
+	return nil
+}
+
+// Leave takes a port off the bus for good, or all of them.
+func (s *segment) Leave(name string) {
+	s.domain.Do(func() {
+		s.ports = slices.DeleteFunc(slices.Clone(s.ports), func(p *port) bool {
+			goes := name == "" || p.Name() == name
+			if goes {
+				s.Bus.Leave(p.Node)
+			}
+			return goes
+		})
+	})
 }
 
 // port is the port of that name, nil if there is none.
@@ -155,9 +202,9 @@ func (s *segment) Cut(name string, cut bool) {
 		}
 		for _, p := range s.ports {
 			if p.down || s.down {
-				s.Leave(p.Node)
+				s.Bus.Leave(p.Node)
 			} else {
-				_ = s.Join(p.Node) // it has been on it, with the same bit rates
+				_ = s.Bus.Join(p.Node) // it has been on it, with the same bit rates
 			}
 		}
 	})

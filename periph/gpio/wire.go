@@ -53,8 +53,10 @@ type wireLink struct {
 	to    *simbus.Domain
 	delay time.Duration
 	way   *simbus.Crossing[wire.Level]
+	near  *wire.Pin
 	pin   *wire.Pin
 	level wire.Level // at the far end, as if it were not cut
+	heard bool       // a change has arrived
 	cut   bool
 
 	// Of the near end's domain: when changes arrive that are under way, and what to do
@@ -73,22 +75,33 @@ const maxUnderway = 1 << 16
 func (c *WireConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Link, error) {
 	from, to := &ends[0], &ends[1]
 	l := &wireLink{name: env.Name, from: from, to: to.Domain, delay: time.Duration(c.Delay)}
-	var pins [2]*wire.Pin
+	var wires [2]*wire.Wire
 	for i := range ends {
 		w, ok := ends[i].Socket.(*wire.Wire)
 		if !ok {
 			return nil, fmt.Errorf("%s: a %T is not a line", ends[i].Name, ends[i].Socket)
 		}
-		pins[i] = w.NewPin("wire " + env.Name)
+		wires[i] = w
 	}
-	l.pin, l.way = pins[1], simbus.NewCrossing(from.Domain, to.Domain, l.delay, l.arrive)
-	l.drive()
-	pins[0].Watch(func(level wire.Level) {
-		if l.delay == 0 { // both are in one domain
-			l.arrive(level)
-			return
+	l.way = simbus.NewCrossing(from.Domain, to.Domain, l.delay, l.arrive)
+	to.Domain.Do(func() { l.pin = wires[1].NewPin("wire " + env.Name) })
+	var level wire.Level
+	from.Domain.Do(func() {
+		l.near = wires[0].NewPin("wire " + env.Name)
+		level = wires[0].Level()
+		l.near.Watch(func(level wire.Level) {
+			if l.delay == 0 { // both are in one domain
+				l.arrive(level)
+				return
+			}
+			l.send(level)
+		})
+	})
+	to.Domain.Do(func() {
+		if !l.heard {
+			l.level = level
 		}
-		l.send(level)
+		l.drive()
 	})
 	return l, nil
 }
@@ -122,7 +135,7 @@ func (l *wireLink) send(level wire.Level) {
 }
 
 func (l *wireLink) arrive(level wire.Level) {
-	l.level = level
+	l.level, l.heard = level, true
 	l.drive()
 }
 
@@ -132,6 +145,16 @@ func (l *wireLink) drive() {
 	} else {
 		l.pin.Drive(l.level.Strong())
 	}
+}
+
+// Leave takes the wire off both lines for good.
+func (l *wireLink) Leave(string) {
+	l.from.Domain.Do(func() {
+		l.near.Watch(nil)
+		l.near.Lift()
+	})
+	l.to.Do(l.pin.Lift) // what is under way is on nothing then
+	l.way.Close()
 }
 
 // Cut lets the far end float.

@@ -58,6 +58,7 @@ func (c *Config) Hardware(board, port int) net.HardwareAddr {
 func (c *Config) Build(env *periph.Env) (periph.Controller, error) {
 	n := New(env.Name, c.Hardware(env.Board, env.Index))
 	n.SetLink(false)
+	n.Offload = env.Post != nil // in real time, as segments have it: the driver asks only once
 	n.ConfigChanged = env.ConfigChanged
 	return n, nil
 }

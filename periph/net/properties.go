@@ -72,7 +72,7 @@ func (c *SegmentConfig) validMirror(port string) func(periph.Value) error {
 
 // At are the properties of a place on the segment.
 func (s *segment) At(port, way string) periph.Properties {
-	p := s.ports[port]
+	p := s.port(port)
 	switch {
 	case port == "":
 		return s

@@ -102,11 +102,11 @@ func (n *NIC) broken(err error) {
 // unlock ends what mu covers. Then it stops a receiver that was found broken, on its
 // own board's goroutine: in virtual time that is this one, and Stop takes mu.
 func (n *NIC) unlock() {
-	failure := n.failure
+	failure, port := n.failure, n.Port
 	n.failure = nil
 	n.mu.Unlock()
 	if failure != nil {
-		n.Port.Domain().Post(failure)
+		port.Domain().Post(failure)
 	}
 }
 

@@ -78,9 +78,14 @@ func (c *SegmentConfig) checkCable(report periph.Report, ends int) {
 	if ends != 2 {
 		report("cable", "a cable has two ends; this one has %d ports", ends)
 	}
+	c.refuseSwitch(func(at, key string) { report(at+key, "%v", noSwitch(key)) })
+}
+
+// refuseSwitch finds what only a switch can be or do.
+func (c *SegmentConfig) refuseSwitch(report func(at, key string)) {
 	refuse := func(at, key string, given bool) {
 		if given {
-			report(at+key, "%v", noSwitch(key))
+			report(at, key)
 		}
 	}
 	refuse("", "addresses", c.Addresses != nil)
@@ -152,15 +157,35 @@ func (c *SegmentConfig) port(name string) *PortConfig {
 	return nil
 }
 
-// speed is how fast a port's cable is, in bits a second. Where nothing holds frames
-// up, it is what ports have in virtual time, so that a board sees the same in both.
-func (c *SegmentConfig) speed(port string) int64 {
-	i := ether.Impairment{Bandwidth: ether.DefaultBandwidth}
-	c.Impairment.Over(&i)
-	if p := c.port(port); p != nil {
-		p.Impairment.Over(&i)
+// Grows are the keys of more ports.
+func (c *SegmentConfig) Grows() []string { return []string{"ports", "port"} }
+
+// With is the table with more ports.
+func (c *SegmentConfig) With(more periph.LinkConfig) (periph.LinkConfig, error) {
+	own, m := *c, more.(*SegmentConfig)
+	if c.Cable {
+		var mistake error
+		m.refuseSwitch(func(_, key string) { mistake = noSwitch(key) })
+		if len(m.ports) > 2 {
+			mistake = errCable
+		}
+		if mistake != nil {
+			return nil, mistake
+		}
 	}
-	return i.Bandwidth
+	own.Ports, own.Port, own.ports = slices.Concat(c.Ports, m.Ports), slices.Concat(c.Port, m.Port), m.ports
+	return &own, nil
+}
+
+var errCable = errors.New("a cable has two ends, and takes no third port")
+
+// Without is the table without a port.
+func (c *SegmentConfig) Without(port string) periph.GrowingConfig {
+	own := *c
+	other := func(name string) bool { return name == port }
+	own.Ports, own.ports = slices.DeleteFunc(slices.Clone(c.Ports), other), slices.DeleteFunc(slices.Clone(c.ports), other)
+	own.Port = slices.DeleteFunc(slices.Clone(c.Port), func(p PortConfig) bool { return p.Name == port })
+	return &own
 }
 
 // membership is which VLANs the port belongs to.

@@ -2,6 +2,7 @@ package serial
 
 import (
 	"fmt"
+	"slices"
 
 	"backplane/periph"
 	"backplane/simbus"
@@ -39,6 +40,19 @@ func (c *BusConfig) Check(report periph.Report, ends []periph.LinkEnd) {
 // Note tells of ports that their boards' files set to different rates.
 func (c *BusConfig) Note(ends []periph.LinkEnd) string { return differ(ends) }
 
+// Grows are the keys of more ports.
+func (c *BusConfig) Grows() []string { return []string{"ports"} }
+
+// With is the table with more ports.
+func (c *BusConfig) With(more periph.LinkConfig) (periph.LinkConfig, error) {
+	return &BusConfig{Ports: slices.Concat(c.Ports, more.(*BusConfig).Ports)}, nil
+}
+
+// Without is the table without a port.
+func (c *BusConfig) Without(port string) periph.GrowingConfig {
+	return &BusConfig{Ports: slices.DeleteFunc(slices.Clone(c.Ports), func(name string) bool { return name == port })}
+}
+
 // Instant is true: all ports hear a driver at once.
 func (c *BusConfig) Instant() bool { return true }
 
@@ -61,15 +75,37 @@ type node struct {
 // Build makes the bus.
 func (c *BusConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link, error) {
 	b := &bus{Bus: serial.NewBus(), domain: ends[0].Domain}
+	return b, b.Join(c, ends)
+}
+
+// Join joins more ports to the bus.
+func (b *bus) Join(_ periph.LinkConfig, ends []periph.Joint) error {
 	for _, e := range ends {
 		port, ok := e.Socket.(*serial.Port)
 		if !ok {
-			return nil, fmt.Errorf("%s: a %T is not a serial port", e.Name, e.Socket)
+			return fmt.Errorf("%s: a %T is not a serial port", e.Name, e.Socket)
 		}
-		b.ports = append(b.ports, &node{Port: port, name: e.Name})
-		b.Join(port)
+		b.domain.Do(func() {
+			b.ports = append(b.ports, &node{Port: port, name: e.Name, offline: b.down})
+			if !b.down {
+				b.Bus.Join(port)
+			}
+		})
 	}
-	return b, nil
+	return nil
+}
+
+// Leave takes a port off the bus for good, or all of them.
+func (b *bus) Leave(name string) {
+	b.domain.Do(func() {
+		b.ports = slices.DeleteFunc(b.ports, func(p *node) bool {
+			goes := name == "" || p.name == name
+			if goes {
+				b.Bus.Leave(p.Port)
+			}
+			return goes
+		})
+	})
 }
 
 // Cut takes a port off the bus, or all of them: each hears nothing then.
@@ -85,10 +121,10 @@ func (b *bus) Cut(name string, cut bool) {
 			switch off := p.down || b.down; {
 			case off == p.offline:
 			case off:
-				b.Leave(p.Port)
+				b.Bus.Leave(p.Port)
 				p.offline = true
 			default:
-				b.Join(p.Port)
+				b.Bus.Join(p.Port)
 				p.offline = false
 			}
 		}

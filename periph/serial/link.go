@@ -95,3 +95,6 @@ func (c *LinkConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link,
 
 // Cut takes the cable off: lines rest, and modem lines are inactive.
 func (l *serialLink) Cut(_ string, cut bool) { l.Link.Cut(cut) }
+
+// Leave takes the cable off for good.
+func (l *serialLink) Leave(string) { l.Link.Leave() }

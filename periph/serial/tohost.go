@@ -81,7 +81,9 @@ func (h *toHost) build(e periph.Joint, cable serial.Cable) (periph.Link, error) 
 	if c, ok := e.Config.(*Config); ok {
 		f.Rate = serial.Baud(c.Baud)
 	}
-	return &hostLink{outlet.Plug(port, e.Domain, f, cable), h.way(), outlet.Settings{Format: f}}, nil
+	l := &hostLink{way: h.way(), set: outlet.Settings{Format: f}}
+	e.Domain.Do(func() { l.end = outlet.Plug(port, e.Domain, f, cable) })
+	return l, nil
 }
 
 // End is the host's end.
@@ -92,3 +94,6 @@ func (l *hostLink) Way() (outlet.Way, outlet.Settings) { return l.way, l.set }
 
 // Cut takes the cable off: lines rest, and modem lines are inactive.
 func (l *hostLink) Cut(_ string, cut bool) { l.end.Link().Cut(cut) }
+
+// Leave takes the cable off for good.
+func (l *hostLink) Leave(string) { l.end.Link().Leave() }

@@ -90,7 +90,7 @@ func (s *Segment) SetImpairment(i Impairment) {
 	s.config.Lock()
 	s.impairment = i
 	s.config.Unlock()
-	for _, p := range s.ports {
+	for _, p := range s.Ports() {
 		for d, half := range i.Split() {
 			p.SetImpairment(Direction(d), half)
 		}
@@ -126,7 +126,7 @@ func (s *Segment) perfect() bool {
 	s.config.Lock()
 	defer s.config.Unlock()
 	perfect := !s.cal.Virtual()
-	for _, p := range s.ports {
+	for _, p := range s.Ports() {
 		perfect = perfect && p.impairments == [2]Impairment{}
 	}
 	return perfect

@@ -128,6 +128,10 @@ func (l *lane) letGo() {
 
 // send has the frame arrive, but not before the one ahead of it.
 func (l *lane) send(x transit, arrives simbus.Time) {
+	if l.port.gone.Load() {
+		l.drop(x, DropCut)
+		return
+	}
 	l.last = max(l.last, arrives)
 	l.flight.add(l.last, int64(x.frame.Len()))
 	x.from.underway.Add(1)

@@ -20,18 +20,18 @@ type Port struct {
 	stats       [2]Counters
 	impairments [2]Impairment // as the lanes have them, under the segment's config
 	down        atomic.Bool
+	gone        atomic.Bool             // it was removed
 	vlans       atomic.Pointer[members] // nil on a segment without VLANs
 	underway    atomic.Int64            // frames from here that are not on the direct way
 	storm       storm
 }
 
-// AddPort connects a board's port. deliver takes a frame for it, and says why
+// AddPort connects a board's port: also while the appliance runs, as [simbus.NewCrossing] has it. deliver takes a frame for it, and says why
 // it could not: on the board's goroutine, or on the direct way on any.
 func (s *Segment) AddPort(name string, d *simbus.Domain, deliver func(*Frame) error) *Port {
 	p := &Port{name: name, seg: s, domain: d, deliver: deliver}
 	s.config.Lock()
 	p.impairments = s.impairment.Split()
-	s.ports = append(s.ports, p)
 	s.config.Unlock()
 	p.lanes[Tx] = &lane{from: d, way: simbus.NewCrossing(d, s.domain, p.least(Tx), p.forward)}
 	p.lanes[Rx] = &lane{from: s.domain, way: simbus.NewCrossing(s.domain, d, p.least(Rx), p.arrive)}
@@ -42,10 +42,13 @@ func (s *Segment) AddPort(name string, d *simbus.Domain, deliver func(*Frame) er
 		_, _ = stream.Write([]byte(name + " " + l.direction.String())) // it never fails
 		l.rand = rand.New(rand.NewPCG(s.seed, stream.Sum64()))
 	}
-	s.direct.Store(s.perfect())
 	if s.aware.Load() {
 		p.vlans.Store(&members{Membership: Membership{VLAN: DefaultVLAN}})
 	}
+	s.config.Lock()
+	s.setPorts(func(list []*Port) []*Port { return append(list, p) })
+	s.config.Unlock()
+	s.direct.Store(s.perfect())
 	return p
 }
 
@@ -113,6 +116,10 @@ func (p *Port) out(from *Port, f *Frame, direct bool) {
 
 // receive gives a frame to the board.
 func (p *Port) receive(from *Port, f *Frame) {
+	if p.gone.Load() {
+		p.drop(p.domain, Rx, f, DropCut, "")
+		return
+	}
 	p.show(from, p, f)
 	switch err := p.deliver(f); err {
 	case nil:

@@ -2,6 +2,7 @@ package ether
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,7 +40,7 @@ type Segment struct {
 	domain *simbus.Domain
 	direct atomic.Bool
 	taps   taps
-	ports  []*Port
+	ports  atomic.Pointer[[]*Port]
 	table  table
 	groups groups
 	down   atomic.Bool
@@ -76,7 +77,36 @@ func NewSegment(c *simbus.Calendar, name string, cfg SegmentConfig) (*Segment, e
 func (s *Segment) Name() string { return s.name }
 
 // Ports are the segment's, in the order in which they were added.
-func (s *Segment) Ports() []*Port { return s.ports }
+func (s *Segment) Ports() []*Port {
+	if list := s.ports.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// setPorts changes the list, which is not to be changed itself. The segment's config is locked.
+func (s *Segment) setPorts(change func(list []*Port) []*Port) {
+	list := change(slices.Clone(s.Ports()))
+	s.ports.Store(&list)
+}
+
+// Remove takes a port off the segment for good. What is under way to it or from it is dropped.
+// Like [simbus.Domain.Do] it is for callers from outside.
+func (s *Segment) Remove(p *Port) {
+	p.gone.Store(true)
+	p.SetDown(true)
+	s.config.Lock()
+	s.setPorts(func(list []*Port) []*Port {
+		return slices.DeleteFunc(list, func(q *Port) bool { return q == p })
+	})
+	mirrors := slices.DeleteFunc(s.allMirrors(), func(m mirror) bool { return m.of == p || m.to == p })
+	s.mirrors.Store(&mirrors)
+	s.config.Unlock()
+	for _, l := range p.lanes {
+		l.way.Close()
+	}
+	s.direct.Store(s.perfect())
+}
 
 // Direct tells whether frames go from sender to receiver without being stored.
 func (s *Segment) Direct() bool { return s.direct.Load() }

@@ -106,7 +106,7 @@ func (w *passage) send() {
 	case w.to != nil:
 		w.out(w.to)
 	default:
-		for _, p := range w.seg.ports {
+		for _, p := range w.seg.Ports() {
 			w.out(p)
 		}
 	}

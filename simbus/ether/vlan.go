@@ -51,7 +51,7 @@ func (p *Port) SetMembership(m Membership) {
 		}
 	}
 	p.vlans.Store(ready)
-	for _, q := range p.seg.ports {
+	for _, q := range p.seg.Ports() {
 		if q.vlans.Load() == nil {
 			q.vlans.Store(&members{Membership: Membership{VLAN: DefaultVLAN}})
 		}

@@ -73,6 +73,7 @@ type way struct {
 	// The receiver's:
 	shown Lines // the other end's outputs
 	cut   bool
+	gone  bool // the cable is off for good
 }
 
 // signal is what passes on a way.
@@ -93,24 +94,70 @@ const (
 	leads
 )
 
-// Join joins two ports.
-func Join(a, b End, c Cable) *Link {
+// Join joins two ports. Like [simbus.Domain.Do] it is for callers from outside.
+func Join(a, b End, c Cable) *Link { return join(a, b, c, (*simbus.Domain).Do) }
+
+// JoinHere joins two ports of one domain, on whose goroutine it is called.
+func JoinHere(a, b End, c Cable) *Link {
+	return join(a, b, c, func(_ *simbus.Domain, f func()) { f() })
+}
+
+// join joins two ports, each where do has its domain driven.
+func join(a, b End, c Cable, do func(d *simbus.Domain, f func())) *Link {
 	l := new(Link)
 	ends := [2]End{a, b}
+	var leads [2]time.Duration
+	var shown [2]Lines
+	for i, e := range ends {
+		do(e.Domain, func() { leads[i], shown[i] = e.Port.tx.format.lead(), e.Port.shown() })
+	}
 	for i := range l.ways {
-		l.ways[i] = &way{Cable: c, from: ends[1-i], to: ends[i]}
+		l.ways[i] = &way{Cable: c, from: ends[1-i], to: ends[i], peer: leads[i], shown: shown[1-i]}
 	}
 	for i, w := range l.ways {
 		w.back = l.ways[1-i]
-		w.peer = w.to.Port.tx.format.lead()
-		w.crossing = simbus.NewCrossing(w.from.Domain, w.to.Domain, w.least(), w.arrive)
+		least := c.Delay
+		if least == 0 {
+			least = max(1, min(leads[0], leads[1]))
+		}
+		w.crossing = simbus.NewCrossing(w.from.Domain, w.to.Domain, least, w.arrive)
 	}
-	for _, w := range l.ways {
-		w.from.Port.join(w)
-		w.to.Port.wire(c.Wiring.drives(), c.Wiring.inputs(w.from.Port.shown()))
-		w.shown = w.from.Port.shown()
+	for i, w := range l.ways {
+		do(w.to.Domain, func() {
+			w.to.Port.rx.clear()
+			w.show()
+		})
+		do(w.from.Domain, func() {
+			p := w.from.Port
+			p.join(w)
+			if p.tx.format.lead() != leads[1-i] { // in real time, while it was joined
+				w.format(p)
+			}
+			if p.shown() != shown[1-i] {
+				w.lines(p)
+			}
+		})
 	}
 	return l
+}
+
+// Leave takes the cable off for good. What is under way is lost. Like [simbus.Domain.Do] it
+// is for callers from outside.
+func (l *Link) Leave() { l.leave((*simbus.Domain).Do) }
+
+// LeaveHere is Leave for a link of one domain, on whose goroutine it is called.
+func (l *Link) LeaveHere() { l.leave(func(_ *simbus.Domain, f func()) { f() }) }
+
+func (l *Link) leave(do func(d *simbus.Domain, f func())) {
+	for _, w := range l.ways {
+		do(w.to.Domain, func() {
+			w.gone = true
+			w.to.Port.part(w.back)
+		})
+	}
+	for _, w := range l.ways {
+		w.crossing.Close()
+	}
 }
 
 // least is how long everything takes at least.
@@ -167,6 +214,9 @@ func (w *way) lines(*Port) {
 
 // arrive is called in the domain of the end that receives.
 func (w *way) arrive(s signal) {
+	if w.gone {
+		return
+	}
 	switch p := w.to.Port; s.what {
 	case begins:
 		p.rx.add(s.run, s.at)
@@ -210,10 +260,7 @@ func Replace(old, by *Port) {
 		return
 	}
 	in := out.back
-	old.join(nil)
-	old.rx.gate(gateCut, false)
-	old.rx.clear()
-	old.wire(0, 0)
+	old.part(out)
 	out.from.Port, in.to.Port = by, by
 	by.rx.clear()
 	by.join(out)
@@ -221,6 +268,17 @@ func Replace(old, by *Port) {
 	in.show()
 	out.format(by)
 	out.lines(by)
+}
+
+// part takes the port off a link that it has an end of.
+func (p *Port) part(out *way) {
+	if p.line != out {
+		return
+	}
+	p.join(nil)
+	p.rx.gate(gateCut, false)
+	p.rx.clear()
+	p.wire(0, 0)
 }
 
 // wire says which inputs the line drives, and how.

@@ -26,7 +26,7 @@ type End struct {
 }
 
 // Plug plugs a cable into a port, with nothing at its end that is switched on. It is set to
-// a format.
+// a format. It is called on the domain's goroutine.
 func Plug(port *serial.Port, d *simbus.Domain, f serial.Format, c serial.Cable) *End {
 	e := &End{port: serial.NewPort(d), domain: d}
 	e.port.SetFormat(f)
@@ -34,7 +34,7 @@ func Plug(port *serial.Port, d *simbus.Domain, f serial.Format, c serial.Cable) 
 	e.port.OnSent = e.sent
 	e.port.OnReceive = e.receive
 	e.port.OnInputs = func(now, _ serial.Lines) { e.inputs(now) }
-	e.link = serial.Join(serial.End{Port: port, Domain: d}, serial.End{Port: e.port, Domain: d}, c)
+	e.link = serial.JoinHere(serial.End{Port: port, Domain: d}, serial.End{Port: e.port, Domain: d}, c)
 	return e
 }
 

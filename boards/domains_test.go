@@ -1,4 +1,4 @@
-package appliance
+package boards_test
 
 import (
 	"slices"
@@ -33,7 +33,7 @@ func TestDomains(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := &boards.Appliance{Board: members("a", "b", "c", "d"), Links: tt.links}
-			of, n := domains(a)
+			of, n := a.Domains()
 			if !slices.Equal(of, tt.want) || n != tt.n {
 				t.Errorf("domains %v of %d, want %v of %d", of, n, tt.want, tt.n)
 			}

@@ -1,0 +1,123 @@
+package appliance
+
+import (
+	"fmt"
+	"slices"
+
+	"backplane/boards"
+	"backplane/periph"
+	"backplane/simbus"
+)
+
+// joinText puts between the boards what a text says. Nobody is told but who sees it: a port
+// that gets a carrier, or a line that follows another.
+func (r *Running) joinText(text boards.Text) error {
+	r.holding.Lock()
+	defer r.holding.Unlock()
+	j, err := r.appliance.Join(text)
+	if err != nil {
+		return err
+	}
+	if err := r.checkOutlets(j.New); err != nil {
+		return err
+	}
+	if err := r.freeOutlets(j); err != nil {
+		return err
+	}
+	for _, at := range j.Gone {
+		r.leave(at)
+	}
+	j.Apply()
+	for i, l := range j.New {
+		if err := r.addLink(l); err != nil {
+			for _, made := range j.New[:i+1] {
+				r.leave(boards.Place{Link: made})
+			}
+			j.Undo()
+			return err
+		}
+	}
+	for _, g := range j.Grown {
+		if err := r.growLink(&g); err != nil {
+			for i := range g.Ends {
+				r.leave(boards.Place{Link: g.Link, Port: g.Ends[i].Name})
+			}
+			j.Undo()
+			return err
+		}
+	}
+	for _, l := range j.New {
+		r.refill(l, l.Ends)
+		r.emitCable(boards.Place{Link: l}, true)
+		if note := l.Note(); note != "" {
+			r.note(note)
+		}
+	}
+	for _, g := range j.Grown {
+		r.refill(g.Link, g.Ends)
+		for i := range g.Ends {
+			r.emitCable(boards.Place{Link: g.Link, Port: g.Ends[i].Name}, true)
+		}
+	}
+	return r.serveLines()
+}
+
+func (r *Running) emitCable(at boards.Place, in bool) {
+	r.cal.Emit(simbus.Event{Part: at.String(), Kind: KindPlug, Attrs: []simbus.Attr{plugState(in)}})
+}
+
+// growLink joins more ends to a link.
+func (r *Running) growLink(g *boards.Growth) error {
+	joints := make([]periph.Joint, len(g.Ends))
+	for i := range g.Ends {
+		joints[i] = r.jointOf(g.Link, &g.Ends[i])
+	}
+	if err := r.link(g.Link).(periph.GrowingLink).Join(g.More, joints); err != nil {
+		return fmt.Errorf("%s %s: %w", g.Link.Kind.Name, g.Link.Name, err)
+	}
+	return nil
+}
+
+// leave takes a link, or a port of one, off for good.
+func (r *Running) leave(at boards.Place) {
+	l := r.link(at.Link)
+	if l == nil {
+		return
+	}
+	l.Leave(at.Port)
+	if _, is := l.(hostLink); is {
+		r.closeLine(at.Link.Ends[0].Name)
+	}
+	r.join(func(b *between) {
+		for slot, turns := range b.turns {
+			b.turns[slot] = slices.DeleteFunc(slices.Clone(turns), func(t turn) bool {
+				return t.link == at.Link.Name && (at.Port == "" || t.end == at.Port)
+			})
+		}
+		if at.Port == "" {
+			delete(b.links, at.Link.Name)
+		}
+	})
+	delete(r.held, at.String())
+	for i := range at.Link.Ends {
+		if at.Port == "" {
+			delete(r.held, boards.Place{Link: at.Link, Port: at.Link.Ends[i].Name}.String())
+		}
+	}
+}
+
+// refill joins new ends of a link at slots to the boards that are in them.
+func (r *Running) refill(l *boards.Link, ends []boards.End) {
+	for i := range ends {
+		e := &ends[i]
+		m := r.present(e.Slot)
+		if e.Slot == "" || m == nil {
+			continue
+		}
+		for _, t := range r.between.Load().turns[e.Slot] {
+			if t.link == l.Name && t.end == e.Name {
+				m.domain.Do(func() { t.Choose(t.sockets[m]) })
+			}
+		}
+	}
+}
