@@ -10,7 +10,6 @@ import (
 	"strings"
 	"unsafe"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -250,10 +249,10 @@ func pointers(list []string) ([]*byte, error) {
 	return all, nil
 }
 
-func install(filter []bpf.RawInstruction) error {
-	list := make([]unix.SockFilter, len(filter))
-	for i, f := range filter {
-		list[i] = unix.SockFilter{Code: f.Op, Jt: f.Jt, Jf: f.Jf, K: f.K}
+func install(filter string) error {
+	list, err := instructions(filter)
+	if err != nil {
+		return err
 	}
 	program := unix.SockFprog{Len: uint16(len(list)), Filter: &list[0]}
 	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
