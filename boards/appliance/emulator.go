@@ -42,14 +42,11 @@ func (m *Machine) addEmulator(p *rootfs.Packer) error {
 	if !is {
 		return nil
 	}
-	data, err := os.ReadFile(filepath.Join(m.r.emulators, arch.Program))
+	err := p.Add(rootfs.File{Path: emulatorPath(arch), Mode: 0o755, Host: filepath.Join(m.r.emulators, arch.Program)})
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("emulator of its programs: %w: 'backplane emulator build' makes it", err)
 	}
-	if err != nil {
-		return err
-	}
-	return p.Add(rootfs.File{Path: emulatorPath(arch), Mode: 0o755, Data: data})
+	return err
 }
 
 func emulatorPath(a emulator.Arch) string { return emulatorsDir + "/" + a.Program }

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,10 +19,6 @@ import (
 
 // writeInitrd packs the board's root file system, with our init and what it has to do.
 func (m *Machine) writeInitrd() error {
-	init, err := m.r.init()
-	if err != nil {
-		return fmt.Errorf("the init that every board needs: %w ('make' builds it)", err)
-	}
 	conf, err := json.MarshalIndent(m.config(), "", "\t")
 	if err != nil {
 		return err
@@ -37,13 +34,13 @@ func (m *Machine) writeInitrd() error {
 	if err := m.board.PackRoot(p, m.name, m.r.note); err != nil {
 		return err
 	}
-	for _, file := range []rootfs.File{
-		{Path: "/init", Mode: 0o755, Data: init},
-		{Path: config.Path, Mode: 0o644, Data: conf},
-	} {
-		if err := p.Add(file); err != nil {
-			return fmt.Errorf("root file system: %w", err)
-		}
+	if err := p.Add(rootfs.File{Path: "/init", Mode: 0o755, Host: filepath.Clean(m.r.opts.Init)}); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the init that every board needs: %w ('make' builds it)", err)
+	} else if err != nil {
+		return fmt.Errorf("root file system: %w", err)
+	}
+	if err := p.Add(rootfs.File{Path: config.Path, Mode: 0o644, Data: conf}); err != nil {
+		return fmt.Errorf("root file system: %w", err)
 	}
 	if err := m.addEmulator(p); err != nil {
 		return fmt.Errorf("root file system: %w", err)

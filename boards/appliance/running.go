@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -84,8 +83,7 @@ type Running struct {
 	appliance *boards.Appliance // what runs
 	cal       *simbus.Calendar
 	opts      Options
-	init      func() ([]byte, error) // that of the boards, read once
-	log       *zap.Logger            // its own; boards and gateways have theirs
+	log       *zap.Logger // its own; boards and gateways have theirs
 	epoch     time.Time
 	dir       *guest.RunDir
 	joining   sync.Mutex      // held while boards come: guards all that they change of the appliance
@@ -129,7 +127,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.Boot == nil {
 		o.Boot = guest.Start
 	}
-	r := &Running{Name: a.Name, init: sync.OnceValues(func() ([]byte, error) { return os.ReadFile(o.Init) }), appliance: a, opts: o, epoch: o.Start, recorded: make(map[string]int), held: make(map[string]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
+	r := &Running{Name: a.Name, appliance: a, opts: o, epoch: o.Start, recorded: make(map[string]int), held: make(map[string]held), ends: make(map[string]*outlet.End), noted: make(map[string]bool), log: o.Log.Named("appliance")}
 	r.between.Store(new(between))
 	if o.Virtual {
 		if err := boards.CheckStart(o.Start); err != nil {

@@ -89,8 +89,11 @@ func (s *sink) Write(p []byte) (int, error) {
 
 func newNewc(out Archive) *newc {
 	s := &sink{Archive: out}
-	return &newc{out: s, w: bufio.NewWriterSize(s, 1<<20)}
+	return &newc{out: s, w: bufio.NewWriterSize(s, bufferSize)}
 }
+
+// bufferSize is what a CPU has near it: a larger buffer is memory that each board's host has to clear first.
+const bufferSize = 64 << 10
 
 // failed tells whether it cannot be written.
 func (c *newc) failed() bool { return c.out.err != nil }

@@ -28,6 +28,7 @@ type File struct {
 	Path string // in the guest
 	Mode os.FileMode
 	Data []byte
+	Host string // the file of the host that has the data, if it is not empty
 }
 
 // Packer packs one file system: layers, then files, then Close.
@@ -111,7 +112,23 @@ func machineFault(err error) bool {
 // Add adds a file, over what layers have under its name.
 func (p *Packer) Add(f File) error {
 	e := &entry{name: strings.TrimPrefix(path.Clean("/"+f.Path), "/"), mode: typeFile | uint32(f.Mode.Perm()), size: int64(len(f.Data)), mtime: epoch}
-	if _, err := p.add(e, bytes.NewReader(f.Data), keepFolders); err != nil {
+	data := io.Reader(bytes.NewReader(f.Data))
+	if f.Host != "" {
+		host, err := os.Open(f.Host)
+		if err != nil {
+			return err
+		}
+		defer host.Close()
+		info, err := host.Stat()
+		if err == nil && !info.Mode().IsRegular() {
+			err = &fs.PathError{Op: "open", Path: f.Host, Err: fmt.Errorf("is %s; it must be a file", hostfile.Kind(info.Mode()))}
+		}
+		if err != nil {
+			return err
+		}
+		e.size, data = info.Size(), host
+	}
+	if _, err := p.add(e, data, keepFolders); err != nil {
 		return fmt.Errorf("pack %s: %w", f.Path, err)
 	}
 	return nil

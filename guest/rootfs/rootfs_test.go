@@ -84,14 +84,20 @@ func TestPackFolderAndFiles(t *testing.T) {
 	if err := os.Symlink("tool", filepath.Join(src, "bin/link")); err != nil {
 		t.Fatal(err)
 	}
-	got := unpack(t, mustPack(t, []string{src}, rootfs.File{Path: "/init", Mode: 0o755, Data: []byte("I")}, rootfs.File{Path: "/a/b/c", Mode: 0o600, Data: []byte("deep")}))
-	for name, want := range map[string]string{"bin/tool": "#!/bin/sh\n", "bin/link": "#!/bin/sh\n", "etc/conf": "one", "empty": "", "init": "I", "a/b/c": "deep"} {
+	got := unpack(t, mustPack(t, []string{src}, rootfs.File{Path: "/init", Mode: 0o755, Data: []byte("I")}, rootfs.File{Path: "/a/b/c", Mode: 0o600, Data: []byte("deep")},
+		rootfs.File{Path: "/host", Mode: 0o755, Host: filepath.Join(src, "bin/tool")}))
+	for name, want := range map[string]string{"host": "#!/bin/sh\n", "bin/tool": "#!/bin/sh\n", "bin/link": "#!/bin/sh\n", "etc/conf": "one", "empty": "", "init": "I", "a/b/c": "deep"} {
 		if text := read(t, filepath.Join(got, name)); text != want {
 			t.Errorf("%s holds %q, want %q", name, text, want)
 		}
 	}
 	if info, err := os.Stat(filepath.Join(got, "a/b/c")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("a/b/c: %v, %v, want mode 600", info.Mode(), err)
+	}
+	for _, host := range []string{src, filepath.Join(src, "missing")} {
+		if err := rootfs.NewPacker(nowhere{}).Add(rootfs.File{Path: "/host", Host: host}); err == nil || !strings.Contains(err.Error(), host) {
+			t.Errorf("packing the file %s: %v", host, err)
+		}
 	}
 }
 

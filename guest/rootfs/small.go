@@ -4,7 +4,6 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path"
 	"strings"
@@ -21,7 +20,7 @@ func (p *Packer) Small() error {
 	if err != nil {
 		return err
 	}
-	if err := p.Add(File{Path: "/bin/busybox", Mode: 0o755, Data: small.program}); err != nil {
+	if err := p.Add(File{Path: "/bin/busybox", Mode: 0o755, Host: small.program}); err != nil {
 		return err
 	}
 	to := p.find("bin/busybox")
@@ -36,9 +35,9 @@ func (p *Packer) Small() error {
 	return nil
 }
 
-// smallRoot reads this machine's busybox, once: each board without a root has it.
+// smallRoot finds this machine's busybox, once: each board without a root has it.
 var smallRoot = sync.OnceValues(func() (small struct {
-	program []byte
+	program string
 	names   []string
 }, err error) {
 	file, err := busybox()
@@ -49,9 +48,8 @@ var smallRoot = sync.OnceValues(func() (small struct {
 	if err != nil {
 		return small, fmt.Errorf("list the programs of %s: %w", file, err)
 	}
-	small.names = strings.Fields(string(list))
-	small.program, err = os.ReadFile(file)
-	return small, err
+	small.program, small.names = file, strings.Fields(string(list))
+	return small, nil
 })
 
 // busybox finds one that needs no libraries.
