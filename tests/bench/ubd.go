@@ -28,7 +28,6 @@ mount -t proc proc /proc; mount -t devtmpfs dev /dev
 busybox stty -echo
 echo READY
 while read -r line; do out=$(load $line 2>&1) || out="failed: $out"; echo $out; done
-poweroff -f
 `
 
 // ubds starts both that there are, one whose disk is a copy of the raw image, and one with User Mode Linux's own copy on write
@@ -100,7 +99,7 @@ func (u *ubd) load(l *diskLoad) (float64, error) {
 }
 
 func (u *ubd) end() {
-	_ = u.in.Close() // after which it powers itself off
-	_ = u.cmd.Process.Kill()
-	_ = u.cmd.Wait() // it was killed
+	_ = u.in.Close()
+	_ = u.cmd.Process.Kill() // and the kernel with it
+	_ = u.cmd.Wait()         // it was killed
 }
