@@ -57,10 +57,11 @@ func (c *Config) limits() confine.Limits {
 		// Its memory is a file's. The kernel itself has 3 MiB, and its CPUs' stacks; the
 		// rest is for the program in Go that executes it: with little more than a kernel
 		// needs, one of a thousand starts ended in Go's runtime between the limits and execve.
-		Data: 256<<20 + uint64(c.CPUs)*16<<20 + c.Kernel.Shadow,
+		// It maps its initramfs as memory that it may write to.
+		Data: 256<<20 + uint64(c.CPUs)*16<<20 + c.Kernel.Shadow + c.initrdSize(),
 		// The kernel maps its memory once, a guest's process what it uses of that. More
 		// would be page tables of the host's, 4 KiB for each 2 MiB, which are no data.
-		Addresses: 4<<30 + 4*uint64(c.Memory) + c.Kernel.Shadow,
+		Addresses: 4<<30 + 4*uint64(c.Memory) + c.Kernel.Shadow + c.initrdSize(),
 	}
 	// The kernel has a timer for each CPU. What is left is for siginfo(2), which the
 	// signals that it has can do without.
@@ -72,6 +73,15 @@ func (c *Config) limits() confine.Limits {
 		l.Files = min(l.Files, files.Cur)
 	}
 	return l
+}
+
+// initrdSize is that of the initramfs, in bytes; 0 if there is none.
+func (c *Config) initrdSize() uint64 {
+	info, err := os.Stat(filepath.Join(c.Dir, c.Initrd))
+	if err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	return uint64(info.Size())
 }
 
 // files are those that the kernel is given, and the words that tell it of them.
