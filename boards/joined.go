@@ -54,10 +54,8 @@ func (a *Appliance) SetCable(at Place, in bool) {
 	}
 }
 
-// setLinks changes what runs between the boards.
-func (a *Appliance) setLinks(to *joined) {
-	a.change(func(j *joined) { j.links, j.absent = to.links, to.absent })
-}
+// setJoined changes all that there is.
+func (a *Appliance) setJoined(to *joined) { a.change(func(j *joined) { *j = *to }) }
 
 // change changes what there is of a [Appliance.Clone].
 func (a *Appliance) change(f func(j *joined)) {

@@ -2,6 +2,7 @@ package boards
 
 import (
 	"maps"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,11 +12,12 @@ import (
 	"backplane/periph"
 )
 
-// Joining is what is to come between the boards of a [Appliance.Clone].
+// Joining is what is to come into a [Appliance.Clone]: boards, and what runs between boards.
 type Joining struct {
-	New   []*Link
-	Grown []Growth
-	Gone  []Place // links, and ports of links, that others take the ends of: they were unplugged
+	Boards []*Member // as their files have them
+	New    []*Link
+	Grown  []Growth
+	Gone   []Place // links, and ports of links, that others take the ends of: they were unplugged
 
 	a             *Appliance
 	before, after *joined
@@ -28,49 +30,59 @@ type Growth struct {
 	Ends []End             // those that are new
 }
 
-// Apply puts the links into the description.
-func (j *Joining) Apply() { j.a.setLinks(j.after) }
+// ApplyBoards puts the boards into the description, and what is between them not yet.
+func (j *Joining) ApplyBoards() { j.a.change(func(to *joined) { to.boards = j.after.boards }) }
 
-// Undo makes Apply undone.
-func (j *Joining) Undo() { j.a.setLinks(j.before) }
+// Apply puts all that into the description.
+func (j *Joining) Apply() { j.a.setJoined(j.after) }
+
+// Undo makes Apply undone, and ApplyBoards.
+func (j *Joining) Undo() { j.a.setJoined(j.before) }
 
 // maxJoined is how many links an appliance may have that its file does not.
 const maxJoined = 1000
 
-// joiner checks what is to come between boards.
+// joiner checks what is to come.
 type joiner struct {
-	linkChecker            // of a copy of the appliance, which has the text's links alone
+	linkChecker // of a copy of the appliance, which has the text's links alone, and the boards that come
+	fresh       []*Member
 	of          *Appliance // whose links there are
 	before      *joined
 }
 
-// Join checks what is to come between the boards of a [Appliance.Clone], as what its file has was
-// checked. The error is [tomlfile.Problems].
+// Join checks what is to come into a [Appliance.Clone], as what its file has was checked. Files that the text
+// names are relative to its own, or to the appliance's if it came from none. The error is [tomlfile.Problems].
 func (a *Appliance) Join(text Text) (*Joining, error) {
 	var tables struct {
+		Board  []Member       `toml:"board"`
 		Tables map[string]any `toml:",rest"`
 	}
 	own := *a
-	before := a.join.Load()
 	own.Links, own.join = nil, new(atomic.Pointer[joined])
-	own.join.Store(&joined{boards: before.boards})
 	own.doc = tomlfile.Parse(text.name(), text.TOML, &tables)
 	own.Tables = tables.Tables
+	if text.File == "" {
+		own.doc.Folder = filepath.Dir(a.doc.File)
+	}
+	j := joiner{linkChecker: newLinkChecker(&own), of: a, before: a.join.Load()}
+	var problems tomlfile.Problems // of boards' files
 	var result *Joining
 	if own.doc.Parsed {
-		own.links(nil)
-		j := joiner{linkChecker: newLinkChecker(&own), of: a, before: before}
+		j.fresh, problems = a.readNew(own.doc, tables.Board)
+		own.join.Store(&joined{boards: slices.Concat(j.before.boards, j.fresh)})
+		own.links(false)
 		result = j.check()
 	}
-	if own.doc.Problems.Sort(); len(own.doc.Problems) > 0 {
-		return nil, own.doc.Problems
+	own.doc.Problems.Sort()
+	if problems = append(own.doc.Problems, problems...); len(problems) > 0 {
+		return nil, problems
 	}
 	return result, nil
 }
 
 func (j *joiner) check() *Joining {
-	if len(j.Links) == 0 && len(j.doc.Problems) == 0 {
-		j.doc.Add("", "there is nothing to plug: write the table of a link, such as [[serial]], as in an appliance file")
+	if len(j.Links) == 0 && len(j.fresh) == 0 && len(j.doc.Problems) == 0 {
+		j.doc.Add("", "there is nothing to plug: write [[board]] or the table of a link, such as [[serial]], as in an appliance file")
 	}
 	grown := make(map[string]*Link) // what there is, by name
 	for _, l := range j.Links {
@@ -90,7 +102,7 @@ func (j *joiner) check() *Joining {
 	for _, x := range slices.Concat(named(j.Gateway, func(g *Gateway) string { return g.Name }), named(j.Capture, func(c *Capture) string { return c.Name })) {
 		names[x] = j.of.doc.File
 	}
-	result := &Joining{a: j.of, before: j.before}
+	result := &Joining{Boards: j.fresh, a: j.of, before: j.before}
 	for _, l := range j.Links {
 		j.unique(names, l.at, l.Name, l.Kind.Name)
 		j.ends(l)
@@ -205,7 +217,9 @@ func (j *joiner) checkDomain(l, there *Link) {
 	if !l.Config.Instant() || len(ends) == 0 {
 		return
 	}
-	of, _ := j.of.Domains()
+	all := *j.of
+	all.join = j.join
+	of, _ := all.Domains()
 	first := ends[0]
 	for _, e := range ends[1:] {
 		if of[e.Member] == of[first.Member] {
@@ -223,7 +237,10 @@ func (j *joiner) checkDomain(l, there *Link) {
 
 // settle works out what there will be.
 func (j *joiner) settle(r *Joining) {
-	after := &joined{boards: j.before.boards, absent: maps.Clone(j.before.absent)}
+	after := &joined{boards: slices.Clone(j.before.boards), absent: maps.Clone(j.before.absent)}
+	for _, m := range j.fresh {
+		after.boards = append(after.boards, m.clone())
+	}
 	for _, l := range j.before.links {
 		grown := l
 		for _, g := range r.Grown {

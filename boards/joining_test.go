@@ -63,7 +63,7 @@ func loadJoined(t *testing.T) *boards.Appliance {
 func TestJoinMistakes(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"no TOML", "[[serial]\n", "argument:1:9: expected end of table array name delimiter ']', but got '\\n' instead"},
-		{"nothing", "", "argument: there is nothing to plug: write the table of a link, such as [[serial]], as in an appliance file"},
+		{"nothing", "", "argument: there is nothing to plug: write [[board]] or the table of a link, such as [[serial]], as in an appliance file"},
 		{"an unknown table", "[[wires]]\nname = 'w'", `argument:1:3: unknown key "wires": did you mean "wire"?`},
 		{"an unknown key", "[[wire]]\nname = 'w'\nfrom = 'z.g.out'\nto = 'x.g.in'\ndeley = '1ms'", `argument:5:1: unknown key "deley": did you mean "delay"?`},
 		{"no name", "[[serial]]\nports = ['x.uart2', 'z.uart1']", `argument:1:3: the serial link has no name: write name = "NAME"`},

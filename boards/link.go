@@ -79,9 +79,13 @@ type End struct {
 }
 
 // links decodes the tables of the catalog's kinds, in the catalog's order. The keys of the
-// text that are no such table, and that are not known otherwise, are nobody's.
-func (a *Appliance) links(known []string) {
-	file, known := known != nil, slices.Clone(known)
+// text that are no such table, and that are not known otherwise, are nobody's; file tells whether
+// it is the appliance's file.
+func (a *Appliance) links(file bool) {
+	known := []string{"board"}
+	if file {
+		known = tomlfile.Fields(Appliance{})
+	}
 	for _, k := range a.catalog.Links {
 		known = append(known, k.Table)
 		raw, ok := a.Tables[k.Table]

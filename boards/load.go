@@ -86,7 +86,7 @@ func (a *Appliance) load(file string) (*Appliance, error) {
 		return a, nil
 	}
 	a.doc = tomlfile.ReadIn(a.paths.Folder, file, a)
-	a.links(tomlfile.Fields(Appliance{}))
+	a.links(true)
 	problems := a.readBoards(a.catalog)
 	if a.doc.Parsed {
 		a.check()

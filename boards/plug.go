@@ -43,7 +43,7 @@ func (a *Appliance) Plug(place string) (*Plug, error) {
 		return &Plug{Member: m, Name: c.Name}, nil
 	}
 	switch {
-	case !ok && m.Slot != "":
+	case !ok && a.movable(m):
 		return &Plug{Member: m, Card: true}, nil
 	case !ok:
 		return nil, fmt.Errorf("%q is a board that is in no slot: write board.part or board.port; pull_plug, as a command power cut, cuts its power", place)
@@ -52,6 +52,9 @@ func (a *Appliance) Plug(place string) (*Plug, error) {
 	}
 	return nil, fmt.Errorf("board %s: %w", board, Unknown("part or port", name, a.pluggable(m)))
 }
+
+// movable tells whether a board can be unplugged: one that takes turns in a slot, or was plugged.
+func (a *Appliance) movable(m *Member) bool { return m.Slot != "" || m.doc != a.doc }
 
 // cableAt is where the cable of a board's port can be cut; false if it is on no link.
 func (a *Appliance) cableAt(m *Member, port string) (Place, bool) {
@@ -97,7 +100,7 @@ func (a *Appliance) pluggable(m *Member) []string {
 // Plugs are the places of all that can be unplugged.
 func (a *Appliance) Plugs() (list []string) {
 	for _, m := range a.Members() {
-		if m.Slot != "" {
+		if a.movable(m) {
 			list = append(list, m.Name)
 		}
 		for _, name := range a.pluggable(m) {

@@ -64,6 +64,9 @@ func (r *Running) choose(slot string, m *Machine) {
 
 // present is the board in a slot, nil for none.
 func (r *Running) present(slot string) *Machine {
+	if slot == "" {
+		return nil
+	}
 	for _, m := range r.machines() {
 		if m.member.Slot == slot && !m.away {
 			return m
@@ -72,7 +75,8 @@ func (r *Running) present(slot string) *Machine {
 	return nil
 }
 
-// plugCard puts a board into its slot, where it has power, or takes it out as it is.
+// plugCard puts a board into its slot, where it has power, or takes it out as it is. A board that the appliance's
+// file does not have needs none.
 func (m *Machine) plugCard(in bool) error {
 	slot := m.member.Slot
 	switch other := m.r.present(slot); {
@@ -95,7 +99,11 @@ func (m *Machine) plugCard(in bool) error {
 	} else {
 		m.r.choose(slot, nil)
 	}
-	m.emit("", KindPlug, plugState(in), simbus.Text("slot", slot))
+	if slot == "" {
+		m.emit("", KindPlug, plugState(in))
+	} else {
+		m.emit("", KindPlug, plugState(in), simbus.Text("slot", slot))
+	}
 	if !in || m.member.Off {
 		return nil
 	}

@@ -21,7 +21,7 @@ func (r *Running) addDomains(a *boards.Appliance) ([]*simbus.Domain, error) {
 		if err != nil {
 			return nil, fmt.Errorf("board %s: %w", names[i][0], err)
 		}
-		d.OnFault = func(addr uintptr, err error) { r.fault(d, addr, err) }
+		r.watchFaults(d)
 		all[i] = d
 	}
 	domains := make([]*simbus.Domain, len(of))
@@ -29,6 +29,10 @@ func (r *Running) addDomains(a *boards.Appliance) ([]*simbus.Domain, error) {
 		domains[i] = all[of[i]]
 	}
 	return domains, nil
+}
+
+func (r *Running) watchFaults(d *simbus.Domain) {
+	d.OnFault = func(addr uintptr, err error) { r.fault(d, addr, err) }
 }
 
 // fault ends the board whose guest memory has gone.

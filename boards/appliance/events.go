@@ -23,7 +23,9 @@ var Events = []*simbus.Kind{
 	{Name: KindLink, Doc: "a link, wire or port was cut or restored",
 		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{linkCut, linkRestored}}}},
 	{Name: KindPlug, Doc: "a chip or controller of a board, a board in a slot, or a cable, was plugged or unplugged",
-		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{StatePlugged, StateUnplugged}}, {Key: "slot", Doc: "the board's"}}},
+		Attrs: []simbus.KindAttr{{Key: "state", Values: []string{StatePlugged, StateUnplugged}}, {Key: "slot", Doc: "the board's"},
+			{Key: "file", Doc: "of a board that the appliance's file does not have: the SHA-256 of its file"}, {Key: "kernel", Doc: "that of its kernel"},
+			{Key: "root", Doc: "that of its initial file system"}}},
 }
 
 // States of a link.

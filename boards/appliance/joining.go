@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,8 +10,8 @@ import (
 	"backplane/simbus"
 )
 
-// joinText puts between the boards what a text says. Nobody is told but who sees it: a port
-// that gets a carrier, or a line that follows another.
+// joinText puts into the appliance what a text says: boards, and what runs between boards. Of that nobody is told but
+// who sees it: a port that gets a carrier, or a line that follows another.
 func (r *Running) joinText(text boards.Text) error {
 	r.holding.Lock()
 	defer r.holding.Unlock()
@@ -24,17 +25,26 @@ func (r *Running) joinText(text boards.Text) error {
 	if err := r.freeOutlets(j); err != nil {
 		return err
 	}
+	j.ApplyBoards()
+	came, err := r.addBoards(j.Boards)
+	if err != nil {
+		j.Undo()
+		return err
+	}
 	for _, at := range j.Gone {
 		r.leave(at)
 	}
-	j.Apply()
+	fail := func(err error) error {
+		err = errors.Join(err, r.dropBoards(came))
+		j.Undo()
+		return err
+	}
 	for i, l := range j.New {
 		if err := r.addLink(l); err != nil {
 			for _, made := range j.New[:i+1] {
 				r.leave(boards.Place{Link: made})
 			}
-			j.Undo()
-			return err
+			return fail(err)
 		}
 	}
 	for _, g := range j.Grown {
@@ -42,10 +52,10 @@ func (r *Running) joinText(text boards.Text) error {
 			for i := range g.Ends {
 				r.leave(boards.Place{Link: g.Link, Port: g.Ends[i].Name})
 			}
-			j.Undo()
-			return err
+			return fail(err)
 		}
 	}
+	j.Apply() // now that there is all that it has
 	for _, l := range j.New {
 		r.refill(l, l.Ends)
 		r.emitCable(boards.Place{Link: l}, true)
@@ -59,7 +69,10 @@ func (r *Running) joinText(text boards.Text) error {
 			r.emitCable(boards.Place{Link: g.Link, Port: g.Ends[i].Name}, true)
 		}
 	}
-	return r.serveLines()
+	for _, m := range came {
+		m.domain.Do(func() { err = errors.Join(err, m.begin()) })
+	}
+	return errors.Join(err, r.serveLines())
 }
 
 func (r *Running) emitCable(at boards.Place, in bool) {

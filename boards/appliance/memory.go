@@ -84,8 +84,8 @@ func backings(list []*boards.Member, there []guest.Backing, host uint64) (all []
 // page array, of 16 MiB for each GiB of memory, which a slow disk may have to make room for.
 func slowness(size boards.Size) time.Duration { return time.Duration(size>>30) * time.Second }
 
-func largest(a *boards.Appliance) (size boards.Size) {
-	for _, m := range a.Members() {
+func largest(list []*boards.Member) (size boards.Size) {
+	for _, m := range list {
 		size = max(size, m.Board.Memory)
 	}
 	return size

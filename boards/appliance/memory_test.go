@@ -38,7 +38,7 @@ func TestBackings(t *testing.T) {
 // TestSlowness: the largest board says how much longer than a minute all may be silent.
 func TestSlowness(t *testing.T) {
 	a := &boards.Appliance{Board: []boards.Member{{Board: &boards.Board{Memory: 64 << 20}}, {Board: &boards.Board{Memory: 1 << 40}}}}
-	if got := slowness(largest(a)); got != 1024*time.Second {
+	if got := slowness(largest(a.Members())); got != 1024*time.Second {
 		t.Errorf("%s longer", got)
 	}
 	if got := slowness(64 << 20); got != 0 {

@@ -86,9 +86,8 @@ type Running struct {
 	log       *zap.Logger // its own; boards and gateways have theirs
 	epoch     time.Time
 	dir       *guest.RunDir
-	joining   sync.Mutex      // held while boards come: guards all that they change of the appliance
-	backing   []guest.Backing // of boards' memory, by their order
-	emulators string          // the folder with those of boards' programs, if any needs one
+	backing   []guest.Backing // of boards' memory, by their order: guarded by holding once it runs
+	emulators string          // the folder with those of boards' programs, if any needs one: likewise
 	all       atomic.Pointer[[]*Machine]
 	captures  []io.Closer // of frames
 	between   atomic.Pointer[between]
@@ -153,7 +152,7 @@ func Start(ctx context.Context, a *boards.Appliance, o Options) (*Running, error
 	if o.StallLimit > 0 {
 		r.cal.StallLimit = o.StallLimit
 	} else {
-		r.cal.StallLimit += slowness(largest(a))
+		r.cal.StallLimit += slowness(largest(a.Members()))
 	}
 	if err := r.openRecord(); err != nil {
 		return nil, errors.Join(err, r.Close())
