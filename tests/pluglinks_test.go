@@ -240,7 +240,7 @@ ports = ["y.uart1", "z.uart1"]
 ''' }
 [[step]]
 set = { "x.gpio0.out" = 1 }
-expect = { line = "z.gpio0.in", edge = "rising", within = "4us" }
+expect = { line = "z.gpio0.in", edge = "rising", within = "1s" }
 [[step]]
 exec = { board = "y", command = ["sh", "-c", "ping -i 0.01 -c 50 -W 1 10.0.0.1; stty -F /dev/ttyS0 115200 raw; echo there > /dev/ttyS0"] }
 expect = { event = "uart.rx", where = { board = "z", part = "uart1", data = "there" }, within = "1s" }
