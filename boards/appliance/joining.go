@@ -34,26 +34,13 @@ func (r *Running) joinText(text boards.Text) error {
 	for _, at := range j.Gone {
 		r.leave(at)
 	}
-	fail := func(err error) error {
+	if made, err := r.joinLinks(j); err != nil {
+		for _, at := range slices.Backward(made) {
+			r.leave(at)
+		}
 		err = errors.Join(err, r.dropBoards(came))
 		j.Undo()
 		return err
-	}
-	for i, l := range j.New {
-		if err := r.addLink(l); err != nil {
-			for _, made := range j.New[:i+1] {
-				r.leave(boards.Place{Link: made})
-			}
-			return fail(err)
-		}
-	}
-	for _, g := range j.Grown {
-		if err := r.growLink(&g); err != nil {
-			for i := range g.Ends {
-				r.leave(boards.Place{Link: g.Link, Port: g.Ends[i].Name})
-			}
-			return fail(err)
-		}
 	}
 	j.Apply() // now that there is all that it has
 	for _, l := range j.New {
@@ -73,6 +60,27 @@ func (r *Running) joinText(text boards.Text) error {
 		m.domain.Do(func() { err = errors.Join(err, m.begin()) })
 	}
 	return errors.Join(err, r.serveLines())
+}
+
+// joinLinks makes the links that are new, and the ends of those that grow. If there is an error, made are those of
+// them that may be there.
+func (r *Running) joinLinks(j *boards.Joining) (made []boards.Place, err error) {
+	for _, l := range j.New {
+		made = append(made, boards.Place{Link: l})
+		if err := r.addLink(l); err != nil {
+			return made, err
+		}
+	}
+	for i := range j.Grown {
+		g := &j.Grown[i]
+		for k := range g.Ends {
+			made = append(made, boards.Place{Link: g.Link, Port: g.Ends[k].Name})
+		}
+		if err := r.growLink(g); err != nil {
+			return made, err
+		}
+	}
+	return made, nil
 }
 
 func (r *Running) emitCable(at boards.Place, in bool) {

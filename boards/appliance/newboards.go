@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"backplane/boards"
@@ -47,6 +48,7 @@ func (r *Running) addBoards(drawn []*boards.Member) (came []*Machine, err error)
 func (r *Running) dropBoards(came []*Machine) (err error) {
 	for _, m := range came {
 		m.domain.Do(func() { err = errors.Join(err, m.close()) })
+		err = errors.Join(err, os.RemoveAll(m.dir))
 	}
 	all := r.machines()
 	there := all[:len(all)-len(came)]

@@ -183,3 +183,30 @@ func TestNewBoardNotMade(t *testing.T) {
 		}
 	})
 }
+
+// TestNewBoardAgain: where the last of a text cannot be made, what was made before goes, and the same text can be given
+// again when the cause has gone.
+func TestNewBoardAgain(t *testing.T) {
+	clocks(t, func(t *testing.T, o appliance.Options) {
+		o.Out, o.Paced = filepath.Join(t.TempDir(), "record"), o.Virtual
+		r := start(t, hearing(t), pair(), o)
+		r.up("a", "b")
+		taken := filepath.Join(t.TempDir(), "taken")
+		r.must(os.WriteFile(taken, nil, 0o600))
+		text := newBoard + "serial = [{ name = \"outside\", ports = [\"c.uart1\"], pty = \"" + taken + "\" }]\n"
+		if err := r.Do(plugText(text)); err == nil || !strings.Contains(err.Error(), taken) {
+			t.Errorf("with a name that is taken: %v", err)
+		}
+		if names := r.Boards(); !slices.Equal(names, []string{"a", "b"}) {
+			t.Errorf("the boards are %q", names)
+		}
+		if places := r.Places("link"); slices.Contains(places, "lan:c.eth0") || slices.Contains(places, "outside") {
+			t.Errorf("of the links there are left %q", places)
+		}
+		r.must(os.Remove(taken))
+		r.must(r.Do(plugText(text)))
+		r.up("c")
+		r.must(r.Close())
+		r.must(record.Check(o.Out))
+	})
+}
