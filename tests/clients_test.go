@@ -341,7 +341,7 @@ func TestExecTerminal(t *testing.T) {
 			}
 			until("40 132")
 			say("sh -c 'echo go-$((1+2)); cat'\r")
-			until("go-3")
+			until("go-3\r\n") // else what is typed is echoed before the line ends
 			say("xyz\r")
 			until("xyz\r\nxyz")
 			say("\x03") // it ends cat there, not this client
