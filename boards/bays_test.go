@@ -23,7 +23,8 @@ func TestSlotMistakes(t *testing.T) {
 		{"the name of a board", "slot = 's'\n[[", "slot = 'a'\n[[", "", `a.toml:8:1: "a" is the name of a board, in line 2: links could not tell which of the two they mean`},
 		{"a link to a card", "", "", "[[segment]]\nname = 'lan'\nports = ['c.eth0']", `a.toml:16:10: board c is in slot s: a link belongs to the slot: write "s.eth0"`},
 		{"what no card has", "", "", "[[segment]]\nname = 'lan'\nports = ['s.eth7']", `a.toml:16:10: no board of slot s has an Ethernet port "eth7"`},
-		{"a link that has no slots", "", "", "[[can]]\nname = 'bus'\nports = ['a.can0', 's.can0']", "a.toml:16:20: the CAN bus cannot have an end in a slot: name a board that stays where it is"},
+		{"a link to the host", "", "", "[[serial]]\nname = 'line'\nports = ['s.u']\npty = 'out'", "a.toml:16:10: the serial link cannot have an end in a slot: name a board that stays where it is"},
+		{"a card with another bit rate", "", "", "[[can]]\nname = 'bus'\nports = ['a.can0', 's.can0']", "a.toml:16:20: a.can0 has 500000 bit/s and s.can0 has 250000: on one bus they must be the same"},
 		{"two links on a port", "", "", "[[segment]]\nname = 'lan'\nports = ['s.eth0']\n[[segment]]\nname = 'wan'\nports = ['s.eth0']", "a.toml:19:10: the port s.eth0 is already on a segment, in line 16"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -33,7 +34,7 @@ func TestSlotMistakes(t *testing.T) {
 					t.Fatal("nothing was replaced")
 				}
 			}
-			got := mistakes(t, write(t, "a.toml", text+tt.more, "b.toml", ecu, "d.toml", "name = 'd'\n[[gpio]]\nname = 'g'\nlines = ['', 'l']\n[[ethernet]]\nname = 'eth0'\n"))
+			got := mistakes(t, write(t, "a.toml", text+tt.more, "b.toml", ecu, "d.toml", "name = 'd'\n[[gpio]]\nname = 'g'\nlines = ['', 'l']\n[[ethernet]]\nname = 'eth0'\n[[can]]\nname = 'can0'\nbitrate = 250000\n"))
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -108,7 +108,7 @@ func (j *joiner) check() *Joining {
 		j.ends(l)
 		there := grown[l.Name]
 		if there == nil {
-			j.finish(l, l.ends())
+			j.finish(l, l.Ends)
 			j.checkOutside(l)
 			result.New = append(result.New, l)
 		} else {
@@ -185,7 +185,7 @@ func (j *joiner) grow(more, there *Link) Growth {
 	}
 	grown := *there
 	grown.Ends = slices.Concat(there.Ends, more.Ends)
-	j.finish(more, slices.Concat(there.ends(), more.ends()))
+	j.finish(more, slices.Concat(there.Ends, more.Ends))
 	if len(j.doc.Problems) > 0 {
 		return Growth{}
 	}

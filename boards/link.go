@@ -30,12 +30,12 @@ func (l *Link) Outside() string {
 	return ""
 }
 
-// ends are what its kind knows of its ends.
-func (l *Link) ends() (ends []periph.LinkEnd) {
-	for _, e := range l.Ends {
-		ends = append(ends, e.LinkEnd)
+// linkEnds are what a kind of link knows of its ends.
+func linkEnds(ends []End) (list []periph.LinkEnd) {
+	for i := range ends {
+		list = append(list, ends[i].LinkEnd)
 	}
-	return ends
+	return list
 }
 
 // Problem is a mistake about the link's table.
@@ -46,7 +46,7 @@ func (l *Link) Problem(format string, args ...any) tomlfile.Problem {
 // Note says, for people, what of the link they may not have meant; it may be empty.
 func (l *Link) Note() string {
 	if c, is := l.Config.(periph.NotedLink); is {
-		if note := c.Note(l.ends()); note != "" {
+		if note := c.Note(linkEnds(l.Ends)); note != "" {
 			return fmt.Sprintf("%s %s: %s", l.Kind.Name, l.Name, note)
 		}
 	}
@@ -143,7 +143,7 @@ func (a *Appliance) checkLinks(names map[string]string) {
 				l.Ends = append(l.Ends, End{LinkEnd: periph.LinkEnd{Name: a.Gateway[i].Name}, Member: -1})
 			}
 		}
-		c.finish(l, l.ends())
+		c.finish(l, l.Ends)
 	}
 }
 
@@ -154,10 +154,31 @@ func (c *linkChecker) ends(l *Link) {
 	}
 }
 
-// finish checks what a link's table says of such ends.
-func (c *linkChecker) finish(l *Link, ends []periph.LinkEnd) {
+// finish checks what a link's table says of such ends: with each board of a slot, of which the first
+// speaks for what they have alike.
+func (c *linkChecker) finish(l *Link, ends []End) {
 	report := func(key, format string, args ...any) { c.doc.Add(tomlfile.Join(l.at, key), format, args...) }
-	checkTable(func(r periph.Report) { l.Config.Check(r, ends) }, report, l.Values, l.Config)
+	list := linkEnds(ends)
+	checkTable(func(r periph.Report) {
+		said := make(map[string]bool)
+		once := func(key, format string, args ...any) {
+			text := key + ": " + fmt.Sprintf(format, args...)
+			if !said[text] {
+				r(key, format, args...)
+			}
+			said[text] = true
+		}
+		l.Config.Check(once, list)
+		for i := range ends {
+			for _, card := range ends[i].Cards {
+				if card.Controller != nil && card.Controller != ends[i].Controller {
+					with := slices.Clone(list)
+					with[i].Config = card.Controller.Config
+					l.Config.Check(once, with)
+				}
+			}
+		}
+	}, report, l.Values, l.Config)
 	if n := l.network(); n != nil && !n.HasVLANs() {
 		c.checkHosts(l)
 	}

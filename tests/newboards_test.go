@@ -60,8 +60,9 @@ delay = "0s"
 			app.Sh(b, "stty -F /dev/ttyS0 115200 raw -echo")
 		}
 		hears := app.StartCommand("y", "head", "-n1", "/dev/ttyS0")
-		app.Sh("late", "for i in 1 2 3 4 5; do echo hello > /dev/ttyS0; sleep 0.2; done")
-		if got := hears.Wait().Stdout; !strings.Contains(got, "hello") {
+		opened(app, "y", "/dev/ttyS0")
+		app.Sh("late", "echo hello > /dev/ttyS0")
+		if got := hears.Wait().Stdout; got != "hello\n" {
 			t.Errorf("y hears %q", got)
 		}
 		app.MustSet("twin.gpio0.out", "1")

@@ -69,6 +69,11 @@ func carrier(app *guesttest.App, board, want string) {
 	present(app, board, "[ $(cat /sys/class/net/eth0/carrier) = "+want+" ]")
 }
 
+// opened waits until a program of a board has a file open.
+func opened(app *guesttest.App, board, file string) {
+	present(app, board, "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q "+file)
+}
+
 // TestPlugSegment joins boards by a switch that no file has, while they run: the kernel finds a
 // carrier, and TCP runs at full size. One moves to another switch, and comes back.
 func TestPlugSegment(t *testing.T) {
@@ -121,7 +126,7 @@ func TestPlugCable(t *testing.T) {
 		say := func(from, to, text string) {
 			t.Helper()
 			c := app.StartCommand(to, "head", "-n1", "/dev/ttyS0")
-			present(app, to, "grep -q 'CTS' /proc/tty/driver/virtio_uart 2>/dev/null || sleep 0.2")
+			opened(app, to, "/dev/ttyS0")
 			app.Sh(from, "echo "+text+" > /dev/ttyS0")
 			if got := c.Wait().Stdout; got != text+"\n" {
 				t.Errorf("%s hears %q of %s", to, got, from)
@@ -148,7 +153,7 @@ func TestPlugCable(t *testing.T) {
 		level("z", "1")
 		level("y", "1")
 		mon := app.StartCommand("z", "gpiomon", "--num-events=1", "--falling-edge", "--format=edge", "gpiochip0", "0")
-		present(app, "z", "gpioinfo gpiochip0 2>/dev/null | grep -q used || sleep 0.3")
+		opened(app, "z", "gpio-event")
 		app.MustSet("x.gpio0.out", "0")
 		if got := mon.Wait().Stdout; got != "edge\n" {
 			t.Errorf("z has seen %q", got)
@@ -197,7 +202,7 @@ func TestPlugBus(t *testing.T) {
 		}
 		joins(t, app, "[[rs485]]\nname = 'field'\nports = ['x.uart2', 'y.uart2']\n")
 		c := app.StartCommand("y", "head", "-n1", "/dev/ttyS1")
-		app.Sleep(300 * time.Millisecond)
+		opened(app, "y", "/dev/ttyS1")
 		app.Sh("x", "echo poll > /dev/ttyS1")
 		if got := c.Wait().Stdout; got != "poll\n" {
 			t.Errorf("y hears %q", got)

@@ -19,6 +19,7 @@ var Bus = &periph.LinkKind{
 	Events:   can.Events,
 	LinkType: can.LinkType,
 	Joins:    "can",
+	Slots:    true,
 	Config:   func() periph.LinkConfig { return new(BusConfig) },
 }
 
@@ -117,8 +118,18 @@ type segment struct {
 // port is a board's port on the bus.
 type port struct {
 	*can.Node
-	seg  *segment
-	down bool
+	seg   *segment
+	down  bool
+	empty bool // it is at a slot in which there is no board
+}
+
+// settle puts the port's node onto the bus, or takes it off.
+func (p *port) settle() {
+	if p.down || p.seg.down || p.empty {
+		p.seg.Bus.Leave(p.Node)
+	} else {
+		_ = p.seg.Bus.Join(p.Node) // its bit rates were looked at
+	}
 }
 
 // Build makes the bus.
@@ -146,16 +157,22 @@ func (c *BusConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.Link
 func (s *segment) Join(more periph.LinkConfig, ends []periph.Joint) (err error) {
 	for _, e := range ends {
 		node, ok := e.Socket.(*can.Node)
-		if !ok {
+		slot, atSlot := e.Socket.(*slotNode)
+		if atSlot {
+			node = slot.open
+		} else if !ok {
 			return fmt.Errorf("%s: a %T is not a CAN port", e.Name, e.Socket)
 		}
 		s.domain.Do(func() {
 			node.Rename(e.Name)
 			node.SetErrorRate(0) // of another bus
-			if !s.down {
+			p := &port{Node: node, seg: s, empty: atSlot}
+			if atSlot {
+				slot.port = p
+			} else if !s.down {
 				err = s.Bus.Join(node)
 			}
-			s.ports = append(s.ports, &port{Node: node, seg: s})
+			s.ports = append(s.ports, p)
 		})
 		if err != nil {
 			return err
@@ -201,11 +218,7 @@ func (s *segment) Cut(name string, cut bool) {
 			s.down = cut
 		}
 		for _, p := range s.ports {
-			if p.down || s.down {
-				s.Bus.Leave(p.Node)
-			} else {
-				_ = s.Bus.Join(p.Node) // it has been on it, with the same bit rates
-			}
+			p.settle()
 		}
 	})
 }

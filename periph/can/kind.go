@@ -14,6 +14,7 @@ var Kind = &periph.ControllerKind{
 	Kernel: []string{"CONFIG_CAN", "CONFIG_CAN_DEV", "CONFIG_CAN_VIRTIO_CAN", "CONFIG_CAN_RAW", "CONFIG_CAN_BCM", "CONFIG_CAN_GW",
 		"CONFIG_CAN_ISOTP", "CONFIG_CAN_J1939"},
 	Events: Events,
+	Turns:  newTurns,
 	Config: func() periph.ControllerConfig { return &Config{Bitrate: defaultBitrate} },
 }
 

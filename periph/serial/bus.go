@@ -16,6 +16,7 @@ var Bus = &periph.LinkKind{
 	Title:  "RS-485 bus of two wires, half duplex",
 	Source: "TIA/EIA-485-A",
 	Apart:  true,
+	Slots:  true,
 	Joins:  "serial",
 	Config: func() periph.LinkConfig { return new(BusConfig) },
 }
@@ -67,9 +68,19 @@ type bus struct {
 // node is a board's port on the bus.
 type node struct {
 	*serial.Port
+	bus     *bus
 	name    string
 	down    bool
 	offline bool // it is off the bus, for one reason or both
+}
+
+// become gives the place on the bus to another port.
+func (n *node) become(port *serial.Port) {
+	if !n.offline {
+		n.bus.Bus.Leave(n.Port)
+		n.bus.Bus.Join(port)
+	}
+	n.Port = port
 }
 
 // Build makes the bus.
@@ -81,12 +92,16 @@ func (c *BusConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link, 
 // Join joins more ports to the bus.
 func (b *bus) Join(_ periph.LinkConfig, ends []periph.Joint) error {
 	for _, e := range ends {
-		port, ok := e.Socket.(*serial.Port)
+		port, ok := portOf(e.Socket)
 		if !ok {
 			return fmt.Errorf("%s: a %T is not a serial port", e.Name, e.Socket)
 		}
 		b.domain.Do(func() {
-			b.ports = append(b.ports, &node{Port: port, name: e.Name, offline: b.down})
+			n := &node{Port: port, bus: b, name: e.Name, offline: b.down}
+			if slot, ok := e.Socket.(*slotPort); ok {
+				slot.node = n
+			}
+			b.ports = append(b.ports, n)
 			if !b.down {
 				b.Bus.Join(port)
 			}

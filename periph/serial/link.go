@@ -84,7 +84,7 @@ func (c *LinkConfig) Build(_ *periph.LinkEnv, ends []periph.Joint) (periph.Link,
 	}
 	var joined [2]serial.End
 	for i, e := range ends {
-		port, ok := e.Socket.(*serial.Port)
+		port, ok := portOf(e.Socket)
 		if !ok {
 			return nil, fmt.Errorf("%s: a %T is not a serial port", e.Name, e.Socket)
 		}

@@ -77,6 +77,44 @@ func TestBus(t *testing.T) {
 	}
 }
 
+// TestBusSlot gives the place of a slot on an RS-485 bus to one port, to none, and to another.
+func TestBusSlot(t *testing.T) {
+	cal, d := domain(t)
+	var ports []*serial.Controller
+	heard := make([]strings.Builder, 3)
+	config := serial.BusConfig{Ports: []string{"b0.u", "s.u"}}
+	for i := range 3 {
+		c := serial.Kind.Config().(*serial.Config)
+		c.DriverEnable, c.Baud = "rts", 9600
+		u := serial.NewController(fmt.Sprint("u", i), d, c)
+		u.OnReceive = func(r line.Received) { heard[i].Write(r.Data) }
+		ports = append(ports, u)
+	}
+	turns := serial.Kind.Turns(d, nil)
+	link, err := config.Build(&periph.LinkEnv{Name: "bus", Calendar: cal}, []periph.Joint{
+		{LinkEnd: config.Ends()[0], Domain: d, Socket: ports[0].Socket("")}, {LinkEnd: config.Ends()[1], Domain: d, Socket: turns.Socket()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	say := func(text string, choose any) {
+		d.Do(func() { turns.Choose(choose); ports[0].Port().SetDriver(true); ports[0].Port().Transmit([]byte(text)) })
+		advance(t, cal, cal.Now()+simbus.Time(1e9))
+	}
+	say("one", nil)
+	say("two", ports[1].Socket(""))
+	say("three", ports[2].Socket(""))
+	link.Cut("s.u", true)
+	say("four", ports[1].Socket(""))
+	link.Cut("s.u", false)
+	say("five", ports[1].Socket(""))
+	link.Leave("s.u")
+	d.Do(func() { ports[0].Port().Transmit([]byte("six")) })
+	advance(t, cal, cal.Now()+simbus.Time(1e9))
+	if got := fmt.Sprintf("%s %s", heard[1].String(), heard[2].String()); got != "twofive three" {
+		t.Errorf("the others have heard %q", got)
+	}
+}
+
 // TestBusMistakes wants a transceiver.
 func TestBusMistakes(t *testing.T) {
 	got := ""

@@ -85,7 +85,7 @@ func RunFile(t testing.TB, file string, o Options) *App {
 	app := StartAppliance(t, a, o)
 	up := 0
 	for _, b := range a.Board {
-		if !b.Off {
+		if !b.Off && !b.Unplugged {
 			up++
 		}
 	}
