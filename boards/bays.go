@@ -46,8 +46,8 @@ func (a *Appliance) InSlot(slot string) (cards []int) {
 // checkSlots checks what boards say of their slots.
 func (a *Appliance) checkSlots(names map[string]string) {
 	first := make(map[string]string) // by slot: where a board says that it is in it at the start
-	for i, m := range a.Members() {
-		at := fmt.Sprintf("board[%d]", i)
+	for _, m := range a.Members() {
+		at := m.at
 		if m.Slot == "" {
 			if m.Unplugged {
 				a.doc.Add(at+".unplugged", "a board that is plugged later needs a slot: write slot = \"NAME\"")
@@ -79,21 +79,12 @@ func (c *linkChecker) slotEnd(l *Link, at, slot, rest string, end End) End {
 	end.Slot, end.Board, end.Member = slot, slot, -1
 	title := "line"
 	for _, i := range c.InSlot(slot) {
-		m, card := c.Members()[i], SlotBoard{Member: i}
+		m := c.Members()[i]
 		if m.Board == nil { // which has been said
 			return end
 		}
-		if l.Kind.Joins == gpio.BusName {
-			if line, err := m.Board.Line(rest, ""); err == nil {
-				card.Line = &line
-			}
-		} else {
-			var ports []*Controller
-			title, ports = m.Board.ports(c.catalog, l.Kind.Joins)
-			if k := slices.IndexFunc(ports, func(p *Controller) bool { return p.Name == rest }); k >= 0 {
-				card.Controller = ports[k]
-			}
-		}
+		var card SlotBoard
+		card, title = c.card(l, m, i, rest)
 		if end.Cards = append(end.Cards, card); end.Member < 0 && (card.Line != nil || card.Controller != nil) {
 			end.Member = i
 			if card.Line != nil {
@@ -117,6 +108,38 @@ func (c *linkChecker) slotEnd(l *Link, at, slot, rest string, end End) End {
 	return end
 }
 
+// card is what a board of a slot has for an end; title is what messages call that.
+func (c *linkChecker) card(l *Link, m *Member, member int, name string) (card SlotBoard, title string) {
+	card = SlotBoard{Member: member}
+	if l.Kind.Joins == gpio.BusName {
+		if line, err := m.Board.Line(name, ""); err == nil {
+			card.Line = &line
+		}
+		return card, "line"
+	}
+	title, ports := m.Board.ports(c.catalog, l.Kind.Joins)
+	if k := slices.IndexFunc(ports, func(p *Controller) bool { return p.Name == name }); k >= 0 {
+		card.Controller = ports[k]
+	}
+	return card, title
+}
+
+// Card is what a board of a slot has for an end of a link.
+func (a *Appliance) Card(link, end string, member int) (card SlotBoard) {
+	l := a.link(link)
+	if l == nil {
+		return card
+	}
+	for i := range l.Ends {
+		for _, c := range l.Ends[i].Cards {
+			if l.Ends[i].Name == end && c.Member == member {
+				card = c
+			}
+		}
+	}
+	return card
+}
+
 // take notes that a port has a link.
 func (c *linkChecker) take(l *Link, at, port string) {
 	switch first, taken := c.ports[port]; {
@@ -130,13 +153,13 @@ func (c *linkChecker) take(l *Link, at, port string) {
 	c.ports[port] = claim{where: c.doc.Where(at)}
 }
 
-// slotNotes say which boards of slots lack what links lead to.
-func (a *Appliance) slotNotes() (notes []string) {
+// CardNotes say what of the links of its slot a board lacks.
+func (a *Appliance) CardNotes(member int) (notes []string) {
 	for _, l := range a.Joined() {
 		for i := range l.Ends {
 			e := &l.Ends[i]
 			for _, card := range e.Cards {
-				if card.Controller == nil && card.Line == nil {
+				if card.Member == member && card.Controller == nil && card.Line == nil {
 					notes = append(notes, fmt.Sprintf("board %s has nothing for %s: the %s %s is open there while it is in the slot", a.Members()[card.Member].Name, e.Name, l.Kind.Name, l.Name))
 				}
 			}

@@ -1,6 +1,7 @@
 package boards
 
 import (
+	"fmt"
 	"maps"
 	"path/filepath"
 	"reflect"
@@ -235,6 +236,40 @@ func (j *joiner) checkDomain(l, there *Link) {
 	}
 }
 
+// withCards is a link with the boards that come into the slots of its ends.
+func (j *joiner) withCards(l *Link) *Link {
+	with := l
+	for i := range l.Ends {
+		for k, m := range j.fresh {
+			e := &l.Ends[i]
+			if m.Slot == "" || m.Slot != e.Slot {
+				continue
+			}
+			_, name, _ := strings.Cut(e.Name, ".")
+			card, _ := j.card(l, m, len(j.before.boards)+k, name)
+			if card.Line != nil && e.Drives {
+				if who := m.Board.drives(*card.Line); who != "" {
+					j.doc.Add(m.at+".slot", "%s is driven by %s on its own board, and by the %s %s: two outputs on one line", name, who, l.Kind.Name, l.Name)
+				}
+			}
+			if card.Controller != nil {
+				list := linkEnds(l.Ends)
+				list[i].Config = card.Controller.Config
+				l.Config.Check(func(_, format string, args ...any) {
+					j.doc.Add(m.at+".slot", "%s %s: %s", l.Kind.Name, l.Name, fmt.Sprintf(format, args...))
+				}, list)
+			}
+			if with == l {
+				copied := *l
+				copied.Ends = slices.Clone(l.Ends)
+				with = &copied
+			}
+			with.Ends[i].Cards = append(slices.Clip(with.Ends[i].Cards), card)
+		}
+	}
+	return with
+}
+
 // settle works out what there will be.
 func (j *joiner) settle(r *Joining) {
 	after := &joined{boards: slices.Clone(j.before.boards), absent: maps.Clone(j.before.absent)}
@@ -275,7 +310,7 @@ func (j *joiner) settle(r *Joining) {
 			}
 			grown = &left
 		}
-		after.links = append(after.links, grown)
+		after.links = append(after.links, j.withCards(grown))
 	}
 	after.links = append(after.links, r.New...)
 	plugged := 0

@@ -17,7 +17,7 @@ func (a *Appliance) readNew(doc *tomlfile.Doc, list []Member) (fresh []*Member, 
 	if n := len(there) + len(fresh); n > MaxBoards {
 		doc.Add("board", "the appliance would have %d boards; it may have %d", n, MaxBoards)
 	}
-	a.newNames(doc, fresh)
+	a.newNames(&own)
 	if len(problems) == 0 && len(doc.Problems) == 0 { // then what they have beside the others
 		own.join = new(atomic.Pointer[joined])
 		own.join.Store(&joined{boards: slices.Concat(there, fresh)})
@@ -27,8 +27,9 @@ func (a *Appliance) readNew(doc *tomlfile.Doc, list []Member) (fresh []*Member, 
 	return fresh, problems
 }
 
-// newNames checks what boards are called that are to come.
-func (a *Appliance) newNames(doc *tomlfile.Doc, list []*Member) {
+// newNames checks what boards are called that are to come, and their slots.
+func (a *Appliance) newNames(own *Appliance) {
+	doc, list := own.doc, own.Members()
 	names := make(map[string]string) // where each stands
 	for _, m := range a.Members() {
 		names[m.Name] = placeIn(m.doc, m.at)
@@ -44,11 +45,6 @@ func (a *Appliance) newNames(doc *tomlfile.Doc, list []*Member) {
 			doc.Add(m.at+".name", "%q is the name of a slot: links could not tell which of the two they mean", m.Name)
 		}
 		names[m.Name] = placeIn(doc, m.at)
-		if m.Slot != "" {
-			doc.Add(m.at+".slot", "the boards of a slot stand in the appliance's file: leave slot out, and join links to the board")
-		}
-		if m.Unplugged {
-			doc.Add(m.at+".unplugged", "the board is to be plugged: leave unplugged out")
-		}
 	}
+	own.checkSlots(names)
 }

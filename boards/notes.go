@@ -16,7 +16,10 @@ func (a *Appliance) Notes(virtual bool) (notes []string) {
 			notes = append(notes, note)
 		}
 	}
-	return append(notes, a.slotNotes()...)
+	for i := range a.Board {
+		notes = append(notes, a.CardNotes(i)...)
+	}
+	return notes
 }
 
 func (b *Board) Note(virtual bool) string {

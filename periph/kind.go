@@ -46,8 +46,8 @@ type ControllerKind struct {
 	// [Properties].
 	Properties []Spec
 	// Turns is how ports of such controllers, or lines of such controllers and of parts, take turns
-	// on a link, at first with none there. Nil: they cannot. The sockets are those that may come.
-	Turns func(clock simbus.Clock, sockets []any) Turns
+	// on a link, at first with none there. Nil: they cannot.
+	Turns func(clock simbus.Clock) Turns
 	// Config is an empty table, with what holds if a key is left out: a pointer to a
 	// struct with toml and jsonschema tags. A controller's name, number and chips are
 	// not in it.

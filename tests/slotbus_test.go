@@ -8,7 +8,7 @@ import (
 )
 
 // TestSlotBuses has two cards take turns on a CAN bus and on an RS-485 bus: frames and characters go to who is in the
-// slot, and come from it.
+// slot, and come from it. A third one is in no file.
 func TestSlotBuses(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		files := linkFiles(guesttest.Rootfs(t, "/usr/sbin/ip", "candump", "cansend"))
@@ -45,5 +45,10 @@ rs485 = [{ name = "field", ports = ["x.uart2", "bay1.uart2"] }]
 			plugged(t, app, appliance.Plug, next)
 			untilState(app, next, appliance.StateUp)
 		}
+		plugged(t, app, appliance.Unplug, "d")
+		joins(t, app, "board = [{ name = 'e', file = 'b.toml', slot = 'bay1' }]")
+		untilState(app, "e", appliance.StateUp)
+		app.Sh("e", "ip link set can0 up")
+		frame("e", "x", "125#03")
 	})
 }

@@ -12,31 +12,14 @@ import (
 // turn is an end of a link at a slot.
 type turn struct {
 	periph.Turns
-	link, end string           // their names
-	sockets   map[*Machine]any // of the boards that have one
+	link, end string // their names
 }
 
 // slotJoint is an end of a link at a slot, at first with no board in it.
 func (r *Running) slotJoint(l *boards.Link, e *boards.End) periph.Joint {
 	kind, _ := r.appliance.Catalog().Controller(l.Kind.Joins)
 	first := r.machines()[e.Cards[0].Member]
-	t := turn{link: l.Name, end: e.Name, sockets: make(map[*Machine]any)}
-	var all []any
-	for _, card := range e.Cards {
-		m := r.machines()[card.Member]
-		var socket any
-		switch {
-		case card.Line != nil:
-			socket = m.wire(*card.Line)
-		case card.Controller != nil:
-			socket = m.socket(card.Controller.Name, "")
-		default:
-			continue
-		}
-		t.sockets[m] = socket
-		all = append(all, socket)
-	}
-	t.Turns = kind.Turns(first.domain, all)
+	t := turn{kind.Turns(first.domain), l.Name, e.Name}
 	r.join(func(b *between) { b.turns[e.Slot] = append(slices.Clip(b.turns[e.Slot]), t) })
 	return periph.Joint{LinkEnd: e.LinkEnd, Domain: first.domain, Socket: t.Socket(), Fault: func(text string) {
 		if m := r.present(e.Slot); m != nil {
@@ -58,7 +41,23 @@ func (r *Running) fillSlots() {
 // domain that all boards of the slot have.
 func (r *Running) choose(slot string, m *Machine) {
 	for _, t := range r.between.Load().turns[slot] {
-		t.Choose(t.sockets[m])
+		t.choose(m)
+	}
+}
+
+// choose gives the end to a board; nil leaves it open, as a board does that has nothing for it.
+func (t *turn) choose(m *Machine) {
+	if m == nil {
+		t.Choose(nil)
+		return
+	}
+	switch card := m.r.appliance.Card(t.link, t.end, m.index); {
+	case card.Line != nil:
+		t.Choose(m.wire(*card.Line))
+	case card.Controller != nil:
+		t.Choose(m.socket(card.Controller.Name, ""))
+	default:
+		t.Choose(nil)
 	}
 }
 

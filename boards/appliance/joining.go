@@ -25,6 +25,11 @@ func (r *Running) joinText(text boards.Text) error {
 	if err := r.freeOutlets(j); err != nil {
 		return err
 	}
+	for _, b := range j.Boards {
+		if other := r.present(b.Slot); other != nil && !b.Unplugged {
+			return fmt.Errorf("%s is in slot %s: unplug it first", other.name, b.Slot)
+		}
+	}
 	j.ApplyBoards()
 	came, err := r.addBoards(j.Boards)
 	if err != nil {
@@ -101,13 +106,11 @@ func (r *Running) growLink(g *boards.Growth) error {
 
 // leave takes a link, or a port of one, off for good.
 func (r *Running) leave(at boards.Place) {
-	l := r.link(at.Link)
-	if l == nil {
-		return
-	}
-	l.Leave(at.Port)
-	if _, is := l.(hostLink); is {
-		r.closeLine(at.Link.Ends[0].Name)
+	if l := r.link(at.Link); l != nil { // else it could not be made
+		l.Leave(at.Port)
+		if _, is := l.(hostLink); is {
+			r.closeLine(at.Link.Ends[0].Name)
+		}
 	}
 	r.join(func(b *between) {
 		for slot, turns := range b.turns {
@@ -137,7 +140,7 @@ func (r *Running) refill(l *boards.Link, ends []boards.End) {
 		}
 		for _, t := range r.between.Load().turns[e.Slot] {
 			if t.link == l.Name && t.end == e.Name {
-				m.domain.Do(func() { t.Choose(t.sockets[m]) })
+				m.domain.Do(func() { t.choose(m) })
 			}
 		}
 	}

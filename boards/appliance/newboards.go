@@ -81,7 +81,16 @@ func (r *Running) addLater(list []*boards.Member) (domains []*simbus.Domain, err
 // begin tells of a board that came, and switches it on. What it is made of stands in the event, as that of
 // others does in the record's list: a replay with something else differs here.
 func (m *Machine) begin() error {
-	attrs := []simbus.Attr{plugState(true)}
+	attrs := []simbus.Attr{plugState(!m.away)}
+	if slot := m.member.Slot; slot != "" {
+		attrs = append(attrs, simbus.Text("slot", slot))
+		for _, note := range m.r.appliance.CardNotes(m.index) {
+			m.r.note(note)
+		}
+		if !m.away {
+			m.r.choose(slot, m)
+		}
+	}
 	for _, part := range []struct{ key, path string }{
 		{"file", m.board.SourceFile()}, {"kernel", m.kernel.Path}, {"root", filepath.Join(m.dir, initrdFile)},
 	} {
@@ -95,7 +104,7 @@ func (m *Machine) begin() error {
 	if note := m.board.Note(m.r.opts.Virtual); note != "" {
 		m.r.note(fmt.Sprintf("board %s: %s", m.name, note))
 	}
-	if m.member.Off {
+	if m.member.Off || m.away {
 		return nil
 	}
 	return m.powerOn()

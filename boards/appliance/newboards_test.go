@@ -121,8 +121,8 @@ func TestNewBoardRefused(t *testing.T) {
 			`board = [{ name = "A b", file = "b.toml" }]`:                                                           `argument:1:12: name "A b" `,
 			`board = [{ name = "c", file = "none.toml" }]`:                                                          "none.toml: no such file",
 			`board = [{ name = "c" }]`:                                                                              `a board without a file`,
-			`board = [{ name = "c", file = "b.toml", slot = "bay" }]`:                                               "leave slot out",
-			`board = [{ name = "c", file = "b.toml", unplugged = true }]`:                                           "leave unplugged out",
+			`board = [{ name = "c", file = "b.toml", slot = "a" }]`:                                                 "the name of a board, in ",
+			`board = [{ name = "c", file = "b.toml", unplugged = true }]`:                                           "needs a slot",
 			`board = [{ name = "c", file = "main.toml" }]`:                                                          "is an appliance; it must be a board",
 			`board = [{ name = "c", file = "b.toml", sett = {} }]`:                                                  `unknown key "sett"`,
 			`board = [{ name = "c", file = "b.toml" }, { name = "c", file = "b.toml" }]`:                            `the name "c" is taken`,
@@ -208,5 +208,52 @@ func TestNewBoardAgain(t *testing.T) {
 		r.up("c")
 		r.must(r.Close())
 		r.must(record.Check(o.Out))
+	})
+}
+
+// TestNewCard: a board comes into a slot that is empty, has the slot's links, and is pulled for the card that was there.
+func TestNewCard(t *testing.T) {
+	clocks(t, func(t *testing.T, o appliance.Options) {
+		r := start(t, hearing(t), files{"b.toml": oneBoard, "main.toml": `name = "x"
+board = [{ name = "a", file = "b.toml" }, { name = "c", file = "b.toml", slot = "s" }]
+segment = [{ name = "lan", ports = ["a.eth0", "s.eth0"] }]
+serial = [{ name = "line", ports = ["a.uart1", "s.uart1"] }]
+wire = [{ name = "w", from = "s.gpio0.out", to = "a.gpio0.in", delay = "0s" }]
+`, "n.toml": strings.Replace(oneBoard, "[[serial]]\nname = \"uart1\"\nbaud = 115200\n", "", 1)}, o)
+		r.up("a", "c")
+		card := `board = [{ name = "e", file = "FILE", slot = "s" }, { name = "f", file = "n.toml", slot = "s", unplugged = true }]`
+		text := strings.Replace(card, "FILE", "b.toml", 1)
+		if err := r.Do(plugText(text)); err == nil || !strings.Contains(err.Error(), "c is in slot s: unplug it first") {
+			t.Errorf("into a slot with a card: %v", err)
+		}
+		r.must(r.Do(appliance.Unplug.At("c")))
+		if err := r.Do(plugText(strings.Replace(text, ", unplugged = true", "", 1))); err == nil || !strings.Contains(err.Error(), "need unplugged = true") {
+			t.Errorf("two into a slot: %v", err)
+		}
+		r.must(r.Do(plugText(text)))
+		r.up("e")
+		r.must(r.Set("e.gpio0.out", "1"))
+		for place, want := range map[string]string{"a.gpio0.in": "1", "e.eth0.link": "up", "c.eth0.link": "down", "f.eth0.link": "down"} {
+			if got := r.value(place); got != want {
+				t.Errorf("with e in the slot, %s is %s", place, got)
+			}
+		}
+		r.exec("a", "frame", "7")
+		r.line("e", "console", "frame 7")
+		r.must(r.Do(appliance.Unplug.At("e")))
+		if got := r.value("a.gpio0.in"); got != "0" {
+			t.Errorf("with the slot empty the wire reads %s", got)
+		}
+		r.must(r.Do(appliance.Plug.At("f")))
+		r.up("f")
+		if !slices.ContainsFunc(r.notes, func(n string) bool { return strings.Contains(n, "board f has nothing for s.uart1") }) {
+			t.Errorf("what f lacks is not said: %q", r.notes)
+		}
+		r.must(r.Do(appliance.Unplug.At("f")))
+		r.must(r.Do(appliance.Plug.At("c")))
+		r.up("c")
+		if got := r.value("c.eth0.link"); got != "up" {
+			t.Errorf("with c back its link is %s", got)
+		}
 	})
 }

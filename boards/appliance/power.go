@@ -136,6 +136,9 @@ func (m *Machine) powerOn() error {
 // notOn says why a board that is off is.
 func (m *Machine) notOn() error {
 	if m.away {
+		if m.member.Slot == "" {
+			return fmt.Errorf("board %s is unplugged: plug it", m.name)
+		}
 		return fmt.Errorf("board %s is not in its slot, %s: plug it", m.name, m.member.Slot)
 	}
 	return fmt.Errorf("board %s is off", m.name)

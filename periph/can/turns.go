@@ -12,7 +12,7 @@ type slotNode struct {
 	port *port     // nil before there is a bus
 }
 
-func newTurns(clock simbus.Clock, _ []any) periph.Turns {
+func newTurns(clock simbus.Clock) periph.Turns {
 	return &slotNode{open: can.NewNode("slot", clock, can.Timing{Bitrate: defaultBitrate}, nobody{})}
 }
 

@@ -16,7 +16,7 @@ func TestSlot(t *testing.T) {
 	for i := range 2 {
 		b.bus.Leave(b.dev[i].Port())
 	}
-	turns := can.Kind.Turns(b.dom, nil)
+	turns := can.Kind.Turns(b.dom)
 	config := can.BusConfig{Ports: []string{"a.can0", "s.can0"}, Port: []can.PortConfig{{Name: "s.can0", ErrorRate: 0.25}}}
 	ends := config.Ends()
 	link, err := config.Build(&periph.LinkEnv{Name: "bus", Calendar: b.cal, Seed: 1}, []periph.Joint{

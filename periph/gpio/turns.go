@@ -13,7 +13,7 @@ type slotLine struct {
 	pins []*wire.Pin
 }
 
-func newTurns(simbus.Clock, []any) periph.Turns { return &slotLine{open: wire.Wire{Name: "slot"}} }
+func newTurns(simbus.Clock) periph.Turns { return &slotLine{open: wire.Wire{Name: "slot"}} }
 
 // Socket is what links are soldered to.
 func (s *slotLine) Socket() any { return &s.open }

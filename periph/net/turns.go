@@ -11,22 +11,13 @@ import (
 // seated is the station that has the port.
 type seated struct{ Station }
 
-// newTurns makes it for the ports of boards that take turns.
-func newTurns(_ simbus.Clock, sockets []any) periph.Turns {
-	t := new(slotPort)
-	for _, s := range sockets {
-		if station, ok := s.(Station); ok {
-			t.stations = append(t.stations, station)
-		}
-	}
-	return t
-}
+func newTurns(simbus.Clock) periph.Turns { return new(slotPort) }
 
 // slotPort is the port of a slot on a segment: whichever board is in the slot has it.
 type slotPort struct {
-	stations []Station
-	present  atomic.Pointer[seated] // frames may come on other goroutines in real time
-	up       bool
+	present atomic.Pointer[seated] // frames may come on other goroutines in real time
+	plug    func(Station)          // puts the cable into a board's port
+	up      bool
 }
 
 // Socket is the port of the slot.
@@ -43,15 +34,14 @@ func (t *slotPort) Choose(socket any) {
 		return
 	}
 	t.present.Store(&seated{station})
-	station.SetLink(t.up)
+	if t.plug(station); !t.up {
+		station.SetLink(false)
+	}
 }
 
-// Plug puts the cable into all of them, of which none has the port yet.
+// Plug keeps the cable for who will have the port.
 func (t *slotPort) Plug(p *ether.Port, speed int64, offload bool) {
-	for _, s := range t.stations {
-		s.Plug(p, speed, offload)
-		s.SetLink(false)
-	}
+	t.plug = func(s Station) { s.Plug(p, speed, offload) }
 	t.up = true
 }
 

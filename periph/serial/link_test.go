@@ -90,7 +90,7 @@ func TestBusSlot(t *testing.T) {
 		u.OnReceive = func(r line.Received) { heard[i].Write(r.Data) }
 		ports = append(ports, u)
 	}
-	turns := serial.Kind.Turns(d, nil)
+	turns := serial.Kind.Turns(d)
 	link, err := config.Build(&periph.LinkEnv{Name: "bus", Calendar: cal}, []periph.Joint{
 		{LinkEnd: config.Ends()[0], Domain: d, Socket: ports[0].Socket("")}, {LinkEnd: config.Ends()[1], Domain: d, Socket: turns.Socket()}})
 	if err != nil {

@@ -13,7 +13,7 @@ type slotPort struct {
 	node          *node // on a bus
 }
 
-func newTurns(clock simbus.Clock, _ []any) periph.Turns {
+func newTurns(clock simbus.Clock) periph.Turns {
 	open := serial.NewPort(clock)
 	open.Power(false)
 	return &slotPort{open: open, present: open}
