@@ -35,6 +35,19 @@ func plugged(place string) bool {
 	return len(found) > 0
 }
 
+// tagged tells whether the driver of a share's device has found what that is called.
+func tagged(place string) bool {
+	if !plugged(place) {
+		return false
+	}
+	dir := filepath.Join(places, placeFolder+strings.ToLower(place))
+	if _, err := os.Stat(dir); place == "" || err != nil {
+		return true
+	}
+	found, _ := filepath.Glob(filepath.Join(dir, "virtio*", "mount_tag"))
+	return len(found) > 0
+}
+
 // plugging gives what is plugged the names and addresses that the board file says: at the
 // start, and when something comes later.
 type plugging struct {
@@ -85,8 +98,15 @@ func (p *plugging) follow() {
 	err := watchKernel(func(message []byte) {
 		action, _, _ := bytes.Cut(message, []byte("@"))
 		ours := bytes.Contains(message, []byte(places[len("/sys"):]+"/"+placeFolder))
-		if message == nil || ours && (string(action) == "add" || string(action) == "remove") {
-			p.settle()
+		switch string(action) {
+		case "add", "bind", "remove": // a device, or that its driver has made something of it
+			if ours {
+				p.settle()
+			}
+		default:
+			if message == nil {
+				p.settle()
+			}
 		}
 	})
 	if err != nil {
@@ -136,10 +156,11 @@ func (p *plugging) settle() {
 	}
 	nameChips(p.board.GPIO)
 	for _, m := range p.board.Shares {
-		if plugged(m.Place) && !isMounted(m.Mount) {
-			if err := mountOn(m.Mount); err != nil {
-				complain("%v", err)
-			}
+		if !tagged(m.Place) || isMounted(m.Mount) {
+			continue
+		}
+		if err := mountOn(m.Mount); err != nil && !errors.Is(err, unix.ENOENT) { // else the driver is not ready, and tells when it is
+			complain("%v", err)
 		}
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

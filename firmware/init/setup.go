@@ -35,7 +35,7 @@ func mountOn(m config.Mount) error {
 		return err
 	}
 	if err := unix.Mount(m.Source, m.Dir, m.FS, m.Flags, m.Data); err != nil && err != unix.EBUSY {
-		return fmt.Errorf("mount %s on %s: %v", m.Source, m.Dir, err)
+		return fmt.Errorf("mount %s on %s: %w", m.Source, m.Dir, err)
 	}
 	return nil
 }
