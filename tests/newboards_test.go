@@ -18,13 +18,7 @@ func TestPlugBoards(t *testing.T) {
 		files := linkFiles(guesttest.Rootfs(t))
 		files["disk.toml"] = strings.Replace(files["b.toml"], "[[ethernet]]", "[[disk]]\nname = \"disk0\"\nsize = \"8M\"\nkeep = \"kept.bpd\"\n[[ethernet]]", 1)
 		app := guesttest.Run(t, files, o)
-		joins := func(text string) {
-			t.Helper()
-			if err := app.Running.Do(appliance.Action{Kind: appliance.Plug, Data: []byte(text)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		joins(`
+		joins(t, app, `
 [[board]]
 name = "late"
 file = "disk.toml"

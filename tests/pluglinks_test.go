@@ -169,6 +169,16 @@ func TestPlugCable(t *testing.T) {
 	})
 }
 
+// frame sends a CAN frame from one board to another.
+func frame(t *testing.T, app *guesttest.App, from, to, text string) {
+	t.Helper()
+	got := candump(app, to, 1, "")
+	app.Do(from, "cansend", "can0", text)
+	if frames := got(); len(frames) != 1 || frames[0] != text {
+		t.Errorf("%s has got %q of %s", to, frames, from)
+	}
+}
+
 // TestPlugBus joins boards that share their time by a CAN bus and an RS-485 bus.
 func TestPlugBus(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
@@ -177,25 +187,17 @@ func TestPlugBus(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "argument:3:20: x and z run apart, and a CAN bus joins boards that share their time: write lockstep = true") {
 			t.Errorf("boards apart: %v", err)
 		}
-		frame := func(from, to, text string) {
-			t.Helper()
-			got := candump(app, to, 1, "")
-			app.Do(from, "cansend", "can0", text)
-			if frames := got(); len(frames) != 1 || frames[0] != text {
-				t.Errorf("%s has got %q of %s", to, frames, from)
-			}
-		}
 		app.Sh("x", "ip link set can0 up")
 		app.Sh("y", "ip link set can0 up")
 		joins(t, app, "[[can]]\nname = 'bus'\nports = ['x.can0', 'y.can0']\n")
-		frame("x", "y", "123#01")
-		frame("y", "x", "124#02")
+		frame(t, app, "x", "y", "123#01")
+		frame(t, app, "y", "x", "124#02")
 		plugged(t, app, appliance.Unplug, "bus")
 		plugged(t, app, appliance.Plug, "bus")
-		frame("x", "y", "125#03")
+		frame(t, app, "x", "y", "125#03")
 		plugged(t, app, appliance.Unplug, "bus:y.can0")
 		joins(t, app, "[[can]]\nname = 'bus'\nports = ['y.can0']\n")
-		frame("y", "x", "126#04")
+		frame(t, app, "y", "x", "126#04")
 
 		for _, b := range []string{"x", "y"} {
 			app.Sh(b, "stty -F /dev/ttyS1 115200 raw -echo")

@@ -19,21 +19,13 @@ rs485 = [{ name = "field", ports = ["x.uart2", "bay1.uart2"] }]
 `
 		app := guesttest.Run(t, files, o)
 		app.Sh("x", "ip link set can0 up && stty -F /dev/ttyS1 115200 raw -echo")
-		frame := func(from, to, text string) {
-			t.Helper()
-			got := candump(app, to, 1, "")
-			app.Do(from, "cansend", "can0", text)
-			if frames := got(); len(frames) != 1 || frames[0] != text {
-				t.Errorf("%s has got %q of %s", to, frames, from)
-			}
-		}
 		for _, card := range []string{"c", "d", "c"} {
 			if present := app.MustGet("bus:bay1.can0.state"); present != "stopped" {
 				t.Errorf("before %s is up, its port is %s", card, present)
 			}
 			app.Sh(card, "ip link set can0 up && stty -F /dev/ttyS1 115200 raw -echo")
-			frame("x", card, "123#01")
-			frame(card, "x", "124#02")
+			frame(t, app, "x", card, "123#01")
+			frame(t, app, card, "x", "124#02")
 			hears := app.StartCommand(card, "head", "-n1", "/dev/ttyS1")
 			opened(app, card, "/dev/ttyS1")
 			app.Sh("x", "echo poll > /dev/ttyS1")
@@ -49,6 +41,6 @@ rs485 = [{ name = "field", ports = ["x.uart2", "bay1.uart2"] }]
 		joins(t, app, "board = [{ name = 'e', file = 'b.toml', slot = 'bay1' }]")
 		untilState(app, "e", appliance.StateUp)
 		app.Sh("e", "ip link set can0 up")
-		frame("e", "x", "125#03")
+		frame(t, app, "e", "x", "125#03")
 	})
 }
