@@ -42,7 +42,10 @@ func TestSerialStream(t *testing.T) {
 		for _, b := range app.Boards() {
 			receivers = append(receivers, app.StartCommand(b, "load", "receive", "/dev/ttyS1", fmt.Sprint(baud), flow, fmt.Sprint(count)))
 		}
-		app.Sleep(300 * time.Millisecond)
+		for _, b := range app.Boards() {
+			opened(app, b, "/dev/ttyS1")
+		}
+		app.Sleep(300 * time.Millisecond) // until they have set it up
 		for _, b := range app.Boards() {
 			senders = append(senders, app.StartCommand(b, "load", "transmit", "/dev/ttyS1", fmt.Sprint(baud), flow, fmt.Sprint(count)))
 		}
