@@ -159,7 +159,7 @@ forward = [{ host = %q, to = "sensor:7" }]
 		}
 
 		server := app.StartCommand("sensor", "/bin/sh", "-c", "echo from the board | nc -l -p 7")
-		app.Sleep(100 * time.Millisecond)
+		listens(app, "sensor")
 		answer := make(chan string)
 		go func() {
 			c, err := net.Dial("tcp", host)

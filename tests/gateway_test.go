@@ -131,7 +131,7 @@ forward = [{ host = %q, to = "control:7" }]
 		action(app, gateway.ActionOpen)
 
 		server := app.StartCommand("control", "/bin/sh", "-c", "echo from the board | nc -l -p 7")
-		app.Sleep(100 * time.Millisecond)
+		listens(app, "control")
 		got := make(chan string)
 		go func() {
 			c, err := net.Dial("tcp", host)

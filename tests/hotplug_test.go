@@ -40,6 +40,11 @@ func present(app *guesttest.App, board, condition string) {
 	app.Sh(board, "for i in $(seq 100); do "+condition+" && exit 0; sleep 0.05; done; "+condition)
 }
 
+// listens waits until a program of a board listens to TCP port 7.
+func listens(app *guesttest.App, board string) {
+	present(app, board, "grep -q ':0007 .* 0A ' /proc/net/tcp*")
+}
+
 // TestUnplugCard pulls an Ethernet controller while a neighbour is pinged, and puts it back:
 // the interface goes and comes, with the name and the addresses that the board file says.
 func TestUnplugCard(t *testing.T) {

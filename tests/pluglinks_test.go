@@ -86,7 +86,7 @@ func TestPlugSegment(t *testing.T) {
 		big := func(to, address string) {
 			t.Helper()
 			c := app.StartCommand(to, "sh", "-c", "rm -f /tmp/in; mkfifo /tmp/in; nc -l -p 7 <>/tmp/in | wc -c")
-			present(app, to, "grep -q ':0007 .* 0A ' /proc/net/tcp*")
+			listens(app, to)
 			app.Sh("x", "head -c 3000000 /dev/zero | nc "+address+" 7")
 			if got := strings.TrimSpace(c.Wait().Stdout); got != "3000000" {
 				t.Errorf("%s has got %s bytes", to, got)
