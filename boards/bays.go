@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"backplane/boards/tomlfile"
+	"backplane/periph"
 	"backplane/periph/gpio"
 )
 
@@ -94,9 +95,7 @@ func (c *linkChecker) slotEnd(l *Link, at, slot, rest string, end End) End {
 			}
 		}
 		if card.Line != nil && end.Drives {
-			one := End{LinkEnd: end.LinkEnd, Line: *card.Line}
-			one.Name = m.Name + "." + rest
-			c.drive(at, m, &one)
+			c.driveCard(at, m, rest, card)
 		}
 	}
 	if end.Member < 0 {
@@ -122,6 +121,18 @@ func (c *linkChecker) card(l *Link, m *Member, member int, name string) (card Sl
 		card.Controller = ports[k]
 	}
 	return card, title
+}
+
+// driveCard finds what drives a line of a board of a slot beside the link.
+func (c *linkChecker) driveCard(at string, m *Member, line string, card SlotBoard) {
+	c.drive(at, m, &End{LinkEnd: periph.LinkEnd{Name: m.Name + "." + line}, Line: *card.Line})
+}
+
+// checkCard checks the link's table with a board that may be in the slot of one of its ends.
+func (l *Link) checkCard(report periph.Report, ends []End, at int, card SlotBoard) {
+	with := linkEnds(ends)
+	with[at].Config = card.Controller.Config
+	l.Config.Check(report, with)
 }
 
 // Card is what a board of a slot has for an end of a link.

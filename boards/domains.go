@@ -15,17 +15,19 @@ func (a *Appliance) Domains() (of []int, n int) {
 		}
 		return i
 	}
+	share := func(i, j int) {
+		x, y := find(i), find(j)
+		root[max(x, y)] = min(x, y)
+	}
 	for _, l := range a.Links {
 		for i := 1; l.Config.Instant() && i < len(l.Ends); i++ {
-			x, y := find(l.Ends[0].Member), find(l.Ends[i].Member)
-			root[max(x, y)] = min(x, y)
+			share(l.Ends[0].Member, l.Ends[i].Member)
 		}
 	}
 	for _, slot := range a.Slots() { // only one of these boards runs at a time
 		cards := a.InSlot(slot)
 		for _, card := range cards[1:] {
-			x, y := find(cards[0]), find(card)
-			root[max(x, y)] = min(x, y)
+			share(cards[0], card)
 		}
 	}
 	together := -1
@@ -35,8 +37,7 @@ func (a *Appliance) Domains() (of []int, n int) {
 		case together < 0:
 			together = i
 		default:
-			x, y := find(together), find(i)
-			root[max(x, y)] = min(x, y)
+			share(together, i)
 		}
 	}
 	of = make([]int, len(root))

@@ -248,16 +248,12 @@ func (j *joiner) withCards(l *Link) *Link {
 			_, name, _ := strings.Cut(e.Name, ".")
 			card, _ := j.card(l, m, len(j.before.boards)+k, name)
 			if card.Line != nil && e.Drives {
-				if who := m.Board.drives(*card.Line); who != "" {
-					j.doc.Add(m.at+".slot", "%s is driven by %s on its own board, and by the %s %s: two outputs on one line", name, who, l.Kind.Name, l.Name)
-				}
+				j.driveCard(m.at+".slot", m, name, card)
 			}
 			if card.Controller != nil {
-				list := linkEnds(l.Ends)
-				list[i].Config = card.Controller.Config
-				l.Config.Check(func(_, format string, args ...any) {
+				l.checkCard(func(_, format string, args ...any) {
 					j.doc.Add(m.at+".slot", "%s %s: %s", l.Kind.Name, l.Name, fmt.Sprintf(format, args...))
-				}, list)
+				}, l.Ends, i, card)
 			}
 			if with == l {
 				copied := *l

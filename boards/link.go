@@ -158,7 +158,6 @@ func (c *linkChecker) ends(l *Link) {
 // speaks for what they have alike.
 func (c *linkChecker) finish(l *Link, ends []End) {
 	report := func(key, format string, args ...any) { c.doc.Add(tomlfile.Join(l.at, key), format, args...) }
-	list := linkEnds(ends)
 	checkTable(func(r periph.Report) {
 		said := make(map[string]bool)
 		once := func(key, format string, args ...any) {
@@ -168,13 +167,11 @@ func (c *linkChecker) finish(l *Link, ends []End) {
 			}
 			said[text] = true
 		}
-		l.Config.Check(once, list)
+		l.Config.Check(once, linkEnds(ends))
 		for i := range ends {
 			for _, card := range ends[i].Cards {
 				if card.Controller != nil && card.Controller != ends[i].Controller {
-					with := slices.Clone(list)
-					with[i].Config = card.Controller.Config
-					l.Config.Check(once, with)
+					l.checkCard(once, ends, i, card)
 				}
 			}
 		}

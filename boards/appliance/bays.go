@@ -74,15 +74,34 @@ func (r *Running) present(slot string) *Machine {
 	return nil
 }
 
+// empty says it if there is a board in a slot.
+func (r *Running) empty(slot string) error {
+	if m := r.present(slot); m != nil {
+		return fmt.Errorf("%s is in slot %s: unplug it first", m.name, slot)
+	}
+	return nil
+}
+
+// tellPlug tells that a board was plugged or unplugged, and more of it.
+func (m *Machine) tellPlug(more ...simbus.Attr) {
+	attrs := []simbus.Attr{plugState(!m.away)}
+	if slot := m.member.Slot; slot != "" {
+		attrs = append(attrs, simbus.Text("slot", slot))
+	}
+	m.emit("", KindPlug, append(attrs, more...)...)
+}
+
 // plugCard puts a board into its slot, where it has power, or takes it out as it is. A board that the appliance's
 // file does not have needs none.
 func (m *Machine) plugCard(in bool) error {
 	slot := m.member.Slot
-	switch other := m.r.present(slot); {
-	case m.away != in:
+	if m.away != in {
 		return alreadyPlugged(m.name, in)
-	case in && other != nil:
-		return fmt.Errorf("%s is in slot %s: unplug it first", other.name, slot)
+	}
+	if in {
+		if err := m.r.empty(slot); err != nil {
+			return err
+		}
 	}
 	if !in && (m.proc != nil || m.powered && m.state != StateOff) {
 		if err := m.pullPlug("unplugged"); err != nil {
@@ -98,11 +117,7 @@ func (m *Machine) plugCard(in bool) error {
 	} else {
 		m.r.choose(slot, nil)
 	}
-	if slot == "" {
-		m.emit("", KindPlug, plugState(in))
-	} else {
-		m.emit("", KindPlug, plugState(in), simbus.Text("slot", slot))
-	}
+	m.tellPlug()
 	if !in || m.member.Off {
 		return nil
 	}

@@ -8,31 +8,30 @@ import (
 	"backplane/simbus"
 )
 
-// addDomains makes the boards' domains.
-func (r *Running) addDomains(a *boards.Appliance) ([]*simbus.Domain, error) {
-	of, n := a.Domains()
-	names := make([][]string, n)
-	for i, m := range a.Members() {
+// addDomains finds the time domains of boards that come to those that there are, and makes those that are new.
+func (r *Running) addDomains(list []*boards.Member) (domains []*simbus.Domain, err error) {
+	of, n := r.appliance.Domains()
+	known, names := make([]*simbus.Domain, n), make([][]string, n)
+	there := r.machines()
+	for i, m := range there {
+		known[of[i]] = m.domain
+	}
+	of = of[len(there):]
+	for i, m := range list {
 		names[of[i]] = append(names[of[i]], m.Name)
 	}
-	all := make([]*simbus.Domain, n)
-	for i := range all {
-		d, err := r.cal.AddDomain(strings.Join(names[i], "+"))
-		if err != nil {
-			return nil, fmt.Errorf("board %s: %w", names[i][0], err)
+	for i, m := range list {
+		d := known[of[i]]
+		if d == nil {
+			if d, err = r.cal.AddDomain(strings.Join(names[of[i]], "+")); err != nil {
+				return nil, fmt.Errorf("board %s: %w", m.Name, err)
+			}
+			d.OnFault = func(addr uintptr, err error) { r.fault(d, addr, err) }
+			known[of[i]] = d
 		}
-		r.watchFaults(d)
-		all[i] = d
-	}
-	domains := make([]*simbus.Domain, len(of))
-	for i := range domains {
-		domains[i] = all[of[i]]
+		domains = append(domains, d)
 	}
 	return domains, nil
-}
-
-func (r *Running) watchFaults(d *simbus.Domain) {
-	d.OnFault = func(addr uintptr, err error) { r.fault(d, addr, err) }
 }
 
 // fault ends the board whose guest memory has gone.

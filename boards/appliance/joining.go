@@ -26,8 +26,8 @@ func (r *Running) joinText(text boards.Text) error {
 		return err
 	}
 	for _, b := range j.Boards {
-		if other := r.present(b.Slot); other != nil && !b.Unplugged {
-			return fmt.Errorf("%s is in slot %s: unplug it first", other.name, b.Slot)
+		if err := r.empty(b.Slot); err != nil && !b.Unplugged {
+			return err
 		}
 	}
 	j.ApplyBoards()

@@ -59,23 +59,25 @@ func (r *Running) checkMemory(list []*boards.Member) error {
 // than the host has, of boards whose files do not say. there is what those have that came first. moved are the names
 // of the others that are in files for that.
 func backings(list []*boards.Member, there []guest.Backing, host uint64) (all []guest.Backing, moved []string) {
+	all = slices.Clone(there)
+	for _, m := range list[len(there):] {
+		all = append(all, m.Board.Backing)
+	}
 	sum := uint64(0)
 	for i, m := range list {
-		if i < len(there) && there[i] != guest.File || i >= len(there) && m.Board.Backing != guest.File {
+		if all[i] != guest.File {
 			sum += uint64(m.Board.Memory)
 		}
 	}
-	all = slices.Clone(there)
-	for _, m := range list[len(there):] {
-		b := m.Board.Backing
-		if b == "" {
-			b = guest.RAM
-			if sum > host {
-				b = guest.File
-				moved = append(moved, m.Name)
-			}
+	for i, m := range list {
+		switch {
+		case all[i] != "":
+		case sum > host:
+			all[i] = guest.File
+			moved = append(moved, m.Name)
+		default:
+			all[i] = guest.RAM
 		}
-		all = append(all, b)
 	}
 	return all, moved
 }

@@ -26,7 +26,7 @@ func (r *Running) addBoards(drawn []*boards.Member) (came []*Machine, err error)
 	if err != nil {
 		return fail(err)
 	}
-	domains, err := r.addLater(drawn)
+	domains, err := r.addDomains(drawn)
 	if err != nil {
 		return fail(err)
 	}
@@ -57,40 +57,16 @@ func (r *Running) dropBoards(came []*Machine) (err error) {
 	return err
 }
 
-// addLater finds the time domains of boards that come later: those of who is in lockstep with them, else new ones.
-func (r *Running) addLater(list []*boards.Member) (domains []*simbus.Domain, err error) {
-	of, n := r.appliance.Domains()
-	known := make([]*simbus.Domain, n)
-	there := r.machines()
-	for i, m := range there {
-		known[of[i]] = m.domain
-	}
-	for i, m := range list {
-		d := &known[of[len(there)+i]]
-		if *d == nil {
-			if *d, err = r.cal.AddDomain(m.Name); err != nil {
-				return nil, fmt.Errorf("board %s: %w", m.Name, err)
-			}
-			r.watchFaults(*d)
-		}
-		domains = append(domains, *d)
-	}
-	return domains, nil
-}
-
 // begin tells of a board that came, and switches it on. What it is made of stands in the event, as that of
 // others does in the record's list: a replay with something else differs here.
 func (m *Machine) begin() error {
-	attrs := []simbus.Attr{plugState(!m.away)}
-	if slot := m.member.Slot; slot != "" {
-		attrs = append(attrs, simbus.Text("slot", slot))
-		for _, note := range m.r.appliance.CardNotes(m.index) {
-			m.r.note(note)
-		}
-		if !m.away {
-			m.r.choose(slot, m)
-		}
+	for _, note := range m.r.appliance.CardNotes(m.index) {
+		m.r.note(note)
 	}
+	if !m.away {
+		m.r.choose(m.member.Slot, m)
+	}
+	var made []simbus.Attr
 	for _, part := range []struct{ key, path string }{
 		{"file", m.board.SourceFile()}, {"kernel", m.kernel.Path}, {"root", filepath.Join(m.dir, initrdFile)},
 	} {
@@ -98,9 +74,9 @@ func (m *Machine) begin() error {
 		if err != nil {
 			return err
 		}
-		attrs = append(attrs, simbus.Text(part.key, hash))
+		made = append(made, simbus.Text(part.key, hash))
 	}
-	m.emit("", KindPlug, attrs...)
+	m.tellPlug(made...)
 	if note := m.board.Note(m.r.opts.Virtual); note != "" {
 		m.r.note(fmt.Sprintf("board %s: %s", m.name, note))
 	}

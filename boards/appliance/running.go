@@ -202,7 +202,7 @@ func (r *Running) assemble(ctx context.Context, a, drawn *boards.Appliance) erro
 	if r.dir, err = guest.NewRunDir(); err != nil {
 		return err
 	}
-	domains, err := r.addDomains(a)
+	domains, err := r.addDomains(a.Members())
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,13 @@ const places = "/sys/devices/platform"
 const placeFolder = "virtio-"
 
 // plugged tells whether there is anything in a controller's place.
-func plugged(place string) bool {
+func plugged(place string) bool { return there(place, "") }
+
+// tagged tells whether the driver of a share's device has found what that is called.
+func tagged(place string) bool { return there(place, "mount_tag") }
+
+// there tells whether there is a device in a place, with an attribute if that is not empty.
+func there(place, attribute string) bool {
 	if place == "" {
 		return true
 	}
@@ -31,20 +37,7 @@ func plugged(place string) bool {
 	if _, err := os.Stat(dir); err != nil {
 		return true // whatever has it: the rest will tell
 	}
-	found, _ := filepath.Glob(filepath.Join(dir, "virtio*"))
-	return len(found) > 0
-}
-
-// tagged tells whether the driver of a share's device has found what that is called.
-func tagged(place string) bool {
-	if !plugged(place) {
-		return false
-	}
-	dir := filepath.Join(places, placeFolder+strings.ToLower(place))
-	if _, err := os.Stat(dir); place == "" || err != nil {
-		return true
-	}
-	found, _ := filepath.Glob(filepath.Join(dir, "virtio*", "mount_tag"))
+	found, _ := filepath.Glob(filepath.Join(dir, "virtio*", attribute))
 	return len(found) > 0
 }
 
@@ -98,15 +91,10 @@ func (p *plugging) follow() {
 	err := watchKernel(func(message []byte) {
 		action, _, _ := bytes.Cut(message, []byte("@"))
 		ours := bytes.Contains(message, []byte(places[len("/sys"):]+"/"+placeFolder))
-		switch string(action) {
-		case "add", "bind", "remove": // a device, or that its driver has made something of it
-			if ours {
-				p.settle()
-			}
-		default:
-			if message == nil {
-				p.settle()
-			}
+		// a device came or went, or its driver has made something of it
+		changes := slices.Contains([]string{"add", "bind", "remove"}, string(action))
+		if message == nil || ours && changes {
+			p.settle()
 		}
 	})
 	if err != nil {

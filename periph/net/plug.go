@@ -61,18 +61,13 @@ func (c *SegmentConfig) Build(env *periph.LinkEnv, ends []periph.Joint) (periph.
 	lay((*periph.Duration)(&ageing), c.Ageing)
 	seg.SetTable(limit, ageing)
 	seg.SetSnooping(c.Snooping != nil && *c.Snooping)
-	s := &segment{Segment: seg, ports: make(map[string]*plug)}
-	s.offloads = !env.Calendar.Virtual()
-	return s, s.join(c, ends)
+	s := &segment{Segment: seg, ports: make(map[string]*plug), offloads: !env.Calendar.Virtual()}
+	return s, s.Join(c, ends)
 }
 
-// Join joins more ports to a segment that runs.
+// Join joins ports, as a table says.
 func (s *segment) Join(more periph.LinkConfig, ends []periph.Joint) error {
-	return s.join(more.(*SegmentConfig), ends)
-}
-
-// join joins ports, as a table says.
-func (s *segment) join(c *SegmentConfig, ends []periph.Joint) error {
+	c := more.(*SegmentConfig)
 	for i := range ends {
 		e := &ends[i]
 		station, ok := e.Socket.(Station)
