@@ -49,7 +49,7 @@ func TestSerialStream(t *testing.T) {
 		for _, b := range app.Boards() {
 			senders = append(senders, app.StartCommand(b, "load", "transmit", "/dev/ttyS1", fmt.Sprint(baud), flow, fmt.Sprint(count)))
 		}
-		for _, c := range append(senders, receivers...) {
+		for _, c := range append(receivers, senders...) { // a sender waits for ever for a receiver that has failed
 			if r := c.Wait(); r.Status != 0 { // they compare what they receive
 				t.Fatalf("%s: %+v", c.Name(), r)
 			}

@@ -247,8 +247,7 @@ func (c *Controller) setBreak(on bool) {
 // reset is the state at power-on: the bootloader's setting. A character that is going over the
 // line still does.
 func (c *Controller) reset() {
-	waits := c.port.Waiting()
-	c.port.Flush()
+	waits := c.port.Flush()
 	c.tx = transmitter{stray: max(0, c.tx.stray+c.tx.bytes-waits)}
 	c.port.Hold(false)
 	c.port.SetBreak(false)

@@ -113,8 +113,7 @@ func (c *Controller) complete(n int) {
 // flush forgets what has not begun to go over the line.
 func (c *Controller) flush() {
 	t := &c.tx
-	waits := c.port.Waiting()
-	c.port.Flush()
+	waits := c.port.Flush()
 	for i := len(t.out) - 1; i >= t.head && waits > 0; i-- {
 		k := min(waits, t.out[i].left)
 		t.out[i].left -= k

@@ -109,8 +109,9 @@ func (p *Port) Waiting() int { return p.tx.unsent() }
 // Busy tells whether a character is going over the line, or waits and may.
 func (p *Port) Busy() bool { return p.tx.busy() }
 
-// Flush forgets the characters that have not begun to go over the line.
-func (p *Port) Flush() { p.tx.flush() }
+// Flush forgets the characters that have not begun to go over the line. It returns how many
+// those are.
+func (p *Port) Flush() (dropped int) { return p.tx.flush() }
 
 // Hold keeps the transmitter from beginning with another character, or lets it.
 func (p *Port) Hold(on bool) { p.tx.hold(on) }

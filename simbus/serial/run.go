@@ -2,6 +2,7 @@ package serial
 
 import (
 	"math/bits"
+	"sync/atomic"
 	"time"
 
 	"backplane/simbus"
@@ -48,7 +49,7 @@ func carry(a, b, c, d uint64) bool {
 }
 
 // run is what a transmitter does to its line for a while. It does not change once others
-// have it.
+// have it, but for its fate.
 type run struct {
 	kind  kind
 	begin moment
@@ -58,6 +59,42 @@ type run struct {
 	char   int64 // half bits of one
 	data   []byte
 	flips  []flip // noise
+	fate   *fate
+}
+
+// fate is how many characters of a run go over the line. Its sender may cut it, and in real
+// time its receiver hears of a cut late: what the receiver has read by then has gone over.
+// In virtual time a cut is always heard of before the characters that it leaves out are read.
+type fate struct{ word atomic.Uint64 } // how many were read, and above that how many go over
+
+func newFate(n int) *fate {
+	f := new(fate)
+	f.word.Store(uint64(n) << 32)
+	return f
+}
+
+// read says that n characters have been read, and returns how many of them go over.
+func (f *fate) read(n int) int {
+	for {
+		w := f.word.Load()
+		read, goes := uint64(uint32(w)), w>>32
+		n := min(uint64(n), goes)
+		if n <= read || f.word.CompareAndSwap(w, goes<<32|n) {
+			return int(n)
+		}
+	}
+}
+
+// cut lets n characters go over, and those that were read. It returns how many that are.
+func (f *fate) cut(n int) int {
+	for {
+		w := f.word.Load()
+		read, goes := uint64(uint32(w)), w>>32
+		goes = min(goes, max(read, uint64(n)))
+		if f.word.CompareAndSwap(w, goes<<32|read) {
+			return int(goes)
+		}
+	}
 }
 
 type kind uint8

@@ -91,9 +91,11 @@ func (t *transmitter) transmitNext(char byte) {
 	t.next()
 }
 
-func (t *transmitter) flush() {
+func (t *transmitter) flush() (dropped int) {
 	t.cut()
+	dropped = t.queue.len
 	t.queue = queue{}
+	return dropped
 }
 
 func (t *transmitter) hold(on bool) {
@@ -110,7 +112,7 @@ func (t *transmitter) cut() {
 	if t.run == nil || t.ahead {
 		return
 	}
-	n := t.run.begun(t.p.clock.Now())
+	n := t.run.fate.cut(t.run.begun(t.p.clock.Now()))
 	if n >= t.goes {
 		return
 	}
@@ -155,7 +157,7 @@ func (t *transmitter) begin() {
 	}
 	t.given = t.take()
 	data := t.format.mask(t.given)
-	r := &run{begin: at, format: t.format, char: t.format.HalfBits(), data: data}
+	r := &run{begin: at, format: t.format, char: t.format.HalfBits(), data: data, fate: newFate(len(data))}
 	t.run, t.goes = r, len(data)
 	t.free = r.edge(len(data), 0)
 	t.timer = t.p.clock.At(t.free.time(), t.expire)

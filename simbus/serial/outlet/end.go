@@ -114,8 +114,7 @@ func (e *End) close() {
 
 // purge drops characters that have not begun to go over the line. The acts between them are done.
 func (e *End) purge() {
-	dropped := e.port.Waiting()
-	e.port.Flush()
+	dropped := e.port.Flush()
 	e.queue = slices.DeleteFunc(e.queue, func(a Act) bool {
 		if a.Do == Send {
 			dropped += len(a.Data)
