@@ -67,6 +67,16 @@ func (b *bitmap) count() (n int64) {
 	return n
 }
 
+// last is the last block that there is, -1 if there is none.
+func (b *bitmap) last() int64 {
+	for i := len(b.words) - 1; i >= 0; i-- {
+		if w := b.words[i]; w != 0 {
+			return int64(i)*wordBits + int64(bits.Len64(w)) - 1
+		}
+	}
+	return -1
+}
+
 // page is one as the file has it.
 func (b *bitmap) page(i int64) []byte {
 	p := make([]byte, 0, BlockSize)

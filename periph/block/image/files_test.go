@@ -182,6 +182,29 @@ func TestCommit(t *testing.T) {
 	fails(t, err, "was changed") // its image was committed, and is empty
 }
 
+// TestCommitCut: an overlay whose end is missing changes nothing of its image.
+func TestCommitCut(t *testing.T) {
+	for name, cut := range map[string]int64{"blocks": 12288 + mib, "bitmap": 8192} {
+		t.Run(name, func(t *testing.T) {
+			base := rawFile(t, "base.img", "image", mib)
+			top := over(t, "top", base, 2*mib)
+			put(t, top, "top", 0)
+			put(t, top, "end", 2*mib-512)
+			if err := os.Truncate(top, cut); err != nil {
+				t.Fatal(err)
+			}
+			fails(t, image.Commit(top, hostfile.Open), "its end is missing")
+			has(t, base, "image", 0)
+			if size := open(t, base).Size(); size != mib {
+				t.Errorf("the image has %d bytes, not %d", size, mib)
+			}
+			if _, err := image.Open(top, hostfile.Open); err == nil || strings.Contains(err.Error(), "interrupted") {
+				t.Errorf("open it afterwards: %v, which should be that its end is missing", err)
+			}
+		})
+	}
+}
+
 // TestRebase: over another image an overlay has the same contents, unless it is told that
 // the images are the same.
 func TestRebase(t *testing.T) {
@@ -226,7 +249,8 @@ func TestBadImages(t *testing.T) {
 		"empty":     {func([]byte) []byte { return nil }, "has 0 bytes"},
 		"odd":       {func([]byte) []byte { return make([]byte, 513) }, "has 513 bytes"},
 		"checksum":  {func(b []byte) []byte { b[100]++; b[4096+100]++; return b }, "checksum is wrong"},
-		"cut":       {func(b []byte) []byte { return b[:8192] }, "unexpected EOF"},
+		"cut":       {func(b []byte) []byte { return b[:8192] }, "its end is missing: it must have 12288 bytes at least"},
+		"cut block": {func(b []byte) []byte { b[8192] = 1 << 3; return b[:12288+4*4096-1] }, "its end is missing: it must have 28672 bytes at least"},
 		"short":     {func(b []byte) []byte { return b[:5120] }, "not an overlay"},
 		"bits":      {func(b []byte) []byte { b[8192+100] = 1; return b }, "it says that it has block 800 of 256"},
 		"qcow2":     {func([]byte) []byte { return []byte("QFI\xfb\x00\x00\x00\x03") }, "too short"},

@@ -61,15 +61,15 @@ func Commit(name string, open Opener) error {
 	if h.name == "" {
 		return fmt.Errorf("%s: it is over no image into which it could be committed", name)
 	}
+	o, err := withBlocks(f, h, nil) // before anything of the image is changed
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
 	to, at, err := openTarget(name, h, open)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer to.Close()
-	o := newOverlay(f, *h, nil)
-	if err := errors.Join(o.has.read(f), o.check()); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
 	if err := o.commit(to, at); err != nil {
 		return fmt.Errorf("commit %s: %w", name, err)
 	}
@@ -175,8 +175,8 @@ func Rebase(name string, below *Image, same bool, open Opener) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	o := newOverlay(f, *h, nil)
-	if err := errors.Join(o.has.read(f), o.check()); err != nil {
+	o, err := withBlocks(f, h, nil)
+	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if !same {

@@ -197,10 +197,15 @@ func readOverlay(f file, h *header, below *Image) (*Overlay, error) {
 	if below != nil && below.Size() > h.disk {
 		return nil, fmt.Errorf("its image has %d bytes, and the disk %d", below.Size(), h.disk)
 	}
-	if err := f.readv([][]byte{make([]byte, 1)}, h.dataStart()-1); err != nil { // before there is memory for all
+	return withBlocks(f, h, source(below))
+}
+
+// withBlocks is an overlay that knows which blocks it has, all of which are there.
+func withBlocks(f file, h *header, below Source) (*Overlay, error) {
+	if err := reaches(f, h.dataStart()); err != nil { // before there is memory for all
 		return nil, err
 	}
-	o := newOverlay(f, *h, source(below))
+	o := newOverlay(f, *h, below)
 	if err := o.has.read(f); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package image
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -227,12 +228,22 @@ func (o *Overlay) Close() error {
 	return errors.Join(o.f.close(), below)
 }
 
-// check says what of the file cannot be.
+// check says what of the file cannot be, or is not there.
 func (o *Overlay) check() error {
 	for i := o.head.blocks(); i < int64(len(o.has.words))*wordBits; i++ {
 		if o.has.has(i) {
 			return fmt.Errorf("it says that it has block %d of %d", i, o.head.blocks())
 		}
 	}
-	return nil
+	end := min((o.has.last()+1)*BlockSize, o.head.disk)
+	return reaches(o.f, o.start+end)
+}
+
+// reaches says that a file is shorter than n bytes.
+func reaches(f file, n int64) error {
+	err := f.readv([][]byte{make([]byte, 1)}, n-1)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("its end is missing: it must have %d bytes at least", n)
+	}
+	return err
 }
