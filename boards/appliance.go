@@ -29,6 +29,7 @@ func (a *Appliance) check() {
 	a.checkSlots(names)
 	links := make(map[string]string)
 	a.checkLinks(links)
+	a.checkCardNames(links)
 	a.checkGateways(links)
 	a.checkCaptures(links)
 	a.checkFiles(0)

@@ -71,6 +71,18 @@ func (a *Appliance) checkSlots(names map[string]string) {
 	}
 }
 
+// checkCardNames checks that a card is not called as a link is; links has where each of those stands.
+func (a *Appliance) checkCardNames(links map[string]string) {
+	for _, m := range a.Members() {
+		if other, taken := links[m.Name]; taken && m.Slot != "" {
+			a.doc.Add(m.at+".name", clash, m.Name, "link", other)
+		}
+	}
+}
+
+// clash is what is wrong with a name of what can be plugged, which something else has as well.
+const clash = "%q is the name of a %s, in %s: 'plug' and 'unplug' could not tell which of the two they mean"
+
 // slotEnd finds what an end leads to on each of the boards of a slot.
 func (c *linkChecker) slotEnd(l *Link, at, slot, rest string, end End) End {
 	if !l.Kind.Slots || l.Outside() != "" {

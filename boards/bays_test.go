@@ -21,6 +21,7 @@ func TestSlotMistakes(t *testing.T) {
 		{"nothing at the start", "slot = 's'\n[[", "slot = 's'\nunplugged = true\n[[", "", ""},
 		{"no slot", "slot = 's'\nunplugged", "unplugged", "", "a.toml:12:1: a board that is plugged later needs a slot: write slot = \"NAME\""},
 		{"the name of a board", "slot = 's'\n[[", "slot = 'a'\n[[", "", `a.toml:8:1: "a" is the name of a board, in line 2: links could not tell which of the two they mean`},
+		{"a link with the name of a card", "", "", "[[segment]]\nname = 'c'\nports = ['a.eth0']", `a.toml:6:1: "c" is the name of a link, in line 14: 'plug' and 'unplug' could not tell which of the two they mean`},
 		{"a link to a card", "", "", "[[segment]]\nname = 'lan'\nports = ['c.eth0']", `a.toml:16:10: board c is in slot s: a link belongs to the slot: write "s.eth0"`},
 		{"what no card has", "", "", "[[segment]]\nname = 'lan'\nports = ['s.eth7']", `a.toml:16:10: no board of slot s has an Ethernet port "eth7"`},
 		{"a link to the host", "", "", "[[serial]]\nname = 'line'\nports = ['s.u']\npty = 'out'", "a.toml:16:10: the serial link cannot have an end in a slot: name a board that stays where it is"},

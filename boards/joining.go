@@ -108,6 +108,9 @@ func (j *joiner) check() *Joining {
 		j.unique(names, l.at, l.Name, l.Kind.Name)
 		j.ends(l)
 		there := grown[l.Name]
+		if m := j.Member(l.Name); m != nil && (m.Slot != "" || m.doc != j.of.doc) {
+			j.doc.Add(l.at+".name", clash, l.Name, "board", placeIn(m.doc, m.at))
+		}
 		if there == nil {
 			j.finish(l, l.Ends)
 			j.checkOutside(l)

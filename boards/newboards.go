@@ -43,6 +43,9 @@ func (a *Appliance) newNames(own *Appliance) {
 			doc.Add(m.at+".name", "the name %q is taken, in %s: give the board another one with name", m.Name, first)
 		case len(a.InSlot(m.Name)) > 0:
 			doc.Add(m.at+".name", "%q is the name of a slot: links could not tell which of the two they mean", m.Name)
+		case a.link(m.Name) != nil:
+			l := a.link(m.Name)
+			doc.Add(m.at+".name", clash, m.Name, "link", placeIn(l.doc, l.at))
 		}
 		names[m.Name] = placeIn(doc, m.at)
 	}
