@@ -154,6 +154,9 @@ func Load(dir string) (*Manifest, error) {
 	if err := json.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, ManifestFile), err)
 	}
+	if m.Appliance == "" {
+		return nil, fmt.Errorf("%s does not say whose state it is, as that of 'backplane state save' does", filepath.Join(dir, ManifestFile))
+	}
 	return m, nil
 }
 

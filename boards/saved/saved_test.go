@@ -183,6 +183,14 @@ func TestRestore(t *testing.T) {
 	fails(t, err, "is there already")
 	_, err = saved.Load(p.dir)
 	fails(t, err, "'backplane state save' makes such a folder")
+	for text, want := range map[string]string{"": "unexpected end", "{}": "does not say whose state it is"} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, saved.ManifestFile), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := saved.Load(dir)
+		fails(t, err, want)
+	}
 }
 
 // TestRestoreOverAnything: what is there now need not fit, nor be an overlay at all.
