@@ -386,5 +386,12 @@ func (st *Step) title() string {
 		}
 		parts = append(parts, "expect "+strings.Join(list, between))
 	}
+	switch {
+	case len(parts) > 0:
+	case st.At != nil:
+		parts = append(parts, fmt.Sprintf("wait until %s", time.Duration(*st.At)))
+	default:
+		parts = append(parts, fmt.Sprintf("wait %s", time.Duration(st.Wait)))
+	}
 	return strings.Join(parts, ", ")
 }

@@ -110,6 +110,18 @@ func message(r *Report) string {
 	return ""
 }
 
+// TestTitles has reports call steps that only wait by that.
+func TestTitles(t *testing.T) {
+	_, r := play(t, "[[step]]\nwait = '1500ms'\n[[step]]\nat = '2s'\n[[step]]\nname = 'pause'\nwait = '1s'\n", nil)
+	var got []string
+	for _, s := range r.Steps[1:] { // the boards come up first
+		got = append(got, s.Name)
+	}
+	if diff := cmp.Diff([]string{"wait 1.5s", "wait until 2s", "pause"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func line(text string) simbus.Attr { return simbus.Text("line", text) }
 
 func TestSteps(t *testing.T) {
