@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,5 +81,39 @@ exec = { board = "until-test", command = ["touch", "/tmp/never"] }
 		if status != tt.status || !strings.Contains(out+errs, tt.want) {
 			t.Errorf("%q: status %d, want %d with %q:\n%s%s", tt.args, status, tt.status, tt.want, out, errs)
 		}
+	}
+}
+
+// TestRunUntilInterrupted ends a run by Ctrl-C on its way to a time far beyond the last step.
+func TestRunUntilInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	play := filepath.Join(dir, "play.toml")
+	err := errors.Join(os.WriteFile(filepath.Join(dir, "b.toml"), []byte("name = \"interrupted-test\"\n"), 0o644),
+		os.WriteFile(play, []byte("appliance = \"b.toml\"\n[[step]]\nwait = \"1s\"\n"), 0o644))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(backplane(t), "run", "--until", "999999h", play)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	said, all := bufio.NewScanner(out), ""
+	for said.Scan() {
+		if all += said.Text() + "\n"; strings.Contains(said.Text(), "ok    wait 1s") { // the last step
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != 1 || errs.String() != "" || !strings.Contains(all, "FAILED: play before the run came to 999999h\n") {
+		t.Errorf("status %d, want 1, and it says\n%s%s", status, all, errs.String())
 	}
 }
