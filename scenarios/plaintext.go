@@ -15,6 +15,10 @@ func plainText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) })
 }
 
+// PlainText is a text as reports show it, for all else that goes to a terminal and may name what
+// others have made up.
+func PlainText(s string) string { return escape(s) }
+
 // escape writes what a terminal would not show as Go does: \x1b, \r, \u200b. Tabs
 // and the ends of lines stay.
 func escape(s string) string {

@@ -188,3 +188,24 @@ func TestDevicesAndPipes(t *testing.T) {
 		}
 	}
 }
+
+// TestTerminalsSequences: a message about a file whose name would move the cursor shows that, and does
+// not send it: of an image that others have made, they have chosen the name of what it is over.
+func TestTerminalsSequences(t *testing.T) {
+	dir := t.TempDir()
+	image := filepath.Join(dir, "image.qcow2")
+	out, err := exec.Command("qemu-img", "create", "-u", "-f", "qcow2", "-F", "raw", "-b", "\x1b[2Jbase", image, "1M").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	board := filepath.Join(dir, "b.toml")
+	if err := os.WriteFile(board, []byte("name = \"b\"\n[[disk]]\nname = \"d\"\nimage = \"image.qcow2\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"disk", "info", image}, {"check", board}} {
+		stdout, stderr, status := run(t, nil, args...)
+		if status != 2 || strings.Contains(stdout+stderr, "\x1b") || !strings.Contains(stderr, `\x1b[2Jbase: no such file`) {
+			t.Errorf("%q: status %d, want 2, and a message that can be shown:\n%q%q", args, status, stdout, stderr)
+		}
+	}
+}

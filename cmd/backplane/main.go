@@ -9,6 +9,7 @@ import (
 	"os/signal"
 
 	"backplane/boards/tomlfile"
+	"backplane/scenarios"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -138,9 +139,9 @@ func report(err error) int {
 	}
 	switch {
 	case errors.As(err, &problems):
-		fmt.Fprintln(os.Stderr, problems.Error())
+		fmt.Fprintln(os.Stderr, scenarios.PlainText(problems.Error()))
 	case err.Error() != "":
-		fmt.Fprintf(os.Stderr, "backplane: %v\n", err)
+		fmt.Fprintf(os.Stderr, "backplane: %s\n", scenarios.PlainText(err.Error()))
 	}
 	return status
 }
