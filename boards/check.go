@@ -58,7 +58,7 @@ type driver struct {
 
 var validName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 
-const nameRule = "must be letters, digits, - and _, a letter first"
+const nameRule = "must be at most 63 letters, digits, - and _, a letter first"
 
 func (c *checker) check() {
 	c.parts, c.setOf = make(map[string]string), make(map[string][]string)

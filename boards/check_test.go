@@ -47,6 +47,7 @@ func TestBoardMistakes(t *testing.T) {
 		{"nothing", "", `b.toml: the board has no name: write name = "NAME"`},
 		{"syntax", "name = 'x", "b.toml:1:9: unexpected EOF; expected \"'\""},
 		{"unknown key", "name = 'x'\nmemroy = '1G'", `b.toml:2:1: unknown key "memroy": did you mean "memory"?`},
+		{"a long name", "name = '" + strings.Repeat("x", 64) + "'", `b.toml:1:1: name "` + strings.Repeat("x", 64) + `" must be at most 63 letters, digits, - and _, a letter first`},
 		{"wrong type", "name = 'x'\ncpus = '4'", "b.toml:2:1: cpus is the text \"4\"; it must be a whole number"},
 		{"no hardware address", "name = 'x'\nethernet = [{ name = 'e', mac = '00:00:00:00:00:00' }]", "b.toml:2:27: mac is all zeros, which is not an address"},
 		{"too many CPUs", "name = 'x'\ncpus = 257", "b.toml:2:1: cpus is 257; it must be 1 to 256: a User Mode Linux kernel has no more"},
