@@ -139,6 +139,9 @@ func (s *Spec) number(f float64) string {
 	if s.Hex && f >= 0 && f == math.Trunc(f) && f <= math.MaxUint32 {
 		return fmt.Sprintf("%#02x", uint32(f))
 	}
+	if size := math.Abs(f); size >= 1e-6 && size < 1e21 || size == 0 { // as JSON's writers have it
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
