@@ -256,7 +256,7 @@ func TestGPIOTools(t *testing.T) {
 			return e.Kind == gpio.KindLevel && line == "out" && level == "1"
 		})
 		mon := app.StartCommand("zoo", "gpiomon", "--num-events=3", "--format=%e %o", "gpiochip0", "0")
-		app.Sleep(300 * time.Millisecond)
+		present(app, "zoo", "gpioinfo gpiochip0 | grep -q gpiomon")
 		for _, v := range []string{"0", "1", "0"} {
 			app.MustSet("zoo.gpio0.free", v)
 			app.Sleep(20 * time.Millisecond)

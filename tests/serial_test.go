@@ -26,6 +26,14 @@ ports = ["a.uart1", "b.uart1"]
 `}
 }
 
+// setTo waits until a program has opened a board's port and set it to a rate and a format.
+func setTo(app *guesttest.App, board, setting string) {
+	opened(app, board, "/dev/ttyS1")
+	for app.MustGet(board+".uart1.rate")+" "+app.MustGet(board+".uart1.format") != setting {
+		app.Sleep(10 * time.Millisecond)
+	}
+}
+
 // TestSerialStream sends a stream both ways at once over a fast line. In virtual
 // time the line is busy without a gap, to the nanosecond.
 func TestSerialStream(t *testing.T) {
@@ -43,9 +51,8 @@ func TestSerialStream(t *testing.T) {
 			receivers = append(receivers, app.StartCommand(b, "load", "receive", "/dev/ttyS1", fmt.Sprint(baud), flow, fmt.Sprint(count)))
 		}
 		for _, b := range app.Boards() {
-			opened(app, b, "/dev/ttyS1")
+			setTo(app, b, "4000000 8N1")
 		}
-		app.Sleep(300 * time.Millisecond) // until they have set it up
 		for _, b := range app.Boards() {
 			senders = append(senders, app.StartCommand(b, "load", "transmit", "/dev/ttyS1", fmt.Sprint(baud), flow, fmt.Sprint(count)))
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"backplane/tests/guesttest"
 )
@@ -62,17 +61,17 @@ func TestSerialErrors(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		app := guesttest.Run(t, serialPair(guesttest.Rootfs(t, tty), 9600), o)
 		for _, tt := range []struct {
-			name, send, receive string
-			want                []string
+			name, send, receive, set string
+			want                     []string
 		}{
-			{"the same", "rate=19200 even say=hello drain", "rate=19200 even mark read=5", []string{`read "hello"`, "frame 0 parity 0 break 0"}},
-			{"another parity", "rate=19200 odd say=odd drain", "rate=19200 even mark read=9", []string{`read "\xff\x00o\xff\x00d\xff\x00d"`, "frame 0 parity 3 break 0"}},
-			{"another rate", "rate=9600 say=U drain", "rate=115200 mark read=90", []string{`read "\xff\x00`, "rx 5 tx 0 frame 0 parity 0 break 5"}},
-			{"a break", "rate=9600 break", "rate=9600 mark read=3", []string{`read "\xff\x00\x00"`, "frame 0 parity 0 break 1"}},
+			{"the same", "rate=19200 even say=hello drain", "rate=19200 even mark read=5", "19200 8E1", []string{`read "hello"`, "frame 0 parity 0 break 0"}},
+			{"another parity", "rate=19200 odd say=odd drain", "rate=19200 even mark read=9", "19200 8E1", []string{`read "\xff\x00o\xff\x00d\xff\x00d"`, "frame 0 parity 3 break 0"}},
+			{"another rate", "rate=9600 say=U drain", "rate=115200 mark read=90", "115200 8N1", []string{`read "\xff\x00`, "rx 5 tx 0 frame 0 parity 0 break 5"}},
+			{"a break", "rate=9600 break", "rate=9600 mark read=3", "9600 8N1", []string{`read "\xff\x00\x00"`, "frame 0 parity 0 break 1"}},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				receiver := app.StartCommand("b", append([]string{"tty", "/dev/ttyS1"}, append(strings.Fields(tt.receive), "counters")...)...)
-				app.Sleep(200 * time.Millisecond)
+				setTo(app, "b", tt.set)
 				app.Do("a", append([]string{"tty", "/dev/ttyS1"}, strings.Fields(tt.send)...)...)
 				wants(t, receiver.Wait().Stdout, tt.want...)
 			})
@@ -86,7 +85,7 @@ func TestSocatParity(t *testing.T) {
 		app := guesttest.Run(t, serialPair(guesttest.Rootfs(t, "socat"), 9600), o)
 		const port = "/dev/ttyS1,raw,echo=0,b19200,parenb=1,cs8"
 		listen := app.StartCommand("b", "socat", "-u", port+",readbytes=5", "-")
-		app.Sleep(300 * time.Millisecond)
+		setTo(app, "b", "19200 8E1")
 		app.Sh("a", "(echo even; sleep 1) | socat -u - "+port) // which sets the port back as it ends
 		if got := listen.Wait().Stdout; got != "even\n" {
 			t.Errorf("b has read %q", got)
@@ -98,7 +97,7 @@ func TestSocatParity(t *testing.T) {
 func TestPicocom(t *testing.T) {
 	app := guesttest.Run(t, serialPair(guesttest.Rootfs(t, "picocom"), 9600), guesttest.Options{Seed: 1})
 	listen := app.StartCommand("b", "/bin/sh", "-c", "picocom -b 19200 -y e -d 7 -p 2 -x 1000 /dev/ttyS1 2>&1")
-	app.Sleep(200 * time.Millisecond)
+	setTo(app, "b", "19200 7E2")
 	app.Sh("a", "stty -F /dev/ttyS1 19200 parenb -parodd cs7 cstopb -echo; echo seven > /dev/ttyS1")
 	out := listen.Wait().Stdout
 	wants(t, out, "Terminal ready", "seven")
@@ -117,7 +116,7 @@ func TestModbus(t *testing.T) {
 		app := guesttest.Run(t, map[string]string{"a.toml": "name = \"a\"\n" + board, "b.toml": "name = \"b\"\n" + board,
 			"main.toml": "name = \"bus\"\n[[board]]\nfile = \"a.toml\"\n[[board]]\nfile = \"b.toml\"\n[[rs485]]\nname = \"bus\"\nports = [\"a.uart1\", \"b.uart1\"]\n"}, o)
 		app.StartCommand("b", "tty", "/dev/ttyS1", "rate=19200", "even", "modbus")
-		app.Sleep(300 * time.Millisecond)
+		setTo(app, "b", "19200 8E1")
 		out := app.Do("a", "mbpoll", "-m", "rtu", "-a", "1", "-b", "19200", "-P", "even", "-r", "1", "-c", "3", "-1", "/dev/ttyS1")
 		wants(t, out, "[1]: \t100", "[2]: \t101", "[3]: \t102")
 	})

@@ -32,7 +32,7 @@ func TestDriverEnable(t *testing.T) {
 			t.Helper()
 			meter := app.StartCommand("meter", append(append([]string{"tty", "/dev/ttyS1", "gpio=/dev/gpiochip0:1", "rate=9600", "wait=10s", "read=5",
 				"sleep=5ms", "line=high", "say=" + answer}, strings.Fields(until)...), "line=low")...)
-			app.Sleep(300 * time.Millisecond)
+			setTo(app, "meter", "9600 8N1")
 			plc := app.Do("plc", "tty", "/dev/ttyS1", "rate=9600", "say=value", "read=50")
 			wants(t, meter.Wait().Stdout, `read "value"`, "line high", "line low")
 			_, got, _ := strings.Cut(plc, "read ")
@@ -71,7 +71,7 @@ func TestModbusGPIO(t *testing.T) {
 			"main.toml": "name = \"bus\"\n[[board]]\nfile = \"plc.toml\"\n[[board]]\nfile = \"meter.toml\"\n" +
 				"[[rs485]]\nname = \"bus\"\nports = [\"plc.uart1\", \"meter.uart1\"]\n"}, o)
 		app.StartCommand("meter", "tty", "/dev/ttyS1", "gpio=/dev/gpiochip0:0", "rate=19200", "even", "modbus")
-		app.Sleep(300 * time.Millisecond)
+		setTo(app, "meter", "19200 8E1")
 		out := app.Do("plc", "mbpoll", "-m", "rtu", "-a", "1", "-b", "19200", "-P", "even", "-r", "1", "-c", "100", "-1", "/dev/ttyS1")
 		wants(t, out, "[1]: \t100", "[50]: \t149", "[100]: \t199")
 	})
@@ -216,7 +216,7 @@ func TestMinicom(t *testing.T) {
 	clocks(t, func(t *testing.T, o guesttest.Options) {
 		app := guesttest.Run(t, serialPair(root, 9600), o)
 		answer := app.StartCommand("b", "tty", "/dev/ttyS1", "rate=19200", "seven", "even", "mark", "wait=10s", "read=7", "say=42", "drain", "counters")
-		app.Sleep(200 * time.Millisecond)
+		setTo(app, "b", "19200 7E1")
 		// script gives it a terminal, and ^D when its own input ends.
 		out := app.Sh("a", "sleep 2 | TERM=vt100 script -qec \"sh -c 'echo \\$\\$ >/tmp/pid; exec minicom -o -S /root/ask'\" /dev/null 2>&1; cat /tmp/result")
 		wants(t, out, "Welcome to minicom", "understood")
