@@ -302,11 +302,17 @@ func (d *Device) poll() {
 // heard takes what the device says by itself, and tells whether it is still there.
 func (d *Device) heard() bool {
 	var b [headerSize + 8]byte
-	n, err := unix.Read(d.back, b[:])
+	n, err := unix.Read(d.back, b[:headerSize]) // more may be the next message's
 	if err != nil || n < headerSize {
 		return false
 	}
-	request, flags := binary.NativeEndian.Uint32(b[0:]), binary.NativeEndian.Uint32(b[4:])
+	request, flags, size := binary.NativeEndian.Uint32(b[0:]), binary.NativeEndian.Uint32(b[4:]), binary.NativeEndian.Uint32(b[8:])
+	if size > 8 {
+		return false
+	}
+	if n, err := unix.Read(d.back, b[headerSize:headerSize+size]); err != nil || n < int(size) {
+		return false
+	}
 	if request != vringCall && request != configChange {
 		return false
 	}
