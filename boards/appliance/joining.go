@@ -3,6 +3,7 @@ package appliance
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"backplane/boards"
@@ -36,6 +37,7 @@ func (r *Running) joinText(text boards.Text) error {
 		j.Undo()
 		return err
 	}
+	was := maps.Clone(r.held)
 	for _, at := range j.Gone {
 		r.leave(at)
 	}
@@ -45,7 +47,7 @@ func (r *Running) joinText(text boards.Text) error {
 		}
 		err = errors.Join(err, r.dropBoards(came))
 		j.Undo()
-		return err
+		return errors.Join(err, r.comeBack(j.Gone, was))
 	}
 	j.Apply() // now that there is all that it has
 	for _, l := range j.New {
@@ -128,6 +130,39 @@ func (r *Running) leave(at boards.Place) {
 			delete(r.held, boards.Place{Link: at.Link, Port: at.Link.Ends[i].Name}.String())
 		}
 	}
+}
+
+// comeBack makes links, and ports of links, that have left for others which could not be made: unplugged, as they were.
+func (r *Running) comeBack(gone []boards.Place, was map[string]held) (err error) {
+	for _, at := range gone {
+		ends := at.Link.Ends
+		if at.Port == "" {
+			err = errors.Join(err, r.addLink(at.Link))
+		} else {
+			ends = slices.DeleteFunc(slices.Clone(ends), func(e boards.End) bool { return e.Name != at.Port })
+			err = errors.Join(err, r.growLink(&boards.Growth{Link: at.Link, More: at.Link.Config, Ends: ends}))
+		}
+		r.refill(at.Link, ends)
+	}
+	r.held = was
+	for _, at := range gone {
+		l := r.link(at.Link)
+		if l == nil { // it could not be made either
+			continue
+		}
+		places := []boards.Place{at}
+		for i := range at.Link.Ends {
+			if at.Port == "" {
+				places = append(places, boards.Place{Link: at.Link, Port: at.Link.Ends[i].Name})
+			}
+		}
+		for _, p := range places {
+			if h, is := was[p.String()]; is {
+				l.Cut(p.Port, h.cut || h.unplugged)
+			}
+		}
+	}
+	return err
 }
 
 // refill joins new ends of a link at slots to the boards that are in them.

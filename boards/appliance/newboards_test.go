@@ -211,6 +211,37 @@ func TestNewBoardAgain(t *testing.T) {
 	})
 }
 
+// TestLinksComeBack: where a text cannot be carried out, unplugged links and ports whose ends it takes are there as before.
+func TestLinksComeBack(t *testing.T) {
+	clocks(t, func(t *testing.T, o appliance.Options) {
+		o.Paced = o.Virtual
+		r := start(t, hearing(t), pair(), o)
+		r.up("a", "b")
+		taken := filepath.Join(t.TempDir(), "taken")
+		r.must(os.WriteFile(taken, nil, 0o600))
+		r.must(r.Do(appliance.Unplug.At("line")))
+		r.must(r.Do(appliance.Unplug.At("lan:b.eth0")))
+		before := r.Places("link")
+		text := "segment = [{ name = \"other\", ports = [\"b.eth0\"] }]\nserial = [{ name = \"outside\", ports = [\"a.uart1\"], pty = \"" + taken + "\" }]\n"
+		if err := r.Do(plugText(text)); err == nil || !strings.Contains(err.Error(), taken) {
+			t.Errorf("with a name that is taken: %v", err)
+		}
+		if places := r.Places("link"); !slices.Equal(places, before) {
+			t.Errorf("of the links there are left %q of %q", places, before)
+		}
+		r.exec("a", "uart", "x")
+		r.exec("a", "frame", "1")
+		r.silent("b")
+		for _, place := range []string{"line", "lan:b.eth0"} {
+			r.must(r.Do(appliance.Plug.At(place)))
+		}
+		r.exec("a", "uart", "y")
+		r.line("b", "console", "uart y")
+		r.exec("a", "frame", "2")
+		r.line("b", "console", "frame 2")
+	})
+}
+
 // TestNewCard: a board comes into a slot that is empty, has the slot's links, and is pulled for the card that was there.
 func TestNewCard(t *testing.T) {
 	clocks(t, func(t *testing.T, o appliance.Options) {
