@@ -145,6 +145,8 @@ type Member struct {
 const (
 	MaxCPUs   = 256 // CONFIG_NR_CPUS of the guest kernel
 	MinMemory = 32 << 20
+	// cpuMemory is how much each CPU needs beside that, if there are several: with less, kernels panic while they boot.
+	cpuMemory = 1 << 20
 	MaxMemory = 4 << 40
 	// MaxSpares is how many places a board may have for controllers that its file does not have,
 	// and defaultSpares how many it has if the file does not say.

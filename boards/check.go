@@ -79,8 +79,15 @@ func (c *checker) check() {
 		d.Add("cpus", "cpus is %d; it must be 1 to %d: a User Mode Linux kernel has no more", b.CPUs, MaxCPUs)
 	}
 	c.topology()
-	if b.Memory < MinMemory || b.Memory > MaxMemory {
+	switch least := MinMemory + Size(b.CPUs)*cpuMemory; {
+	case b.Memory < MinMemory || b.Memory > MaxMemory:
 		d.Add("memory", "memory is %s; it must be %s to %s: the kernel and its init need that much", b.Memory, Size(MinMemory), Size(MaxMemory))
+	case b.CPUs > 1 && b.CPUs <= MaxCPUs && b.Memory < least:
+		at := "memory"
+		if !d.Has(at) {
+			at = "cpus"
+		}
+		d.Add(at, "memory is %s; with %d CPUs it must be %s at least: the kernel needs %s for each", b.Memory, b.CPUs, least, Size(cpuMemory))
 	}
 	if b.Spares < 0 || b.Spares > MaxSpares {
 		d.Add("spares", "spares is %d; it must be 0 to %d", b.Spares, MaxSpares)

@@ -51,6 +51,8 @@ func TestBoardMistakes(t *testing.T) {
 		{"wrong type", "name = 'x'\ncpus = '4'", "b.toml:2:1: cpus is the text \"4\"; it must be a whole number"},
 		{"no hardware address", "name = 'x'\nethernet = [{ name = 'e', mac = '00:00:00:00:00:00' }]", "b.toml:2:27: mac is all zeros, which is not an address"},
 		{"too many CPUs", "name = 'x'\ncpus = 257", "b.toml:2:1: cpus is 257; it must be 1 to 256: a User Mode Linux kernel has no more"},
+		{"too little memory for its CPUs", "name = 'x'\nmemory = '95M'\ncpus = 64", "b.toml:2:1: memory is 95M; with 64 CPUs it must be 96M at least: the kernel needs 1M for each"},
+		{"too many CPUs for the usual memory", "name = 'x'\ncpus = 33", "b.toml:2:1: memory is 64M; with 33 CPUs it must be 65M at least: the kernel needs 1M for each"},
 		{"too little memory", "name = 'x'\nmemory = '8M'", "b.toml:2:1: memory is 8M; it must be 32M to 4T: the kernel and its init need that much"},
 		{"no amount", "name = 'x'\nmemory = 'much'", "b.toml:2:1: memory: \"much\" is not an amount of memory: write a number and K, M, G or T, such as \"64M\""},
 		{"missing file", "name = 'x'\n[firmware]\nrootfs = ['gone.tar']", "b.toml:3:11: gone.tar: no such file or directory"},

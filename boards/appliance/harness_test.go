@@ -43,7 +43,7 @@ type rig struct {
 
 // oneBoard is a board with something of all that the outside deals with.
 const oneBoard = `name = "b"
-memory = "32M"
+memory = "36M"
 [firmware]
 rootfs = []
 [[gpio]]
