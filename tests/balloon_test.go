@@ -197,6 +197,29 @@ expect = { property = "b.memory", equals = "96M", within = "10s" }
 	}
 }
 
+// TestMemoryToTheLeast takes more from a board than it can give: what it has left is enough for programs at any time.
+func TestMemoryToTheLeast(t *testing.T) {
+	clocks(t, func(t *testing.T, o guesttest.Options) {
+		for _, memory := range []string{"32M", "36M"} {
+			app := guesttest.Run(t, map[string]string{"main.toml": fmt.Sprintf("name = \"b\"\nmemory = \"256M\"\n[firmware]\nrootfs = [%q]\n", guesttest.Rootfs(t))}, o)
+			app.MustSet("b.memory", memory)
+			app.Until(time.Minute, "it gives what it can", func(e *simbus.Event) bool {
+				state, _ := e.Get("state")
+				return e.Kind == "guest" && state == "incomplete"
+			})
+			for range 10 {
+				app.Sleep(200 * time.Millisecond)
+				if got := app.Sh("b", "ls / | grep -c proc"); got != "1\n" {
+					t.Errorf("with less than %s: %q", memory, got)
+				}
+			}
+			if out := app.Sh("b", "dmesg | grep -e 'invoked oom-killer' -e 'Out of puff' || true"); out != "" {
+				t.Errorf("with less than %s, there was no memory: %s", memory, out)
+			}
+		}
+	})
+}
+
 // TestMemoryThatRunsOut: who finds no memory waits for the victim of the kernel's OOM killer, which has to run meanwhile also
 // where instructions take no time.
 func TestMemoryThatRunsOut(t *testing.T) {

@@ -20,15 +20,25 @@ import (
 )
 
 // Feature bits of the device (section 5.5.3).
-const featureReporting = 1 << 5
+const (
+	featureStats     = 1 << 1
+	featureReporting = 1 << 5
+)
 
-// Queues (section 5.5.2). Those of features that are not offered, statistics and hints, have no number; Linux makes sure
-// of as many queues as there could be.
+// Queues (section 5.5.2) that are always there, and how many Linux makes sure of. After those come, without a gap, the ones of
+// features that are offered and taken.
 const (
 	queueInflate = iota
 	queueDeflate
-	queueReporting
+	queueMore
 	queues = 5
+)
+
+// A buffer of statistics has 10 bytes for each: a tag of 2, and a value of 8 (section 5.5.6.3).
+const (
+	statSize      = 10
+	statAvailable = 6 // bytes that programs could still have, without swapping
+	maxStats      = 64
 )
 
 // Offsets in the configuration space (section 5.5.4).
@@ -44,11 +54,11 @@ const pageSize = 4096
 // maxPages is how many page numbers a buffer may have. Linux sends 256.
 const maxPages = 64 << 10
 
-// maxTries is how often in a row a guest may find no page that it can do without before it is
-// asked no more. Linux tries five times a second.
-const maxTries = 5
+// batch is how many pages a guest brings in one try, unless it is asked for less or has no more (Linux
+// VIRTIO_BALLOON_ARRAY_PFNS_MAX).
+const batch = 256
 
-// spare is how many pages such a guest has back: it has none left to run a program with, and would look for some for ever.
+// spare is how many pages a guest keeps that it could give, to run programs with: its kernel panics where its init cannot.
 const spare = 8 << 20 / pageSize
 
 // Balloon is a guest's balloon. It is a [virtio.Device] and a [periph.Reclaimer].
@@ -56,9 +66,14 @@ type Balloon struct {
 	virtio.Plain
 	env     *periph.Env
 	queues  []*virtio.Queue // nil before the driver is ready
+	serve   [queues]func(q *virtio.Queue, c *virtio.Chain) (done bool, err error)
+	stats   func() // asks the driver for statistics; nil: it cannot tell any, or is about to
+	telling bool   // it is about to
+	wanted  uint32 // what the balloon is to have, once it is known what the guest can give
+	waits   bool   // for that
 	config  [configSize]byte
-	tries   int  // in a row that brought nothing
-	gaveUp  bool // after as many as it may take
+	least   uint32 // the target in the driver's try under way, or the lowest there was meanwhile
+	gaveUp  bool   // the guest has no more
 	changed func(enough bool)
 	numbers []byte // room for a buffer's page numbers
 	pages   []uint32
@@ -79,9 +94,9 @@ func New(env *periph.Env) *Balloon {
 // after which it does, are soon over.
 func (b *Balloon) Features() uint64 {
 	if b.env.Post == nil {
-		return 0
+		return featureStats
 	}
-	return featureReporting
+	return featureStats | featureReporting
 }
 
 // Config is how many pages the balloon is to have, and how many it has.
@@ -100,21 +115,19 @@ func (b *Balloon) SetConfig(offset int, data []byte) error {
 	switch has, target := b.number(configActual), b.number(configNumPages); {
 	case has == target:
 		b.changed(!b.gaveUp)
-	case has > before || has > target:
-		b.tries = 0
+	case has < before || has >= b.least || has-before >= batch: // it gives back, has done what it was asked for, or goes on
 	default:
-		if b.tries++; b.tries == maxTries {
-			b.gaveUp = true
-			b.ask(has - min(has, spare))
-		}
+		b.gaveUp = true
+		b.ask(has - min(has, spare))
 	}
+	b.least = b.number(configNumPages)
 	return nil
 }
 
 // ask says how many pages the balloon is to have.
 func (b *Balloon) ask(pages uint32) {
-	b.tries = 0
 	b.put(configNumPages, pages)
+	b.least = min(b.least, pages)
 	b.env.ConfigChanged()
 }
 
@@ -126,55 +139,115 @@ func (b *Balloon) Reclaim(bytes int64) error {
 	if bytes < 0 || bytes/pageSize > math.MaxUint32 {
 		return fmt.Errorf("%d bytes cannot be in a balloon", bytes)
 	}
-	b.gaveUp = false
-	b.ask(uint32(bytes / pageSize))
+	b.gaveUp, b.waits = false, false
+	pages := uint32(bytes / pageSize)
+	if b.stats == nil && !b.telling || pages <= b.number(configActual) {
+		b.ask(pages)
+		return nil
+	}
+	if pages < b.number(configNumPages) { // it is not to go further meanwhile
+		b.ask(pages)
+	}
+	b.wanted, b.waits = pages, true
+	if !b.telling {
+		b.telling = true
+		b.stats()
+	}
 	return nil
+}
+
+// told takes statistics of the driver's, and keeps the buffer until there is need of others.
+func (b *Balloon) told(q *virtio.Queue, c *virtio.Chain) (done bool, err error) {
+	n := c.ReadLen()
+	if n%statSize != 0 || n/statSize > maxStats || c.WriteLen() > 0 {
+		return false, fmt.Errorf("buffer of %d bytes to read and %d to write: must be up to %d statistics of %d bytes, only to read", n, c.WriteLen(), maxStats, statSize)
+	}
+	if b.stats != nil {
+		return false, errors.New("second buffer of statistics, before the first one is given back")
+	}
+	b.stats = func() {
+		b.stats = nil
+		q.Done(c, 0)
+		q.Notify()
+	}
+	b.telling = false
+	b.numbers = slices.Grow(b.numbers[:0], n)[:n]
+	c.CopyOut(b.numbers, 0)
+	if !b.waits {
+		return false, nil
+	}
+	b.waits = false
+	has := b.number(configActual)
+	most := has + uint32(min(b.available()-min(b.available(), spare), uint64(math.MaxUint32-has)))
+	b.gaveUp = b.wanted > most
+	if b.ask(min(b.wanted, most)); has == min(b.wanted, most) { // the driver has nothing to do, and so nothing to say
+		b.changed(!b.gaveUp)
+	}
+	return false, nil
 }
 
 // Reclaimed implements [periph.Reclaimer].
 func (b *Balloon) Reclaimed() int64 { return int64(b.number(configActual)) * pageSize }
 
+// available is how many more pages the driver can give, as the buffer says that was told last.
+func (b *Balloon) available() uint64 {
+	for s := range slices.Chunk(b.numbers, statSize) {
+		if binary.LittleEndian.Uint16(s) == statAvailable {
+			return binary.LittleEndian.Uint64(s[2:]) / pageSize
+		}
+	}
+	return math.MaxUint64
+}
+
 // Reset implements [periph.Reclaimer].
-func (b *Balloon) Reset() { b.config, b.gaveUp = [configSize]byte{}, false }
+func (b *Balloon) Reset() { b.config, b.gaveUp, b.waits = [configSize]byte{}, false, false }
 
 // OnReclaimed implements [periph.Reclaimer].
 func (b *Balloon) OnReclaimed(f func(enough bool)) { b.changed = f }
 
-// Start takes the queues. That of reports is there if the driver knows of them.
-func (b *Balloon) Start(_ uint64, queues []*virtio.Queue) error {
-	if err := b.Started(queues, queueReporting); err != nil {
+// Start takes the queues.
+func (b *Balloon) Start(features uint64, list []*virtio.Queue) error {
+	if err := b.Started(list, queueMore); err != nil {
 		return err
 	}
-	b.queues = queues
+	b.serve = [queues]func(*virtio.Queue, *virtio.Chain) (bool, error){
+		queueInflate: b.inflate,
+		queueDeflate: func(*virtio.Queue, *virtio.Chain) (bool, error) { return true, nil }, // the host gives pages to whoever writes to them
+	}
+	next := queueMore
+	if features&featureStats != 0 {
+		b.serve[next] = b.told
+		next++
+	}
+	if features&featureReporting != 0 {
+		b.serve[next] = free
+	}
+	b.queues = list
 	return nil
 }
 
 // Stop lets go of the queues. Pages in the balloon are the guest's again: its driver asks for as many when it
 // comes back, as after sleep.
 func (b *Balloon) Stop() {
-	b.queues = nil
+	if b.waits {
+		b.put(configNumPages, b.wanted)
+	}
+	b.queues, b.stats, b.telling, b.waits = nil, nil, false, false
 	b.put(configActual, 0)
 }
 
-// Kick gives the host what the guest has put into the balloon, or reported as free.
+// Kick gives the host what the guest has put into the balloon, or reported as free, and hears of its statistics.
 func (b *Balloon) Kick(n int) error {
-	if n >= len(b.queues) || b.queues[n] == nil {
+	if n >= len(b.queues) || b.queues[n] == nil || b.serve[n] == nil {
 		return nil
 	}
 	q := b.queues[n]
-	serve := func(c *virtio.Chain) error { return nil } // of what leaves the balloon: the host gives pages to whoever writes to them
-	switch n {
-	case queueInflate:
-		serve = func(c *virtio.Chain) error { return b.inflate(q, c) }
-	case queueReporting:
-		serve = free
-	}
 	err := q.Serve(func(c *virtio.Chain) (bool, error) {
-		if err := serve(c); err != nil {
-			return false, err
+		done, err := b.serve[n](q, c)
+		if done {
+			q.Done(c, 0)
 		}
-		q.Done(c, 0)
-		return true, nil
+		return true, err
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.env.Name, err)
@@ -183,10 +256,10 @@ func (b *Balloon) Kick(n int) error {
 }
 
 // inflate takes the pages whose numbers are in a buffer.
-func (b *Balloon) inflate(q *virtio.Queue, c *virtio.Chain) error {
+func (b *Balloon) inflate(q *virtio.Queue, c *virtio.Chain) (done bool, err error) {
 	n := c.ReadLen()
 	if n%4 != 0 || n/4 > maxPages || c.WriteLen() > 0 {
-		return fmt.Errorf("buffer of %d bytes to read and %d to write: must be up to %d page numbers of 4 bytes, only to read", n, c.WriteLen(), maxPages)
+		return false, fmt.Errorf("buffer of %d bytes to read and %d to write: must be up to %d page numbers of 4 bytes, only to read", n, c.WriteLen(), maxPages)
 	}
 	b.numbers = slices.Grow(b.numbers[:0], n)[:n]
 	c.CopyOut(b.numbers, 0)
@@ -205,24 +278,24 @@ func (b *Balloon) inflate(q *virtio.Queue, c *virtio.Chain) error {
 			err = punch(memory)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		at = end
 	}
-	return nil
+	return true, nil
 }
 
 // free takes the pages that a buffer is made of, of which the guest says that it will not read what is in them.
-func free(c *virtio.Chain) error {
+func free(_ *virtio.Queue, c *virtio.Chain) (done bool, err error) {
 	if c.ReadLen() > 0 {
-		return fmt.Errorf("report of free pages with %d bytes to read", c.ReadLen())
+		return false, fmt.Errorf("report of free pages with %d bytes to read", c.ReadLen())
 	}
 	for _, pages := range c.Writable {
 		if err := punch(pages); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // punch gives whole pages of the guest's memory back to the host: they are zeros then. A host

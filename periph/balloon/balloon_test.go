@@ -70,8 +70,6 @@ func TestReclaim(t *testing.T) {
 	if d.Failure != nil || pages(t, m) != before-3 || m.Data[40*page] != 0 || m.Data[50*page] != 0 || m.Data[42*page] != 1 {
 		t.Errorf("%v; the host has %d of %d pages", d.Failure, pages(t, m), before)
 	}
-	has(t, b, 1)
-	has(t, b, 1)
 	has(t, b, 3)
 	if enough != 1 || b.Reclaimed() != 3*page {
 		t.Errorf("%d bytes are in the balloon, and it was enough %d times", b.Reclaimed(), enough)
@@ -105,7 +103,7 @@ func TestGoesAway(t *testing.T) {
 	}
 }
 
-// TestTooMuch asks for more than the guest has: when it has come no further some times in a row, it is asked no more.
+// TestTooMuch asks for more than the guest has: once it brings less than it could, it is asked no more, and gets some back.
 func TestTooMuch(t *testing.T) {
 	_, _, b, told := start(t)
 	var enough []bool
@@ -115,25 +113,99 @@ func TestTooMuch(t *testing.T) {
 			t.Errorf("it is asked for %d bytes", bytes)
 		}
 	}
-	if err := b.Reclaim(10 * page); err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range []uint32{4, 4, 4, 4, 4, 6, 5, 5, 5, 5} {
-		if has(t, b, n); len(enough) > 0 {
-			t.Fatalf("given up at %d pages", n)
+	ask := func(pages int64) {
+		t.Helper()
+		if err := b.Reclaim(pages * page); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if has(t, b, 5); len(enough) != 0 || target(b) != 0 || *told != 2 {
-		t.Errorf("given up: %v; the target is %d pages, and the guest was told %d times", enough, target(b), *told)
+	ask(8000)
+	for n := range uint32(16) {
+		has(t, b, (n+1)*256)
 	}
-	if has(t, b, 0); len(enough) != 1 || enough[0] {
+	ask(4200) // less than the driver has read when it brings these
+	has(t, b, 17*256)
+	has(t, b, 4200)
+	ask(4300)
+	has(t, b, 4300)
+	ask(10_000)
+	has(t, b, 4556)
+	ask(4600)
+	ask(9000) // while a try is under way that has read 4600
+	has(t, b, 4600)
+	has(t, b, 4856)
+	if len(enough) != 2 || !enough[0] || !enough[1] || target(b) != 9000 {
+		t.Fatalf("given up: %v; the target is %d pages", enough, target(b))
+	}
+	before := *told
+	if has(t, b, 5000); len(enough) != 2 || target(b) != 5000-2048 || *told != before+1 {
+		t.Errorf("given up: %v; the target is %d pages, and the guest was told %d times", enough, target(b), *told-before)
+	}
+	has(t, b, 4744)
+	if has(t, b, 5000-2048); len(enough) != 3 || enough[2] {
 		t.Errorf("given up: %v", enough)
+	}
+}
+
+// TestStatistics: where the guest tells what is available, it keeps 8 MiB of it.
+func TestStatistics(t *testing.T) {
+	_, d, b, told := start(t)
+	var enough []bool
+	b.OnReclaimed(func(e bool) { enough = append(enough, e) })
+	tell := func(available uint64) {
+		t.Helper()
+		p := binary.LittleEndian.AppendUint64([]byte{4, 0}, 1<<40) // memory that is free
+		p = binary.LittleEndian.AppendUint64(append(p, 6, 0), available)
+		d.Rings[2].Add([][]byte{p}, nil)
+		d.Kick(2)
+	}
+	ask := func(pages int64, wants uint32) {
+		t.Helper()
+		asked := d.Interrupts[2]
+		if err := b.Reclaim(pages * page); err != nil {
+			t.Fatal(err)
+		}
+		if target(b) != wants || d.Interrupts[2] != asked+1 {
+			t.Errorf("before there are statistics the target is %d pages, want %d", target(b), wants)
+		}
+	}
+	tell(0) // at its start, where nobody asks
+	ask(1000, 0)
+	if tell(100 << 20); target(b) != 1000 || *told != 1 {
+		t.Errorf("with memory enough the target is %d pages", target(b))
+	}
+	has(t, b, 256)
+	ask(800, 800) // less, at once
+	tell(100 << 20)
+	ask(5000, 800)
+	if tell(10 << 20); target(b) != 256+512 {
+		t.Errorf("with 10 MiB the target is %d pages, want 2 MiB more than 1", target(b))
+	}
+	if has(t, b, 768); len(enough) != 1 || enough[0] {
+		t.Errorf("it was enough: %v", enough)
+	}
+	ask(5000, 768)
+	if tell(8 << 20); target(b) != 768 || len(enough) != 2 || enough[1] {
+		t.Errorf("with nothing to give the target is %d pages, and it was enough: %v", target(b), enough)
+	}
+	ask(5000, 768)
+	for _, pages := range []int64{0, 4000} { // before it has told
+		if err := b.Reclaim(pages * page); err != nil || target(b) != 0 {
+			t.Errorf("%v; the target is %d pages", err, target(b))
+		}
+	}
+	if tell(9 << 20); target(b) != 768+256 {
+		t.Errorf("with 9 MiB the target is %d pages, want 1 MiB more than 3", target(b))
+	}
+	ask(5000, 1024)
+	if b.Stop(); target(b) != 5000 {
+		t.Errorf("a driver that comes back is asked for %d pages", target(b))
 	}
 }
 
 // TestOffers: free pages are reported in real time only.
 func TestOffers(t *testing.T) {
-	for post, want := range map[bool]uint64{false: 0, true: 1 << 5} {
+	for post, want := range map[bool]uint64{false: 1 << 1, true: 1<<1 | 1<<5} {
 		env := &periph.Env{Name: "balloon"}
 		if post {
 			env.Post = func(func()) {}
@@ -148,11 +220,11 @@ func TestOffers(t *testing.T) {
 func TestFree(t *testing.T) {
 	m, d, _, _ := start(t)
 	before := pages(t, m)
-	r := d.Rings[2]
+	r := d.Rings[3]
 	virtiotest.PutDesc(r.Desc, 0, virtiotest.Base+40*page, 4*page, virtiotest.Write|virtiotest.Next, 1)
 	virtiotest.PutDesc(r.Desc, 1, virtiotest.Base+50*page, 2*page, virtiotest.Write, 0)
 	r.Publish(0)
-	d.Kick(2)
+	d.Kick(3)
 	if d.Failure != nil || pages(t, m) != before-6 || m.Data[43*page] != 0 || m.Data[44*page] != 1 {
 		t.Errorf("%v; the host has %d of %d pages", d.Failure, pages(t, m), before)
 	}
@@ -161,12 +233,21 @@ func TestFree(t *testing.T) {
 // TestBadDrivers: what no driver may do takes nothing from the host, and ends the device.
 func TestBadDrivers(t *testing.T) {
 	for name, queue := range map[string]func(d *virtiotest.Driver) (kick int){
-		"half a number":         func(d *virtiotest.Driver) int { d.Rings[0].Add([][]byte{{1, 2}}, nil); return 0 },
-		"a buffer to write":     func(d *virtiotest.Driver) int { d.Rings[0].Add(nil, []int{4}); return 0 },
-		"no page of its":        func(d *virtiotest.Driver) int { d.Rings[0].Add([][]byte{numbers(64)}, nil); return 0 },
-		"the end of addresses":  func(d *virtiotest.Driver) int { d.Rings[0].Add([][]byte{{255, 255, 255, 255}}, nil); return 0 },
-		"half a page":           func(d *virtiotest.Driver) int { d.Rings[2].Add(nil, []int{page / 2}); return 2 },
-		"a report to read from": func(d *virtiotest.Driver) int { d.Rings[2].Add([][]byte{{1}}, nil); return 2 },
+		"half a number":        func(d *virtiotest.Driver) int { d.Rings[0].Add([][]byte{{1, 2}}, nil); return 0 },
+		"a buffer to write":    func(d *virtiotest.Driver) int { d.Rings[0].Add(nil, []int{4}); return 0 },
+		"no page of its":       func(d *virtiotest.Driver) int { d.Rings[0].Add([][]byte{numbers(64)}, nil); return 0 },
+		"the end of addresses": func(d *virtiotest.Driver) int { d.Rings[0].Add([][]byte{{255, 255, 255, 255}}, nil); return 0 },
+		"half a page":          func(d *virtiotest.Driver) int { d.Rings[3].Add(nil, []int{page / 2}); return 3 },
+		"half a statistic":     func(d *virtiotest.Driver) int { d.Rings[2].Add([][]byte{make([]byte, 15)}, nil); return 2 },
+		"statistics to write":  func(d *virtiotest.Driver) int { d.Rings[2].Add(nil, []int{10}); return 2 },
+		"too many statistics":  func(d *virtiotest.Driver) int { d.Rings[2].Add([][]byte{make([]byte, 650)}, nil); return 2 },
+		"statistics twice": func(d *virtiotest.Driver) int {
+			d.Rings[2].Add([][]byte{make([]byte, 10)}, nil)
+			d.Kick(2)
+			d.Rings[2].Add([][]byte{make([]byte, 10)}, nil)
+			return 2
+		},
+		"a report to read from": func(d *virtiotest.Driver) int { d.Rings[3].Add([][]byte{{1}}, nil); return 3 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, d, b, _ := start(t)
