@@ -44,6 +44,9 @@ func TestSlotCycles(t *testing.T) {
 				t.Errorf("%s %s: %v", tt.do.Name, tt.place, err)
 			}
 		}
+		if err := r.Do(appliance.Action{Kind: appliance.Plug, Place: "s", Data: []byte("[[i2c]]\nname = 'i2c9'\n")}); err == nil || !strings.Contains(err.Error(), "s is a slot: name the board that is in it (c or d)") {
+			t.Errorf("a part for a slot: %v", err)
+		}
 		before := open()
 		for range 50 {
 			r.must(r.Do(appliance.Unplug.At("c")))

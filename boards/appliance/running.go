@@ -292,6 +292,9 @@ func (r *Running) machine(name string) (*Machine, error) {
 		}
 		names = append(names, m.name)
 	}
+	if err := r.appliance.CheckBoard(name); err != nil { // it may be a slot
+		return nil, err
+	}
 	return nil, boards.Unknown("board", name, names)
 }
 

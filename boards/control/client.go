@@ -110,8 +110,8 @@ func (c *Conn) Send(r Request) error {
 		return fmt.Errorf("the request is %d bytes long; it must be shorter than %d", len(b), maxRequest)
 	}
 	if _, err = c.c.Write(append(b, '\n')); err != nil {
-		if _, why := c.Next(); why != nil && !errors.Is(why, ErrEnded) {
-			return why // it was refused before it had asked
+		if _, why := c.Next(); why != nil { // it was refused before it had asked, or there is nobody any more
+			return why
 		}
 	}
 	return err

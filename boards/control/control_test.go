@@ -451,6 +451,10 @@ func TestDown(t *testing.T) {
 		}
 		s.Finish(result)
 		clients.Wait()
+		claim.Release()
+		if _, err := idle.Do(Request{Command: "get", Path: "a"}, nil); !errors.Is(err, ErrEnded) {
+			t.Errorf("a request to who has gone: %v", err)
+		}
 	}
 }
 
