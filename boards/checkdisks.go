@@ -3,6 +3,7 @@ package boards
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -103,6 +104,10 @@ func (a *Appliance) checkMedium(m *Member, c *Controller, medium image.Medium, f
 			return
 		}
 		first[path] = who
+		if st, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) || err == nil && !st.IsDir() {
+			complain("keep", "%s: there is no folder %s", named.Keep, filepath.Dir(path))
+			return
+		}
 	}
 	if a.anew {
 		medium.Keep = ""

@@ -39,6 +39,7 @@ func TestDisks(t *testing.T) {
 		"image = \"a.img\"\nsize = \"64K\"": "a disk of 65536 bytes with an image of 1048576",
 		"image = \"a.img\"\nkeep = \"a.overlay\"":                  "",
 		"image = \"b.img\"\nkeep = \"a.overlay\"":                  "a.overlay is over " + at("a.img") + ", not over " + at("b.img"),
+		"keep = \"none/new\"":                                      "none/new: there is no folder " + at("none"),
 		"keep = \"a.img\"":                                         "a.img is a raw file; what a disk keeps is in an overlay",
 		"keep = \"a.overlay\"\nsize = \"2M\"":                      "a.overlay has a disk of 1048576 bytes, not of 2097152",
 		"keep = \"x\"\nread_only = true":                           "keep of a disk that is read_only",
