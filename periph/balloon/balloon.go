@@ -200,7 +200,9 @@ func (b *Balloon) available() uint64 {
 }
 
 // Reset implements [periph.Reclaimer].
-func (b *Balloon) Reset() { b.config, b.gaveUp, b.waits = [configSize]byte{}, false, false }
+func (b *Balloon) Reset() {
+	b.config, b.least, b.gaveUp, b.waits = [configSize]byte{}, 0, false, false
+}
 
 // OnReclaimed implements [periph.Reclaimer].
 func (b *Balloon) OnReclaimed(f func(enough bool)) { b.changed = f }
