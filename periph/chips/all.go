@@ -15,6 +15,7 @@ import (
 	"backplane/periph/chips/pcf8574"
 	"backplane/periph/chips/relay"
 	"backplane/periph/chips/spiloopback"
+	"backplane/periph/chips/w25n"
 	"backplane/periph/chips/w25q"
 )
 
@@ -35,6 +36,7 @@ var All = []*periph.Model{
 	relay.Model,
 	spiloopback.Model,
 	lm75.TMP102,
+	w25n.Model,
 	w25q.W25Q128JV,
 	w25q.W25Q64JV,
 }

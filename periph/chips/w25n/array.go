@@ -1,0 +1,96 @@
+package w25n
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"slices"
+
+	"backplane/simbus/hostfile"
+)
+
+// page is the cells of one: data, and then the spare area.
+type page [pageSize]byte
+
+// array is the pages of a flash, of which the erased ones take no memory. Its file is written in place. Of errors of that
+// the first is kept.
+type array struct {
+	pages  [pages]*page
+	sound  [pages]bool // there is nothing to be corrected
+	file   *os.File
+	failed error
+}
+
+var erased = page(bytes.Repeat([]byte{0xff}, pageSize))
+
+// open takes the contents of a file, which is made if it is missing.
+func (a *array) open(path string) error {
+	f, b, err := hostfile.Keep(path, pages*pageSize, 0xff)
+	if err != nil {
+		return err
+	}
+	a.file = f
+	for i := range a.pages {
+		if p := page(b[i*pageSize:]); p != erased {
+			a.pages[i] = &p
+		}
+	}
+	return nil
+}
+
+func (a *array) empty() bool {
+	return !slices.ContainsFunc(a.pages[:], func(p *page) bool { return p != nil })
+}
+
+// read is what a page has.
+func (a *array) read(number int) page {
+	if p := a.pages[number]; p != nil {
+		return *p
+	}
+	return erased
+}
+
+// put has a page be something else.
+func (a *array) put(number int, p page) {
+	if a.pages[number] == nil && p == erased {
+		return
+	}
+	a.sound[number] = false
+	if a.pages[number] = &p; p == erased {
+		a.pages[number] = nil
+	}
+	if a.file != nil && a.failed == nil {
+		_, a.failed = a.file.WriteAt(p[:], int64(number)*pageSize)
+	}
+}
+
+// spoil makes some blocks bad; the first one never is.
+func (a *array) spoil(n int, chance *rand.Rand) {
+	for _, block := range chance.Perm(blocks - 1)[:n] {
+		a.put((block+1)*blockPages, mark)
+	}
+}
+
+// mark is what the first page of a bad block has from the factory. It stays, since nothing of such a block can be changed.
+var mark = func() page {
+	p := erased
+	p[0], p[dataSize] = 0, 0
+	return p
+}()
+
+// bad tells whether a block has the mark.
+func (a *array) bad(block int) bool {
+	p := a.pages[block*blockPages]
+	return p != nil && *p == mark
+}
+
+// close ends the use of the file.
+func (a *array) close() error {
+	if a.file == nil {
+		return nil
+	}
+	err := errors.Join(a.failed, a.file.Close())
+	a.file = nil
+	return err
+}
