@@ -2,10 +2,10 @@ package tests
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"backplane/boards/appliance"
 	"backplane/tests/guesttest"
@@ -35,11 +35,7 @@ func TestNAND(t *testing.T) {
 		fillRoot(t, image, map[string]string{"etc/product": numbered(4096)})
 		fillRoot(t, root, map[string]string{"root/file": numbered(2048)})
 		shell(t, image, "mksquashfs . "+filepath.Join(root, "root", "image")+" -all-root -quiet -no-progress")
-		file := filepath.Join(t.TempDir(), "main.toml")
-		if err := os.WriteFile(file, fmt.Appendf(nil, nandBoard, root), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		app := guesttest.RunFile(t, file, o)
+		app := guesttest.Run(t, map[string]string{"main.toml": fmt.Sprintf(nandBoard, root)}, o)
 		counter := func(name string) string { return strings.TrimSpace(app.Sh("x", "cat /sys/class/mtd/mtd0/"+name)) }
 		wants(t, app.Do("x", "mtdinfo", "/dev/mtd0"), "Type:                           nand", "Eraseblock size:                131072 bytes, 128.0 KiB",
 			"Amount of eraseblocks:          1024", "Minimum input/output unit size: 2048 bytes", "OOB size:                       64 bytes", "Bad blocks are allowed:         true")
@@ -90,7 +86,7 @@ func TestNAND(t *testing.T) {
 func writing(app *guesttest.App, property string) {
 	for before, n := app.MustGet(property), 0; n < 5; n++ {
 		for app.MustGet(property) == before {
-			app.Sleep(2e6)
+			app.Sleep(2 * time.Millisecond)
 		}
 		before = app.MustGet(property)
 	}

@@ -124,12 +124,20 @@ func (r *Running) leave(at boards.Place) {
 			delete(b.links, at.Link.Name)
 		}
 	})
-	delete(r.held, at.String())
-	for i := range at.Link.Ends {
-		if at.Port == "" {
-			delete(r.held, boards.Place{Link: at.Link, Port: at.Link.Ends[i].Name}.String())
+	for _, p := range within(at) {
+		delete(r.held, p.String())
+	}
+}
+
+// within are a place of a link and, of a whole one, its ports.
+func within(at boards.Place) []boards.Place {
+	list := []boards.Place{at}
+	if at.Port == "" {
+		for i := range at.Link.Ends {
+			list = append(list, boards.Place{Link: at.Link, Port: at.Link.Ends[i].Name})
 		}
 	}
+	return list
 }
 
 // comeBack makes links, and ports of links, that have left for others which could not be made: unplugged, as they were.
@@ -150,13 +158,7 @@ func (r *Running) comeBack(gone []boards.Place, was map[string]held) (err error)
 		if l == nil { // it could not be made either
 			continue
 		}
-		places := []boards.Place{at}
-		for i := range at.Link.Ends {
-			if at.Port == "" {
-				places = append(places, boards.Place{Link: at.Link, Port: at.Link.Ends[i].Name})
-			}
-		}
-		for _, p := range places {
+		for _, p := range within(at) {
 			if h, is := was[p.String()]; is {
 				l.Cut(p.Port, h.cut || h.unplugged)
 			}

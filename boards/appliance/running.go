@@ -285,17 +285,15 @@ func (r *Running) noteOnce(text string) {
 
 // machine finds a board by name.
 func (r *Running) machine(name string) (*Machine, error) {
-	var names []string
 	for _, m := range r.machines() {
 		if m.name == name {
 			return m, nil
 		}
-		names = append(names, m.name)
 	}
 	if err := r.appliance.CheckBoard(name); err != nil { // it may be a slot
 		return nil, err
 	}
-	return nil, boards.Unknown("board", name, names)
+	return nil, boards.Unknown("board", name, r.Boards())
 }
 
 // Now is the appliance's present time.

@@ -66,7 +66,7 @@ type Balloon struct {
 	virtio.Plain
 	env     *periph.Env
 	queues  []*virtio.Queue // nil before the driver is ready
-	serve   [queues]func(q *virtio.Queue, c *virtio.Chain) (done bool, err error)
+	serve   [queues]func(q *virtio.Queue, c *virtio.Chain) error
 	stats   func() // asks the driver for statistics; nil: it cannot tell any, or is about to
 	telling bool   // it is about to
 	wanted  uint32 // what the balloon is to have, once it is known what the guest can give
@@ -157,13 +157,13 @@ func (b *Balloon) Reclaim(bytes int64) error {
 }
 
 // told takes statistics of the driver's, and keeps the buffer until there is need of others.
-func (b *Balloon) told(q *virtio.Queue, c *virtio.Chain) (done bool, err error) {
+func (b *Balloon) told(q *virtio.Queue, c *virtio.Chain) error {
 	n := c.ReadLen()
 	if n%statSize != 0 || n/statSize > maxStats || c.WriteLen() > 0 {
-		return false, fmt.Errorf("buffer of %d bytes to read and %d to write: must be up to %d statistics of %d bytes, only to read", n, c.WriteLen(), maxStats, statSize)
+		return fmt.Errorf("buffer of %d bytes to read and %d to write: must be up to %d statistics of %d bytes, only to read", n, c.WriteLen(), maxStats, statSize)
 	}
 	if b.stats != nil {
-		return false, errors.New("second buffer of statistics, before the first one is given back")
+		return errors.New("second buffer of statistics, before the first one is given back")
 	}
 	b.stats = func() {
 		b.stats = nil
@@ -174,16 +174,17 @@ func (b *Balloon) told(q *virtio.Queue, c *virtio.Chain) (done bool, err error) 
 	b.numbers = slices.Grow(b.numbers[:0], n)[:n]
 	c.CopyOut(b.numbers, 0)
 	if !b.waits {
-		return false, nil
+		return nil
 	}
 	b.waits = false
-	has := b.number(configActual)
-	most := has + uint32(min(b.available()-min(b.available(), spare), uint64(math.MaxUint32-has)))
+	has, can := b.number(configActual), b.available()
+	most := has + uint32(min(can-min(can, spare), uint64(math.MaxUint32-has)))
 	b.gaveUp = b.wanted > most
-	if b.ask(min(b.wanted, most)); has == min(b.wanted, most) { // the driver has nothing to do, and so nothing to say
+	target := min(b.wanted, most)
+	if b.ask(target); has == target { // the driver has nothing to do, and so nothing to say
 		b.changed(!b.gaveUp)
 	}
-	return false, nil
+	return nil
 }
 
 // Reclaimed implements [periph.Reclaimer].
@@ -212,10 +213,7 @@ func (b *Balloon) Start(features uint64, list []*virtio.Queue) error {
 	if err := b.Started(list, queueMore); err != nil {
 		return err
 	}
-	b.serve = [queues]func(*virtio.Queue, *virtio.Chain) (bool, error){
-		queueInflate: b.inflate,
-		queueDeflate: func(*virtio.Queue, *virtio.Chain) (bool, error) { return true, nil }, // the host gives pages to whoever writes to them
-	}
+	b.serve = [queues]func(*virtio.Queue, *virtio.Chain) error{queueInflate: b.inflate, queueDeflate: deflate}
 	next := queueMore
 	if features&featureStats != 0 {
 		b.serve[next] = b.told
@@ -245,11 +243,7 @@ func (b *Balloon) Kick(n int) error {
 	}
 	q := b.queues[n]
 	err := q.Serve(func(c *virtio.Chain) (bool, error) {
-		done, err := b.serve[n](q, c)
-		if done {
-			q.Done(c, 0)
-		}
-		return true, err
+		return true, b.serve[n](q, c)
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.env.Name, err)
@@ -258,10 +252,10 @@ func (b *Balloon) Kick(n int) error {
 }
 
 // inflate takes the pages whose numbers are in a buffer.
-func (b *Balloon) inflate(q *virtio.Queue, c *virtio.Chain) (done bool, err error) {
+func (b *Balloon) inflate(q *virtio.Queue, c *virtio.Chain) error {
 	n := c.ReadLen()
 	if n%4 != 0 || n/4 > maxPages || c.WriteLen() > 0 {
-		return false, fmt.Errorf("buffer of %d bytes to read and %d to write: must be up to %d page numbers of 4 bytes, only to read", n, c.WriteLen(), maxPages)
+		return fmt.Errorf("buffer of %d bytes to read and %d to write: must be up to %d page numbers of 4 bytes, only to read", n, c.WriteLen(), maxPages)
 	}
 	b.numbers = slices.Grow(b.numbers[:0], n)[:n]
 	c.CopyOut(b.numbers, 0)
@@ -280,24 +274,32 @@ func (b *Balloon) inflate(q *virtio.Queue, c *virtio.Chain) (done bool, err erro
 			err = punch(memory)
 		}
 		if err != nil {
-			return false, err
+			return err
 		}
 		at = end
 	}
-	return true, nil
+	q.Done(c, 0)
+	return nil
+}
+
+// deflate lets the guest have pages back: the host gives some to whoever writes to them.
+func deflate(q *virtio.Queue, c *virtio.Chain) error {
+	q.Done(c, 0)
+	return nil
 }
 
 // free takes the pages that a buffer is made of, of which the guest says that it will not read what is in them.
-func free(_ *virtio.Queue, c *virtio.Chain) (done bool, err error) {
+func free(q *virtio.Queue, c *virtio.Chain) error {
 	if c.ReadLen() > 0 {
-		return false, fmt.Errorf("report of free pages with %d bytes to read", c.ReadLen())
+		return fmt.Errorf("report of free pages with %d bytes to read", c.ReadLen())
 	}
 	for _, pages := range c.Writable {
 		if err := punch(pages); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return true, nil
+	q.Done(c, 0)
+	return nil
 }
 
 // punch gives whole pages of the guest's memory back to the host: they are zeros then. A host

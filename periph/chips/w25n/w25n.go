@@ -35,7 +35,7 @@ var Model = &periph.Model{
 	Node:   func(*periph.Options) periph.Node { return periph.Node{Name: "flash", Compatible: []string{"spi-nand"}} },
 	Kernel: []string{"CONFIG_MTD", "CONFIG_MTD_BLOCK", "CONFIG_MTD_SPI_NAND", "CONFIG_MTD_UBI", "CONFIG_MTD_UBI_BLOCK"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
-		c := &chip{env: env, registers: [3]uint8{0, eccEnable | bufferMode, 0}}
+		c := &chip{env: env}
 		binary.LittleEndian.PutUint64(c.unique[:], env.Rand.Uint64())
 		binary.LittleEndian.PutUint64(c.unique[8:], env.Rand.Uint64())
 		if file := o.Get("file").Text(); file != "" {
