@@ -6,6 +6,8 @@
 #include <linux/init.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 
 #include "host.h"
@@ -25,7 +27,27 @@ enum {
 
 static int sockets[DESCRIPTORS], count, memory = -1;
 
-/* find finds the kernel's own sockets, and its memory's file: the largest. */
+/* to_program tells whether a socket leads to one of the board's programs. */
+static bool to_program(int fd)
+{
+	struct task_struct *task;
+	bool found = false;
+
+	rcu_read_lock();
+	for_each_process(task) {
+		task_lock(task);
+		found = found || (task->mm && task->mm->context.id.sock == fd);
+		task_unlock(task);
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/*
+ * find finds the kernel's sockets, and its memory's file: the largest. Those to its programs
+ * are left out. They are not read meanwhile, and what is under way in them counts for the
+ * host's user, so that other boards wait (docs/security.md).
+ */
 static void find(void)
 {
 	u64 stat[18], largest = 0;
@@ -33,9 +55,10 @@ static void find(void)
 
 	for (fd = 3; fd < DESCRIPTORS; fd++) {
 		size = sizeof(type);
-		if (!host(HOST_GETSOCKOPT, fd, 1, 3, (long)&type, (long)&size, 0))
-			sockets[count++] = fd;
-		else if (!host(HOST_FSTAT, fd, (long)stat, 0, 0, 0, 0) && stat[6] > largest) {
+		if (!host(HOST_GETSOCKOPT, fd, 1, 3, (long)&type, (long)&size, 0)) {
+			if (!to_program(fd))
+				sockets[count++] = fd;
+		} else if (!host(HOST_FSTAT, fd, (long)stat, 0, 0, 0, 0) && stat[6] > largest) {
 			largest = stat[6];
 			memory = fd;
 		}
