@@ -99,7 +99,7 @@ cp /bin/busybox /mnt/file; umount /mnt; e2fsck -fn /dev/vda >/dev/null; echo who
 	}
 	d.Do(func() { err = disk.Close() })
 	if err == nil {
-		err = image.Commit(overlay, hostfile.Open)
+		err = image.Commit(t.Context(), overlay, hostfile.Open)
 	}
 	if err != nil {
 		t.Fatal(err)

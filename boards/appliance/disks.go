@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"sync"
@@ -13,7 +14,7 @@ import (
 )
 
 // recordStorage notes for the record what the contents of a controller are at the start.
-func (m *Machine) recordStorage(p *part) error {
+func (m *Machine) recordStorage(ctx context.Context, p *part) error {
 	if _, ok := p.is.(periph.Storage); !ok {
 		return nil
 	}
@@ -24,7 +25,7 @@ func (m *Machine) recordStorage(p *part) error {
 	if m.r.opts.Out == "" {
 		return nil
 	}
-	return m.recordMedium(p.name, &medium, m.r.appliance.Folder().Open) // before a file is locked
+	return m.recordMedium(ctx, p.name, &medium, m.r.appliance.Folder().Open) // before a file is locked
 }
 
 // openStorage gives a controller its contents.
@@ -54,7 +55,7 @@ func (m *Machine) closeStorage(p *part) error {
 
 // recordMedium notes the files of a disk: its image with those below it, and the one that
 // keeps what is written.
-func (m *Machine) recordMedium(part string, medium *image.Medium, open image.Opener) error {
+func (m *Machine) recordMedium(ctx context.Context, part string, medium *image.Medium, open image.Opener) error {
 	var names []string
 	if medium.Image != "" {
 		i, err := image.Open(medium.Image, open)
@@ -71,14 +72,14 @@ func (m *Machine) recordMedium(part string, medium *image.Medium, open image.Ope
 		if i > 0 {
 			what = "image below the " + what
 		}
-		if err := m.recordImage(part, what, name, open); err != nil {
+		if err := m.recordImage(ctx, part, what, name, open); err != nil {
 			return err
 		}
 	}
 	if medium.Keep == "" {
 		return nil
 	}
-	err := m.recordImage(part, "contents of "+m.name+"."+part, medium.Keep, open)
+	err := m.recordImage(ctx, part, "contents of "+m.name+"."+part, medium.Keep, open)
 	if errors.Is(err, fs.ErrNotExist) { // the run makes it
 		m.kept["contents of "+part] = record.Made{What: "contents of " + m.name + "." + part, Path: medium.Keep}
 		return nil
@@ -86,7 +87,7 @@ func (m *Machine) recordMedium(part string, medium *image.Medium, open image.Ope
 	return err
 }
 
-func (m *Machine) recordImage(part, what, name string, open image.Opener) error {
+func (m *Machine) recordImage(ctx context.Context, part, what, name string, open image.Opener) error {
 	f, err := open(name)
 	if err != nil {
 		return err
@@ -100,7 +101,7 @@ func (m *Machine) recordImage(part, what, name string, open image.Opener) error 
 	state := imageState{st.Dev, st.Ino, st.Size, st.Mtim}
 	if known, ok := imageHashes.Load(state); ok {
 		made.Hash = known.(string)
-	} else if made.Hash, err = image.Hash(f); err != nil {
+	} else if made.Hash, err = image.Hash(ctx, f); err != nil {
 		return err
 	}
 	imageHashes.Store(state, made.Hash)

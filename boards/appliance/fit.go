@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +65,7 @@ func (m *Machine) fit(f *boards.Fitting) error {
 // make makes what is new. If there is an error, those are part of the board that there are.
 func (m *Machine) make(f *boards.Fitting) (made []*part, err error) {
 	for _, c := range f.Controllers {
-		p, err := m.addController(c)
+		p, err := m.addController(context.Background(), c)
 		made = append(made, p)
 		if err != nil {
 			return made, fmt.Errorf("%s: %w", p.name, err)

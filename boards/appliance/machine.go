@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -59,7 +60,7 @@ type Machine struct {
 }
 
 // newMachine makes a board's controllers and chips; links come next.
-func (r *Running) newMachine(index int, member *boards.Member, drawn *boards.Board, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
+func (r *Running) newMachine(ctx context.Context, index int, member *boards.Member, drawn *boards.Board, d *simbus.Domain, kernel guestkernel.Image) (m *Machine, err error) {
 	m = &Machine{r: r, index: index, name: member.Name, member: member, away: member.Unplugged, board: member.Board, drawn: drawn, backing: r.backing[index], domain: d,
 		named: make(map[string]*part), names: make(map[string]int), typed: make(map[string]*terminal), pins: make(map[boards.Line]*wire.Wire),
 		probes: make(map[boards.Line]*wire.Pin), kept: make(map[string]record.Made),
@@ -68,7 +69,7 @@ func (r *Running) newMachine(index int, member *boards.Member, drawn *boards.Boa
 	if m.dir, err = r.dir.Board(m.name); err != nil {
 		return m, err
 	}
-	if err := m.addControllers(); err != nil {
+	if err := m.addControllers(ctx); err != nil {
 		return m, err
 	}
 	if err := m.addAgent(); err != nil {
@@ -97,9 +98,9 @@ func (m *Machine) emit(part, kind string, attrs ...simbus.Attr) {
 }
 
 // addControllers makes the controllers of the catalog's kinds.
-func (m *Machine) addControllers() error {
+func (m *Machine) addControllers(ctx context.Context) error {
 	for _, c := range m.board.Controllers() {
-		if _, err := m.addController(c); err != nil {
+		if _, err := m.addController(ctx, c); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
@@ -108,7 +109,7 @@ func (m *Machine) addControllers() error {
 }
 
 // addController makes one, which is part of the board even if there is an error.
-func (m *Machine) addController(c *boards.Controller) (p *part, err error) {
+func (m *Machine) addController(ctx context.Context, c *boards.Controller) (p *part, err error) {
 	p = &part{name: c.Name, env: m.env(c.Name, m.instance(c.Name)), table: c, own: m.ownDock(c)}
 	p.env.ConfigChanged = func() { // tells the guest of the controller's configuration space
 		if p.dock != nil && p.dock.server != nil {
@@ -124,7 +125,7 @@ func (m *Machine) addController(c *boards.Controller) (p *part, err error) {
 	}
 	p.is, p.dev = dev, dev
 	m.add(p)
-	if err := m.recordStorage(p); err != nil {
+	if err := m.recordStorage(ctx, p); err != nil {
 		return p, err
 	}
 	if balloon, ok := dev.(periph.Reclaimer); ok {

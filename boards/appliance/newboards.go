@@ -30,7 +30,7 @@ func (r *Running) addBoards(drawn []*boards.Member) (came []*Machine, err error)
 	if err != nil {
 		return fail(err)
 	}
-	if err := r.addMachines(r.appliance.Members()[len(there):], drawn, domains, kernels); err != nil {
+	if err := r.addMachines(context.Background(), r.appliance.Members()[len(there):], drawn, domains, kernels); err != nil {
 		return fail(err)
 	}
 	if all := r.appliance.Members(); r.opts.Virtual && r.opts.StallLimit == 0 { // else nobody has it, or it was given

@@ -206,7 +206,7 @@ func (r *Running) assemble(ctx context.Context, a, drawn *boards.Appliance) erro
 	if err != nil {
 		return err
 	}
-	if err := r.addMachines(a.Members(), drawn.Members(), domains, kernels); err != nil {
+	if err := r.addMachines(ctx, a.Members(), drawn.Members(), domains, kernels); err != nil {
 		return err
 	}
 	r.checkRoom(r.machines())
@@ -233,10 +233,10 @@ func (r *Running) prepare(ctx context.Context, a *boards.Appliance) (kernels []g
 
 // addMachines makes boards, beside those that there are; drawn has them as their files do. They are there even if
 // there is an error, as far as they could be made.
-func (r *Running) addMachines(list, drawn []*boards.Member, domains []*simbus.Domain, kernels []guestkernel.Image) error {
+func (r *Running) addMachines(ctx context.Context, list, drawn []*boards.Member, domains []*simbus.Domain, kernels []guestkernel.Image) error {
 	for i, member := range list {
 		there := r.machines()
-		m, err := r.newMachine(len(there), member, drawn[i].Board, domains[i], kernels[i])
+		m, err := r.newMachine(ctx, len(there), member, drawn[i].Board, domains[i], kernels[i])
 		if m != nil { // it is to be closed, whatever became of it
 			all := append(slices.Clone(there), m)
 			r.all.Store(&all)

@@ -1,6 +1,7 @@
 package saved
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ import (
 // of it is checked, and on the host's disk, before the first file is replaced; each is replaced as
 // a whole. If it is interrupted among those, it only has to be called again. Unless changed
 // is set, the appliance's files have to be what they were.
-func (m *Manifest) Restore(a *boards.Appliance, dir string, changed bool) (err error) {
+func (m *Manifest) Restore(ctx context.Context, a *boards.Appliance, dir string, changed bool) (err error) {
 	if !changed {
 		if err := m.differs(a); err != nil {
 			return err
@@ -35,7 +36,7 @@ func (m *Manifest) Restore(a *boards.Appliance, dir string, changed bool) (err e
 			return fmt.Errorf("%s has nothing of %s, which keeps its contents in %s", dir, k.Part, k.Path)
 		}
 		delete(saved, k.Part)
-		if err := r.prepare(&k, was.Hash); err != nil {
+		if err := r.prepare(ctx, &k, was.Hash); err != nil {
 			return fmt.Errorf("%s: %w", k.Part, err)
 		}
 	}
@@ -62,7 +63,7 @@ type prepared struct {
 }
 
 // prepare makes the file of a part beside that which it is to replace.
-func (r *restore) prepare(k *boards.Keeper, hash string) error {
+func (r *restore) prepare(ctx context.Context, k *boards.Keeper, hash string) error {
 	if err := r.a.Folder().Within(k.Path); err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (r *restore) prepare(k *boards.Keeper, hash string) error {
 		return err
 	}
 	r.files = append(r.files, prepared{draft, k.Path})
-	is, err := copyTo(draft.File, from)
+	is, err := copyTo(ctx, draft.File, from)
 	switch {
 	case err != nil:
 		return err

@@ -3,6 +3,7 @@
 package saved
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func describe(a *boards.Appliance) (*Manifest, error) {
 }
 
 // Save makes the folder. It is there when it is whole.
-func Save(a *boards.Appliance, dir string) (*Manifest, error) {
+func Save(ctx context.Context, a *boards.Appliance, dir string) (*Manifest, error) {
 	dir = filepath.Clean(dir)
 	if _, err := os.Lstat(dir); err == nil {
 		return nil, fmt.Errorf("%s is there already", dir)
@@ -89,7 +90,7 @@ func Save(a *boards.Appliance, dir string) (*Manifest, error) {
 			return nil, fmt.Errorf("%s: %w", k.Part, err)
 		}
 		open = append(open, f)
-		hash, err := makeCopy(filepath.Join(making, k.Part), f)
+		hash, err := makeCopy(ctx, filepath.Join(making, k.Part), f)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k.Part, err)
 		}
@@ -112,24 +113,24 @@ func Save(a *boards.Appliance, dir string) (*Manifest, error) {
 }
 
 // makeCopy makes a new file that is a copy, and tells its hash.
-func makeCopy(name string, from *os.File) (hash string, err error) {
+func makeCopy(ctx context.Context, name string, from *os.File) (hash string, err error) {
 	to, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return "", err
 	}
-	hash, err = copyTo(to, from)
+	hash, err = copyTo(ctx, to, from)
 	return hash, errors.Join(err, to.Close())
 }
 
 // copyTo fills a new file, on the host's disk, and tells its hash.
-func copyTo(to, from *os.File) (hash string, err error) {
-	if err := image.Copy(to, 0, from); err != nil {
+func copyTo(ctx context.Context, to, from *os.File) (hash string, err error) {
+	if err := image.Copy(ctx, to, 0, from); err != nil {
 		return "", err
 	}
 	if err := to.Sync(); err != nil {
 		return "", err
 	}
-	return image.Hash(to)
+	return image.Hash(ctx, to)
 }
 
 // settle has a file or folder be on the host's disk.

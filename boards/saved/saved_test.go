@@ -2,6 +2,8 @@ package saved_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,7 +117,7 @@ func (p *place) load() *boards.Appliance {
 
 func (p *place) save() {
 	p.t.Helper()
-	if _, err := saved.Save(p.load(), p.at("saved")); err != nil {
+	if _, err := saved.Save(p.t.Context(), p.load(), p.at("saved")); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -130,7 +132,7 @@ func (p *place) restore(changed bool) error {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return m.Restore(a, p.at("saved"), changed)
+	return m.Restore(p.t.Context(), a, p.at("saved"), changed)
 }
 
 // spoil is what goes on after the state was saved.
@@ -179,8 +181,19 @@ func TestRestore(t *testing.T) {
 	}
 	p.has("before", "e")
 	p.left()
-	_, err := saved.Save(p.load(), p.at("saved"))
+	_, err := saved.Save(t.Context(), p.load(), p.at("saved"))
 	fails(t, err, "is there already")
+	ctx, end := context.WithCancelCause(t.Context())
+	end(errors.New("the user has had enough"))
+	_, err = saved.Save(ctx, p.load(), p.at("another"))
+	fails(t, err, "the user has had enough")
+	m, err := saved.Load(p.at("saved"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails(t, m.Restore(ctx, p.load(), p.at("saved"), false), "the user has had enough")
+	p.has("before", "e")
+	p.left()
 	_, err = saved.Load(p.dir)
 	fails(t, err, "'backplane state save' makes such a folder")
 	for text, want := range map[string]string{"": "unexpected end", "{}": "does not say whose state it is"} {
@@ -262,7 +275,7 @@ func TestRefusals(t *testing.T) {
 		}
 		defer o.Close()
 		fails(t, p.restore(false), "is in use by another run")
-		_, err = saved.Save(p.load(), p.at("second"))
+		_, err = saved.Save(t.Context(), p.load(), p.at("second"))
 		fails(t, err, "is in use by another run")
 		p.left()
 	})
@@ -275,7 +288,7 @@ func TestRefusals(t *testing.T) {
 		}
 		defer f.Close()
 		fails(t, p.restore(false), "box.eeprom: "+p.at("eeprom.bin")+" is in use by another run")
-		_, err = saved.Save(p.load(), p.at("second"))
+		_, err = saved.Save(t.Context(), p.load(), p.at("second"))
 		fails(t, err, "box.eeprom: "+p.at("eeprom.bin")+" is in use by another run")
 		p.left()
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,14 +18,14 @@ import (
 func newDisk() *cobra.Command {
 	cmd := commandGroup("disk", "Make and manage the files with disks' contents (docs/disks.md)")
 	cmd.AddCommand(newDiskCreate(), newDiskInfo(), newDiskRebase(),
-		diskCommand("commit", "OVERLAY", "Write an overlay's blocks into its image, and leave the overlay empty", func(name string, _ io.Writer) error {
-			return image.Commit(name, hostfile.Open)
+		diskCommand("commit", "OVERLAY", "Write an overlay's blocks into its image, and leave the overlay empty", func(ctx context.Context, name string, _ io.Writer) error {
+			return image.Commit(ctx, name, hostfile.Open)
 		}),
-		diskCommand("reset", "OVERLAY", "Let an overlay begin anew over what its image is now", func(name string, _ io.Writer) error {
+		diskCommand("reset", "OVERLAY", "Let an overlay begin anew over what its image is now", func(_ context.Context, name string, _ io.Writer) error {
 			return image.Reset(name, hostfile.Open)
 		}),
-		diskCommand("check", "FILE", "Check an image or overlay, and those below it", func(name string, out io.Writer) error {
-			err := image.Check(name, hostfile.Open)
+		diskCommand("check", "FILE", "Check an image or overlay, and those below it", func(ctx context.Context, name string, out io.Writer) error {
+			err := image.Check(ctx, name, hostfile.Open)
 			if err == nil {
 				fmt.Fprintln(out, name+" is good")
 			}
@@ -34,9 +35,9 @@ func newDisk() *cobra.Command {
 }
 
 // diskCommand is one that does something with one file.
-func diskCommand(name, file, short string, do func(name string, out io.Writer) error) *cobra.Command {
+func diskCommand(name, file, short string, do func(ctx context.Context, name string, out io.Writer) error) *cobra.Command {
 	return &cobra.Command{Use: name + " " + file, Short: short, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return diskError(do(args[0], cmd.OutOrStdout()))
+		return diskError(do(cmd.Context(), args[0], cmd.OutOrStdout()))
 	}}
 }
 
@@ -93,7 +94,7 @@ func created(name string, err error) error {
 }
 
 func newDiskInfo() *cobra.Command {
-	return diskCommand("info", "FILE", "Say what an image or overlay is, and what is below it", func(name string, out io.Writer) error {
+	return diskCommand("info", "FILE", "Say what an image or overlay is, and what is below it", func(_ context.Context, name string, out io.Writer) error {
 		i, err := image.Open(name, hostfile.Open)
 		if err != nil {
 			return err
@@ -118,7 +119,7 @@ func newDiskRebase() *cobra.Command {
 		Long: `Put an overlay over another image, with the contents that it has: blocks in which the images
 differ are copied into the overlay.`,
 		Args: cobra.RangeArgs(1, 2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if none == (len(args) == 2) {
 				return badInput(errors.New("rebase: name an image, or write --none"))
 			}
@@ -130,7 +131,7 @@ differ are copied into the overlay.`,
 				}
 				defer below.Close()
 			}
-			return diskError(image.Rebase(args[0], below, same, hostfile.Open))
+			return diskError(image.Rebase(cmd.Context(), args[0], below, same, hostfile.Open))
 		},
 	}
 	cmd.Flags().BoolVar(&same, "same", false, "the image has the contents that the old one had: copy nothing")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -105,7 +106,7 @@ func imageError(err error) error {
 	return diskError(err)
 }
 
-func imageInfo(name string, out io.Writer) error {
+func imageInfo(_ context.Context, name string, out io.Writer) error {
 	i, err := image.Open(name, hostfile.Open)
 	if err != nil {
 		return err

@@ -130,12 +130,13 @@ func report(err error) int {
 	}
 	status := exitInput // cobra's own errors are about the command line
 	var s *statusError
+	var end *signalError
 	var problems tomlfile.Problems
 	switch {
+	case errors.As(err, &end), errors.Is(err, context.Canceled): // neither the input's fault nor the machine's
+		status = exitFailed
 	case errors.As(err, &s):
 		status = s.status
-	case errors.Is(err, context.Canceled):
-		status = exitFailed
 	}
 	switch {
 	case errors.As(err, &problems):

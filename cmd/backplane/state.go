@@ -43,7 +43,7 @@ have written (keep) and what its chips hold without power (file). 'backplane sta
 				return err
 			}
 			defer release()
-			m, err := saved.Save(a, args[1])
+			m, err := saved.Save(cmd.Context(), a, args[1])
 			if err != nil {
 				return diskError(err)
 			}
@@ -96,7 +96,7 @@ replaced before all is known to fit: exit status 2 if the appliance, a board or 
 				return err
 			}
 			defer release()
-			err = m.Restore(a, args[0], changed)
+			err = m.Restore(cmd.Context(), a, args[0], changed)
 			var other *saved.ChangedError
 			if errors.As(err, &other) {
 				return badInput(fmt.Errorf("%w\n(--changed restores it anyway)", err))

@@ -53,7 +53,7 @@ func (b *build) partition(file string) (string, error) {
 	size := partStart + info.Size() + partEnd
 	err = out.Truncate(size)
 	if err == nil {
-		err = image.Copy(out, partStart, in)
+		err = image.Copy(b.ctx, out, partStart, in)
 	}
 	if err == nil {
 		err = b.writeGPT(out, size/sector, info.Size()/sector)

@@ -345,7 +345,7 @@ func TestCommitCrash(t *testing.T) {
 		w.f.writes, w.f.stop = 0, rapid.IntRange(-1, 12).Draw(t, "stop")
 		to.stop = rapid.IntRange(-1, 40).Draw(t, "stop of the image")
 		at := func() (base, error) { return base{name: "base", size: 77}, nil }
-		err := w.o.commit(to, at)
+		err := w.o.commit(t.Context(), to, at)
 		w.f, to = w.f.crash(), medium{to.crash()}
 		h, e := headerOf(w.f)
 		if e != nil {
@@ -356,7 +356,7 @@ func TestCommitCrash(t *testing.T) {
 			t.Fatal(e)
 		}
 		if err != nil && h.committing {
-			if err := o.commit(to, at); err != nil {
+			if err := o.commit(t.Context(), to, at); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -388,7 +388,7 @@ func TestRebaseCrash(t *testing.T) {
 			other[w.f.chance.IntN(len(other))]++
 		}
 		w.f.writes, w.f.stop = 0, rapid.IntRange(-1, 20).Draw(t, "stop")
-		err := w.o.copyDifferent(memory(other))
+		err := w.o.copyDifferent(t.Context(), memory(other))
 		to := w.o.head
 		if to.name = "other"; err == nil {
 			err = to.put(w.f)

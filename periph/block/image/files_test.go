@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -114,8 +115,8 @@ func TestChangedBase(t *testing.T) {
 	if !errors.As(err, &changed) {
 		t.Fatalf("it is opened: %v", err)
 	}
-	fails(t, image.Commit(top, hostfile.Open), "was changed at")
-	fails(t, image.Rebase(top, nil, false, hostfile.Open), "was changed at")
+	fails(t, image.Commit(t.Context(), top, hostfile.Open), "was changed at")
+	fails(t, image.Rebase(t.Context(), top, nil, false, hostfile.Open), "was changed at")
 	if err := image.Reset(top, hostfile.Open); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +139,7 @@ func TestLocks(t *testing.T) {
 	}
 	defer o.Close()
 	for what, err := range map[string]error{
-		"reset": image.Reset(top, hostfile.Open), "commit": image.Commit(top, hostfile.Open), "rebase": image.Rebase(top, nil, true, hostfile.Open),
+		"reset": image.Reset(top, hostfile.Open), "commit": image.Commit(t.Context(), top, hostfile.Open), "rebase": image.Rebase(t.Context(), top, nil, true, hostfile.Open),
 		"read":  func() error { _, err := image.Open(top, hostfile.Open); return err }(),
 		"write": func() error { _, _, err := image.OpenOverlay(top, hostfile.Open); return err }(),
 	} {
@@ -149,7 +150,7 @@ func TestLocks(t *testing.T) {
 	}
 	other := over(t, "other", base, 0) // which only reads the image
 	put(t, other, "x", 0)
-	fails(t, image.Commit(other, hostfile.Open), base+" is in use")
+	fails(t, image.Commit(t.Context(), other, hostfile.Open), base+" is in use")
 }
 
 // TestCommit: an overlay's blocks come into its image, also one that is an overlay.
@@ -160,8 +161,13 @@ func TestCommit(t *testing.T) {
 	put(t, middle, "end", 2*mib-512)
 	top := over(t, "top", middle, 0)
 	put(t, top, "top", 4096)
+	ctx, end := context.WithCancelCause(t.Context())
+	end(errors.New("the user has had enough"))
+	fails(t, image.Commit(ctx, top, hostfile.Open), "the user has had enough: it is of no use until another 'backplane disk commit'")
+	_, err := image.Open(top, hostfile.Open)
+	fails(t, err, "a commit of "+top+" was interrupted")
 	for _, name := range []string{top, middle} {
-		if err := image.Commit(name, hostfile.Open); err != nil {
+		if err := image.Commit(t.Context(), name, hostfile.Open); err != nil {
 			t.Fatal(err)
 		}
 		if name == top { // whose image is another one now, and knows it
@@ -177,8 +183,8 @@ func TestCommit(t *testing.T) {
 		t.Error("the overlay keeps what it has committed")
 	}
 	i.Close()
-	fails(t, image.Commit(over(t, "alone", "", mib), hostfile.Open), "it is over no image")
-	_, err := image.Open(top, hostfile.Open)
+	fails(t, image.Commit(t.Context(), over(t, "alone", "", mib), hostfile.Open), "it is over no image")
+	_, err = image.Open(top, hostfile.Open)
 	fails(t, err, "was changed") // its image was committed, and is empty
 }
 
@@ -193,7 +199,7 @@ func TestCommitCut(t *testing.T) {
 			if err := os.Truncate(top, cut); err != nil {
 				t.Fatal(err)
 			}
-			fails(t, image.Commit(top, hostfile.Open), "its end is missing")
+			fails(t, image.Commit(t.Context(), top, hostfile.Open), "its end is missing")
 			has(t, base, "image", 0)
 			if size := open(t, base).Size(); size != mib {
 				t.Errorf("the image has %d bytes, not %d", size, mib)
@@ -222,7 +228,7 @@ func TestRebase(t *testing.T) {
 		if to.name != "" {
 			below = open(t, to.name)
 		}
-		if err := image.Rebase(top, below, to.same, hostfile.Open); err != nil {
+		if err := image.Rebase(t.Context(), top, below, to.same, hostfile.Open); err != nil {
 			t.Fatal(err)
 		}
 		has(t, top, "old image", 0)
@@ -262,7 +268,7 @@ func TestBadImages(t *testing.T) {
 			if err := os.WriteFile(path, c.spoil(bytes.Clone(text)), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			err := image.Check(path, hostfile.Open)
+			err := image.Check(t.Context(), path, hostfile.Open)
 			if c.want == "" && err == nil {
 				return
 			}
@@ -305,7 +311,7 @@ func TestHash(t *testing.T) {
 		}
 		h := ""
 		if err == nil {
-			h, err = image.Hash(f)
+			h, err = image.Hash(t.Context(), f)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -383,11 +389,11 @@ func TestQCOW2(t *testing.T) {
 	if err := os.WriteFile(packed, broken, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	fails(t, image.Check(packed, hostfile.Open), "the compressed qcow2 cluster at 0x")
+	fails(t, image.Check(t.Context(), packed, hostfile.Open), "the compressed qcow2 cluster at 0x")
 	top := over(t, "top", convert(), 0)
 	put(t, top, "mine", 512)
 	has(t, top, "the first", 0)
-	fails(t, image.Commit(top, hostfile.Open), "is a qcow2 file, which this program does not write")
+	fails(t, image.Commit(t.Context(), top, hostfile.Open), "is a qcow2 file, which this program does not write")
 }
 
 // TestQCOW2Chain: what qemu-img has put over one another reads as QEMU reads it, and what

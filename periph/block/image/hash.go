@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -17,9 +18,9 @@ const hashed = 64 << 10
 // Hash is the SHA-256 of what a file has but zeros: of each 64 KiB that are not all zeros
 // their offset, as 8 bytes, and they themselves; then of the file's length. It takes no
 // time for holes, and is the same wherever they are.
-func Hash(f *os.File) (string, error) {
+func Hash(ctx context.Context, f *os.File) (string, error) {
 	h := sha256.New()
-	size, err := eachData(f, func(at int64, b []byte) error {
+	size, err := eachData(ctx, f, func(at int64, b []byte) error {
 		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(at)))
 		h.Write(b)
 		return nil
@@ -33,11 +34,11 @@ func Hash(f *os.File) (string, error) {
 
 // Copy copies a file to a place of another, of which nothing is there yet. What is zeros takes no
 // room, and where the host can the two share the rest.
-func Copy(to *os.File, at int64, from *os.File) error {
+func Copy(ctx context.Context, to *os.File, at int64, from *os.File) error {
 	if unix.IoctlFileCloneRange(int(to.Fd()), &unix.FileCloneRange{Src_fd: int64(from.Fd()), Dest_offset: uint64(at)}) == nil {
 		return nil
 	}
-	size, err := eachData(from, func(off int64, b []byte) error {
+	size, err := eachData(ctx, from, func(off int64, b []byte) error {
 		_, err := to.WriteAt(b, at+off)
 		return err
 	})
@@ -52,7 +53,7 @@ func Copy(to *os.File, at int64, from *os.File) error {
 }
 
 // eachData calls f with those pieces of 64 KiB that are not all zeros, and where they are.
-func eachData(from *os.File, f func(at int64, b []byte) error) (size int64, err error) {
+func eachData(ctx context.Context, from *os.File, f func(at int64, b []byte) error) (size int64, err error) {
 	info, err := from.Stat()
 	if err != nil {
 		return 0, err
@@ -60,6 +61,9 @@ func eachData(from *os.File, f func(at int64, b []byte) error) (size int64, err 
 	size = info.Size()
 	b := make([]byte, hashed)
 	for at := int64(0); at < size; {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
 		data, err := unix.Seek(int(from.Fd()), at, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) {
 			break

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,8 +52,8 @@ const chunk = 256
 
 // Commit writes an overlay's blocks into its image, and leaves the overlay empty. If it is
 // interrupted, the overlay can only be committed again. Other overlays over the image
-// become useless.
-func Commit(name string, open Opener) error {
+// become useless. An error because ctx has ended has its cause.
+func Commit(ctx context.Context, name string, open Opener) error {
 	f, h, err := openHeader(name)
 	if err != nil {
 		return err
@@ -70,7 +71,11 @@ func Commit(name string, open Opener) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer to.Close()
-	if err := o.commit(to, at); err != nil {
+	err = o.commit(ctx, to, at)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("commit %s: %w: it is of no use until another 'backplane disk commit' has ended it", name, err)
+	}
+	if err != nil {
 		return fmt.Errorf("commit %s: %w", name, err)
 	}
 	return nil
@@ -124,13 +129,16 @@ func openTarget(name string, h *header, open Opener) (to target, at func() (base
 }
 
 // commit writes all blocks. What it does last says that it is over.
-func (o *Overlay) commit(to target, at func() (base, error)) error {
+func (o *Overlay) commit(ctx context.Context, to target, at func() (base, error)) error {
 	o.head.committing = true
 	if err := o.head.put(o.f); err != nil {
 		return err
 	}
 	buffer := make([]byte, chunk*BlockSize)
 	for i := int64(0); i < o.head.blocks(); {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		n, own := o.has.run(i, o.head.blocks())
 		if own {
 			n = min(n, chunk)
@@ -162,7 +170,7 @@ func (o *Overlay) commit(to target, at func() (base, error)) error {
 // Rebase puts an overlay over another image, nil for none, with the same contents as
 // before: it copies the blocks in which the images differ. If same, the caller says that
 // they do not, and nothing is compared, nor is the old image needed.
-func Rebase(name string, below *Image, same bool, open Opener) error {
+func Rebase(ctx context.Context, name string, below *Image, same bool, open Opener) error {
 	f, h, err := openHeader(name)
 	if err != nil {
 		return err
@@ -187,7 +195,7 @@ func Rebase(name string, below *Image, same bool, open Opener) error {
 		if o.below = source(old); old != nil {
 			defer old.Close()
 		}
-		if err := o.copyDifferent(source(below)); err != nil {
+		if err := o.copyDifferent(ctx, source(below)); err != nil {
 			return fmt.Errorf("rebase %s: %w", name, err)
 		}
 	}
@@ -196,10 +204,13 @@ func Rebase(name string, below *Image, same bool, open Opener) error {
 }
 
 // copyDifferent makes those blocks the overlay's own that another base has in another way.
-func (o *Overlay) copyDifferent(base Source) error {
+func (o *Overlay) copyDifferent(ctx context.Context, base Source) error {
 	other := newOverlay(nil, o.head, base)
 	was, is := make([]byte, chunk*BlockSize), make([]byte, chunk*BlockSize)
 	for i := int64(0); i < o.head.blocks(); {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		n, own := o.has.run(i, o.head.blocks())
 		if !own {
 			n = min(n, chunk)
@@ -224,7 +235,7 @@ func (o *Overlay) copyDifferent(base Source) error {
 
 // Check says what is wrong with an image and those below it, and reads what each has of
 // its own.
-func Check(name string, open Opener) error {
+func Check(ctx context.Context, name string, open Opener) error {
 	i, err := Open(name, open)
 	if err != nil {
 		return err
@@ -232,6 +243,9 @@ func Check(name string, open Opener) error {
 	defer i.Close()
 	buffer := make([]byte, 1<<20)
 	for at := int64(0); at < i.Size(); at += int64(len(buffer)) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err := i.ReadV([][]byte{buffer[:min(int64(len(buffer)), i.Size()-at)]}, at); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
