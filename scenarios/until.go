@@ -35,7 +35,10 @@ func (s *Scenario) ParseUntil(text string) (u Until, err error) {
 		return Until{step: n}, nil
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
+	if err == nil && d <= 0 {
+		return u, fmt.Errorf("%q is no time to run for; 0, without a unit, is when the boards are up", text)
+	}
+	if err != nil {
 		return u, fmt.Errorf("%q is no step's number, no time such as \"1.5s\", and neither \"failure\" nor \"end\"", text)
 	}
 	return Until{time: simbus.Time(d)}, nil

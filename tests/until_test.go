@@ -36,16 +36,7 @@ exec = { board = "until-test", command = ["touch", "/tmp/never"] }
 		{"5s", "5.", "one\n"},
 		{"failure", "10.", "one\n"},
 	} {
-		cmd := exec.Command(backplane(t), "run", "--until", tt.until, play)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-		said := bufio.NewScanner(out)
+		cmd, said, _ := playUntil(t, tt.until, play)
 		var all []string
 		for said.Scan() {
 			if all = append(all, said.Text()); strings.Contains(said.Text(), " is yours from ") {
@@ -74,6 +65,7 @@ exec = { board = "until-test", command = ["touch", "/tmp/never"] }
 	}{
 		{[]string{"--until", "end"}, 1, "FAILED: play before the run came to end"},
 		{[]string{"--until", "9"}, 2, "step 9; the scenario has 4"},
+		{[]string{"--until", "0s"}, 2, "0, without a unit, is when the boards are up"},
 		{[]string{"--until", "soon"}, 2, `"soon" is no step's number`},
 		{[]string{"--until", "1", "--verify", "2"}, 2, "a run that is compared has an end"},
 	} {
@@ -82,6 +74,23 @@ exec = { board = "until-test", command = ["touch", "/tmp/never"] }
 			t.Errorf("%q: status %d, want %d with %q:\n%s%s", tt.args, status, tt.status, tt.want, out, errs)
 		}
 	}
+}
+
+// playUntil starts a run, and tells what it says.
+func playUntil(t *testing.T, until, play string) (cmd *exec.Cmd, said *bufio.Scanner, errs *strings.Builder) {
+	t.Helper()
+	cmd = exec.Command(backplane(t), "run", "--until", until, play)
+	errs = new(strings.Builder)
+	cmd.Stderr = errs
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd, bufio.NewScanner(out), errs
 }
 
 // TestRunUntilInterrupted ends a run by Ctrl-C on its way to a time far beyond the last step.
@@ -93,18 +102,8 @@ func TestRunUntilInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(backplane(t), "run", "--until", "999999h", play)
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	said, all := bufio.NewScanner(out), ""
+	cmd, said, errs := playUntil(t, "999999h", play)
+	all := ""
 	for said.Scan() {
 		if all += said.Text() + "\n"; strings.Contains(said.Text(), "ok    wait 1s") { // the last step
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {

@@ -219,6 +219,11 @@ func TestRebase(t *testing.T) {
 	other := rawFile(t, "other.img", "new", mib)
 	top := over(t, "top", base, 0)
 	put(t, top, "mine", 4096)
+	upper := open(t, over(t, "upper", top, 0))
+	fails(t, image.Rebase(t.Context(), top, upper, false, hostfile.Open), "has it below itself")
+	if err := upper.Close(); err != nil {
+		t.Fatal(err)
+	}
 	for _, to := range []struct {
 		name string
 		same bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"backplane/simbus/hostfile"
@@ -171,6 +172,9 @@ func (o *Overlay) commit(ctx context.Context, to target, at func() (base, error)
 // before: it copies the blocks in which the images differ. If same, the caller says that
 // they do not, and nothing is compared, nor is the old image needed.
 func Rebase(ctx context.Context, name string, below *Image, same bool, open Opener) error {
+	if slices.ContainsFunc(below.Files(), func(file string) bool { return sameFile(file, name) }) { // which locks it
+		return fmt.Errorf("%s cannot be put over %s, which has it below itself or is it", name, below.File)
+	}
 	f, h, err := openHeader(name)
 	if err != nil {
 		return err
@@ -201,6 +205,13 @@ func Rebase(ctx context.Context, name string, below *Image, same bool, open Open
 	}
 	to.sequence = h.sequence
 	return to.put(f)
+}
+
+// sameFile tells whether two names lead to one file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, e := os.Stat(b)
+	return err == nil && e == nil && os.SameFile(x, y)
 }
 
 // copyDifferent makes those blocks the overlay's own that another base has in another way.
