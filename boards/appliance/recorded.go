@@ -1,8 +1,12 @@
 package appliance
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -13,6 +17,7 @@ import (
 	"backplane/boards"
 	"backplane/boards/record"
 	"backplane/guest/confine"
+	"backplane/periph/block/image"
 	"backplane/simbus/hostfile"
 )
 
@@ -80,8 +85,8 @@ func (r *Running) manifest(a *boards.Appliance) (*record.Manifest, error) {
 	return m, err
 }
 
-// maxContents is how much a chip's file may have, in bytes.
-const maxContents = 64 << 20
+// maxContents is how much of a chip's file is copied, in bytes: more than any chip has, whose file is a NAND flash's.
+const maxContents = 256 << 20
 
 // contents is the file in which a chip keeps its contents. What it has at the
 // start is recorded; with Options.Copies it stays as it is, and the chip has a copy. Nobody
@@ -107,14 +112,39 @@ func (m *Machine) contents(part, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := hostfile.ReadFile(f, from, maxContents)
+	defer f.Close()
+	if m.r.record == nil && to == from {
+		return to, nil
+	}
+	if made.Hash, err = hashContents(f, from); err != nil {
+		return "", err
+	}
+	m.kept[part] = made
+	if err := m.r.record.Copy(io.NewSectionReader(f, 0, maxContents), record.ContentsDir, m.name+"."+part); err != nil || to == from {
+		return to, err
+	}
+	return to, copyContents(to, f)
+}
+
+// hashContents is the hash of what a chip's file has.
+func hashContents(f *os.File, name string) (string, error) {
+	info, err := f.Stat()
 	if err != nil {
 		return "", err
 	}
-	made.Hash = record.HashOf(data)
-	m.kept[part] = made
-	if err = m.r.record.Whole(data, record.ContentsDir, m.name+"."+part); err == nil && to != from {
-		err = os.WriteFile(to, data, 0o600)
+	if info.Size() > maxContents {
+		return "", &fs.PathError{Op: "read", Path: name, Err: hostfile.TooLongError(maxContents)}
 	}
-	return to, err
+	hash := sha256.New()
+	_, err = io.Copy(hash, io.NewSectionReader(f, 0, info.Size()))
+	return hex.EncodeToString(hash.Sum(nil)), err
+}
+
+// copyContents makes the file of a chip that has a copy.
+func copyContents(name string, from *os.File) error {
+	to, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(image.Copy(context.Background(), to, 0, from), to.Close())
 }

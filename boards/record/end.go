@@ -1,9 +1,11 @@
 package record
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -85,24 +87,25 @@ func (end *End) write(dir *os.Root) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(dir, EndFile, append(text, '\n'))
+	_, err = writeFile(dir, EndFile, bytes.NewReader(append(text, '\n')))
+	return err
 }
 
 // writeFile writes a file that is there as a whole or not at all.
-func writeFile(dir *os.Root, path string, data []byte) error {
+func writeFile(dir *os.Root, path string, from io.Reader) (size int64, err error) {
 	part := path + ".part"
 	f, err := createIn(dir, part)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = f.Write(data)
+	size, err = io.Copy(f, from)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = dir.Rename(part, path)
 	}
 	if err != nil {
 		_ = dir.Remove(part)
 	}
-	return err
+	return size, err
 }
 
 // createIn makes a file that was not there: what has its name goes before. It may be a

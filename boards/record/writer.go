@@ -1,8 +1,12 @@
 package record
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -143,15 +147,22 @@ func (rec *Writer) File(name ...string) (*File, error) {
 // Whole writes a file at once: it is there as a whole or not at all. It takes the
 // place of an earlier one of that name.
 func (rec *Writer) Whole(data []byte, name ...string) error {
+	return rec.Copy(bytes.NewReader(data), name...)
+}
+
+// Copy is [Writer.Whole] of what is read.
+func (rec *Writer) Copy(from io.Reader, name ...string) error {
 	if rec == nil {
 		return nil
 	}
-	f := &File{rec: rec, name: filepath.ToSlash(filepath.Join(name...)), size: int64(len(data)), hash: HashOf(data)}
+	f := &File{rec: rec, name: filepath.ToSlash(filepath.Join(name...))}
 	path := filepath.Join(name...)
+	hash := sha256.New()
 	err := rec.root.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
-		err = writeFile(rec.root, path, data)
+		f.size, err = writeFile(rec.root, path, io.TeeReader(from, hash))
 	}
+	f.hash = hex.EncodeToString(hash.Sum(nil))
 	if err != nil {
 		f.size = 0
 		f.Abandon(err)

@@ -26,13 +26,20 @@ var erased = page(bytes.Repeat([]byte{0xff}, pageSize))
 
 // open takes the contents of a file, which is made if it is missing.
 func (a *array) open(path string) error {
-	f, b, err := hostfile.Keep(path, pages*pageSize, 0xff)
+	f, err := hostfile.KeepFile(path, pages*pageSize, 0xff)
 	if err != nil {
 		return err
 	}
 	a.file = f
+	b := make([]byte, blockPages*pageSize)
 	for i := range a.pages {
-		if p := page(b[i*pageSize:]); p != erased {
+		at := i % blockPages * pageSize
+		if at == 0 {
+			if _, err := f.ReadAt(b, int64(i)*pageSize); err != nil {
+				return errors.Join(err, a.close())
+			}
+		}
+		if p := page(b[at:]); p != erased {
 			a.pages[i] = &p
 		}
 	}
