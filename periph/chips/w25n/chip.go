@@ -36,6 +36,9 @@ type selection struct {
 // data is how many bytes of data have come, or gone.
 func (s *selection) data() int { return max(0, s.bytes-1-s.known.before()) }
 
+// column is where in a page the data begin: of their address 12 bits count.
+func (s *selection) column() int { return s.address & 0xfff }
+
 // instruction is what follows an instruction's code, and what it does.
 type instruction struct {
 	first   int  // bytes that say nothing
@@ -54,15 +57,15 @@ func (i *instruction) before() int { return i.first + i.address + i.dummy }
 var instructions = func() map[uint8]*instruction {
 	get := &instruction{address: 1, busy: true, out: func(c *chip, _ int) byte { return c.register(c.now.address) }}
 	set := &instruction{address: 1, data: true, in: func(c *chip, _ int, v byte) { c.now.value = v }, run: (*chip).setRegister}
-	read := &instruction{address: 2, dummy: 1, out: func(c *chip, n int) byte { return c.cached(c.now.address + n) }}
+	read := &instruction{address: 2, dummy: 1, out: func(c *chip, n int) byte { return c.cached(c.now.column() + n) }}
 	fill := func(c *chip, n int, v byte) {
-		if at := c.now.address + n; at < pageSize {
+		if at := c.now.column() + n; at < pageSize {
 			c.buffer[at] = v
 		}
 	}
 	return map[uint8]*instruction{
 		reset: {busy: true, run: (*chip).reset},
-		jedec: {first: 1, out: func(_ *chip, n int) byte {
+		jedec: {first: 1, busy: true, out: func(_ *chip, n int) byte {
 			return [3]byte{winbond, deviceHigh, deviceLow}[n%3]
 		}},
 		readStatus: get, readStatus2: get, writeStatus: set, writeStatus2: set,
@@ -155,10 +158,10 @@ func (c *chip) register(address int) uint8 {
 	return v
 }
 
-// setRegister writes one. With SRP1 alone nothing changes before the next power-on.
+// setRegister writes one. With SRP1 alone the protection register stays as it is before the next power-on.
 func (c *chip) setRegister() {
 	n := c.now.address>>4 - 0xa
-	if n < protection || n > status || c.registers[protection]&lockDown != 0 {
+	if n < protection || n > status || n == protection && c.registers[n]&(lockDown|lockPin) == lockDown {
 		return
 	}
 	c.registers[n] = c.registers[n]&^writable[n] | c.now.value&writable[n]

@@ -71,33 +71,41 @@ func (p *page) encode() {
 	}
 }
 
-// correct corrects what is wrong in a page, and returns the bits of the status register that say so.
-func (p *page) correct() (result uint8) {
+// correct corrects what is wrong in a page, and returns the bits of the status register that say so. The sectors of one that is
+// lost are corrected where they can be.
+func (p *page) correct() uint8 {
 	if *p == erased {
 		return 0
 	}
+	var results uint8
 	for s := range sectors {
-		stored := ^binary.LittleEndian.Uint16(p[part(s)+codeAt:])
-		code := p.code(s)
-		wrong := (code ^ stored) & (parityBit - 1)
-		// The parity bit makes all ones of the data, the code and itself even.
-		odd := bits.OnesCount16(wrong)%2 == 1 != ((code^stored)&parityBit != 0)
-		switch {
-		case wrong == 0 && !odd:
-		case !odd:
-			return eccLost
-		case bits.OnesCount16(wrong) <= 1: // of the code
-			result = eccCorrected
-		default:
-			i, known := placeOf(wrong)
-			if !known {
-				return eccLost
-			}
-			*p.protectedByte(s, i/8) ^= 1 << (i % 8)
-			result = eccCorrected
-		}
+		results |= p.correctSector(s)
 	}
-	return result
+	if results&eccLost != 0 {
+		return eccLost
+	}
+	return results
+}
+
+func (p *page) correctSector(s int) uint8 {
+	stored := ^binary.LittleEndian.Uint16(p[part(s)+codeAt:])
+	code := p.code(s)
+	wrong := (code ^ stored) & (parityBit - 1)
+	// The parity bit makes all ones of the data, the code and itself even.
+	odd := bits.OnesCount16(wrong)%2 == 1 != ((code^stored)&parityBit != 0)
+	switch {
+	case wrong == 0 && !odd:
+		return 0
+	case !odd:
+		return eccLost
+	case bits.OnesCount16(wrong) > 1: // of what the code protects
+		i, known := placeOf(wrong)
+		if !known {
+			return eccLost
+		}
+		*p.protectedByte(s, i/8) ^= 1 << (i % 8)
+	}
+	return eccCorrected
 }
 
 // placeOf is which bit has a place.

@@ -114,6 +114,7 @@ const (
 	status
 
 	lockDown   = 1 << 0 // SRP1, of the protection register
+	lockPin    = 1 << 7 // SRP0
 	topBottom  = 1 << 2
 	bpShift    = 3
 	allBlocks  = 0xf<<bpShift | topBottom

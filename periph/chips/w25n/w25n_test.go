@@ -40,7 +40,7 @@ func TestProbe(t *testing.T) {
 	b.RunSPI("W 9f 00 R ff ff ff") // not awake yet
 	b.Wait(powerUpRead)
 	b.RunSPI("W 9f 00 R ef aa 21 ef", "W 0f a0 R 7c 7c", "W 05 b0 R 18", "W 0f c0 R 00", "W 0f d0 R 00")
-	b.RunSPI("W ff", "W 0f c0 R 01", "W 9f 00 R ff ff")
+	b.RunSPI("W ff", "W 0f c0 R 01", "W 9f 00 R ef aa", "W 06", "W 0f c0 R 01")
 	b.Wait(resetTime + time.Microsecond)
 	b.Wait(powerUpWrite)
 	b.RunSPI("W 0f c0 R 00", "W 1f b0 00", "W 0f b0 R 08", "W 01 b0 10", "W 0f b0 R 18", "W 06", "W 0f c0 R 02", "W 04", "W 0f c0 R 00")
@@ -50,7 +50,7 @@ func TestProbe(t *testing.T) {
 func TestProgram(t *testing.T) {
 	b := flash(t, nil)
 	b.RunSPI("W 02 00 00 12", "W 10 00 00 05", "W 0f c0 R 00") // no latch
-	b.RunSPI("W 06", "W 02 00 01 12 34", "W 84 08 04 f0", "W 10 00 00 05", "W 0f c0 R 03", "W 13 00 00 05", "W 9f 00 R ff")
+	b.RunSPI("W 06", "W 02 00 01 12 34", "W 84 08 04 f0", "W 10 00 00 05", "W 0f c0 R 03", "W 13 00 00 05", "W 9f 00 R ef", "W 03 00 01 00 R ff")
 	b.Wait(programTime - time.Microsecond)
 	if got := cells(b, 5, 0, 4); got != "ff ff ff ff" {
 		t.Errorf("before its time it holds %s", got)
@@ -65,12 +65,15 @@ func TestProgram(t *testing.T) {
 	}
 	b.RunSPI("W 13 00 00 05", "W 0f c0 R 01")
 	b.Wait(correctTime + time.Microsecond)
-	b.RunSPI("W 0f c0 R 00", "W 03 00 01 00 R 12 34 ff", "W 0b 08 04 00 R f0", "W 03 08 3f 00 R ff ff ff")
+	b.RunSPI("W 0f c0 R 00", "W 03 00 01 00 R 12 34 ff", "W 0b 08 04 00 R f0", "W 03 f0 01 00 R 12", "W 03 08 3f 00 R ff ff ff")
 	b.RunSPI("W 1f b0 08") // without a code
 	write(b, 5, "00 01", "f3 0f")
 	b.RunSPI("W 13 00 00 05")
 	b.Wait(readTime + time.Microsecond)
 	b.RunSPI("W 03 00 00 00 R ff 12 04 ff")
+	b.RunSPI("W 06", "W 02 00 00 00", "W 13 00 00 05") // of which reading ends the latch
+	b.Wait(readTime + time.Microsecond)
+	b.RunSPI("W 10 00 00 05", "W 0f c0 R 00")
 	if c := b.Chip.(*chip); c.Get("programs") != periph.Num(2) {
 		t.Errorf("there were %v programs", c.Get("programs"))
 	}
@@ -110,7 +113,8 @@ func TestProtection(t *testing.T) {
 	write(b, 0, "00 00", "00")
 	b.RunSPI("W 0f c0 R 08", "W 06", "W d8 00 00 00")
 	b.Wait(time.Millisecond)
-	b.RunSPI("W 0f c0 R 0c", "W 1f a0 01", "W 1f a0 00", "W 0f a0 R 01") // until the power goes
+	b.RunSPI("W 0f c0 R 0c", "W 1f a0 81", "W 1f a0 01", "W 1f a0 00", "W 0f a0 R 01") // until the power goes
+	b.RunSPI("W 1f b0 08", "W 0f b0 R 08", "W 1f b0 18")
 	write(b, 0, "00 00", "00")
 	b.RunSPI("W 0f c0 R 04")
 	b.Power(false)
@@ -174,6 +178,11 @@ func TestCorrection(t *testing.T) {
 	}
 	if status, right := read(covered(0, 5), covered(1, 5), covered(2, 5), covered(3, 5)); status != eccCorrected || !right {
 		t.Errorf("a bit of each sector: status %#x, right: %v", status, right)
+	}
+	if status, right := read(covered(0, 5), covered(1, 5), covered(2, 5), covered(2, 6), covered(3, 5)); status != eccLost || right {
+		t.Errorf("one sector with two bits: status %#x, right: %v", status, right)
+	} else if got := b.Chip.(*chip).buffer; string(got[:2*sectorData]) != string(whole[:2*sectorData]) || string(got[3*sectorData:dataSize]) != string(whole[3*sectorData:dataSize]) {
+		t.Error("the other sectors are not corrected")
 	}
 	if c := b.Chip.(*chip); c.corrected < 400 || c.lost < 300 {
 		t.Errorf("%d pages were corrected and %d lost", c.corrected, c.lost)
@@ -247,9 +256,11 @@ func TestOnce(t *testing.T) {
 		}
 	}
 	write(b, 0, "00 00", "00")
-	b.RunSPI("W 0f c0 R 08", "W ff")
+	b.RunSPI("W 0f c0 R 08", "W 06", "W d8 00 00 00")
 	b.Wait(time.Millisecond)
-	b.RunSPI("W 0f b0 R 18")
+	b.RunSPI("W 0f c0 R 0c", "W ff")
+	b.Wait(time.Millisecond)
+	b.RunSPI("W 0f b0 R 18", "W 0f c0 R 00")
 }
 
 // TestFile: a file keeps the contents, the marks of bad blocks among them.

@@ -21,7 +21,7 @@ const (
 	writing
 	erasing
 	resting // after a reset
-	failing // to program or erase what is protected or bad
+	failing // to program or erase what is protected, bad, or there once
 )
 
 func (c *chip) begin(w *work) {
@@ -29,10 +29,10 @@ func (c *chip) begin(w *work) {
 	c.busy = simbus.After(c.env.Clock, w.time, c.finish)
 }
 
-// finish is called when the work is done. What writes resets the write-enable latch.
+// finish is called when the work is done, and resets the write-enable latch.
 func (c *chip) finish() {
 	w := c.work
-	c.busy, c.work = nil, nil
+	c.busy, c.work, c.wel = nil, nil, false
 	switch w.do {
 	case reading:
 		c.fetch(w.number)
@@ -42,9 +42,6 @@ func (c *chip) finish() {
 		for i := range blockPages {
 			c.array.put(w.number+i, erased)
 		}
-	}
-	if w.do != reading && w.do != resting {
-		c.wel = false
 	}
 }
 
@@ -123,7 +120,7 @@ func (c *chip) program() {
 func (c *chip) erase() {
 	block := c.now.address / blockPages
 	c.registers[status] &^= eraseFailed
-	if c.protected(block) || c.array.bad(block) {
+	if c.registers[configuration]&otpAccess != 0 || c.protected(block) || c.array.bad(block) {
 		c.registers[status] |= eraseFailed
 		c.begin(&work{do: failing, time: resetTime})
 		return
