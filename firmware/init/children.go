@@ -131,6 +131,23 @@ func (k *children) ending() bool {
 	return k.over
 }
 
+// obey does what process 1 is asked for by a signal, as by BusyBox's reboot, poweroff and halt. Others it takes no notice of: the
+// runtime would end at some of them, and the kernel with it.
+func (k *children) obey(patience time.Duration) {
+	others := []os.Signal{unix.SIGHUP, unix.SIGQUIT, unix.SIGTRAP, unix.SIGABRT, unix.SIGSTKFLT, unix.SIGSYS, unix.SIGPIPE}
+	signal.Notify(make(chan os.Signal, 1), others...)
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2)
+	go func() {
+		switch <-asked {
+		case unix.SIGUSR1, unix.SIGUSR2:
+			k.shutDown(patience, unix.LINUX_REBOOT_CMD_POWER_OFF)
+		default:
+			k.shutDown(patience, unix.LINUX_REBOOT_CMD_RESTART)
+		}
+	}()
+}
+
 // powerOff ends all programs, in order, and switches the board off. patience is how
 // long they have to end by themselves.
 func (k *children) powerOff(patience time.Duration) {
@@ -138,8 +155,13 @@ func (k *children) powerOff(patience time.Duration) {
 		if c, err := k.start([]string{"poweroff"}, startOptions{}); err == nil && c.wait() == 0 {
 			return
 		}
-		halt()
+		end(unix.LINUX_REBOOT_CMD_POWER_OFF)
 	}
+	k.shutDown(patience, unix.LINUX_REBOOT_CMD_POWER_OFF)
+}
+
+// shutDown ends all programs, in order, and then the kernel in some way.
+func (k *children) shutDown(patience time.Duration, how int) {
 	k.mu.Lock()
 	k.over = true
 	var main []*child
@@ -164,7 +186,7 @@ func (k *children) powerOff(patience time.Duration) {
 	if k.unmount {
 		k.clean()
 	}
-	halt()
+	end(how)
 }
 
 // clean leaves the root's file system as one that needs no repair: it can be written to no
@@ -181,8 +203,8 @@ func (k *children) clean() {
 	_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "") // an overlay stays as it is
 }
 
-func halt() {
+func end(how int) {
 	unix.Sync()
-	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	_ = unix.Reboot(how)
 	select {}
 }

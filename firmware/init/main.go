@@ -50,6 +50,7 @@ func main() {
 	}
 	kids := newChildren()
 	kids.unmount = board.Root != nil
+	kids.obey(board.Shutdown)
 	plugs.follow()
 	program(board, kids)
 	serve(board, plugs, kids)
