@@ -100,7 +100,7 @@ const maxPlugged = 1000
 type Fitting struct {
 	Controllers []*Controller
 	Parts       []*Part // each after what it is on
-	// Gone are the names of parts and controllers that were unplugged, and that new ones have.
+	// Gone are the names of parts and controllers that were unplugged, or on what was, and that new ones have.
 	Gone []string
 
 	board         *Board
@@ -233,9 +233,19 @@ func (f *fitter) check(add *additions) {
 	f.media(controllers)
 }
 
+// out are the names of what is unplugged, or on something that is.
+func (f *fitted) out() map[string]bool {
+	out := maps.Clone(f.absent)
+	for _, p := range f.parts { // each after what it is on
+		out[p.Name] = out[p.Name] || out[p.Provider]
+	}
+	return out
+}
+
 // kept is what stays on the board, beside new ones of those names.
 func (f *fitter) kept(named map[string]string) (controllers []*Controller, parts []*Part) {
-	replaced := func(name string) bool { return named[name] != "" && f.before.absent[name] }
+	out := f.before.out()
+	replaced := func(name string) bool { return named[name] != "" && out[name] }
 	refuse := func(name, format string, args ...any) {
 		f.doc.Add(named[name]+".name", "%s cannot be replaced: "+format, append([]any{name}, args...)...)
 	}
@@ -244,7 +254,7 @@ func (f *fitter) kept(named map[string]string) (controllers []*Controller, parts
 		switch {
 		case at == "" || c.Kind.Always != "": // in which the checker finds the name
 			controllers = append(controllers, c)
-		case !f.before.absent[c.Name]:
+		case !out[c.Name]:
 			f.taken(at+".name", c.Name, c.doc, c.at)
 		default:
 			f.gone = append(f.gone, c.Name)
@@ -268,7 +278,7 @@ func (f *fitter) kept(named map[string]string) (controllers []*Controller, parts
 					refuse(ref.Provider, "%s is soldered to it", p.Name)
 				}
 			}
-		case !f.before.absent[p.Name]:
+		case !out[p.Name]:
 			f.taken(at+".name", p.Name, p.doc, p.at)
 		default:
 			f.gone = append(f.gone, p.Name)
@@ -387,6 +397,10 @@ func (f *fitter) contents(p *Part) {
 		for _, other := range others {
 			if its := other.contents(); its != "" && other != p {
 				if taken, err := filepath.Abs(other.Beside(its)); err == nil && taken == path {
+					if m == f.m && slices.Contains(f.gone, other.Name) {
+						f.doc.Add(at, "%s.%s, which is unplugged, keeps its contents in %s: plug that again, or give this another file", m.Name, other.Name, file)
+						return
+					}
 					f.doc.Add(at, "%s.%s and %s.%s keep their contents in the same file, %s: give each its own", f.m.Name, p.Name, m.Name, other.Name, file)
 					return
 				}

@@ -172,15 +172,24 @@ func TestFitController(t *testing.T) {
 	if _, err := a.Property("b.n0.temperature"); err != nil {
 		t.Error(err)
 	}
-	plug("[[chip]]\nname = 'n1'\non = 'new'\nmodel = 'tmp102'\naddress = 0x48", "address 0x48 on new is taken by n0, in argument:6")
+	plug("[[chip]]\nname = 'n2'\non = 'new'\nmodel = 'tmp102'\naddress = 0x48", "address 0x48 on new is taken by n0, in argument:6")
 	plug("[[i2c]]\nname = 'new'", "new is plugged, by argument:2: unplug b.new first")
 	b := a.Members()[0].Board
 	b.SetPlugged("new", false)
 	plug("[[disk]]\nname = 'new'\nsize = '1M'", "new cannot be replaced: n0 is on it")
-	b.SetPlugged("n0", false)
-	plug("[[disk]]\nname = 'new'\nsize = '1M'\n[[chip]]\nname = 'n0'\non = 'i2c1'\nmodel = 'tmp102'\naddress = 0x4a", "")
+	plug("[[i2c]]\nname = 'new'\n[[i2c.chip]]\nname = 'n1'\nmodel = 'tmp102'\naddress = 0x49", "") // onto what is unplugged
+	plug("[[i2c]]\nname = 'new'\n[[i2c.chip]]\nname = 'n0'\nmodel = 'tmp102'\naddress = 0x48", "new cannot be replaced: n1 is on it")
+	const again = "[[i2c]]\nname = 'new'\n[[i2c.chip]]\nname = 'n0'\nmodel = 'tmp102'\naddress = 0x48\n[[i2c.chip]]\nname = 'n1'\nmodel = 'tmp102'\naddress = 0x49"
+	plug(again, "") // with all that is on it
+	plug(again, "n0 is plugged, by argument:4: unplug b.n0 first")
+	b.SetPlugged("new", false)
+	plug("i2c = [{ name = 'new', chip = [{ name = 'n0', model = 'tmp102', address = 0x48 }, { name = 'n1', model = 'tmp102', address = 0x49 }] }]", "")
+	b.SetPlugged("new", false)
+	plug("[[disk]]\nname = 'new'\nsize = '1M'\n[[chip]]\nname = 'n0'\non = 'i2c1'\nmodel = 'tmp102'\naddress = 0x4a\n[[chip]]\nname = 'n1'\non = 'i2c1'\nmodel = 'tmp102'\naddress = 0x49", "")
 	if err := a.CheckPlug("b.new"); err != nil {
 		t.Error(err)
 	}
-	plug("[[chip]]\nname = 'n1'\non = 'new'\nmodel = 'tmp102'\naddress = 0x48", `there is no "new" for it to be on`)
+	b.SetPlugged("rom", false)
+	plug("[[chip]]\nname = 'rom'\non = 'i2c1'\nmodel = 'at24c32'\naddress = 0x51\nfile = 'rom.bin'", "argument:6:1: b.rom, which is unplugged, keeps its contents in rom.bin: plug that again, or give this another file")
+	plug("[[chip]]\nname = 'n2'\non = 'new'\nmodel = 'tmp102'\naddress = 0x48", `there is no "new" for it to be on`)
 }

@@ -36,10 +36,10 @@ func (f *fitter) tables(tables map[string]any) (lists []list) {
 func (f *fitter) table(k *periph.ControllerKind, raw controllerTable, number int) []list {
 	at := fmt.Sprintf("%s[%d]", k.Table, number)
 	there := f.m.Board.controller(raw.Name)
-	_, chips := raw.Values[chipKey]
+	given, chips := raw.Values[chipKey]
 	onlyChips := k.Chips && chips && len(raw.Values) == 1
 	switch {
-	case there != nil && there.Kind == k && (onlyChips || !f.before.absent[raw.Name]):
+	case there != nil && there.Kind == k && (!f.before.absent[raw.Name] || onlyChips && !f.carries(raw.Name, given)):
 		if !chips {
 			f.taken(at, raw.Name, there.doc, there.at)
 			return nil
@@ -73,6 +73,24 @@ func (f *fitter) table(k *periph.ControllerKind, raw controllerTable, number int
 	}
 	f.controllers = append(f.controllers, c)
 	return []list{{at, c, c.Chip}}
+}
+
+// carries tells whether one of these chips is on a controller already: who plugs it with that means the whole of it.
+func (f *fitter) carries(controller string, chips any) bool {
+	named := func(name string) bool {
+		is := func(chip map[string]any) bool { return chip["name"] == name }
+		switch list := chips.(type) {
+		case []map[string]any:
+			return slices.ContainsFunc(list, is)
+		case []any: // within a line
+			return slices.ContainsFunc(list, func(chip any) bool {
+				table, ok := chip.(map[string]any)
+				return ok && is(table)
+			})
+		}
+		return false
+	}
+	return slices.ContainsFunc(f.before.parts, func(p *Part) bool { return p.Provider == controller && named(p.Name) })
 }
 
 // chipKey is the key of a controller's table that has its chips.

@@ -145,6 +145,31 @@ func TestPlugNewCycles(t *testing.T) {
 	})
 }
 
+// TestPlugNewAgain plugs an adapter with a sensor, pulls it and plugs it again by the same text, and swaps the sensor of a pulled one.
+func TestPlugNewAgain(t *testing.T) {
+	clocks(t, func(t *testing.T, o appliance.Options) {
+		r := start(t, guesttest.New(t), files{"main.toml": oneBoard}, o)
+		r.up("b")
+		const adapter = "[[i2c]]\nname = 'new'\n[[i2c.chip]]\nname = 'probe'\nmodel = 'tmp102'\naddress = 0x48\ntemperature = 30\n"
+		for range 3 {
+			r.must(r.fitted(adapter))
+			if got := r.value("b.probe.temperature"); got != "30" {
+				t.Errorf("the sensor has %s", got)
+			}
+			r.must(r.Set("b.probe.temperature", "31"))
+			r.must(r.Do(appliance.Unplug.At("b.new")))
+		}
+		if err := r.fitted("[[i2c]]\nname = 'new'\nfrequency = 400_000\n"); err == nil || !strings.Contains(err.Error(), "new cannot be replaced: probe is on it") {
+			t.Errorf("an adapter without its sensor: %v", err)
+		}
+		r.must(r.fitted("[[chip]]\nname = 'probe'\non = 'i2c0'\nmodel = 'at24c32'\naddress = 0x51\n"))
+		r.must(r.Do(appliance.Plug.At("b.new")))
+		if _, _, err := r.Get("b.probe.temperature"); err == nil {
+			t.Error("an EEPROM has a temperature")
+		}
+	})
+}
+
 // TestAttachUnplugged does not attach to a console that is off its board.
 func TestAttachUnplugged(t *testing.T) {
 	r := start(t, guesttest.New(t), files{"main.toml": oneBoard}, appliance.Options{Virtual: true})
