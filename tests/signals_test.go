@@ -36,7 +36,7 @@ init_args = ["-c", 'trap "echo in order; exit" TERM; while :; do sleep 1000 & wa
 			return e.Kind == appliance.KindGuest && is == state
 		})
 	}
-	app.Sh("b", "for s in HUP QUIT TRAP ABRT ALRM PIPE STKFLT CHLD CONT WINCH URG IO PROF VTALRM SYS PWR XCPU TSTP TTIN TTOU; do kill -$s 1; done")
+	app.Sh("b", "for s in SEGV BUS FPE ILL HUP QUIT TRAP ABRT ALRM PIPE STKFLT CHLD CONT WINCH URG IO PROF VTALRM SYS PWR XCPU TSTP TTIN TTOU; do kill -$s 1; done")
 	app.Sh("b", "kill -0 1")
 	app.StartCommand("b", "/bin/busybox", "reboot")
 	inOrder(appliance.StateUp)
