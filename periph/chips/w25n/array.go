@@ -13,13 +13,12 @@ import (
 // page is the cells of one: data, and then the spare area.
 type page [pageSize]byte
 
-// array is the pages of a flash, of which the erased ones take no memory. Its file is written in place. Of errors of that
-// the first is kept.
+// array is the pages of a flash, of which the erased ones take no memory. Its file is written in place.
 type array struct {
-	pages  [pages]*page
-	sound  [pages]bool // there is nothing to be corrected
-	file   *os.File
-	failed error
+	pages   [pages]*page
+	sound   [pages]bool // there is nothing to be corrected
+	file    *os.File
+	unsaved map[int]bool // pages that have changed and are not in the file
 }
 
 var erased = page(bytes.Repeat([]byte{0xff}, pageSize))
@@ -30,7 +29,7 @@ func (a *array) open(path string) error {
 	if err != nil {
 		return err
 	}
-	a.file = f
+	a.file, a.unsaved = f, make(map[int]bool)
 	b := make([]byte, blockPages*pageSize)
 	for i := range a.pages {
 		at := i % blockPages * pageSize
@@ -67,9 +66,22 @@ func (a *array) put(number int, p page) {
 	if a.pages[number] = &p; p == erased {
 		a.pages[number] = nil
 	}
-	if a.file != nil && a.failed == nil {
-		_, a.failed = a.file.WriteAt(p[:], int64(number)*pageSize)
+	if a.file != nil {
+		a.unsaved[number] = true
+		_ = a.save() // or later
 	}
+}
+
+// save writes to the file what has changed, and again what could not be written before.
+func (a *array) save() error {
+	for number := range a.unsaved {
+		p := a.read(number)
+		if _, err := a.file.WriteAt(p[:], int64(number)*pageSize); err != nil {
+			return err
+		}
+		delete(a.unsaved, number)
+	}
+	return nil
 }
 
 // spoil makes some blocks bad; the first one never is.
@@ -92,12 +104,12 @@ func (a *array) bad(block int) bool {
 	return p != nil && *p == mark
 }
 
-// close ends the use of the file.
+// close saves what is left, and ends the use of the file.
 func (a *array) close() error {
 	if a.file == nil {
 		return nil
 	}
-	err := errors.Join(a.failed, a.file.Close())
+	err := errors.Join(a.save(), a.file.Close())
 	a.file = nil
 	return err
 }

@@ -45,7 +45,6 @@ var Model = &periph.Model{
 		}
 		if n := o.Get("bad_blocks").Int(); n > 0 && c.array.empty() {
 			c.array.spoil(n, env.Rand)
-			return c, c.array.failed
 		}
 		return c, nil
 	},

@@ -289,6 +289,30 @@ func TestFile(t *testing.T) {
 	if err := again.Chip.Close(); err != nil {
 		t.Fatal(err)
 	}
+	// While the host cannot write, what it is to write stays, and an end then says so.
+	full := flash(t, values)
+	array := &full.Chip.(*chip).array
+	good := array.file
+	unwritable, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	array.file = unwritable
+	write(full, 13, "00 00", "9a")
+	array.file = good
+	if err := full.Chip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	full = flash(t, values)
+	if got := cells(full, 13, 0, 1); got != "9a" {
+		t.Errorf("it has kept %s", got)
+	}
+	full.Chip.(*chip).array.file.Close()
+	full.Chip.(*chip).array.file = unwritable
+	write(full, 14, "00 00", "9a")
+	if err := full.Chip.Close(); err == nil {
+		t.Error("what could not be written is not said")
+	}
 	if err := os.Truncate(file, 5); err != nil {
 		t.Fatal(err)
 	}
