@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"backplane/boards/appliance"
@@ -50,5 +51,12 @@ func TestContents(t *testing.T) {
 	want := "board b: nand0: read " + file + ": is longer than 268435456 bytes"
 	if _, err := tryStart(t, ballooning(t), main, appliance.Options{Virtual: true, Copies: true}); err == nil || err.Error() != want {
 		t.Errorf("a file of a TiB: %v", err)
+	}
+	if err := os.Truncate(file, 5); err != nil {
+		t.Fatal(err)
+	}
+	want = "board b: nand0: copy of " + file + ": "
+	if _, err := tryStart(t, ballooning(t), main, appliance.Options{Virtual: true, Copies: true}); err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), " has 5 bytes, and must have 138412032") {
+		t.Errorf("a copy of a file of another size: %v", err)
 	}
 }

@@ -100,6 +100,7 @@ func (m *Machine) addChips() error {
 func (m *Machine) makeChip(p *part) (err error) {
 	desc := p.desc
 	var noContents error
+	var copied string // the file of its contents, if it has a copy
 	var pins []*wire.Pin
 	p.env.Pin = func(name string) *wire.Pin {
 		pins = append(pins, m.pinWire(desc, name).NewPin(p.name+"."+name))
@@ -111,12 +112,18 @@ func (m *Machine) makeChip(p *part) (err error) {
 		}
 	}
 	p.env.Path = func(name string) (path string) {
-		path, noContents = m.contents(p.instance, desc.Beside(name))
+		file := desc.Beside(name)
+		if path, noContents = m.contents(p.instance, file); path != file {
+			copied = file
+		}
 		return path
 	}
 	chip, err := desc.Model.New(p.env, &desc.Options)
 	if noContents != nil {
 		return noContents
+	}
+	if err != nil && copied != "" {
+		return fmt.Errorf("copy of %s: %w", copied, err)
 	}
 	if err != nil {
 		return err

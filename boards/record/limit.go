@@ -9,8 +9,8 @@ import (
 )
 
 // limit bounds what of a record comes as the run goes: events, consoles,
-// captures, inputs. What is written at once, at its start and at its end, is small,
-// and always there. Its zero value is no limit.
+// captures, inputs. What is written at once, at its start and at its end, does not grow,
+// and is always there. Its zero value is no limit.
 type limit struct {
 	size    int64 // bytes; 0: none
 	reached error // why the record ends there
