@@ -170,7 +170,7 @@ func (r *Recorder) guest(e *simbus.Event, expected bool) {
 		r.lose(e, what)
 	case appliance.StateIncomplete:
 		if !r.Tolerant && r.loss == "" && !expected {
-			r.lose(e, "came up incomplete")
+			r.lose(e, "is incomplete")
 		}
 	}
 }

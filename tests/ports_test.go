@@ -85,7 +85,7 @@ func TestIncompleteBoardFails(t *testing.T) {
 			var rec scenarios.Recorder
 			app := guesttest.StartAppliance(t, a, guesttest.Options{Seed: 1, Events: []func(*simbus.Event){rec.Event}})
 			report := scenarios.Run(context.Background(), app.Running, &scenarios.Scenario{Name: "s"}, scenarios.Options{Recorder: &rec})
-			if report.Passed() || report.Steps[0].Failure == nil || !strings.Contains(report.Steps[0].Failure.What, "board b came up incomplete: ") ||
+			if report.Passed() || report.Steps[0].Failure == nil || !strings.Contains(report.Steps[0].Failure.What, "board b is incomplete: ") ||
 				!strings.Contains(report.Steps[0].Failure.What, c.want) {
 				t.Errorf("%s: %+v", report.Result, report.Steps[0].Failure)
 			}

@@ -16,7 +16,7 @@ var Events = []*simbus.Kind{
 	{Name: KindGuest, Doc: "what became of a board",
 		Attrs: []simbus.KindAttr{
 			{Key: "state", Values: []string{StateOff, StateBooting, StateUp, StatePanic, StateLost, StateStuck, StateIncomplete},
-				Doc: "hello: it is up; incomplete: it is up, but lacks something that its file asks for"}, {Key: "detail"}}},
+				Doc: "hello: it is up; incomplete: it is up, but lacks something that its file or set asks for"}, {Key: "detail"}}},
 	{Name: KindConsole, Doc: "a whole line appeared on a console or UART", Attrs: []simbus.KindAttr{{Key: "line"}}},
 	{Name: KindExec, Doc: "a program on a board has ended with a status, or could not be run",
 		Attrs: []simbus.KindAttr{{Key: "command"}, {Key: "status"}, {Key: "error"}}},
