@@ -37,12 +37,13 @@ type Controller struct {
 	rx    []byte
 	back  []byte // what was read, as it is to stand in memory
 	busy  *simbus.Timer
+	row   asking
 }
 
 var _ virtio.Device = (*Controller)(nil)
 
 // NewController makes a controller with nothing on its bus. A transfer takes its time on
-// the clock, and reaches its target when that is over; with a Frequency of 0 it takes
+// the clock, and reaches its target when that is over, and more in a row of the same questions; with a Frequency of 0 it takes
 // none. onTransfer, if it is not nil, is called after each.
 func NewController(name string, config Config, clock simbus.Clock, onTransfer func(*Transfer)) *Controller {
 	c := &Controller{Bus: NewBus(name), Plain: virtio.NewPlain(name, virtio.IDSPI, 1), config: config, clock: clock, onTransfer: onTransfer}
@@ -81,7 +82,7 @@ func (c *Controller) Kick(int) error {
 func (c *Controller) Stop() {
 	c.busy.Stop()
 	c.busy, c.queue = nil, nil
-	c.now = request{}
+	c.now, c.row = request{}, asking{}
 	c.Release()
 }
 
@@ -109,7 +110,8 @@ func (c *Controller) begin(chain *virtio.Chain) (more bool, err error) {
 		c.transfer()
 		return true, nil
 	}
-	c.busy = simbus.After(c.clock, r.duration(!c.Selected(r.cs)), c.finish)
+	begins := !c.Selected(r.cs)
+	c.busy = simbus.After(c.clock, c.row.lasts(r.duration(begins), &c.now, c.mem, begins, c.clock.Now()), c.finish)
 	return false, nil
 }
 
@@ -118,6 +120,7 @@ func (c *Controller) finish() {
 	c.busy = nil
 	queue := c.queue
 	c.transfer()
+	c.row.answered(c.rx, c.clock.Now())
 	queue.Notify()
 	if c.queue != queue {
 		return // the driver went away meanwhile
