@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"backplane/periph"
+	"backplane/periph/mtd"
 	"backplane/periph/spi"
 )
 
@@ -31,8 +32,11 @@ var Model = &periph.Model{
 	Options: []periph.Spec{
 		{Name: "file", Kind: periph.Text, Doc: "file of 138412032 bytes, pages of 2112 one after another, that keeps the contents, made if missing; without it they are lost"},
 		{Name: "bad_blocks", Kind: periph.Whole, Max: maxBad, Doc: "how many blocks are bad from the factory, by seed, if the contents are new: marked so, and not to be erased"},
+		device.Option(),
 	},
-	Node:   func(*periph.Options) periph.Node { return periph.Node{Name: "flash", Compatible: []string{"spi-nand"}} },
+	Node: func(o *periph.Options) periph.Node {
+		return periph.Node{Name: "flash", Compatible: []string{"spi-nand"}, Children: device.Nodes(o)}
+	},
 	Kernel: []string{"CONFIG_MTD", "CONFIG_MTD_BLOCK", "CONFIG_MTD_SPI_NAND", "CONFIG_MTD_UBI", "CONFIG_MTD_UBI_BLOCK"},
 	New: func(env *periph.Env, o *periph.Options) (periph.Chip, error) {
 		c := &chip{env: env}
@@ -49,6 +53,9 @@ var Model = &periph.Model{
 		return c, nil
 	},
 }
+
+// device is what Linux sees of it: no spare areas.
+var device = mtd.Flash{Size: pages * dataSize, Block: blockPages * dataSize}
 
 // Names of properties.
 const (

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"backplane/periph"
+	"backplane/periph/mtd"
 	"backplane/periph/spi"
 )
 
@@ -26,6 +27,7 @@ var (
 )
 
 func model(name, title, source string, part *part) *periph.Model {
+	flash := mtd.Flash{Size: int64(part.size), Block: sectorSize}
 	return &periph.Model{
 		Name: name, Title: title, Source: source,
 		On: []*periph.Mount{spi.Select(spi.Limits{Modes: []spi.Mode{spi.Mode0, spi.Mode3}, MaxHz: maxHz})},
@@ -35,9 +37,10 @@ func model(name, title, source string, part *part) *periph.Model {
 		},
 		Options: []periph.Spec{
 			{Name: "file", Kind: periph.Text, Doc: "file of the flash's size that keeps the contents, made if missing; without it they are lost"},
+			flash.Option(),
 		},
 		Node: func(o *periph.Options) periph.Node {
-			n := periph.Node{Name: "flash", Compatible: []string{"jedec,spi-nor"}}
+			n := periph.Node{Name: "flash", Compatible: []string{"jedec,spi-nor"}, Children: flash.Nodes(o)}
 			if o.Get("frequency").Int() > readHz {
 				n.Properties = []periph.NodeProperty{{Name: "m25p,fast-read", Value: true}}
 			}
