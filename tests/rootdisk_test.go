@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"backplane/boards/appliance"
 	"backplane/tests/guesttest"
 )
 
@@ -122,7 +123,7 @@ func TestRootOnDisk(t *testing.T) {
 	}
 }
 
-// TestRootKeptClean: when our init stays process 1, an orderly end leaves a file system that
+// TestRootKeptClean: when our init stays process 1, an orderly end and a restart leave a file system that
 // needs no recovery, though a program still has a file of it open.
 func TestRootKeptClean(t *testing.T) {
 	dir := rootImages(t)
@@ -132,15 +133,18 @@ func TestRootKeptClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	clocks(t, func(t *testing.T, o guesttest.Options) {
-		for boot := range 2 {
+		for range 2 {
 			app := guesttest.RunFile(t, file, o)
 			out := app.Sh("b", "cat /proc/1/comm; ls -d /tmp /etc/backplane; (trap '' TERM; exec sleep 1000) > /open 2>&1 & echo more > /written")
 			wants(t, out, "init\n/tmp\n")
+			app.StartCommand("b", "kill", "1") // as reboot does
+			untilState(app, "b", appliance.StateUp)
+			wants(t, app.Sh("b", "cat /written"), "more\n")
 			if err := app.PowerOff("b"); err != nil {
 				t.Fatal(err)
 			}
 			app.Until(10*time.Second, "its end", off)
-			if boot == 1 && onConsole(app, "recovery") {
+			if onConsole(app, "recovery") {
 				t.Error("the file system was not clean")
 			}
 			if err := app.Close(); err != nil {
