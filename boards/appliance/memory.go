@@ -118,6 +118,9 @@ func (m *Machine) setMemory(v periph.Value) error {
 		return errors.New("the catalog lacks a balloon: a board's memory cannot be changed")
 	}
 	if err := m.balloon.Reclaim(int64(m.board.Memory - size)); err != nil {
+		if !m.agent.Ready() {
+			return errors.New("the board boots: its balloon has no driver yet")
+		}
 		return err
 	}
 	m.wanted = size

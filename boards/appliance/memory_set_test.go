@@ -72,6 +72,11 @@ func TestMemory(t *testing.T) {
 			t.Errorf("a board that is off has %s", got)
 		}
 		r.must(r.PowerOn("b"))
+		if o.Virtual { // in real time it may be up by now
+			if err := r.Set("b.memory", "64M"); err == nil || err.Error() != "b.memory: the board boots: its balloon has no driver yet" {
+				t.Errorf("set of a board that boots: %v", err)
+			}
+		}
 		r.up("b")
 		if got := r.value("b.memory"); got != "128M" {
 			t.Errorf("after a start the board has %s", got)
