@@ -77,7 +77,7 @@ func TestLinkNames(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{"lan.loss": "", "lan:a.eth0.rx.frames": "", "bus:b.can0.tec": "",
-		"bus:b.can0.tek": `bus:b.can0: there is no property "tek": did you mean "tec"?`, "w.level": `there is no board "w"`,
+		"bus:b.can0.tek": `bus:b.can0: there is no property "tek": did you mean "tec"?`, "w.level": `w is a wire, and no board`,
 		"bus:b.can0.tx.tec": `bus:b.can0.tx: there is no property "tec"`} {
 		_, err := a.Resolve(path)
 		if got := message(err); (got == "") != (want == "") || !strings.HasPrefix(got, want) {

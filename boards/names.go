@@ -34,6 +34,9 @@ func (a *Appliance) member(name string) (*Member, error) {
 	if len(cards) > 0 {
 		return nil, fmt.Errorf("%s is a slot: name the board that is in it (%s)", name, strings.Join(cards, " or "))
 	}
+	if l := a.link(name); l != nil {
+		return nil, fmt.Errorf("%s is %s, and no board", name, tomlfile.A(l.Kind.Name))
+	}
 	return nil, Unknown("board", name, a.boardNames())
 }
 

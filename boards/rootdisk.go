@@ -180,11 +180,11 @@ func (b *Board) checkVolume(p place, open image.Opener, written bool) error {
 	case p.partition != 0:
 		part, ok := table.Partition(p.partition)
 		if !ok {
-			return fmt.Errorf("%s has no partition %d: there are %s", file, p.partition, partitions(table))
+			return fmt.Errorf("%s has no partition %d, but %s", file, p.partition, partitions(table))
 		}
 		what, start, size = fmt.Sprintf("partition %d of %s", p.partition, file), part.Start, part.Size
 	case table != nil:
-		return fmt.Errorf("%s has partitions, %s: write \"%s.NUMBER\"", file, partitions(table), p.disk.Name)
+		return fmt.Errorf("%s has partitions (%s): write \"%s.NUMBER\"", file, partitions(table), p.disk.Name)
 	}
 	is, err := volume.Identify(io.NewSectionReader(i, start, size), size)
 	switch {

@@ -2,6 +2,7 @@ package appliance_test
 
 import (
 	"encoding/binary"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,6 +127,11 @@ func TestLinks(t *testing.T) {
 		}
 		if err := r.Cut("nowhere"); err == nil {
 			t.Error("a link that there is not can be cut")
+		}
+		for path, want := range map[string]string{"line.rate": "line is a serial link, and no board", "wire.delay": "wire is a wire, and no board"} {
+			if _, _, err := r.Get(path); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("get %s: %v, want %s", path, err, want)
+			}
 		}
 	})
 }

@@ -3,6 +3,7 @@ package block_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -403,6 +404,10 @@ func TestFaults(t *testing.T) {
 	b.want("write", ioError, write, 0)
 	if b.disk.Features()&(1<<5) == 0 || b.disk.Set("read_only", periph.On(false)) == nil || b.disk.Set("bad_sectors", periph.Str("9-3")) == nil {
 		t.Error("it is not read-only, or takes bad values")
+	}
+	sectors := binary.LittleEndian.Uint64(b.disk.Config())
+	if err := b.disk.Set("bad_sectors", periph.Str(fmt.Sprint("3 ", sectors))); err == nil || err.Error() != fmt.Sprintf("the disk has no sector %d: it has %d, from 0 on", sectors, sectors) {
+		t.Errorf("a sector behind the end: %v", err)
 	}
 }
 

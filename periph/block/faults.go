@@ -103,6 +103,13 @@ func (d *Disk) Set(name string, v periph.Value) error {
 		if err != nil {
 			return err
 		}
+		if sectors := d.size / sectorSize; d.contents != nil { // else it lies on the bench
+			for _, s := range bad {
+				if s.first >= sectors {
+					return fmt.Errorf("the disk has no sector %d: it has %d, from 0 on", s.first, sectors)
+				}
+			}
+		}
 		d.bad, d.badText = bad, v.Text()
 	}
 	return nil
