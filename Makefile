@@ -43,10 +43,11 @@ bin/images/debian.img: | bin/backplane
 	SOURCE_DATE_EPOCH=1767225600 bin/backplane image build $@ scenarios/debian-board/settings --suite bookworm \
 		--include systemd-sysv,udev,dbus,ifupdown,isc-dhcp-client --size 1G --label system
 
-# The root of a board of scenarios/arm64-firmware
+# The root of boards of scenarios/arm64-firmware and arm64-debian. Nothing has set its packages up: the settings have what is missing most.
 bin/images/debian-arm64.img: | bin/backplane
 	mkdir -p bin/images
-	SOURCE_DATE_EPOCH=1767225600 bin/backplane image build $@ --suite bookworm --arch arm64 --include busybox-static,i2c-tools,gpiod
+	SOURCE_DATE_EPOCH=1767225600 bin/backplane image build $@ scenarios/arm64-debian/settings --suite bookworm --arch arm64 --size 1G \
+		--include busybox-static,i2c-tools,gpiod,systemd-sysv,udev,dbus,libpam-systemd,base-files,util-linux,login,passwd,dash
 
 kernels: bin/backplane
 	bin/backplane kernel build --flavour all

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,7 +45,7 @@ device = "/dev/ttyS1"
 // what it finds is what a native one does, and it sees its own machine.
 func TestArchitectures(t *testing.T) {
 	t.Parallel()
-	uses := []string{"i2c", "smbus", "gpio", "spi", "serial"}
+	uses := []string{"i2c", "smbus", "gpio", "spi", "serial", "namespace"}
 	native := make(map[string]string)
 	for _, arch := range []struct{ name, golang, machine string }{
 		{"amd64", "amd64", "x86_64"}, {"arm64", "arm64", "aarch64"}, {"armhf", "arm", "armv7l"}, {"riscv64", "riscv64", "riscv64"},
@@ -81,16 +82,44 @@ func TestArchitectures(t *testing.T) {
 	}
 }
 
-const arm64Firmware = "scenarios/arm64-firmware/arm64-firmware.toml"
+const (
+	arm64Firmware = "scenarios/arm64-firmware/arm64-firmware.toml"
+	arm64Debian   = "scenarios/arm64-debian/arm64-debian.toml"
+)
 
 // TestArm64Firmware: firmware and Debian's tools for arm64 do with an appliance what native ones do, and
 // the same each time.
 func TestArm64Firmware(t *testing.T) {
 	t.Parallel()
-	make := exec.Command("make", "-s", "bin/images/debian-arm64.img")
-	make.Dir = ".."
-	if out, err := make.CombinedOutput(); err != nil {
-		t.Fatalf("build its image: %v\n%s", err, out)
-	}
+	arm64Image(t)
 	verified(t, arm64Firmware, 2)
 }
+
+// TestArm64Debian: systemd for arm64 takes a board over on both clocks, has no failed unit, and is powered off in order.
+func TestArm64Debian(t *testing.T) {
+	t.Parallel()
+	arm64Image(t)
+	for _, clock := range []string{"virtual", "real"} {
+		out, errs, status := run(t, nil, "run", arm64Debian, "--clock", clock)
+		if status != 0 || !strings.Contains(out, "PASSED: arm64-debian") {
+			t.Errorf("on the %s clock: status %d\n%s%s", clock, status, out, errs)
+		}
+	}
+}
+
+// arm64Image makes the image of a Debian for arm64, once.
+func arm64Image(t *testing.T) {
+	t.Helper()
+	if err := buildArm64Image(); err != nil {
+		t.Fatalf("build the image: %v", err)
+	}
+}
+
+var buildArm64Image = sync.OnceValue(func() error {
+	cmd := exec.Command("make", "-s", "bin/images/debian-arm64.img")
+	cmd.Dir = ".."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+})

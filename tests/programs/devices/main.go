@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"syscall"
 	"unsafe"
 
 	"backplane/firmware/gpiodev"
@@ -16,7 +18,7 @@ import (
 )
 
 func main() {
-	for name, do := range map[string]func() error{"i2c": i2c, "smbus": smbus, "gpio": gpio, "spi": spi, "serial": serial, "machine": machine} {
+	for name, do := range map[string]func() error{"i2c": i2c, "smbus": smbus, "gpio": gpio, "spi": spi, "serial": serial, "machine": machine, "namespace": namespace, "renamed": renamed} {
 		if len(os.Args) == 2 && os.Args[1] == name {
 			if err := do(); err != nil {
 				fmt.Println(name, "failed:", err)
@@ -25,7 +27,7 @@ func main() {
 			return
 		}
 	}
-	fmt.Println("say i2c, smbus, gpio, spi, serial or machine")
+	fmt.Println("say i2c, smbus, gpio, spi, serial, machine or namespace")
 	os.Exit(2)
 }
 
@@ -33,6 +35,40 @@ func machine() error {
 	var u unix.Utsname
 	err := unix.Uname(&u)
 	fmt.Println(unix.ByteSliceToString(u.Machine[:]))
+	return err
+}
+
+// namespace has a child in namespaces of its own, as systemd makes them for services: what it does to its name
+// and mounts is not the parent's.
+func namespace() error {
+	if err := unix.Sethostname([]byte("parent")); err != nil {
+		return err
+	}
+	child := exec.Command("/proc/self/exe", "renamed")
+	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC}
+	out, err := child.Output()
+	if err != nil {
+		return fmt.Errorf("child: %w", err)
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	_, err = os.Stat("/sys/kernel")
+	fmt.Printf("namespace %s: its child is %s, and /sys of it alone was covered: %v\n", name, out, err == nil)
+	return nil
+}
+
+// renamed is what that child does.
+func renamed() error {
+	if err := errors.Join(unix.Sethostname([]byte("child")), unix.Mount("none", "/sys", "tmpfs", 0, "")); err != nil {
+		return err
+	}
+	if _, err := os.Stat("/sys/kernel"); err == nil {
+		return errors.New("/sys is not covered")
+	}
+	name, err := os.Hostname()
+	fmt.Print(name)
 	return err
 }
 
