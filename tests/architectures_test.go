@@ -3,10 +3,8 @@ package tests
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -91,35 +89,13 @@ const (
 // the same each time.
 func TestArm64Firmware(t *testing.T) {
 	t.Parallel()
-	arm64Image(t)
+	makeImage(t, "debian-arm64.img")
 	verified(t, arm64Firmware, 2)
 }
 
 // TestArm64Debian: systemd for arm64 takes a board over on both clocks, has no failed unit, and is powered off in order.
 func TestArm64Debian(t *testing.T) {
 	t.Parallel()
-	arm64Image(t)
-	for _, clock := range []string{"virtual", "real"} {
-		out, errs, status := run(t, nil, "run", arm64Debian, "--clock", clock)
-		if status != 0 || !strings.Contains(out, "PASSED: arm64-debian") {
-			t.Errorf("on the %s clock: status %d\n%s%s", clock, status, out, errs)
-		}
-	}
+	makeImage(t, "debian-arm64.img")
+	passesOnBothClocks(t, arm64Debian)
 }
-
-// arm64Image makes the image of a Debian for arm64, once.
-func arm64Image(t *testing.T) {
-	t.Helper()
-	if err := buildArm64Image(); err != nil {
-		t.Fatalf("build the image: %v", err)
-	}
-}
-
-var buildArm64Image = sync.OnceValue(func() error {
-	cmd := exec.Command("make", "-s", "bin/images/debian-arm64.img")
-	cmd.Dir = ".."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
-})

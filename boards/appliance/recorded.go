@@ -2,8 +2,6 @@ package appliance
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -116,28 +114,18 @@ func (m *Machine) contents(part, path string) (string, error) {
 	if m.r.record == nil && to == from {
 		return to, nil
 	}
-	if made.Hash, err = hashContents(f, from); err != nil {
-		return "", err
-	}
-	m.kept[part] = made
-	if err := m.r.record.Copy(io.NewSectionReader(f, 0, maxContents), record.ContentsDir, m.name+"."+part); err != nil || to == from {
-		return to, err
-	}
-	return to, copyContents(to, f)
-}
-
-// hashContents is the hash of what a chip's file has.
-func hashContents(f *os.File, name string) (string, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return "", err
 	}
 	if info.Size() > maxContents {
-		return "", &fs.PathError{Op: "read", Path: name, Err: hostfile.TooLongError(maxContents)}
+		return "", &fs.PathError{Op: "read", Path: from, Err: hostfile.TooLongError(maxContents)}
 	}
-	hash := sha256.New()
-	_, err = io.Copy(hash, io.NewSectionReader(f, 0, info.Size()))
-	return hex.EncodeToString(hash.Sum(nil)), err
+	made.Hash, err = m.r.record.Copy(io.NewSectionReader(f, 0, info.Size()), record.ContentsDir, m.name+"."+part)
+	if m.kept[part] = made; err != nil || to == from {
+		return to, err
+	}
+	return to, copyContents(to, f)
 }
 
 // copyContents makes the file of a chip that has a copy.

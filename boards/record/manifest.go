@@ -66,12 +66,6 @@ func (rec *Writer) Manifest(m *Manifest) error {
 	return rec.Whole(append(text, '\n'), ManifestFile)
 }
 
-// HashOf is the SHA-256 of what is in memory.
-func HashOf(data []byte) string {
-	hash := sha256.Sum256(data)
-	return hex.EncodeToString(hash[:])
-}
-
 // HashFile is a file's SHA-256; that of a file that is not there is empty.
 func HashFile(path string) (string, error) {
 	f, err := hostfile.Open(path)

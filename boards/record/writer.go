@@ -147,28 +147,28 @@ func (rec *Writer) File(name ...string) (*File, error) {
 // Whole writes a file at once: it is there as a whole or not at all. It takes the
 // place of an earlier one of that name.
 func (rec *Writer) Whole(data []byte, name ...string) error {
-	return rec.Copy(bytes.NewReader(data), name...)
+	_, err := rec.Copy(bytes.NewReader(data), name...)
+	return err
 }
 
-// Copy is [Writer.Whole] of what is read.
-func (rec *Writer) Copy(from io.Reader, name ...string) error {
+// Copy is [Writer.Whole] of what is read, of which it tells the hash.
+func (rec *Writer) Copy(from io.Reader, name ...string) (hash string, err error) {
 	if rec == nil {
-		return nil
+		return "", nil
 	}
 	f := &File{rec: rec, name: filepath.ToSlash(filepath.Join(name...))}
 	path := filepath.Join(name...)
-	hash := sha256.New()
-	err := rec.root.MkdirAll(filepath.Dir(path), 0o755)
-	if err == nil {
-		f.size, err = writeFile(rec.root, path, io.TeeReader(from, hash))
+	h := sha256.New()
+	if err = rec.root.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+		f.size, err = writeFile(rec.root, path, io.TeeReader(from, h))
 	}
-	f.hash = hex.EncodeToString(hash.Sum(nil))
+	f.hash = hex.EncodeToString(h.Sum(nil))
 	if err != nil {
 		f.size = 0
 		f.Abandon(err)
 	}
 	rec.add(f)
-	return f.cut()
+	return f.hash, f.cut()
 }
 
 func (rec *Writer) add(f *File) {

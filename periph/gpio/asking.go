@@ -3,25 +3,14 @@ package gpio
 import (
 	"time"
 
+	"backplane/periph"
 	"backplane/periph/virtio"
-	"backplane/simbus"
 )
 
-// A driver that reads a line again and again, and does nothing else to the
-// controller, waits for the line to change. Each reading that says what the one
-// before said takes a part of the time that the row of them has taken, so that the
-// wait ends with that part of an error, and does not take the host many times as
-// long. It is what firmware/kernel/patches has for readings of the clock.
-const (
-	askPart = 64
-	askMax  = 50 * time.Microsecond
-)
-
-// asking is a row of readings of one line.
+// asking is a row of readings of one line: its driver waits for the line to change.
 type asking struct {
-	since simbus.Time // when it began
-	last  simbus.Time // when the last one was answered
-	value uint8       // with that
+	periph.Asking
+	value uint8 // of the last one
 }
 
 // duration is how long a request takes.
@@ -33,10 +22,10 @@ func (c *Controller) duration(chain *virtio.Chain) time.Duration {
 		return c.Access
 	}
 	row, now := &c.lines[req.line].asking, c.Clock.Now()
-	if now.Sub(row.last) > askMax || c.acted > row.since {
-		row.since = now
+	if row.Over(now) || c.acted > row.Since {
+		row.Since = now
 	}
-	return max(c.Access, min(now.Sub(row.since)/askPart, askMax))
+	return max(c.Access, row.Lasts(now))
 }
 
 // asked notes what a reading of a line said.
@@ -45,8 +34,6 @@ func (c *Controller) asked(l *line, value uint8) {
 		return
 	}
 	row := &l.asking
-	row.last = c.Clock.Now()
-	if value != row.value {
-		row.value, row.since = value, row.last
-	}
+	row.Answered(c.Clock.Now(), value != row.value)
+	row.value = value
 }

@@ -106,30 +106,17 @@ func (f Flash) partitions(text string) (list []partition, err error) {
 
 // bytes is a size of [word]; one that no flash has is very large.
 func bytes(text string) int64 {
-	digits := strings.TrimRight(text, "kKmMgG")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	shift := 0
-	switch strings.ToUpper(text[len(digits):]) {
-	case "K":
-		shift = 10
-	case "M":
-		shift = 20
-	case "G":
-		shift = 30
-	}
-	if err != nil || n > math.MaxInt64>>shift {
+	var n periph.Size
+	if n.UnmarshalText([]byte(strings.ToUpper(text))) != nil {
 		return math.MaxInt64
 	}
-	return n << shift
+	return int64(n)
 }
 
 // size is a number of bytes in words.
 func size(n int64) string {
-	switch {
-	case n > 0 && n%(1<<20) == 0:
-		return strconv.FormatInt(n>>20, 10) + "M"
-	case n > 0 && n%(1<<10) == 0:
-		return strconv.FormatInt(n>>10, 10) + "K"
+	if n == 0 || n%(1<<10) != 0 {
+		return strconv.FormatInt(n, 10) + " bytes"
 	}
-	return strconv.FormatInt(n, 10) + " bytes"
+	return periph.Size(n).String()
 }

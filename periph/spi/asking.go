@@ -4,28 +4,22 @@ import (
 	"bytes"
 	"time"
 
+	"backplane/periph"
 	"backplane/simbus"
 )
 
-// A driver that asks a chip the same again and again, and does nothing else on the bus, waits for another answer: a flash's
-// driver, until the chip has erased. Each question that was answered as the one before takes a part of the time that the row
-// of them has taken, as readings of a GPIO line do: the wait ends with that part of an error, and does not take the host many times
-// as long. Else an erase of 45 ms at 50 MHz would be 140,000 questions.
-const (
-	askPart = 64
-	askMax  = 50 * time.Microsecond
-	askSize = 8 // bytes of what is a question at most, and of an answer
-)
+// askSize is how many bytes are a question at most, and an answer.
+const askSize = 8
 
-// asking is a row of questions: of messages in which a few bytes are written, and then a few read.
+// asking is a row of questions to a chip: of messages in which a few bytes are written, and then a few read. So a flash's
+// driver waits until the chip has erased; an erase of 45 ms at 50 MHz would be 140,000 of them.
 type asking struct {
+	periph.Asking
 	cs               int
-	question, answer []byte      // no question: there is no row
-	since            simbus.Time // when it began
-	last             simbus.Time // when the last one was answered
-	said             []byte      // what has been written so far in the message under way
-	other            bool        // that message is no question
-	asked            bool        // the transfer under way brings an answer
+	question, answer []byte // no question: there is no row
+	said             []byte // what has been written so far in the message under way
+	other            bool   // that message is no question
+	asked            bool   // the transfer under way brings an answer
 }
 
 // lasts is how long a transfer takes that takes at least d on the wire. begins tells whether it is the first of a message.
@@ -41,10 +35,10 @@ func (a *asking) lasts(d time.Duration, r *request, written []byte, begins bool,
 		return d
 	case r.read && !r.write && r.release && r.size <= askSize && len(a.said) > 0:
 		a.asked = true
-		if a.cs != r.cs || !bytes.Equal(a.question, a.said) || now.Sub(a.last) > askMax {
-			a.cs, a.question, a.answer, a.since = r.cs, append(a.question[:0], a.said...), a.answer[:0], now
+		if a.cs != r.cs || !bytes.Equal(a.question, a.said) || a.Over(now) {
+			a.cs, a.question, a.answer, a.Since = r.cs, append(a.question[:0], a.said...), a.answer[:0], now
 		}
-		return max(d, min(now.Sub(a.since)/askPart, askMax))
+		return max(d, a.Lasts(now))
 	}
 	a.question, a.other = a.question[:0], true
 	return d
@@ -52,10 +46,8 @@ func (a *asking) lasts(d time.Duration, r *request, written []byte, begins bool,
 
 // answered notes what a transfer has read.
 func (a *asking) answered(read []byte, now simbus.Time) {
-	if !a.asked {
-		return
-	}
-	if a.last = now; !bytes.Equal(a.answer, read) {
-		a.answer, a.since = append(a.answer[:0], read...), now
+	if a.asked {
+		a.Answered(now, !bytes.Equal(a.answer, read))
+		a.answer = append(a.answer[:0], read...)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"backplane/simbus/hostfile"
@@ -205,13 +204,6 @@ func Rebase(ctx context.Context, name string, below *Image, same bool, open Open
 	}
 	to.sequence = h.sequence
 	return to.put(f)
-}
-
-// sameFile tells whether two names lead to one file.
-func sameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	y, e := os.Stat(b)
-	return err == nil && e == nil && os.SameFile(x, y)
 }
 
 // copyDifferent makes those blocks the overlay's own that another base has in another way.

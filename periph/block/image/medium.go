@@ -126,13 +126,14 @@ func (m *Medium) fits(size int64, over, below *Image) error {
 		return fmt.Errorf("%s has a disk of %d bytes, not of %d", m.Keep, size, m.Size)
 	case below != nil && over == nil:
 		return fmt.Errorf("%s is over no image, not over %s ('backplane disk rebase' puts it there)", m.Keep, m.Image)
-	case below != nil && !same(over.File, below.File):
+	case below != nil && !sameFile(over.File, below.File):
 		return fmt.Errorf("%s is over %s, not over %s ('backplane disk rebase' puts it there)", m.Keep, over.File, m.Image)
 	}
 	return nil
 }
 
-func same(a, b string) bool {
+// sameFile tells whether two names lead to one file.
+func sameFile(a, b string) bool {
 	x, err := os.Stat(a)
 	y, e := os.Stat(b)
 	return err == nil && e == nil && os.SameFile(x, y)
